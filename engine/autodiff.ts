@@ -1,0 +1,47 @@
+/** Reverse-mode differentiation: walks ids backwards and appends the backward nodes to the same graph. */
+import type { Node, Tensor } from './graph.js';
+import { labelOf } from './graph.js';
+import { add } from './ops/binary.js';
+import { sizeOf, showShape } from './shape.js';
+
+/** Nodes on a path from some tensor of `wrt`; only these need gradients. */
+function dependents(nodes: readonly Node[], wrt: readonly Tensor[]): Set<Node> {
+  const reached = new Set<Node>(wrt.map((t) => t.node));
+  for (const node of nodes) if (node.inputs.some((t) => reached.has(t.node))) reached.add(node);
+  return reached;
+}
+
+/**
+ * Gradients of the scalar `loss` with respect to each tensor of `wrt`, in their order and of their shapes. What leads to
+ * none of them is not built, and the walk stops at them.
+ * @throws Error when `loss` is not a scalar, does not depend on a tensor of `wrt`, or meets an op without a gradient
+ */
+export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
+  if (sizeOf(loss.shape) !== 1) throw new Error(`gradients: the loss must be a scalar, got ${showShape(loss.shape)}`);
+  const graph = loss.graph;
+  const forward = graph.nodes.slice(0, loss.node.id + 1);
+  const reached = dependents(forward, wrt);
+  const stop = new Set(wrt);
+  const grads = new Map<Tensor, Tensor>([[loss, graph.constant(new Float32Array([1]), loss.shape)]]);
+
+  for (const node of [...forward].reverse()) {
+    if (!reached.has(node)) continue;
+    const dys = node.outputs.map((t) => grads.get(t));
+    if (dys.every((dy) => dy === undefined)) continue;
+    const needed = node.inputs.map((t) => reached.has(t.node));
+    if (!needed.includes(true) || node.outputs.every((t) => stop.has(t))) continue;
+    if (!node.op.backward) throw new Error(`gradients: ${labelOf(node)} has no gradient`);
+    node.op.backward(node, dys, needed).forEach((dx, i) => {
+      const x = node.inputs[i]!;
+      if (!dx || !needed[i]) return;
+      const sum = grads.get(x);
+      grads.set(x, sum ? add(sum, dx) : dx);
+    });
+  }
+
+  return wrt.map((t) => {
+    const dt = grads.get(t);
+    if (!dt) throw new Error(`gradients: the loss does not depend on ${labelOf(t.node)}`);
+    return dt;
+  });
+}

@@ -1,0 +1,138 @@
+/** GPU memory: parameters by name, constants by array, and the pool of slots that all programs share. */
+import { checkBufferSize, OutOfMemoryError } from './errors.js';
+import { sizeOf, type Shape } from './shape.js';
+
+// GPUBufferUsage, spelt out: the global is missing where Dawn's are not installed.
+const MAP_READ = 1, COPY_SRC = 4, COPY_DST = 8, UNIFORM = 64, STORAGE = 128;
+
+export interface Parameter {
+  readonly shape: Shape;
+  readonly buffer: GPUBuffer;
+}
+
+export interface Buffers {
+  readonly storage: (label: string, bytes: number) => GPUBuffer;
+  readonly uniform: (label: string, bytes: number) => GPUBuffer;
+  /** The buffer of a parameter, made (all zero) on first use. @throws Error when its shape changed */
+  readonly parameter: (name: string, shape: Shape) => Parameter;
+  readonly parameters: ReadonlyMap<string, Parameter>;
+  readonly dropParameter: (name: string) => void;
+  readonly constant: (data: Float32Array) => GPUBuffer;
+  /** Buffers of at least these bytes each, largest first. Grown when too small; `version` then changes. */
+  readonly slots: (bytes: readonly number[]) => readonly GPUBuffer[];
+  readonly version: () => number;
+  /** Copies `bytes` from `buffer` at `offset` to the CPU. */
+  readonly read: (buffer: GPUBuffer, offset: number, bytes: number) => Promise<Float32Array>;
+  /** Bytes of parameters, constants and slots held now. */
+  readonly heldBytes: () => number;
+  readonly destroy: () => void;
+}
+
+/** Bytes rounded up so that every tensor can be bound as vectors of four. */
+const rounded = (bytes: number): number => Math.max(16, Math.ceil(bytes / 16) * 16);
+
+export function createBuffers(device: GPUDevice, poison: boolean): Buffers {
+  const parameters = new Map<string, Parameter>();
+  const constants = new Map<Float32Array, GPUBuffer>();
+  const staging = new Map<number, GPUBuffer[]>();
+  let pool: GPUBuffer[] = [];
+  let version = 0;
+
+  const storage = (label: string, bytes: number): GPUBuffer => {
+    checkBufferSize(device, label, bytes);
+    const buffer = device.createBuffer({ label, size: rounded(bytes), usage: STORAGE | COPY_SRC | COPY_DST });
+    if (poison) device.queue.writeBuffer(buffer, 0, new Float32Array(buffer.size / 4).fill(NaN));
+    return buffer;
+  };
+
+  const read = async (buffer: GPUBuffer, offset: number, bytes: number): Promise<Float32Array> => {
+    const size = rounded(bytes);
+    const free = staging.get(size) ?? [];
+    staging.set(size, free);
+    const target = free.pop() ?? device.createBuffer({ label: 'staging', size, usage: MAP_READ | COPY_DST });
+    const encoder = device.createCommandEncoder();
+    encoder.copyBufferToBuffer(buffer, offset, target, 0, bytes);
+    device.queue.submit([encoder.finish()]);
+    await target.mapAsync(1 /* GPUMapMode.READ */, 0, size);
+    const data = new Float32Array(target.getMappedRange(0, size)).slice(0, bytes / 4);
+    target.unmap();
+    // A few wait for the next read of that size; a large one is not worth keeping.
+    if (size <= 65536 && free.length < 4) free.push(target);
+    else target.destroy();
+    return data;
+  };
+
+  return {
+    storage,
+    uniform: (label, bytes) => device.createBuffer({ label, size: rounded(bytes), usage: UNIFORM | COPY_DST }),
+    parameter: (name, shape) => {
+      const known = parameters.get(name);
+      if (known) {
+        if (sizeOf(known.shape) !== sizeOf(shape)) throw new Error(`parameter ${name}: holds [${known.shape.join(', ')}], asked for as [${shape.join(', ')}]`);
+        return known;
+      }
+      const bytes = rounded(sizeOf(shape) * 4);
+      checkBufferSize(device, `parameter ${name}`, bytes);
+      const made = { shape, buffer: device.createBuffer({ label: name, size: bytes, usage: STORAGE | COPY_SRC | COPY_DST }) };
+      parameters.set(name, made);
+      return made;
+    },
+    parameters,
+    dropParameter: (name) => {
+      parameters.get(name)?.buffer.destroy();
+      parameters.delete(name);
+    },
+    constant: (data) => {
+      let buffer = constants.get(data);
+      if (!buffer) {
+        buffer = storage('constant', data.byteLength);
+        device.queue.writeBuffer(buffer, 0, data as Float32Array<ArrayBuffer>);
+        constants.set(data, buffer);
+      }
+      return buffer;
+    },
+    slots: (bytes) => {
+      bytes.forEach((size, i) => {
+        const known = pool[i];
+        if (known && known.size >= size) return;
+        known?.destroy();
+        pool[i] = storage(`slot ${i}`, size);
+        version++;
+      });
+      return pool;
+    },
+    version: () => version,
+    read,
+    heldBytes: () => {
+      const held = [...[...parameters.values()].map((p) => p.buffer), ...constants.values(), ...pool];
+      return held.reduce((sum, b) => sum + b.size, 0);
+    },
+    destroy: () => {
+      for (const p of parameters.values()) p.buffer.destroy();
+      for (const b of [...constants.values(), ...pool, ...[...staging.values()].flat()]) b.destroy();
+      parameters.clear();
+      constants.clear();
+      staging.clear();
+      pool = [];
+    },
+  };
+}
+
+/** Runs `make` and turns a failed allocation into OutOfMemoryError. */
+export async function allocating<T>(device: GPUDevice, what: string, make: () => T): Promise<T> {
+  device.pushErrorScope('out-of-memory');
+  device.pushErrorScope('validation');
+  const attempt = ((): { made: T } | { thrown: unknown } => {
+    try {
+      return { made: make() };
+    } catch (thrown) {
+      return { thrown };
+    }
+  })();
+  const errors = [device.popErrorScope(), device.popErrorScope()]; // popped in any case, or they would swallow later errors
+  if ('thrown' in attempt) throw attempt.thrown;
+  const [invalid, exhausted] = await Promise.all(errors);
+  const error = exhausted ?? invalid;
+  if (error) throw new OutOfMemoryError(`${what}: ${error.message}: use smaller images`);
+  return attempt.made;
+}

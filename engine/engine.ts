@@ -1,0 +1,130 @@
+/** The engine: a device someone else opened, and what all programs on it share. */
+import { allocating, createBuffers, type Buffers } from './buffers.js';
+import { DeviceLostError, KernelError, OutOfMemoryError } from './errors.js';
+import { Graph, labelOf, type Tensor } from './graph.js';
+import type { Tuning } from './kernel.js';
+import { createPipelineCache, type PipelineCache } from './pipelines.js';
+import { bindingsOf, Program, writeDims, type Launch } from './program.js';
+import { schedule } from './schedule.js';
+import { sizeOf, type Shape } from './shape.js';
+import { traitsOf, tuningFor } from './tuning.js';
+
+export interface EngineOptions {
+  /** Forces kernel variants; default: chosen from the device by engine/tuning.ts. */
+  readonly tuning?: Partial<Tuning>;
+  /** Fills every new buffer with NaN, so that an element nobody wrote shows. For tests. */
+  readonly poison?: boolean;
+}
+
+/** Made by `createEngine`. */
+export class Engine {
+  readonly tuning: Tuning;
+  readonly pipelines: PipelineCache;
+  readonly buffers: Buffers;
+  #lost: string | undefined;
+  #pending: Promise<GPUError | null>[] = [];
+
+  constructor(readonly device: GPUDevice, { tuning, poison = false }: EngineOptions) {
+    this.tuning = { ...tuningFor(traitsOf(device)), ...tuning };
+    this.pipelines = createPipelineCache(device);
+    this.buffers = createBuffers(device, poison);
+    void device.lost.then(({ reason, message }) => {
+      this.#lost = [reason, message].filter(Boolean).join(': ');
+    });
+  }
+
+  graph(): Graph {
+    return new Graph();
+  }
+
+  /**
+   * Plans, compiles and allocates a program that computes `outputs`, which are what it can be asked for by name later.
+   * @throws KernelError, OutOfMemoryError, DeviceLostError
+   */
+  async compile(outputs: Readonly<Record<string, Tensor>>): Promise<Program> {
+    const plan = schedule(Object.values(outputs));
+    const kernels = plan.launches.map((node) => node.op.kernel!(node, this.tuning));
+    return this.guard(async () => {
+      const launches = await Promise.all(
+        plan.launches.map(async (node, i): Promise<Launch> => {
+          const kernel = kernels[i]!;
+          const bindings = bindingsOf(node, kernel);
+          return { node, kernel, bindings, pipeline: await this.pipelines.get(labelOf(node), kernel, bindings) };
+        }),
+      );
+      return allocating(this.device, `program of ${launches.length} launches`, () => {
+        const program = new Program(this, outputs, plan, launches, writeDims(this, kernels));
+        program.prepare();
+        return program;
+      });
+    });
+  }
+
+  /** Sets a parameter's values; makes it on first use. */
+  writeParameter(name: string, shape: Shape, data: Float32Array): void {
+    if (data.length !== sizeOf(shape)) throw new Error(`parameter ${name}: ${data.length} values for [${shape.join(', ')}]`);
+    const { buffer } = this.buffers.parameter(name, shape);
+    this.device.queue.writeBuffer(buffer, 0, data as Float32Array<ArrayBuffer>);
+  }
+
+  /** Copies a parameter to the CPU. @throws Error when no program or write made it */
+  async readParameter(name: string): Promise<Float32Array> {
+    const known = this.buffers.parameters.get(name);
+    if (!known) throw new Error(`parameter ${name}: unknown to this engine`);
+    return this.guard(() => this.buffers.read(known.buffer, 0, sizeOf(known.shape) * 4));
+  }
+
+  /** Encodes and submits under error scopes that `sync` and `read` look at. */
+  submit(encode: (encoder: GPUCommandEncoder) => void): void {
+    this.#check();
+    const { device } = this;
+    device.pushErrorScope('out-of-memory');
+    device.pushErrorScope('validation');
+    try {
+      const encoder = device.createCommandEncoder();
+      encode(encoder);
+      device.queue.submit([encoder.finish()]);
+    } finally {
+      this.#pending.push(device.popErrorScope(), device.popErrorScope());
+    }
+  }
+
+  /** Waits for all submitted work. @throws what went wrong meanwhile */
+  async sync(): Promise<void> {
+    await this.guard(() => this.device.queue.onSubmittedWorkDone().then(() => undefined));
+  }
+
+  #check(): void {
+    if (this.#lost !== undefined) throw new DeviceLostError(`the GPU device was lost (${this.#lost})`);
+  }
+
+  /** Does `work`, then throws errors of earlier submits as typed errors; a lost device explains whatever else failed. */
+  async guard<T>(work: () => Promise<T>): Promise<T> {
+    this.#check();
+    const result = await work().catch(async (error: unknown) => {
+      await Promise.race([this.device.lost, new Promise((resolve) => setTimeout(resolve, 50))]);
+      this.#check();
+      throw error;
+    });
+    const pending = this.#pending;
+    this.#pending = [];
+    for (const error of await Promise.all(pending)) {
+      if (!error) continue;
+      const isMemory = error.constructor.name === 'GPUOutOfMemoryError';
+      throw new (isMemory ? OutOfMemoryError : KernelError)(error.message);
+    }
+    this.#check();
+    return result;
+  }
+
+  /** Frees all memory of all programs. The device stays with whoever opened it. */
+  destroy(): void {
+    this.buffers.destroy();
+  }
+}
+
+/**
+ * An engine on any GPUDevice: Dawn's, a browser's, Deno's. The device is not owned: the caller opens and destroys it.
+ * Open it with the adapter's real limits for large images, and with `timestamp-query` for profiles, `subgroups` for speed.
+ */
+export const createEngine = (device: GPUDevice, options: EngineOptions = {}): Engine => new Engine(device, options);

@@ -1,0 +1,28 @@
+/** What can go wrong on the GPU, as types a caller can tell apart. ShapeError, about building graphs, is in shape.ts. */
+
+/** A kernel did not compile or its launch was refused. The message has the label, Dawn's words and the numbered source. */
+export class KernelError extends Error {
+  override readonly name = 'KernelError';
+}
+
+/** The device is gone (driver reset, unplugged, destroyed): open another and start from the last checkpoint. */
+export class DeviceLostError extends Error {
+  override readonly name = 'DeviceLostError';
+}
+
+/** The device cannot hold what was asked for. The message says what, how much and how much there may be. */
+export class OutOfMemoryError extends Error {
+  override readonly name = 'OutOfMemoryError';
+}
+
+const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+
+/** @throws OutOfMemoryError when a single buffer of `bytes` is beyond the device's limits */
+export function checkBufferSize(device: GPUDevice, what: string, bytes: number): void {
+  const limit = Math.min(device.limits.maxBufferSize, device.limits.maxStorageBufferBindingSize);
+  if (bytes > limit) throw new OutOfMemoryError(`${what} needs ${mib(bytes)}, this device binds at most ${mib(limit)}: use smaller images`);
+}
+
+/** Source with line numbers, as compilers count them. */
+export const numbered = (code: string): string =>
+  code.split('\n').map((line, i) => `${String(i + 1).padStart(4)} | ${line}`).join('\n');

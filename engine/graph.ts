@@ -1,0 +1,133 @@
+/** The graph: nodes appended in topological order. Nothing here knows the GPU. */
+import type { Kernel, Tuning } from './kernel.js';
+import { checkShape, showShape, sizeOf, type Shape } from './shape.js';
+
+/** An operation: shape rule, launch and gradient. Nothing about it is written elsewhere. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- ops of all attribute types live in one graph
+export interface Op<A = any> {
+  readonly name: string;
+  /** Shapes of the outputs. @throws ShapeError when inputs do not fit */
+  readonly shapes: (inputs: readonly Tensor[], attrs: A) => readonly Shape[];
+  /** The launch; absent for leaves and for ops that only rename memory. */
+  readonly kernel?: (node: Node<A>, tuning: Tuning) => Kernel;
+  /**
+   * Gradients of the inputs, built as more nodes. `dys[i]` is absent when nothing depends on output i; only inputs with
+   * `needed[i]` have to be answered. Absent: a gradient that must pass this op is an error.
+   */
+  readonly backward?: (node: Node<A>, dys: readonly (Tensor | undefined)[], needed: readonly boolean[]) => readonly (Tensor | undefined)[];
+  /** The first `inPlace` inputs are overwritten and become the first outputs. They must be parameters or inputs. */
+  readonly inPlace?: number;
+  /** Where outputs or inputs are the same memory: see engine/schedule.ts. */
+  readonly memory?: 'leaf' | 'view' | 'pack';
+  /** The node that does this node and `next`, its consumer, in one launch; absent when it cannot. `sole`: nothing else reads this node. */
+  readonly fuse?: (node: Node<A>, next: Node, sole: boolean) => Fused | undefined;
+}
+
+/** A replacement for a pair of nodes; `outputs` are tensors of the pair that the replacement writes, in order. */
+export interface Fused {
+  readonly op: Op;
+  readonly attrs: unknown;
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+}
+
+export interface Node<A = any> {
+  readonly graph: Graph;
+  readonly id: number;
+  readonly op: Op<A>;
+  readonly attrs: A;
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+}
+
+/** A value of the graph, not data. All data is f32. */
+export interface Tensor {
+  readonly graph: Graph;
+  readonly node: Node;
+  /** Which output of the node. */
+  readonly index: number;
+  readonly shape: Shape;
+}
+
+export interface LeafAttrs {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly data?: Float32Array;
+}
+
+const leaf = (name: string): Op<LeafAttrs> => ({ name, memory: 'leaf', shapes: (_, { shape }) => [shape] });
+
+/** Written by the program's owner between runs; each program has its own. */
+export const inputOp = leaf('input');
+/** Lives in the engine under its name and is shared by every program. */
+export const parameterOp = leaf('parameter');
+/** Data known when the graph is built; uploaded once per array, however many programs use it. */
+export const constantOp = leaf('constant');
+
+/** `%12 softmax` or `%3 input x`: labels nodes in printed graphs, buffers, profiles and errors. */
+export const labelOf = (node: Node): string =>
+  `%${node.id} ${node.op.name}${node.op.memory === 'leaf' ? ` ${(node.attrs as LeafAttrs).name}` : ''}`;
+
+/** Attributes as printed: numbers, strings and booleans; arrays of data by their length. */
+const showAttrs = (attrs: unknown): string =>
+  Object.entries((attrs ?? {}) as Record<string, unknown>)
+    .filter(([, value]) => value !== undefined && value !== false)
+    .map(([key, value]) => `${key}=${ArrayBuffer.isView(value) ? `<${(value as Float32Array).length}>` : JSON.stringify(value)}`)
+    .join(' ');
+
+export const showTensor = (t: Tensor): string => `%${t.node.id}${t.node.outputs.length > 1 ? `.${t.index}` : ''}`;
+
+export function showNode(node: Node): string {
+  const shapes = node.outputs.map((t) => showShape(t.shape)).join(' ');
+  if (node.op.memory === 'leaf') return `${labelOf(node)} ${shapes}`;
+  const attrs = showAttrs(node.attrs);
+  return `${labelOf(node)}(${node.inputs.map(showTensor).join(', ')})${attrs && ` ${attrs}`} -> ${shapes}`;
+}
+
+export class Graph {
+  readonly nodes: Node[] = [];
+
+  /** Appends a node and returns its outputs. */
+  add<A>(op: Op<A>, inputs: readonly Tensor[], attrs: A): Tensor[] {
+    for (const t of inputs) if (t.graph !== this) throw new Error(`${op.name}: ${showTensor(t)} belongs to another graph`);
+    const shapes = op.shapes(inputs, attrs);
+    const outputs: Tensor[] = [];
+    const node: Node<A> = { graph: this, id: this.nodes.length, op, attrs, inputs, outputs };
+    shapes.forEach((shape, index) => {
+      checkShape(op.name, shape);
+      outputs.push({ graph: this, node, index, shape });
+    });
+    this.nodes.push(node);
+    return outputs;
+  }
+
+  /** A tensor that the program's owner writes between runs. */
+  input(name: string, shape: Shape): Tensor {
+    return this.add(inputOp, [], { name, shape })[0]!;
+  }
+
+  /** A tensor that lives in the engine under `name`, shared by all its programs; the same name gives the same tensor. */
+  parameter(name: string, shape: Shape): Tensor {
+    const known = this.nodes.find((n) => n.op === parameterOp && (n.attrs as LeafAttrs).name === name);
+    if (!known) return this.add(parameterOp, [], { name, shape })[0]!;
+    const t = known.outputs[0]!;
+    if (showShape(t.shape) !== showShape(shape)) {
+      throw new Error(`parameter ${name}: used as ${showShape(shape)} and as ${showShape(t.shape)}`);
+    }
+    return t;
+  }
+
+  /** Data known now. Pass the same array again to share its buffer between programs. */
+  constant(data: Float32Array, shape: Shape = [data.length]): Tensor {
+    if (data.length !== sizeOf(shape)) throw new Error(`constant: ${data.length} values for ${showShape(shape)}`);
+    return this.add(constantOp, [], { name: data.length === 1 ? String(data[0]) : '', shape, data })[0]!;
+  }
+
+  /** One node per line; snapshot tests hold it. */
+  toString(): string {
+    return this.nodes.map(showNode).join('\n');
+  }
+}
+
+/** Appends a node with a single output. */
+export const addNode = <A>(op: Op<A>, inputs: readonly Tensor[], attrs: A): Tensor => inputs[0]!.graph.add(op, inputs, attrs)[0]!;

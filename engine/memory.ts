@@ -1,0 +1,155 @@
+/** Where tensors lie: storages (whole buffers) with lifetimes, and slots that storages share one after the other. Pure. */
+import type { Node, Tensor } from './graph.js';
+import { copyNode } from './ops/copy.js';
+import { alignedSize } from './ops/view.js';
+import { sizeOf } from './shape.js';
+
+/** A piece of memory that one or more tensors live in. */
+export interface Storage {
+  readonly id: number;
+  /** Rounded up to 16, so that a tensor can be bound as vectors of four. */
+  readonly bytes: number;
+  /** The input, parameter or constant whose memory this is. */
+  readonly leaf?: Node;
+  /** First and last launch that touches it. */
+  birth: number;
+  death: number;
+  /** The shared buffer it lies in; absent for leaves and for outputs that outlive the run. */
+  slot?: number;
+}
+
+export interface Plan {
+  readonly storages: readonly Storage[];
+  /** Bytes of each slot, largest first. */
+  readonly slots: readonly number[];
+  /** Largest sum of tensors alive at one launch: no plan can need less. */
+  readonly lowerBound: number;
+  /** Storage and offset in elements. */
+  readonly placeOf: (t: Tensor) => Place;
+}
+
+export interface Place {
+  readonly storage: Storage;
+  readonly offset: number;
+}
+
+export const byteSize = (t: Tensor): number => Math.ceil(sizeOf(t.shape) / 4) * 16;
+
+/** The tensor that a view with nothing left out renames, as far back as it goes. */
+function wholeSource(t: Tensor, makerOf: ReadonlyMap<Tensor, Node>): Tensor {
+  const { op, inputs, attrs } = makerOf.get(t)!;
+  const isWhole = op.memory === 'view' && (attrs as { offset: number }).offset === 0 && sizeOf(inputs[0]!.shape) === sizeOf(t.shape);
+  return isWhole ? wholeSource(inputs[0]!, makerOf) : t;
+}
+
+/** What `pack` may let be computed right inside its output: made by a launch that does not overwrite, and not taken yet. */
+function canMove(t: Tensor, taken: ReadonlyMap<Tensor, unknown>): boolean {
+  const { op, outputs } = t.node;
+  return op.kernel !== undefined && (op.inPlace ?? 0) <= outputs.indexOf(t) && !taken.has(t);
+}
+
+interface Alias {
+  readonly of: Tensor;
+  readonly offset: number;
+}
+
+/** Inserts copies where an input of a pack cannot be computed in place, and says which tensors lie inside others. */
+function aliases(nodes: readonly Node[]): { nodes: Node[]; alias: Map<Tensor, Alias> } {
+  const alias = new Map<Tensor, Alias>();
+  const result: Node[] = [];
+  const makerOf = new Map(nodes.flatMap((n) => n.outputs.map((t) => [t, n] as const)));
+  for (const node of nodes) {
+    if (node.op.memory === 'pack') {
+      let offset = 0;
+      for (const t of node.inputs) {
+        const source = wholeSource(t, makerOf);
+        let inside = source;
+        if (!canMove(source, alias)) {
+          const copy = copyNode(t);
+          result.push(copy);
+          inside = copy.outputs[0]!;
+        }
+        alias.set(inside, { of: node.outputs[0]!, offset });
+        offset += alignedSize(t.shape);
+      }
+    } else if (node.op.memory === 'view') {
+      alias.set(node.outputs[0]!, { of: node.inputs[0]!, offset: (node.attrs as { offset: number }).offset });
+    } else {
+      for (let i = 0; i < (node.op.inPlace ?? 0); i++) alias.set(node.outputs[i]!, { of: node.inputs[i]!, offset: 0 });
+    }
+    result.push(node);
+  }
+  return { nodes: result, alias };
+}
+
+/** Gives every storage without a home a slot: the largest first, each into the fullest slot it does not meet in time (arXiv 2001.03288, greedy by size). */
+function assignSlots(storages: readonly Storage[]): number[] {
+  const slots: { bytes: number; tenants: Storage[] }[] = [];
+  const bySize = [...storages].sort((a, b) => b.bytes - a.bytes || a.birth - b.birth);
+  for (const storage of bySize) {
+    const fits = slots.findIndex(({ tenants }) => tenants.every((s) => s.death < storage.birth || storage.death < s.birth));
+    if (fits < 0) slots.push({ bytes: storage.bytes, tenants: [storage] });
+    else slots[fits]!.tenants.push(storage);
+    storage.slot = fits < 0 ? slots.length - 1 : fits;
+  }
+  return slots.map((s) => s.bytes);
+}
+
+/** Largest sum of storages alive at one launch. */
+function peak(storages: readonly Storage[], launches: number): number {
+  const change = new Float64Array(launches + 1);
+  for (const s of storages) {
+    change[s.birth]! += s.bytes;
+    change[s.death + 1]! -= s.bytes;
+  }
+  let live = 0;
+  let most = 0;
+  for (const delta of change) {
+    live += delta;
+    most = Math.max(most, live);
+  }
+  return most;
+}
+
+/**
+ * Lifetimes and slots for `nodes` in this order. A storage's life includes the launch that makes it and the one that last
+ * reads it, so an output never takes the buffer of an input of the same launch: WebGPU forbids one buffer being read and
+ * written by a dispatch. Tensors in `keep` outlive the run and share with nobody.
+ */
+export function planStorage(order: readonly Node[], keep: ReadonlySet<Tensor>): { nodes: Node[]; plan: Plan } {
+  const { nodes, alias } = aliases(order);
+  const storageOf = new Map<Tensor, Storage>();
+  const storages: Storage[] = [];
+  const kept = new Set<Storage>();
+
+  const placeOf = (t: Tensor): Place => {
+    let offset = 0;
+    let root = t;
+    for (let up = alias.get(root); up; up = alias.get(root)) {
+      offset += up.offset;
+      root = up.of;
+    }
+    let storage = storageOf.get(root);
+    if (!storage) {
+      const leaf = root.node.op.memory === 'leaf' ? root.node : undefined;
+      storage = { id: storages.length, bytes: byteSize(root), birth: Infinity, death: -1, ...(leaf && { leaf }) };
+      storages.push(storage);
+      storageOf.set(root, storage);
+    }
+    return { storage, offset };
+  };
+
+  let step = 0;
+  for (const node of nodes) {
+    if (!node.op.kernel) continue;
+    for (const t of [...node.inputs, ...node.outputs]) {
+      const { storage } = placeOf(t);
+      storage.birth = Math.min(storage.birth, step);
+      storage.death = step;
+    }
+    step++;
+  }
+  for (const t of keep) kept.add(placeOf(t).storage);
+  const shared = storages.filter((s) => !s.leaf && !kept.has(s) && s.death >= 0);
+  return { nodes, plan: { storages, slots: assignSlots(shared), lowerBound: peak(shared, step), placeOf } };
+}

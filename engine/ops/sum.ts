@@ -1,0 +1,40 @@
+/** Sums over the leading axes. */
+import { sumBackward, sumForward } from '../../shaders/sum.js';
+import { addNode, type Op, type Tensor } from '../graph.js';
+import { linearGrid } from '../kernel.js';
+import { sameShape, ShapeError, showShape, sizeOf, type Shape } from '../shape.js';
+import { scale } from './binary.js';
+
+const sumOp: Op<{ readonly shape: Shape }> = {
+  name: 'sum',
+  shapes: ([x], { shape }) => {
+    if (sizeOf(shape) !== 1 && !sameShape(x!.shape.slice(x!.shape.length - shape.length), shape)) {
+      throw new ShapeError(`sum: ${showShape(shape)} are not the trailing axes of ${showShape(x!.shape)}`);
+    }
+    return [shape];
+  },
+  kernel: (node, { workgroupSize: WG }) => {
+    const N = sizeOf(node.inputs[0]!.shape);
+    const COLS = sizeOf(node.attrs.shape);
+    const [gx, gy] = linearGrid(COLS, 1);
+    return { code: sumForward, constants: { WG }, dims: [N / COLS, COLS, gx], workgroups: [gx, gy, 1], flops: N };
+  },
+  backward: (node, [dy]) => [addNode(sumBackwardOp, [dy!], { shape: node.inputs[0]!.shape })],
+};
+
+const sumBackwardOp: Op<{ readonly shape: Shape }> = {
+  name: 'sumBackward',
+  shapes: (_, { shape }) => [shape],
+  kernel: (node, { workgroupSize: WG }) => {
+    const N = sizeOf(node.attrs.shape);
+    return { code: sumBackward, constants: { WG }, dims: [N, sizeOf(node.inputs[0]!.shape)], workgroups: linearGrid(N, WG) };
+  },
+  backward: (node, [dy]) => [sumLeading(dy!, node.inputs[0]!.shape)],
+};
+
+/** x summed over its leading axes down to `shape`, which is x's trailing axes. */
+export const sumLeading = (x: Tensor, shape: Shape): Tensor => addNode(sumOp, [x], { shape });
+/** The sum of all elements: `[1]`. */
+export const sum = (x: Tensor): Tensor => sumLeading(x, [1]);
+/** The mean of all elements: `[1]`. */
+export const mean = (x: Tensor): Tensor => scale(sum(x), 1 / sizeOf(x.shape));

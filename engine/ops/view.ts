@@ -1,0 +1,55 @@
+/** Ops that only rename memory: no launch, no copy. */
+import { addNode, type Op, type Tensor } from '../graph.js';
+import { ShapeError, showShape, sizeOf, type Shape } from '../shape.js';
+
+/** WebGPU binds storage buffers at multiples of 256 bytes. */
+export const ALIGNMENT = 64;
+
+interface ViewAttrs {
+  readonly shape: Shape;
+  /** In elements; a multiple of ALIGNMENT. */
+  readonly offset: number;
+}
+
+const viewOp: Op<ViewAttrs> = {
+  name: 'view',
+  memory: 'view',
+  shapes: ([x], { shape, offset }) => {
+    if (offset % ALIGNMENT !== 0) throw new ShapeError(`view: offset ${offset} is no multiple of ${ALIGNMENT}`);
+    if (offset + sizeOf(shape) > sizeOf(x!.shape)) {
+      throw new ShapeError(`view: ${showShape(shape)} at ${offset} reaches beyond ${showShape(x!.shape)}`);
+    }
+    return [shape];
+  },
+  backward: (node, [dy]) => {
+    const x = node.inputs[0]!;
+    if (sizeOf(x.shape) !== sizeOf(node.attrs.shape)) {
+      throw new Error('view: no gradient through a part of a tensor; differentiate with respect to the view itself');
+    }
+    return [reshape(dy!, x.shape)];
+  },
+};
+
+/** Part of `x` from element `offset` on (a multiple of 64), as `shape`. Meant for parameters that share one flat buffer. */
+export const view = (x: Tensor, shape: Shape, offset: number): Tensor => addNode(viewOp, [x], { shape, offset });
+
+/** The same elements in another shape. */
+export function reshape(x: Tensor, shape: Shape): Tensor {
+  if (sizeOf(shape) !== sizeOf(x.shape)) throw new ShapeError(`reshape: ${showShape(x.shape)} does not fill ${showShape(shape)}`);
+  return addNode(viewOp, [x], { shape, offset: 0 });
+}
+
+/** Elements of `shape`, rounded up to where the next tensor of a flat buffer may begin. */
+export const alignedSize = (shape: Shape): number => Math.ceil(sizeOf(shape) / ALIGNMENT) * ALIGNMENT;
+
+const packOp: Op<Record<string, never>> = {
+  name: 'pack',
+  memory: 'pack',
+  shapes: (inputs) => [[inputs.reduce((sum, t) => sum + alignedSize(t.shape), 0)]],
+};
+
+/**
+ * One flat tensor that holds `xs` one after the other, each from a multiple of 64 elements on: `[sum of alignedSize]`.
+ * The inputs are computed right where they belong; the gaps are left as they are.
+ */
+export const pack = (xs: readonly Tensor[]): Tensor => addNode(packOp, xs, {});

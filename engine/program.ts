@@ -1,0 +1,187 @@
+/** A compiled program: bind groups made once, one pass and one submit per run. */
+import type { Engine } from './engine.js';
+import { OutOfMemoryError } from './errors.js';
+import { inputOp, labelOf, parameterOp, type LeafAttrs, type Node, type Tensor } from './graph.js';
+import type { Kernel } from './kernel.js';
+import { byteSize, type Storage } from './memory.js';
+import type { Binding } from './pipelines.js';
+import { profileLaunches, type ProfileRow } from './profile.js';
+import { showSchedule, type Schedule } from './schedule.js';
+import { sizeOf } from './shape.js';
+
+/** `dims` of all launches share one buffer; WebGPU binds uniforms at multiples of 256 bytes. */
+const DIMS_STRIDE = 256;
+
+/** A launch with all that the GPU needs; the bind group is made anew only when the slot pool grew. */
+export interface Launch {
+  readonly node: Node;
+  readonly kernel: Kernel;
+  readonly bindings: readonly Binding[];
+  readonly pipeline: GPUComputePipeline;
+  bindGroup?: GPUBindGroup;
+}
+
+/** Binding kinds of a node's launch, in the order engine/kernel.ts lays down. */
+export function bindingsOf(node: Node, kernel: Kernel): Binding[] {
+  const inPlace = node.op.inPlace ?? 0;
+  return [
+    ...(kernel.dims ? (['uniform'] as const) : []),
+    ...node.inputs.map((_, i): Binding => (i < inPlace ? 'storage' : 'read-only-storage')),
+    ...node.outputs.slice(inPlace).map((): Binding => 'storage'),
+  ];
+}
+
+/** What `Engine.compile` returns. Inputs, outputs and bind groups are its own; parameters and slots belong to the engine. */
+export class Program {
+  readonly #inputs = new Map<string, Tensor>();
+  readonly #own = new Map<Storage, GPUBuffer>();
+  #poolVersion = -1;
+  #destroyed = false;
+
+  /** Made by `Engine.compile`. */
+  constructor(
+    readonly engine: Engine,
+    readonly outputs: Readonly<Record<string, Tensor>>,
+    readonly schedule: Schedule,
+    readonly launches: readonly Launch[],
+    readonly dims: GPUBuffer | undefined,
+  ) {
+    const { buffers } = engine;
+    for (const node of schedule.leaves) {
+      if (node.op === inputOp) this.#inputs.set((node.attrs as LeafAttrs).name, node.outputs[0]!);
+    }
+    for (const storage of schedule.plan.storages) {
+      const isInput = storage.leaf?.op === inputOp;
+      if (!isInput && (storage.leaf || storage.slot !== undefined)) continue;
+      this.#own.set(storage, buffers.storage(isInput ? labelOf(storage.leaf!) : 'output', storage.bytes));
+    }
+    buffers.slots(schedule.plan.slots);
+  }
+
+  #bufferOf(storage: Storage): GPUBuffer {
+    const { buffers } = this.engine;
+    const attrs = storage.leaf?.attrs as LeafAttrs | undefined;
+    if (storage.leaf?.op === parameterOp) return buffers.parameter(attrs!.name, attrs!.shape).buffer;
+    if (attrs?.data) return buffers.constant(attrs.data);
+    return this.#own.get(storage) ?? buffers.slots([])[storage.slot!]!;
+  }
+
+  /** Buffer, offset and size in bytes of a tensor that outlives the run. @throws Error for any other */
+  #home(t: Tensor): { buffer: GPUBuffer; offset: number; size: number } {
+    if (this.#destroyed) throw new Error('program: used after destroy()');
+    const { storage, offset } = this.schedule.plan.placeOf(this.schedule.resolve(t));
+    if (storage.slot !== undefined) throw new Error(`program: ${labelOf(t.node)} is not an output; name it when compiling`);
+    return { buffer: this.#bufferOf(storage), offset: offset * 4, size: sizeOf(t.shape) * 4 };
+  }
+
+  #tensor(which: Tensor | string): Tensor {
+    if (typeof which !== 'string') return which;
+    const t = this.outputs[which] ?? this.#inputs.get(which);
+    if (!t) throw new Error(`program: no output or input named "${which}"`);
+    return t;
+  }
+
+  /** Sets an input, by tensor or name. Inputs nothing depends on are ignored. @throws Error when the length is wrong */
+  write(which: Tensor | string, data: Float32Array | readonly number[]): void {
+    const name = typeof which === 'string' ? which : (which.node.attrs as LeafAttrs).name;
+    const t = this.#inputs.get(name);
+    if (!t) return;
+    if (data.length !== sizeOf(t.shape)) throw new Error(`program: input ${name} takes ${sizeOf(t.shape)} values, got ${data.length}`);
+    const { buffer, offset } = this.#home(t);
+    this.engine.device.queue.writeBuffer(buffer, offset, Float32Array.from(data));
+  }
+
+  /** The buffer an output (or input) lives in and its byte offset there; the first element is at the offset. */
+  buffer(which: Tensor | string): { readonly buffer: GPUBuffer; readonly offset: number; readonly size: number } {
+    return this.#home(this.#tensor(which));
+  }
+
+  #makeBindGroups(): void {
+    const { device, buffers, pipelines } = this.engine;
+    const { placeOf } = this.schedule.plan;
+    if (this.#poolVersion === buffers.version()) return;
+    this.launches.forEach((launch, index) => {
+      const { node, kernel, bindings } = launch;
+      const tensors = [...node.inputs, ...node.outputs.slice(node.op.inPlace ?? 0)].map((t) => {
+        const { storage, offset } = placeOf(t);
+        return { buffer: this.#bufferOf(storage), offset: offset * 4, size: byteSize(t) };
+      });
+      const uniform = kernel.dims ? [{ buffer: this.dims!, offset: index * DIMS_STRIDE, size: Math.ceil(kernel.dims.length / 4) * 16 }] : [];
+      launch.bindGroup = device.createBindGroup({
+        label: labelOf(node),
+        layout: pipelines.layout(bindings),
+        entries: [...uniform, ...tensors].map((resource, binding) => ({ binding, resource })),
+      });
+    });
+    this.#poolVersion = buffers.version();
+  }
+
+  /** Makes bind groups if they are missing or the pool has grown since. Called by `encode` and `run`. */
+  prepare(): void {
+    if (this.#destroyed) throw new Error('program: used after destroy()');
+    this.#makeBindGroups();
+  }
+
+  /** Records all launches into the caller's pass. The caller submits. */
+  encode(pass: GPUComputePassEncoder): void {
+    this.prepare();
+    for (const launch of this.launches) encodeLaunch(pass, launch);
+  }
+
+  /** One pass, one submit. Does not wait; errors surface at the next `read` or `engine.sync()`. */
+  run(): void {
+    this.engine.submit((encoder) => {
+      const pass = encoder.beginComputePass();
+      this.encode(pass);
+      pass.end();
+    });
+  }
+
+  /** Copies an output to the CPU, in order with the runs submitted before. */
+  async read(which: Tensor | string): Promise<Float32Array> {
+    const { buffer, offset, size } = this.buffer(which);
+    return this.engine.guard(() => this.engine.buffers.read(buffer, offset, size));
+  }
+
+  /** Runs `repeats` times with a timestamp around every launch; medians, in order. See `showProfile`. */
+  async profile(repeats = 5): Promise<ProfileRow[]> {
+    this.prepare();
+    return profileLaunches(this.engine, this.launches, repeats);
+  }
+
+  /** Bytes only this program holds: inputs and outputs. */
+  ownBytes(): number {
+    return [...this.#own.values()].reduce((sum, b) => sum + b.size, this.dims?.size ?? 0);
+  }
+
+  /** The schedule: one launch per line with where its tensors lie. */
+  toString(): string {
+    return showSchedule(this.schedule);
+  }
+
+  /** Frees what is its own; parameters, pipelines and slots stay with the engine. */
+  destroy(): void {
+    for (const buffer of this.#own.values()) buffer.destroy();
+    this.dims?.destroy();
+    this.#destroyed = true;
+  }
+}
+
+export function encodeLaunch(pass: GPUComputePassEncoder, { pipeline, bindGroup, kernel }: Launch): void {
+  pass.setPipeline(pipeline);
+  pass.setBindGroup(0, bindGroup!);
+  pass.dispatchWorkgroups(...kernel.workgroups);
+}
+
+/** Fills the uniform buffer that holds the `dims` of all launches. */
+export function writeDims(engine: Engine, kernels: readonly Kernel[]): GPUBuffer | undefined {
+  if (!kernels.some((k) => k.dims)) return undefined;
+  const data = new Uint32Array((kernels.length * DIMS_STRIDE) / 4);
+  kernels.forEach(({ dims = [] }, i) => {
+    if (dims.length * 4 > DIMS_STRIDE) throw new OutOfMemoryError(`dims: ${dims.length} fields are more than ${DIMS_STRIDE / 4}`);
+    data.set(dims, (i * DIMS_STRIDE) / 4);
+  });
+  const buffer = engine.buffers.uniform('dims', data.byteLength);
+  engine.device.queue.writeBuffer(buffer, 0, data);
+  return buffer;
+}

@@ -1,0 +1,98 @@
+/**
+ * From a graph to a list of launches: reachability, common subexpressions, fusion, order, and where each tensor lies.
+ * Pure and printable: nothing here knows the GPU.
+ */
+import { fuse } from './fuse.js';
+import { labelOf, parameterOp, type LeafAttrs, type Node, type Tensor } from './graph.js';
+import { planStorage, type Plan } from './memory.js';
+import { orderForMemory } from './order.js';
+import { showShape } from './shape.js';
+
+export interface Schedule {
+  /** Inputs, parameters and constants that the launches read. */
+  readonly leaves: readonly Node[];
+  /** Nodes with a launch, in order. */
+  readonly launches: readonly Node[];
+  readonly plan: Plan;
+  /** The tensor that stands for `t` after common subexpressions were merged. */
+  readonly resolve: (t: Tensor) => Tensor;
+}
+
+/** Nodes that `outputs` depend on, in id order. */
+export function reachable(outputs: readonly Tensor[]): Node[] {
+  const seen = new Set<Node>();
+  const stack = outputs.map((t) => t.node);
+  for (let node = stack.pop(); node; node = stack.pop()) {
+    if (seen.has(node)) continue;
+    seen.add(node);
+    stack.push(...node.inputs.map((t) => t.node));
+  }
+  return [...seen].sort((a, b) => a.id - b.id);
+}
+
+/** Merges nodes that compute the same from the same. Returns the survivors and what stands for each merged tensor. */
+export function mergeCommon(nodes: readonly Node[]): { nodes: Node[]; resolve: (t: Tensor) => Tensor } {
+  const standIn = new Map<Tensor, Tensor>();
+  const resolve = (t: Tensor): Tensor => standIn.get(t) ?? t;
+  const idOf = identities();
+  const known = new Map<string, Node>();
+  const kept: Node[] = [];
+  for (const node of nodes) {
+    const inputs = node.inputs.map(resolve);
+    const attrs = Object.entries(node.attrs as object).map(([k, v]) => [k, ArrayBuffer.isView(v) ? idOf(v) : v]);
+    const key = `${idOf(node.op)} ${JSON.stringify(attrs)} ${inputs.map((t) => idOf(t)).join()}`;
+    const twin = known.get(key);
+    if (twin && !node.op.inPlace) {
+      node.outputs.forEach((t, i) => standIn.set(t, twin.outputs[i]!));
+      continue;
+    }
+    known.set(key, node);
+    kept.push({ ...node, inputs });
+  }
+  return { nodes: kept, resolve };
+}
+
+/** Small numbers for objects, by identity. */
+function identities(): (object: object) => number {
+  const ids = new Map<object, number>();
+  return (object) => {
+    const id = ids.get(object) ?? ids.size;
+    ids.set(object, id);
+    return id;
+  };
+}
+
+/** Plans the launches that compute `outputs`. */
+export function schedule(outputs: readonly Tensor[]): Schedule {
+  const merged = mergeCommon(reachable(outputs));
+  const keep = new Set(outputs.map(merged.resolve));
+  const fused = fuse(merged.nodes, keep);
+  const { nodes, plan } = orderForMemory(fused, (order) => planStorage(order, keep));
+  return {
+    leaves: nodes.filter((n) => n.op.memory === 'leaf'),
+    launches: nodes.filter((n) => n.op.kernel),
+    plan,
+    resolve: merged.resolve,
+  };
+}
+
+/** `parameter w`, `slot 3`, `slot 3+64`, `output`: where a tensor lies. */
+function showPlace(t: Tensor, plan: Plan): string {
+  const { storage, offset } = plan.placeOf(t);
+  const home = storage.leaf
+    ? storage.leaf.op === parameterOp ? (storage.leaf.attrs as LeafAttrs).name : labelOf(storage.leaf).split(' ').slice(1).join(' ')
+    : storage.slot === undefined ? `out${storage.id}` : `s${storage.slot}`;
+  return offset ? `${home}+${offset}` : home;
+}
+
+const kib = (bytes: number): string => `${(bytes / 1024).toFixed(1)} KiB`;
+
+/** One launch per line with the place of every tensor, then the slots; snapshot tests hold it. */
+export function showSchedule({ launches, plan }: Schedule): string {
+  const lines = launches.map((node) => {
+    const list = (ts: readonly Tensor[]): string => ts.map((t) => showPlace(t, plan)).join(', ');
+    return `${labelOf(node)}(${list(node.inputs)}) -> ${list(node.outputs)} ${node.outputs.map((t) => showShape(t.shape)).join(' ')}`;
+  });
+  const total = plan.slots.reduce((sum, size) => sum + size, 0);
+  return [...lines, `${launches.length} launches, ${plan.slots.length} slots, ${kib(total)}, lower bound ${kib(plan.lowerBound)}`].join('\n');
+}

@@ -1,0 +1,38 @@
+/** What a vision transformer is, beside its weights. */
+
+/** Sizes of a ViT and how its input is normalised. */
+export interface VitConfig {
+  readonly dim: number;
+  readonly depth: number;
+  readonly heads: number;
+  /** Side of a patch in pixels. */
+  readonly patch: number;
+  /** Side in pixels of the square images its position embeddings were made for. */
+  readonly image: number;
+  /** Hidden width of the MLP. */
+  readonly hidden: number;
+  /** Inside the layer norms' root. */
+  readonly eps: number;
+  /** Per channel, of RGB in 0..1. */
+  readonly mean: readonly [number, number, number];
+  readonly std: readonly [number, number, number];
+}
+
+export const IMAGENET_MEAN = [0.485, 0.456, 0.406] as const;
+export const IMAGENET_STD = [0.229, 0.224, 0.225] as const;
+
+/** A named float32 tensor read from a checkpoint. */
+export interface Weight {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/** Parameters under the checkpoint's own keys (DINO's and timm's: `blocks.0.attn.qkv.weight`). */
+export type Weights = ReadonlyMap<string, Weight>;
+
+/** A ViT as loaded: sizes and frozen parameters. */
+export interface VitModel {
+  readonly name: string;
+  readonly config: VitConfig;
+  readonly weights: Weights;
+}

@@ -1,0 +1,25 @@
+/** The one door to wgsl-preprocessor: its tagged template, with the checks it lacks. */
+import { wgsl as preprocess } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+
+/**
+ * WGSL source from a template. Values are spliced in as text, integers or, after `#if` and `#elif`, taken as conditions.
+ * Directives stand alone on their line: `#if ${flag}`, `#elif ${flag}`, `#else`, `#endif`.
+ *
+ * The package silently mistakes `#elseif`, `#if ${a} && ${b}`, spliced `undefined` or arrays, and `${1.0}` (which becomes
+ * the integer 1); all of these throw here. Floats belong in overrides or in `dims`.
+ * @throws SyntaxError for a directive that is not alone on its line, TypeError for a value that cannot be spliced
+ */
+export function wgsl(strings: TemplateStringsArray, ...values: readonly (string | number | boolean)[]): string {
+  const lines = strings.join('\0').split('\n'); // \0 marks where a value goes
+  const bad = lines.find((line) => line.includes('#') && !/^\s*#((if|elif) \0|else|endif)\s*$/.test(line));
+  if (bad !== undefined) throw new SyntaxError(`wgsl: not a directive alone on its line: "${bad.trim().replaceAll('\0', '${…}')}"`);
+  values.forEach((value, i) => {
+    const isCondition = /#(if|elif) $/.test(strings[i]!);
+    const fits = isCondition ? typeof value === 'boolean' : typeof value === 'string' || Number.isInteger(value);
+    if (!fits) {
+      const rule = isCondition ? '#if takes a boolean' : 'splice in strings or integers only (floats are overrides)';
+      throw new TypeError(`wgsl: ${rule}, got ${String(value)}`);
+    }
+  });
+  return preprocess(strings, ...values);
+}

@@ -1,0 +1,46 @@
+/** One device for all tests of a process; every engine on it fills its memory with NaN first. */
+import { create, globals } from 'webgpu';
+import { createEngine, traitsOf, type Engine, type Tuning } from '../../engine/index.js';
+
+process.env['XDG_RUNTIME_DIR'] ??= '/tmp'; // Mesa complains without it
+Object.assign(globalThis, globals);
+const gpu = create([]); // held here for good: losing it ends the process
+let opened: Promise<GPUDevice> | undefined;
+
+/** The shared device. @throws Error when there is no adapter: tests never pretend */
+export function testDevice(): Promise<GPUDevice> {
+  opened ??= openDevice();
+  return opened;
+}
+
+/** A device of one's own, for tests that break it. */
+export async function openDevice(): Promise<GPUDevice> {
+  const adapter = await gpu.requestAdapter();
+  if (!adapter) throw new Error('no WebGPU adapter: run the tests through `npm test`, which brings a driver');
+  const wanted = ['timestamp-query', 'subgroups', 'shader-f16'] as const;
+  const { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage } = adapter.limits;
+  return adapter.requestDevice({
+    requiredFeatures: wanted.filter((f) => adapter.features.has(f)),
+    requiredLimits: { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage: Math.min(16, maxStorageBuffersPerShaderStage) },
+  });
+}
+
+const engines = new Map<string, Engine>();
+
+/** An engine with forced kernel variants, one per choice. */
+export async function testEngine(tuning: Partial<Tuning> = {}): Promise<Engine> {
+  const key = JSON.stringify(tuning);
+  let engine = engines.get(key);
+  if (!engine) {
+    engine = createEngine(await testDevice(), { tuning, poison: true });
+    engines.set(key, engine);
+  }
+  return engine;
+}
+
+/** The kernel variants that every op is tested in: this device's own, and a GPU's without and with subgroups. */
+export async function testedTunings(): Promise<Partial<Tuning>[]> {
+  const { subgroupSize } = traitsOf(await testDevice());
+  const gpuTuning = { name: 'gpu', software: false, workgroupSize: 256 };
+  return [{}, { ...gpuTuning, subgroupSize: 0 }, ...(subgroupSize ? [{ ...gpuTuning, subgroupSize }] : [])];
+}
