@@ -1,0 +1,55 @@
+/** Pointwise functions of one tensor. Other ops know them by name when they fuse. */
+import { unaryBackward, unaryForward, unaryFunctions, type UnaryFunction } from '../../shaders/unary.js';
+import { addNode, type Op, type Tensor } from '../graph.js';
+import { ceilDiv, linearGrid } from '../kernel.js';
+import { sizeOf } from '../shape.js';
+
+/** Numbers of the function that are fixed when the graph is built; overrides of the kernel under the same names in upper case. */
+interface UnaryAttrs {
+  readonly slope?: number;
+}
+
+const constantsOf = ({ slope }: UnaryAttrs): Record<string, number> => (slope === undefined ? {} : { SLOPE: slope });
+
+/** Launch of `code`, four elements per thread. */
+const pointwise = (code: string): NonNullable<Op<UnaryAttrs>['kernel']> => (node, { workgroupSize: WG }) => {
+  const N = sizeOf(node.outputs[0]!.shape);
+  const N4 = ceilDiv(N, 4);
+  return { code, constants: { WG, ...constantsOf(node.attrs) }, dims: [N4], workgroups: linearGrid(N4, WG), flops: N };
+};
+
+/** The op of a row of the table, and the op of its gradient, whose inputs are (x or y, dy). */
+function unary(name: keyof typeof unaryFunctions): { readonly op: Op<UnaryAttrs>; readonly backward: Op<UnaryAttrs> } {
+  const row: UnaryFunction = unaryFunctions[name];
+  const shapes: Op['shapes'] = ([x]) => [x!.shape];
+  const backward: Op<UnaryAttrs> = { name: `${name}Backward`, shapes, kernel: pointwise(unaryBackward(row)) };
+  const op: Op<UnaryAttrs> = {
+    name,
+    shapes,
+    kernel: pointwise(unaryForward(row)),
+    backward: (node, [dy]) => [addNode(backward, [row.saved === 'x' ? node.inputs[0]! : node.outputs[0]!, dy!], node.attrs)],
+  };
+  return { op, backward };
+}
+
+const geluOp = unary('gelu').op;
+const quickGeluOp = unary('quickGelu').op;
+const sigmoidOp = unary('sigmoid').op;
+/** For ops that absorb the activation in front of them when they build their gradient. */
+export const { op: leakyReluOp, backward: leakyReluBackwardOp } = unary('leakyRelu');
+
+/** x Phi(x) with the normal distribution function Phi, by erf (https://arxiv.org/abs/1606.08415). */
+export const gelu = (x: Tensor): Tensor => addNode(geluOp, [x], {});
+/** x sigmoid(1.702 x), the approximation of GELU that CLIP was trained with. */
+export const quickGelu = (x: Tensor): Tensor => addNode(quickGeluOp, [x], {});
+/** 1 / (1 + e^-x). */
+export const sigmoid = (x: Tensor): Tensor => addNode(sigmoidOp, [x], {});
+
+/**
+ * x, or slope * x where x is negative.
+ * @throws RangeError for a slope that is not positive: the gradient is taken from the sign of the output
+ */
+export function leakyRelu(x: Tensor, slope = 0.01): Tensor {
+  if (!(slope > 0)) throw new RangeError(`leakyRelu: slope must be positive, got ${slope}`);
+  return addNode(leakyReluOp, [x], { slope });
+}

@@ -1,0 +1,79 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { gradients, mul, sum, type Tensor } from '../../engine/index.js';
+import { gelu, leakyRelu, quickGelu, sigmoid } from '../../engine/ops/unary.js';
+import { assertClose, checkOp } from '../helpers/check.js';
+import { testEngine } from '../helpers/device.js';
+import { fill, golden } from '../helpers/golden.js';
+
+/** erf by its Taylor series, good to 1e-15 for |x| < 3. */
+function erf(x: number): number {
+  let term = x;
+  let total = x;
+  for (let n = 1; n < 100; n++) {
+    term *= (-x * x) / n;
+    total += term / (2 * n + 1);
+  }
+  return (2 / Math.sqrt(Math.PI)) * total;
+}
+
+const logistic = (x: number): number => 1 / (1 + Math.exp(-x));
+const awayFromZero = (x: number): number => x + Math.sign(x) * 0.1;
+
+const functions: Record<string, [op: (x: Tensor) => Tensor, f: (x: number) => number]> = {
+  gelu: [gelu, (x) => 0.5 * x * (1 + erf(x / Math.SQRT2))],
+  quickGelu: [quickGelu, (x) => x * logistic(1.702 * x)],
+  leakyRelu: [(x) => leakyRelu(x, 0.2), (x) => (x > 0 ? x : 0.2 * x)],
+  sigmoid: [sigmoid, logistic],
+};
+
+for (const [name, [op, f]] of Object.entries(functions)) {
+  for (const shape of [[1], [3, 5], [2, 3, 171]]) {
+    test(`${name} ${shape}`, () => checkOp({
+      inputs: { x: shape },
+      values: { x: (v, i) => (i === 0 ? 1.5 : awayFromZero(3 * v)) }, // a lone far negative gelu is all rounding
+      build: ({ x }) => op(x!),
+      reference: ({ x }) => x!.map(f),
+    }));
+  }
+}
+
+test('gelu, golden', async () => {
+  const { get, tolerance } = golden('ops');
+  const engine = await testEngine();
+  const g = engine.graph();
+  const x = g.input('x', [19, 48]);
+  const y = gelu(x);
+  const [dx] = gradients(sum(mul(y, g.constant(fill('golden.seed.gelu', [19, 48]), [19, 48]))), [x]);
+  const program = await engine.compile({ y, dx: dx! });
+  program.write(x, fill('golden.tokens', [19, 48]).map((v) => v * 4));
+  program.run();
+  assertClose('gelu', await program.read('y'), get('gelu').data, tolerance('gelu'));
+  assertClose('grad.gelu', await program.read('dx'), get('grad.gelu').data, tolerance('grad.gelu'));
+  program.destroy();
+});
+
+test('far from zero', async () => {
+  const engine = await testEngine();
+  const g = engine.graph();
+  const x = g.constant(new Float32Array([-1e4, -200, -20, 20, 200, 1e4]));
+  const names = Object.keys(functions);
+  const ys = names.map((name) => functions[name]![0](x));
+  const outputs = Object.fromEntries(ys.flatMap((y, i) => [[names[i]!, y], [`d${names[i]}`, gradients(sum(y), [x])[0]!]]));
+  const program = await engine.compile(outputs);
+  program.run();
+  const limits = { gelu: [0, 0, 0, 20, 200, 1e4], sigmoid: [0, 0, 0, 1, 1, 1], quickGelu: [0, 0, 0, 20, 200, 1e4], leakyRelu: [-2e3, -40, -4, 20, 200, 1e4] };
+  for (const [name, right] of Object.entries(limits)) {
+    assertClose(name, await program.read(name), right, 1e-6);
+    const slopes = name === 'sigmoid' ? [0, 0, 0, 0, 0, 0] : [...Array<number>(3).fill(name === 'leakyRelu' ? 0.2 : 0), 1, 1, 1];
+    (await program.read(`d${name}`)).forEach((v, i) => assert.ok(Math.abs(v - slopes[i]!) < 1e-6, `d${name}: ${v} instead of ${slopes[i]}`));
+  }
+  program.destroy();
+});
+
+test('leakyRelu refuses slopes that lose the sign', async () => {
+  const x = (await testEngine()).graph().input('x', [2]);
+  assert.throws(() => leakyRelu(x, -0.1), /leakyRelu: slope must be positive, got -0.1/);
+});
+
+test.run();
