@@ -1,0 +1,26 @@
+/** Normalisation of an image's three channels. */
+import { linearIndex } from './common.js';
+import { wgsl } from './wgsl.js';
+
+/** y[b, c, p] = (x[b, c, p] - mean[c]) * gain[c] */
+export const normalizeForward = wgsl`
+override WG: u32;
+override MEAN_0: f32;
+override MEAN_1: f32;
+override MEAN_2: f32;
+override GAIN_0: f32;
+override GAIN_1: f32;
+override GAIN_2: f32;
+struct Dims { N: u32, PLANE: u32 }
+@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(1) var<storage, read> x: array<f32>;        // [B, 3, PLANE]
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;  // [B, 3, PLANE]
+${linearIndex}
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let i = linear_index(group, lane);
+  if (i >= dims.N) { return; }
+  let c = (i / dims.PLANE) % 3u;
+  y[i] = (x[i] - vec3f(MEAN_0, MEAN_1, MEAN_2)[c]) * vec3f(GAIN_0, GAIN_1, GAIN_2)[c];
+}
+`;
