@@ -110,8 +110,11 @@ function gridSide(weights: Weights): number {
 }
 
 function countBlocks(weights: Weights): number {
-  const numbers = [...weights.keys()].map((key) => /^blocks\.(\d+)\./.exec(key)?.[1]).filter((digits) => digits !== undefined);
-  return Math.max(...numbers.map(Number)) + 1;
+  const numbers = new Set([...weights.keys()].map((key) => Number(/^blocks\.(\d+)\./.exec(key)?.[1] ?? -1)));
+  numbers.delete(-1);
+  const gap = [...numbers.keys()].findIndex((_, i) => !numbers.has(i));
+  if (gap >= 0) throw new CheckpointError(`block ${gap} is missing: the file has blocks up to ${Math.max(...numbers)}`);
+  return numbers.size;
 }
 
 function shapeOf(weights: Weights, key: string, rank: number): readonly number[] {

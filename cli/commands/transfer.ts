@@ -1,0 +1,84 @@
+/** `splice-gpu transfer`: options only. */
+import { Command, Option } from 'commander';
+import { defaultOptions, type RecipeName } from '../../model/options.js';
+import { real, rgb, whole } from '../numbers.js';
+import type { TransferOptions } from '../transfer.js';
+import { DEFAULT_MODEL, knownModels } from '../weights.js';
+
+interface Parsed {
+  readonly structure: string;
+  readonly appearance: string;
+  readonly out: string;
+  readonly model: string;
+  readonly heads?: number;
+  readonly patch?: number;
+  readonly mean?: [number, number, number];
+  readonly std?: [number, number, number];
+  readonly recipe: RecipeName;
+  readonly steps: number;
+  readonly size?: number;
+  readonly seed: number;
+  readonly lambdaStructure: number;
+  readonly lambdaAppearance: number;
+  readonly lambdaIdentity: number;
+  readonly lr: number;
+  readonly antialias: boolean;
+  readonly warmStart: number;
+  readonly vitSize: number;
+  readonly saveEvery: number;
+  readonly force?: boolean;
+  readonly json?: boolean;
+}
+
+const MAX_SEED = 2 ** 32 - 1;
+const MAX_SIDE = 8192;
+
+const EXAMPLE = `
+DIR gets result.png, triptych.png, previews/, generator.safetensors, config.json, log.jsonl and losses.svg.
+Ctrl-C finishes the current step and writes all of them.
+
+Example:
+  $ splice-gpu transfer --structure cow.jpg --appearance highland.jpg --out out/cow --size 256 --steps 2000`;
+
+export const transferCommand = (run: (options: TransferOptions) => Promise<void>): Command =>
+  new Command('transfer')
+    .description('paint the structure photo with the look of the appearance photo')
+    .requiredOption('--structure <file>', 'photo whose layout is kept (PNG, JPEG, WebP or AVIF)')
+    .requiredOption('--appearance <file>', 'photo whose look is taken')
+    .requiredOption('--out <dir>', 'folder for the results')
+    .option('--model <name|file>', `ViT: ${knownModels().join(', ')}, or a .safetensors file with DINO's or timm's names`, DEFAULT_MODEL)
+    .option('--heads <count>', "attention heads of the ViT (default: from the weights' .json, else width / 64)", whole(1))
+    .option('--patch <pixels>', 'patch side the weights must have', whole(1))
+    .option('--mean <rgb>', "input mean, such as 0.5 or 0.485,0.456,0.406 (default: from the .json, else ImageNet's)", rgb({ positive: false }))
+    .option('--std <rgb>', "input deviation, likewise (default: from the .json, else ImageNet's)", rgb({ positive: true }))
+    .addOption(new Option('--recipe <name>', 'generator, losses and augmentations').choices(['splice', 'splice-transfer']).default(defaultOptions.recipe))
+    .option('--steps <count>', 'optimiser steps', whole(1), defaultOptions.steps)
+    .option('--size <pixels>', 'shorter side both photos are brought to (default: as they are)', whole(1, MAX_SIDE))
+    .option('--seed <number>', 'seed of the weights and crops', whole(0, MAX_SEED), defaultOptions.seed)
+    .option('--lambda-structure <weight>', 'weight of the structure loss', real({ positive: false }), defaultOptions.lambdaStructure)
+    .option('--lambda-appearance <weight>', 'weight of the appearance loss', real({ positive: false }), defaultOptions.lambdaAppearance)
+    .option('--lambda-identity <weight>', 'weight of the identity loss', real({ positive: false }), defaultOptions.lambdaIdentity)
+    .option('--lr <rate>', 'learning rate', real({ positive: true }), defaultOptions.lr)
+    .option('--no-antialias', "point-sample the ViT's input as the published runs did")
+    .option('--warm-start <steps>', 'steps of plain reconstruction first; 0 is the published behaviour', whole(0), defaultOptions.warmStart)
+    .option('--vit-size <pixels>', "shorter side of the ViT's input; smaller is faster and coarser", whole(1, MAX_SIDE), defaultOptions.vitSize)
+    .option('--save-every <steps>', 'steps between saved pictures', whole(1), 250)
+    .option('--force', 'replace an earlier run in DIR')
+    .option('--json', 'print the summary as one JSON object on stdout')
+    .addHelpText('after', EXAMPLE)
+    .action((parsed: Parsed) => run(toOptions(parsed)));
+
+function toOptions({ structure, appearance, out, model, heads, patch, mean, std, size, saveEvery, force, json, ...splice }: Parsed): TransferOptions {
+  return {
+    structure,
+    appearance,
+    out,
+    model,
+    vit: { ...(heads && { heads }), ...(patch && { patch }), ...(mean && { mean }), ...(std && { std }) },
+    ...(size && { size }),
+    saveEvery,
+    force: force ?? false,
+    json: json ?? false,
+    splice,
+  };
+}

@@ -1,0 +1,19 @@
+/** Ctrl-C and termination: the first asks to finish, the second ends at once. */
+import { EXIT_INTERRUPTED } from './errors.js';
+
+/** A key press reaches a re-executed process twice: from the terminal, and handed on by its parent. */
+const SAME_PRESS_MS = 500;
+
+/** Aborted by the first SIGINT or SIGTERM. */
+export function interruptSignal(): AbortSignal {
+  const controller = new AbortController();
+  let first = 0;
+  const onSignal = () => {
+    if (controller.signal.aborted && performance.now() - first > SAME_PRESS_MS) process.exit(EXIT_INTERRUPTED);
+    if (!controller.signal.aborted) first = performance.now();
+    controller.abort();
+  };
+  process.on('SIGINT', onSignal);
+  process.on('SIGTERM', onSignal);
+  return controller.signal;
+}

@@ -1,0 +1,57 @@
+#!/usr/bin/env node
+/** The command line: hands options to the work, and turns what comes back into an exit code. */
+import { Command } from 'commander';
+import { doctorCommand } from './commands/doctor.js';
+import { transferCommand } from './commands/transfer.js';
+import { openDevice, summarize } from './device.js';
+import { doctor } from './doctor.js';
+import { privateDriver, reexecute } from './driver.js';
+import { errorDetail, errorLine, exitCodeOf, NoAdapterError } from './errors.js';
+import { interruptSignal } from './interrupt.js';
+import { transfer, type OpenedEngine } from './transfer.js';
+import type { StartSplice } from './training.js';
+import { version } from './version.js';
+
+// Loaded when needed: --help and wrong options are answered without reading a hundred kernels.
+const createEngine = async (device: GPUDevice) => (await import('../engine/index.js')).createEngine(device);
+const startSplice: StartSplice = async (...inputs) => (await import('../model/splice.js')).startSplice(...inputs);
+
+async function openEngine(): Promise<OpenedEngine> {
+  const { adapter, device } = await openDevice();
+  return { engine: await createEngine(device), adapter: summarize(adapter), close: () => device.destroy() };
+}
+
+/** Runs one command line; answers with its exit code. */
+async function main(argv: readonly string[]): Promise<number> {
+  let code = 0;
+  const { stdout, stderr } = process;
+  const program = new Command('splice-gpu')
+    .description('paints one photo with the look of another, on WebGPU')
+    .version(version())
+    .configureOutput({ outputError: () => undefined })
+    .exitOverride();
+  const commands = [
+    transferCommand(async (options) => {
+      code = await transfer(options, { openEngine, startSplice, interrupt: interruptSignal(), stdout, stderr });
+    }),
+    doctorCommand(async (options) => {
+      code = await doctor(options, createEngine, stdout);
+    }),
+  ];
+  for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
+  await program.parseAsync(argv);
+  return code;
+}
+
+async function fail(error: unknown): Promise<number> {
+  const driver = error instanceof NoAdapterError ? privateDriver() : undefined;
+  if (driver) return reexecute(driver);
+  const line = errorLine(error);
+  if (line) process.stderr.write(`splice-gpu: ${line}\n`);
+  if (line && process.env['DEBUG']) process.stderr.write(`${errorDetail(error)}\n`);
+  return exitCodeOf(error);
+}
+
+const code = await main(process.argv).catch(fail);
+// Dawn keeps Node alive, so the end is explicit; a piped stdout is written out before.
+process.stdout.write('', () => process.exit(code));

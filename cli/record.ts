@@ -1,0 +1,81 @@
+/** What a run writes down about itself. */
+import { basename, dirname, join, resolve } from 'node:path';
+import type { AdapterSummary } from './device.js';
+import type { Photo } from './image.js';
+import type { LogEntry } from './lossCurve.js';
+import type { Outputs } from './outputs.js';
+import type { TransferOptions } from './transfer.js';
+import { version } from './version.js';
+import type { LoadedVit } from './weights.js';
+
+export interface Inputs {
+  readonly structure: Photo;
+  readonly appearance: Photo;
+  readonly model: LoadedVit;
+}
+
+const describePhoto = ({ path, sha256, format, width, height, image }: Photo) => ({
+  path: resolve(path),
+  sha256,
+  format,
+  size: [width, height],
+  usedSize: [image.width, image.height],
+});
+
+/** Everything needed to repeat the run. */
+export function describeRun(options: TransferOptions, { structure, appearance, model }: Inputs, adapter: AdapterSummary) {
+  return {
+    program: 'splice-gpu',
+    version: version(),
+    options: { ...options.splice, size: options.size ?? null, saveEvery: options.saveEvery },
+    structure: describePhoto(structure),
+    appearance: describePhoto(appearance),
+    model: { name: model.vit.name, path: resolve(model.path), sha256: model.sha256, config: model.vit.config },
+    device: adapter,
+    started: new Date().toISOString(),
+  };
+}
+
+/** Metadata of generator.safetensors. */
+export const generatorMetadata = (options: TransferOptions, { structure, appearance }: Inputs, steps: number): Record<string, string> => ({
+  format: 'splice-gpu generator',
+  recipe: options.splice.recipe,
+  steps: String(steps),
+  seed: String(options.splice.seed),
+  structureSize: `${structure.image.width}x${structure.image.height}`,
+  appearanceSize: `${appearance.image.width}x${appearance.image.height}`,
+});
+
+/** What is printed at the end. */
+export function summarize(
+  status: 'finished' | 'interrupted',
+  record: ReturnType<typeof describeRun>,
+  log: readonly LogEntry[],
+  outputs: Outputs,
+  { stepsDone, seconds }: { stepsDone: number; seconds: number },
+) {
+  const last = log.at(-1);
+  const recent = log.filter(({ step }) => step >= stepsDone - 50);
+  return {
+    status,
+    out: resolve(outputs.folder),
+    result: resolve(outputs.resultPath),
+    recipe: record.options.recipe,
+    model: record.model.name,
+    seed: record.options.seed,
+    stepsDone,
+    seconds: Number(seconds.toFixed(3)),
+    losses: last ?? null,
+    meanTotalOfLast50Steps: recent.length > 0 ? recent.reduce((sum, { total }) => sum + total, 0) / recent.length : null,
+    device: record.device,
+  };
+}
+
+export const sentence = ({ status, result, stepsDone, seconds }: ReturnType<typeof summarize>): string =>
+  `${status} after ${stepsDone} steps in ${seconds.toFixed(0)} s: ${result}`;
+
+export const curveTitle = ({ splice, structure, appearance }: TransferOptions): string =>
+  `${splice.recipe}: ${shortPath(structure)} as ${shortPath(appearance)}, seed ${splice.seed}`;
+
+/** Folder and file: the folder often is the pair's name. */
+const shortPath = (path: string): string => join(basename(dirname(resolve(path))), basename(path));

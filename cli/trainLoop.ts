@@ -1,0 +1,107 @@
+/** The training loop's bookkeeping: how far ahead steps are submitted, when losses are read, when pictures are saved. */
+import type { Losses } from '../model/options.js';
+import { NonFiniteError } from './errors.js';
+import type { LogEntry } from './lossCurve.js';
+import type { SpliceRun } from './training.js';
+
+export interface LoopPlan {
+  readonly warmStart: number;
+  readonly steps: number;
+  readonly saveEvery: number;
+}
+
+export interface LoopHooks {
+  /** Every 10 steps and after the last. */
+  onLosses(entry: LogEntry): Promise<void>;
+  /** Every `saveEvery` steps but the last; all losses so far were finite. */
+  onSave(): Promise<void>;
+  /** After every step; `done` counts the warm start in. */
+  onStep(done: number, phase: string): void;
+}
+
+/** Losses are read, and the GPU's queue is let run empty, every so many steps. */
+const READ_EVERY = 10;
+/** On a device slower than this no step is submitted ahead: it would gain nothing, and delay Ctrl-C by up to ten steps. */
+const SLOW_STEP_MS = 100;
+const MEASURED_STEPS = 5;
+
+/** @throws NonFiniteError when a loss is no number any more, and whatever `run` throws */
+export async function trainLoop(run: SpliceRun, plan: LoopPlan, hooks: LoopHooks, interrupt: AbortSignal): Promise<'finished' | 'interrupted'> {
+  const total = plan.warmStart + plan.steps;
+  const reader = lossReader(run, hooks.onLosses);
+  let pace = createPace(run);
+  for (let done = 1; done <= total && !interrupt.aborted; done++) {
+    if (done === plan.warmStart + 1) {
+      pace = createPace(run);
+      reader.start();
+    }
+    const { phase, step } = await pace.step();
+    if (phase === 'warm-start') {
+      if (done % READ_EVERY === 0 || done === plan.warmStart) await run.sync();
+    } else {
+      if (step % READ_EVERY === 0) await reader.read(step);
+      if ((step + 1) % plan.saveEvery === 0 && done < total) {
+        await reader.drain();
+        await hooks.onSave();
+      }
+    }
+    hooks.onStep(done, phase === 'warm-start' ? 'warm start' : 'training');
+  }
+  await reader.finish(run.stepsDone - 1);
+  await run.sync();
+  return run.stepsDone < plan.steps ? 'interrupted' : 'finished';
+}
+
+/** Waits after each of the first steps to learn the device's speed, and after that only on slow devices. */
+function createPace(run: SpliceRun): { step: () => ReturnType<SpliceRun['step']> } {
+  let measured = 0;
+  let fastest = Infinity;
+  const step = async () => {
+    const began = performance.now();
+    const result = await run.step();
+    if (measured >= MEASURED_STEPS && fastest < SLOW_STEP_MS) return result;
+    await run.sync();
+    measured++;
+    fastest = Math.min(fastest, performance.now() - began);
+    return result;
+  };
+  return { step };
+}
+
+/** Reads losses one read behind: the read of step n is awaited when that of step n + 10 is asked for, so the queue stays filled. */
+function lossReader(run: SpliceRun, onLosses: (entry: LogEntry) => Promise<void>) {
+  let pending: Promise<{ step: number; losses: Losses; time: number }> | undefined;
+  let asked = -1;
+  let previous = { step: -1, time: performance.now() };
+
+  const drain = async (): Promise<void> => {
+    if (!pending) return;
+    const { step, losses, time } = await pending;
+    pending = undefined;
+    const { structure, appearance, identity, total } = losses;
+    const ms = Number(((time - previous.time) / (step - previous.step)).toFixed(3));
+    previous = { step, time };
+    checkFinite(step, { structure, appearance, identity, total });
+    await onLosses({ step, structure, appearance, identity, total, ms });
+  };
+  const read = async (step: number): Promise<void> => {
+    await drain();
+    asked = step;
+    pending = run.losses().then((losses) => ({ step, losses, time: performance.now() }));
+    pending.catch(() => undefined); // drain reports it; until then it must not count as unhandled
+  };
+  /** Reads the last step's too, where one was made after the last read. */
+  const finish = async (lastStep: number): Promise<void> => {
+    if (lastStep > asked) await read(lastStep);
+    await drain();
+  };
+  const start = () => {
+    previous = { step: -1, time: performance.now() };
+  };
+  return { start, read, drain, finish };
+}
+
+function checkFinite(step: number, terms: Readonly<Record<string, number>>): void {
+  const bad = Object.entries(terms).filter(([, value]) => !Number.isFinite(value));
+  if (bad.length > 0) throw new NonFiniteError(`at step ${step} the loss is not a finite number any more (${bad.map(([name, value]) => `${name} ${value}`).join(', ')})`);
+}
