@@ -32,13 +32,13 @@ export function composition(kind: SceneKind, seed: number): number[] {
   return [
     // camera, view
     around(0, 3), around(3.4, 1), around(0, 1.5), peaks ? 0.8 : 0.62,
-    around(1.3, 0.25), around(peaks ? 0.085 : 0.03, 0.03), around(0, 0.12), 0,
+    around(1.3, 0.25), around(peaks ? 0.09 : 0.03, 0.03), around(0, 0.12), 0,
     // sun
     ...direction(around(peaks ? -75 : -65, 40), around(peaks ? 13 : 48, peaks ? 5 : 10)),
     // lake
     around(-8, 4), around(34, 4), around(22, 4), around(30, 4),
     // summit
-    around(-55, 40), around(270, 30), around(peaks ? 60 : 40, 15), around(peaks ? 42 : 30, 10),
+    around(-55, 40), around(270, 30), around(peaks ? 50 : 40, 12), around(peaks ? 42 : 30, 10),
     // house
     around(15, 3), around(47, 4), around(0.5, 0.6), 0,
     // air

@@ -4,6 +4,7 @@
  */
 import type { Image } from '../../model/image.js';
 import { composition, type SceneKind } from './composition.js';
+import type { Mask } from './masks.js';
 import { house } from './wgsl/house.js';
 import { noise } from './wgsl/noise.js';
 import { render } from './wgsl/render.js';
@@ -11,9 +12,6 @@ import { sky } from './wgsl/sky.js';
 import { terrain } from './wgsl/terrain.js';
 
 export type { SceneKind } from './composition.js';
-
-/** Label numbers of a mask, one byte a pixel. */
-export const labels = { sky: 0, ground: 1, water: 2, object: 3 } as const;
 
 export interface SceneOptions {
   readonly kind: SceneKind;
@@ -25,6 +23,12 @@ export interface SceneOptions {
   readonly samples?: number;
 }
 
+/** A picture and, for every pixel, what most of it shows. */
+export interface Scene {
+  readonly image: Image;
+  readonly mask: Mask;
+}
+
 /** Pixels along one side of what a single submission draws: software drivers must not be kept busy for seconds. */
 const TILE = 64;
 
@@ -33,7 +37,6 @@ override PEAKS: bool;
 
 const RELIEF_SCALE = 0.0085;
 const HOUSE_LEVEL = 1.15;
-const TREE_LINE = 60.0;
 
 struct Scene {
   size: vec2u,     // of the picture
@@ -112,7 +115,7 @@ async function readBack(device: GPUDevice, buffer: GPUBuffer): Promise<Float32Ar
 }
 
 /** Splits [H, W, (red, green, blue, label)] into a picture and its mask. */
-function unpack(pixels: Float32Array, width: number, height: number): { image: Image; mask: Uint8Array } {
+function unpack(pixels: Float32Array, width: number, height: number): Scene {
   const count = width * height;
   const data = new Float32Array(3 * count);
   const mask = new Uint8Array(count);
@@ -120,14 +123,14 @@ function unpack(pixels: Float32Array, width: number, height: number): { image: I
     for (let c = 0; c < 3; c++) data[c * count + i] = pixels[4 * i + c]!;
     mask[i] = pixels[4 * i + 3]!;
   }
-  return { image: { width, height, data }, mask };
+  return { image: { width, height, data }, mask: { width, height, data: mask } };
 }
 
 /**
- * Draws a landscape and its mask of label numbers (see `labels`).
+ * Draws a landscape and its mask (label numbers: see `labels` in masks.ts).
  * The same options on the same device give the same picture. Takes seconds on a software driver.
  */
-export async function drawScene(device: GPUDevice, options: SceneOptions): Promise<{ image: Image; mask: Uint8Array }> {
+export async function drawScene(device: GPUDevice, options: SceneOptions): Promise<Scene> {
   const all = { seed: 0, samples: 3, ...options };
   const pipeline = await pipelineFor(device, all.kind);
   const picture = device.createBuffer({ size: 16 * all.width * all.height, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC });

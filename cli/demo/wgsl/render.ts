@@ -42,8 +42,8 @@ fn march_ground(origin: vec3f, ray: vec3f, limit: f32) -> f32 {
   var t = 0.4;
   var before = t;
   for (var i = 0u; i < 170u; i++) {
+    t = min(t, limit);
     let p = origin + t * ray;
-    if (t > limit || (p.y > 190.0 && ray.y > 0.0)) { return FAR; }
     let clearance = p.y - surface(p, 4u);
     if (clearance < 0.0) {
       // The crossing lies in the last step: halve it a few times.
@@ -56,6 +56,7 @@ fn march_ground(origin: vec3f, ray: vec3f, limit: f32) -> f32 {
       }
       return far;
     }
+    if (t >= limit || (p.y > 190.0 && ray.y > 0.0)) { return FAR; }
     before = t;
     t += max(0.32 * clearance, 0.004 * t + 0.02);
   }
@@ -87,7 +88,9 @@ fn sunlight(p: vec3f) -> f32 {
     if (light <= 0.0 || q.y > 190.0) { break; }
     t += clamp(0.5 * clearance, 0.12 + 0.03 * t, 22.0);
   }
-  return smoothstep(0.0, 1.0, clamp(light, 0.0, 1.0));
+  // Clouds that stand behind the camera throw shade over the valley.
+  let cloud = select(mix(0.4, 1.0, smoothstep(0.3, 0.55, noise(p.xz * 0.017 + scene.air.y))), 1.0, PEAKS);
+  return cloud * smoothstep(0.0, 1.0, clamp(light, 0.0, 1.0));
 }
 
 /** Sun, sky and light thrown back by the ground, on a matt surface. */
@@ -112,16 +115,28 @@ fn tree_normal(p: vec2f, t: f32) -> vec3f {
   return normalize(vec3f(h - trees(p + vec2f(e, 0.0)), 0.8 * e, h - trees(p + vec2f(0.0, e))));
 }
 
+/** A scatter of small flowers over a meadow: colour and, in w, whether one is here. */
+fn flower(p: vec2f) -> vec4f {
+  let q = p * 2.6;
+  let cell = vec2i(floor(q));
+  let centre = vec2f(cell) + 0.2 + 0.6 * vec2f(hash(cell, 30u), hash(cell, 31u));
+  let here = step(distance(q, centre), 0.14) * step(hash(cell, 32u), 0.7 * smoothstep(0.4, 0.7, noise(p * 0.31)));
+  return vec4f(mix(vec3f(0.85, 0.80, 0.75), vec3f(0.80, 0.55, 0.05), step(0.55, hash(cell, 33u))), here);
+}
+
 fn bare_colour(p: vec3f, n: vec3f) -> vec3f {
   let coarse = fbm(p.xz * 0.09, 4u);
-  let fine = fbm(p.xz * 1.9, 4u);
-  let rock = select(vec3f(0.27, 0.25, 0.22), vec3f(0.17, 0.15, 0.18), PEAKS) * (0.55 + 0.9 * fbm(p.xz * 0.35 + p.y * 0.22, 5u));
-  let sand = select(vec3f(0.46, 0.39, 0.27), vec3f(0.30, 0.29, 0.33), PEAKS) * (0.7 + 0.5 * fine);
-  var cover = mix(vec3f(0.08, 0.22, 0.02), vec3f(0.25, 0.36, 0.04), coarse) * (0.55 + 0.9 * fine);
+  let fine = fbm(p.xz * 1.9, 6u);
+  let layers = fbm(vec2f(0.10 * (p.x + p.z), 0.45 * p.y + 0.06 * p.x), 4u);
+  let rock = select(vec3f(0.27, 0.25, 0.22), vec3f(0.15, 0.14, 0.18), PEAKS) * (0.25 + 1.7 * layers * (0.5 + fbm(p.xz * 0.35, 4u)));
+  let sand = select(vec3f(0.42, 0.35, 0.24), vec3f(0.30, 0.29, 0.33), PEAKS) * (0.45 + 1.1 * fine);
+  var cover = mix(vec3f(0.07, 0.20, 0.015), vec3f(0.22, 0.32, 0.035), coarse) * (0.4 + 1.2 * fine);
+  let bloom = flower(p.xz);
+  cover = mix(cover, bloom.xyz, bloom.w);
   var steep = smoothstep(0.72, 0.58, n.y + 0.25 * (coarse - 0.5));
   if (PEAKS) {
     cover = vec3f(0.83, 0.87, 0.95) * (0.93 + 0.12 * fine);
-    steep = smoothstep(0.50, 0.38, n.y + 0.3 * (coarse - 0.5));
+    steep = smoothstep(0.50, 0.36, n.y + 0.5 * (fbm(p.xz * 0.16, 4u) - 0.42));
   }
   let wet = smoothstep(0.2, 0.04, p.y + 0.2 * (fine - 0.5));
   return mix(mix(cover, rock, steep), sand, wet);

@@ -23,7 +23,7 @@ fn relief(p: vec2f, beyond: f32) -> f32 {
 /** Bare ground without trees; more octaves show finer detail. */
 fn ground(p: vec2f, octaves: u32) -> f32 {
   let beyond = shore(p);
-  let bank = 1.5 * smoothstep(0.0, 0.35, beyond) + 0.9 * clamp(beyond, 0.0, 1.0) - 2.5 * smoothstep(0.0, -0.5, beyond) + 0.05;
+  let bank = 1.5 * smoothstep(0.0, 0.26, beyond) + 0.9 * clamp(beyond, 0.0, 1.0) - 2.5 * smoothstep(0.0, -0.5, beyond) + 0.05;
   let meadow = bank + smoothstep(0.0, 0.3, beyond) * 0.9 * (noise(p * 0.11) - 0.3);
   let height = relief(p, beyond);
   var mountain = 0.0;
@@ -44,7 +44,7 @@ fn tree_layer(p: vec2f, cell_size: f32, layer: u32) -> f32 {
   let beyond = shore(place);
   let grove = smoothstep(0.42, 0.62, noise(place * 0.045 + 11.0));
   let room = step(0.12, beyond) * step(7.5, distance(place, scene.house.xy)) * step(20.0, place.y);
-  let slope_limit = smoothstep(0.75, 0.35, relief(place, beyond) / TREE_LINE);
+  let slope_limit = smoothstep(0.75, 0.35, relief(place, beyond) / select(60.0, 44.0, PEAKS));
   if (hash(cell, layer + 2u) > grove * room * slope_limit * scene.trees) { return 0.0; }
   let tall = cell_size * (0.6 + 0.7 * hash(cell, layer + 3u));
   if (PEAKS) { return 1.35 * tall * (1.0 - r); }
