@@ -1,0 +1,90 @@
+/** Layer normalisation over the last axis. */
+import { layernormBackwardInput, layernormBackwardParameters, layernormForward, layernormPartial, type LayernormVariant } from '../../shaders/layernorm.js';
+import { addNode, type Op, type Tensor } from '../graph.js';
+import { ceilDiv, linearGrid, type Tuning } from '../kernel.js';
+import { sameShape, ShapeError, showShape, sizeOf } from '../shape.js';
+import { shortRowLanes } from './rows.js';
+
+type Plain = Op<Record<string, never>>;
+
+/** Rows that one thread adds up for dw and db. */
+const CHUNK = 64;
+
+/** Rows and columns of x. */
+function rowsOf(x: Tensor): { ROWS: number; C: number } {
+  const C = x.shape.at(-1)!;
+  return { ROWS: sizeOf(x.shape) / C, C };
+}
+
+/** Launch with one workgroup per row. */
+function rowKernel(x: Tensor, tuning: Tuning, code: (variant: LayernormVariant) => string, extra: Record<string, number> = {}): ReturnType<NonNullable<Plain['kernel']>> {
+  const { ROWS, C } = rowsOf(x);
+  const { WG, oneSubgroup } = shortRowLanes(tuning);
+  return {
+    code: code({ oneSubgroup, vectors: C % 4 === 0 }),
+    constants: { WG, C, ...extra },
+    dims: [ROWS],
+    workgroups: linearGrid(ROWS, 1),
+    flops: 10 * ROWS * C,
+  };
+}
+
+/** Inputs (x, w, b), outputs (y, mean, rstd). */
+const layernormOp: Op<{ readonly eps: number }> = {
+  name: 'layernorm',
+  shapes: ([x, w, b]) => {
+    for (const [name, t] of [['w', w!], ['b', b!]] as const) {
+      if (!sameShape(t.shape, x!.shape.slice(-1))) {
+        throw new ShapeError(`layernorm: ${name} must have the last axis of x: ${showShape(t.shape)} and ${showShape(x!.shape)}`);
+      }
+    }
+    const rows = x!.shape.slice(0, -1);
+    return [x!.shape, rows, rows];
+  },
+  kernel: (node, tuning) => rowKernel(node.inputs[0]!, tuning, layernormForward, { EPS: node.attrs.eps }),
+  backward: (node, [dy], needed) => {
+    const [x, w] = node.inputs as [Tensor, Tensor, Tensor];
+    const [, mean, rstd] = node.outputs as [Tensor, Tensor, Tensor];
+    const dx = needed[0] ? addNode(backwardInputOp, [x, w, mean, rstd, dy!], {}) : undefined;
+    if (!needed[1] && !needed[2]) return [dx];
+    const partial = addNode(partialOp, [x, mean, rstd, dy!], {});
+    return [dx, ...x.graph.add(backwardParametersOp, [partial], {})];
+  },
+};
+
+/** Inputs (x, w, mean, rstd, dy), output dx. */
+const backwardInputOp: Plain = {
+  name: 'layernormBackwardInput',
+  shapes: ([x]) => [x!.shape],
+  kernel: (node, tuning) => rowKernel(node.inputs[0]!, tuning, layernormBackwardInput),
+};
+
+/** Inputs (x, mean, rstd, dy), output the sums over chunks of rows `[chunks, 2, C]`. */
+const partialOp: Plain = {
+  name: 'layernormPartial',
+  shapes: ([x]) => {
+    const { ROWS, C } = rowsOf(x!);
+    return [[ceilDiv(ROWS, CHUNK), 2, C]];
+  },
+  kernel: (node, { workgroupSize: WG }) => {
+    const { ROWS, C } = rowsOf(node.inputs[0]!);
+    return { code: layernormPartial, constants: { WG, C, CHUNK }, dims: [ROWS], workgroups: [ceilDiv(C, WG), ceilDiv(ROWS, CHUNK), 1], flops: 5 * ROWS * C };
+  },
+};
+
+/** Input the sums over chunks, outputs (dw, db). */
+const backwardParametersOp: Plain = {
+  name: 'layernormBackwardParameters',
+  shapes: ([partial]) => [[partial!.shape[2]!], [partial!.shape[2]!]],
+  kernel: (node, { workgroupSize: WG }) => {
+    const [chunks, , C] = node.inputs[0]!.shape as [number, number, number];
+    return { code: layernormBackwardParameters, constants: { WG, C }, dims: [chunks], workgroups: [ceilDiv(C, WG), 1, 1], flops: 2 * chunks * C };
+  },
+};
+
+/**
+ * (x - mean) / sqrt(var + eps) * w + b with mean and biased variance over the last axis (https://arxiv.org/abs/1607.06450).
+ * x `[..., C]`, w and b `[C]`.
+ * @throws ShapeError when w or b is not `[C]`
+ */
+export const layernorm = (x: Tensor, w: Tensor, b: Tensor, eps: number): Tensor => x.graph.add(layernormOp, [x, w, b], { eps })[0]!;

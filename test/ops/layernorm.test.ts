@@ -1,0 +1,84 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { gradients, mul, ShapeError, sum } from '../../engine/index.js';
+import { layernorm } from '../../engine/ops/layernorm.js';
+import { assertClose, checkOp, type Values } from '../helpers/check.js';
+import { testEngine } from '../helpers/device.js';
+import { fill, golden } from '../helpers/golden.js';
+
+const EPS = 1e-6;
+
+function reference({ x, w, b }: Values): Float64Array {
+  const C = w!.length;
+  const y = new Float64Array(x!.length);
+  for (let row = 0; row < x!.length; row += C) {
+    const values = x!.subarray(row, row + C);
+    const mean = values.reduce((s, v) => s + v, 0) / C;
+    const variance = values.reduce((s, v) => s + (v - mean) ** 2, 0) / C;
+    for (let c = 0; c < C; c++) y[row + c] = ((values[c]! - mean) / Math.sqrt(variance + EPS)) * w![c]! + b![c]!;
+  }
+  return y;
+}
+
+for (const shape of [[1, 3], [3, 7], [2, 3, 48], [131, 5], [2, 1, 516]]) {
+  const C = shape.at(-1)!;
+  test(`layernorm ${shape}`, () => checkOp({
+    inputs: { x: shape, w: [C], b: [C] },
+    values: { w: (v) => v + 1.5 },
+    build: ({ x, w, b }) => layernorm(x!, w!, b!, EPS),
+    reference,
+    tolerance: 4e-5,
+  }));
+}
+
+test('one column: the output is b', () => checkOp({
+  inputs: { x: [4, 1], w: [1], b: [1] },
+  build: ({ x, w, b }) => layernorm(x!, w!, b!, EPS),
+  reference,
+  gradients: ['b'],
+}));
+
+// Inputs near 100 have steps of 8e-6; what is asserted is that no more than a few of them are lost.
+test('layernorm of x + 100', () => checkOp({
+  inputs: { x: [5, 384], w: [384], b: [384] },
+  values: { x: (v) => v + 100 },
+  build: ({ x, w, b }) => layernorm(x!, w!, b!, EPS),
+  reference,
+  tolerance: 4e-5,
+}));
+
+test('layernorm, golden', async () => {
+  const { get, tolerance } = golden('ops');
+  const engine = await testEngine();
+  const g = engine.graph();
+  const x = g.input('x', [19, 48]);
+  const y = layernorm(x, g.constant(new Float32Array(48).fill(1)), g.constant(new Float32Array(48)), EPS);
+  const [dx] = gradients(sum(mul(y, g.constant(fill('golden.seed.layer_norm', [19, 48]), [19, 48]))), [x]);
+  const program = await engine.compile({ y, dx: dx! });
+  program.write(x, fill('golden.tokens', [19, 48]).map((v) => v * 3 + 1));
+  program.run();
+  assertClose('layer_norm', await program.read('y'), get('layer_norm').data, tolerance('layer_norm'));
+  assertClose('grad.layer_norm', await program.read('dx'), get('grad.layer_norm').data, tolerance('grad.layer_norm'));
+  program.destroy();
+});
+
+test('another number of rows needs no new pipeline', async () => {
+  const engine = await testEngine();
+  const counts: number[] = [];
+  for (const rows of [3, 200]) {
+    const g = engine.graph();
+    const x = g.input('x', [rows, 12]);
+    const y = layernorm(x, g.constant(new Float32Array(12)), g.constant(new Float32Array(12)), EPS);
+    (await engine.compile({ y, dx: gradients(sum(y), [x])[0]! })).destroy();
+    counts.push(engine.pipelines.size());
+  }
+  assert.is(counts[1], counts[0]);
+});
+
+test('shapes that do not fit are named', async () => {
+  const g = (await testEngine()).graph();
+  assert.throws(() => layernorm(g.input('x', [2, 3]), g.input('w', [3]), g.input('b', [2]), EPS),
+    (e: Error) => e instanceof ShapeError && /layernorm: b .*\[2\].*\[2, 3\]/.test(e.message));
+});
+
+test.run();
