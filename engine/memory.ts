@@ -42,10 +42,25 @@ function wholeSource(t: Tensor, makerOf: ReadonlyMap<Tensor, Node>): Tensor {
   return isWhole ? wholeSource(inputs[0]!, makerOf) : t;
 }
 
-/** What `pack` may let be computed right inside its output: made by a launch that does not overwrite, and not taken yet. */
-function canMove(t: Tensor, taken: ReadonlyMap<Tensor, unknown>): boolean {
-  const { op, outputs } = t.node;
-  return op.kernel !== undefined && (op.inPlace ?? 0) <= outputs.indexOf(t) && !taken.has(t);
+/** The tensor whose memory a view, of the whole or of a part, lies in. */
+function rootOf(t: Tensor, makerOf: ReadonlyMap<Tensor, Node>): Tensor {
+  const { op, inputs } = makerOf.get(t)!;
+  return op.memory === 'view' ? rootOf(inputs[0]!, makerOf) : t;
+}
+
+/**
+ * Of the inputs of a pack those that can be computed right inside it: made by a launch that does not overwrite, in no pack
+ * yet, wanted once, and read neither by a launch that makes another input nor by a copy into this pack, because a launch
+ * cannot read and write one buffer.
+ */
+function movable(sources: readonly Tensor[], taken: ReadonlyMap<Tensor, unknown>, makerOf: ReadonlyMap<Tensor, Node>): Set<Tensor> {
+  const isLaunched = (t: Tensor): boolean => {
+    const { op, outputs } = makerOf.get(t)!;
+    return op.kernel !== undefined && (op.inPlace ?? 0) <= outputs.indexOf(t) && !taken.has(t);
+  };
+  const isOnce = (t: Tensor): boolean => sources.indexOf(t) === sources.lastIndexOf(t);
+  const read = new Set(sources.flatMap((t) => (isLaunched(t) && isOnce(t) ? makerOf.get(t)!.inputs : [t]).map((x) => rootOf(x, makerOf))));
+  return new Set(sources.filter((t) => isLaunched(t) && isOnce(t) && !read.has(t)));
 }
 
 interface Alias {
@@ -60,17 +75,18 @@ function aliases(nodes: readonly Node[]): { nodes: Node[]; alias: Map<Tensor, Al
   const makerOf = new Map(nodes.flatMap((n) => n.outputs.map((t) => [t, n] as const)));
   for (const node of nodes) {
     if (node.op.memory === 'pack') {
+      const sources = node.inputs.map((t) => wholeSource(t, makerOf));
+      const moves = movable(sources, alias, makerOf);
       let offset = 0;
-      for (const t of node.inputs) {
-        const source = wholeSource(t, makerOf);
+      for (const source of sources) {
         let inside = source;
-        if (!canMove(source, alias)) {
-          const copy = copyNode(t);
+        if (!moves.has(source)) {
+          const copy = copyNode(source);
           result.push(copy);
           inside = copy.outputs[0]!;
         }
         alias.set(inside, { of: node.outputs[0]!, offset });
-        offset += alignedSize(t.shape);
+        offset += alignedSize(source.shape);
       }
     } else if (node.op.memory === 'view') {
       alias.set(node.outputs[0]!, { of: node.inputs[0]!, offset: (node.attrs as { offset: number }).offset });

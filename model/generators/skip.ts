@@ -1,0 +1,76 @@
+/** The paper's generator (omerbt/Splice): an hourglass whose scales concatenate a 1x1 skip branch with the upsampled deeper branch. */
+import { batchnorm, concat, conv2d, crop, leakyRelu, resize, sigmoid, type Tensor } from '../../engine/index.js';
+import { convSpec, normSpec, type Generator } from './parameters.js';
+
+export interface SkipOptions {
+  /** Channels of each scale on the way down and up, outermost first. */
+  readonly down?: readonly number[];
+  readonly up?: readonly number[];
+  /** Channels of the skip branches. */
+  readonly skip?: number;
+  /** Window of each scale's convolutions. */
+  readonly windows?: readonly number[];
+  readonly padding?: 'zeros' | 'reflect';
+  readonly inputChannels?: number;
+}
+
+/** Batch norm with the image's own statistics, then LeakyReLU of slope 0.2; one launch after fusion. */
+export const normActivate = (p: (name: string) => Tensor, norm: string, x: Tensor): Tensor =>
+  leakyRelu(batchnorm(x, p(`${norm}.weight`), p(`${norm}.bias`)), 0.2);
+
+/** Doubles both sides. */
+export const upsample = (x: Tensor): Tensor => resize(x, [x.shape[2]! * 2, x.shape[3]! * 2], { mode: 'bilinear' });
+
+/** Both branches cropped centrally to the smaller of the two, one after the other along the channels. */
+function concatCropped(a: Tensor, b: Tensor): Tensor {
+  const [h, w] = [Math.min(a.shape[2]!, b.shape[2]!), Math.min(a.shape[3]!, b.shape[3]!)];
+  const fit = (t: Tensor): Tensor => {
+    const [th, tw] = [t.shape[2]!, t.shape[3]!];
+    return th === h && tw === w ? t : crop(t, Math.floor((th - h) / 2), Math.floor((tw - w) / 2), h, w);
+  };
+  return concat([fit(a), fit(b)], 1);
+}
+
+/** The skip network; five scales and 3x3 windows unless told otherwise. Parameters are named `scale.N.part`. */
+export function skipNetwork({
+  down = [16, 32, 64, 128, 128], up = down, skip = 4, windows = down.map(() => 3), padding = 'zeros', inputChannels = 3,
+}: SkipOptions = {}): Generator {
+  const depth = down.length;
+  const parameters = down.flatMap((channels, i) => {
+    const [s, k, above] = [`scale.${i}`, windows[i]!, i === 0 ? inputChannels : down[i - 1]!];
+    const merged = skip + (i + 1 < depth ? up[i + 1]! : channels);
+    return [
+      ...convSpec(`${s}.skip.conv`, skip, above, 1, true), ...normSpec(`${s}.skip.bn`, skip),
+      ...convSpec(`${s}.down1.conv`, channels, above, k, true), ...normSpec(`${s}.down1.bn`, channels),
+      ...convSpec(`${s}.down2.conv`, channels, channels, k, true), ...normSpec(`${s}.down2.bn`, channels),
+      ...normSpec(`${s}.merge.bn`, merged),
+      ...convSpec(`${s}.up1.conv`, up[i]!, merged, k, true), ...normSpec(`${s}.up1.bn`, up[i]!),
+      ...convSpec(`${s}.up2.conv`, up[i]!, up[i]!, 1, true), ...normSpec(`${s}.up2.bn`, up[i]!),
+    ];
+  });
+
+  const forward = (p: (name: string) => Tensor, image: Tensor): Tensor => {
+    const layer = (name: string, x: Tensor, stride: 1 | 2 = 1): Tensor =>
+      normActivate(p, `${name}.bn`, conv2d(x, p(`${name}.conv.weight`), undefined, { stride, padding }));
+    const level = (i: number, x: Tensor): Tensor => {
+      const s = `scale.${i}`;
+      const side = layer(`${s}.skip`, x);
+      const deep = layer(`${s}.down2`, layer(`${s}.down1`, x, 2));
+      const merged = concatCropped(side, upsample(i + 1 < depth ? level(i + 1, deep) : deep));
+      const normed = batchnorm(merged, p(`${s}.merge.bn.weight`), p(`${s}.merge.bn.bias`));
+      return layer(`${s}.up2`, layer(`${s}.up1`, normed));
+    };
+    return sigmoid(conv2d(level(0, image), p('rgb.conv.weight'), p('rgb.conv.bias'), { padding }));
+  };
+
+  const smallest = 2 ** depth;
+  return {
+    parameters: [...parameters, ...convSpec('rgb.conv', 3, up[0]!, 1, false)],
+    forward,
+    checkSize: (height, width) => {
+      if (Math.max(height, width) <= smallest) {
+        throw new Error(`the skip network needs one side above ${smallest} pixels, the image has ${width}x${height}: use a larger one`);
+      }
+    },
+  };
+}

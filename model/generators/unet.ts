@@ -1,0 +1,67 @@
+/** The reproduction's generator (Splice-transfer): a UNet of double convolutions with reflect padding. */
+import { concat, conv2d, pad, sigmoid, type Tensor } from '../../engine/index.js';
+import { convSpec, normSpec, type Generator, type ParameterSpec } from './parameters.js';
+import { normActivate, upsample } from './skip.js';
+
+export interface UnetOptions {
+  readonly down?: readonly [number, number, number, number, number];
+  readonly up?: readonly [number, number, number, number, number];
+  readonly skip?: number;
+  readonly inputChannels?: number;
+}
+
+const SMALLEST = 33;
+
+const doubleSpec = (name: string, C: number, O: number): ParameterSpec[] => [
+  ...convSpec(`${name}.double_conv.0`, O, C, 3, true), ...normSpec(`${name}.double_conv.1`, O),
+  ...convSpec(`${name}.double_conv.3`, O, O, 3, true), ...normSpec(`${name}.double_conv.4`, O),
+];
+
+/** Pads `x` with zeros to the size of `like`, or crops it (negative padding drops the first row or column, as F.pad does). */
+function alignTo(x: Tensor, like: Tensor): Tensor {
+  const [dy, dx] = [like.shape[2]! - x.shape[2]!, like.shape[3]! - x.shape[3]!];
+  if (dx === 0 && dy === 0) return x;
+  const [left, top] = [Math.floor(dx / 2), Math.floor(dy / 2)];
+  return pad(x, [left, dx - left, top, dy - top], 'zeros');
+}
+
+/** The refined UNet under that repository's parameter names. */
+export function unet({ down = [16, 32, 64, 128, 128], up = down, skip = 4, inputChannels = 3 }: UnetOptions = {}): Generator {
+  const downName = (i: number): string => (i === 0 ? 'down1' : `down${i + 1}.conv`);
+  const upIn = [up[4], up[4], up[3], up[2], up[1]];
+  const upOut = [up[4], up[3], up[2], up[1], up[0]];
+  const sideIn = [down[3], down[2], down[1], down[0], inputChannels];
+  const parameters = [
+    ...down.flatMap((O, i) => doubleSpec(downName(i), i === 0 ? inputChannels : down[i - 1]!, O)),
+    ...upOut.flatMap((O, i) => [
+      ...doubleSpec(`up${i}.conv`, upIn[i]! + skip, O),
+      ...convSpec(`up${i}.conv1x1.0`, skip, sideIn[i]!, 1, true), ...normSpec(`up${i}.conv1x1.1`, skip),
+    ]),
+    ...convSpec('rgb.conv', 3, up[0], 1, false),
+  ];
+
+  const forward = (p: (name: string) => Tensor, image: Tensor): Tensor => {
+    const layer = (conv: string, norm: string, x: Tensor, stride: 1 | 2 = 1): Tensor =>
+      normActivate(p, norm, conv2d(x, p(`${conv}.weight`), undefined, { stride, padding: 'reflect' }));
+    const double = (name: string, x: Tensor, stride: 1 | 2 = 1): Tensor =>
+      layer(`${name}.double_conv.3`, `${name}.double_conv.4`, layer(`${name}.double_conv.0`, `${name}.double_conv.1`, x, stride));
+    const features = [image];
+    for (let i = 0; i < 5; i++) features.push(double(downName(i), features[i]!, 2));
+    let y = features[5]!;
+    for (let i = 0; i < 5; i++) {
+      const side = layer(`up${i}.conv1x1.0`, `up${i}.conv1x1.1`, features[4 - i]!);
+      y = double(`up${i}.conv`, concat([side, alignTo(upsample(y), side)], 1));
+    }
+    return sigmoid(conv2d(y, p('rgb.conv.weight'), p('rgb.conv.bias'), { padding: 'reflect' }));
+  };
+
+  return {
+    parameters,
+    forward,
+    checkSize: (height, width) => {
+      if (Math.min(height, width) < SMALLEST) {
+        throw new Error(`the UNet needs both sides at least ${SMALLEST} pixels, the image has ${width}x${height}: use a larger one`);
+      }
+    },
+  };
+}

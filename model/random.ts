@@ -1,0 +1,63 @@
+/** Random draws that depend on a seed and a name only, so that a run can be taken up at any step without saved state. */
+
+/** Uniform in [0, 1), with helpers. */
+export interface Random {
+  (): number;
+  /** Uniform in [from, to). */
+  readonly between: (from: number, to: number) => number;
+  /** Uniform integer in [from, to], both included. */
+  readonly integer: (from: number, to: number) => number;
+  /** True with probability p. */
+  readonly chance: (p: number) => boolean;
+  /** Normal with mean 0 and deviation 1 (Box-Muller). */
+  readonly normal: () => number;
+  /** 0 .. n-1 in random order (Fisher-Yates). */
+  readonly permutation: (n: number) => number[];
+}
+
+/** Four words of state from any words, by the finaliser of murmur3 over a running sum. */
+function spread(words: readonly number[]): [number, number, number, number] {
+  let h = 0x9e3779b9;
+  const mix = (word: number): number => {
+    h = (h + Math.imul(word ^ (word >>> 15), 0x85ebca6b)) >>> 0;
+    let z = h;
+    z = Math.imul(z ^ (z >>> 16), 0x85ebca6b);
+    z = Math.imul(z ^ (z >>> 13), 0xc2b2ae35);
+    h = (h ^ z ^ (z >>> 16)) >>> 0;
+    return h;
+  };
+  words.forEach(mix);
+  return [mix(1), mix(2), mix(3), mix(4) | 1];
+}
+
+const wordsOf = (key: readonly (string | number)[]): number[] =>
+  key.flatMap((part) => (typeof part === 'number' ? [part >>> 0, Math.floor(part / 2 ** 32) >>> 0] : [...new TextEncoder().encode(part), 0x100]));
+
+/** A generator for a seed and a name, for instance `random(seed, 'structure', step)` (sfc32). The same key gives the same draws on every machine. */
+export function random(...key: readonly (string | number)[]): Random {
+  let [a, b, c, d] = spread(wordsOf(key));
+  const next = (): number => {
+    const t = (a + b + d) >>> 0;
+    d = (d + 1) >>> 0;
+    a = b ^ (b >>> 9);
+    b = (c + (c << 3)) >>> 0;
+    c = (((c << 21) | (c >>> 11)) + t) >>> 0;
+    return t / 2 ** 32;
+  };
+  for (let i = 0; i < 12; i++) next();
+  const integer = (from: number, to: number): number => from + Math.floor(next() * (to - from + 1));
+  return Object.assign(next, {
+    between: (from: number, to: number) => from + (to - from) * next(),
+    integer,
+    chance: (p: number) => next() < p,
+    normal: () => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next()),
+    permutation: (n: number) => {
+      const order = Array.from({ length: n }, (_, i) => i);
+      for (let i = n - 1; i > 0; i--) {
+        const j = integer(0, i);
+        [order[i], order[j]] = [order[j]!, order[i]!];
+      }
+      return order;
+    },
+  });
+}

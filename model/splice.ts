@@ -1,0 +1,167 @@
+/** A training run: the generator of one pair of photos, step by step. */
+import { adamHyper, type Engine, type Program } from '../engine/index.js';
+import { drawAppearance, drawStructure, writeDraws } from './augment.js';
+import { flatten, layoutOf, unflatten } from './generators/parameters.js';
+import type { Image } from './image.js';
+import type { Losses, SpliceOptions } from './options.js';
+import { random } from './random.js';
+import { recipes, WHOLE_IMAGE_EVERY } from './recipes.js';
+import { names, resultGraph, stepGraph, type Setting, type StepKind } from './steps.js';
+import type { VitModel, Weight } from './vit/config.js';
+import { uploadVit } from './vit/vit.js';
+
+/** Compiled programs kept at once: every pair of crop sizes needs its own bind groups, though no new pipelines. */
+const MOST_PROGRAMS = 64;
+/** Adam's settings beside the learning rate; no momentum, as published. */
+const BETAS = [0, 0.99] as const;
+const EPS = 1e-8;
+
+/** Which part of a run a step belongs to, and its number there, from 0. */
+export interface StepInfo {
+  readonly phase: 'warm-start' | 'train';
+  readonly step: number;
+}
+
+/** Made by `startSplice`. Steps are submitted without waiting for the GPU. */
+export interface SpliceRun {
+  /** Steps of the method done so far, warm start not counted. */
+  readonly stepsDone: number;
+  /** Submits one step (of the warm start while that lasts) and says which it was. */
+  readonly step: () => Promise<StepInfo>;
+  /** Losses of the last submitted step. A warm-start step has only a total. */
+  readonly losses: () => Promise<Losses>;
+  /** The whole structure image through the generator, at its own size. */
+  readonly result: () => Promise<Image>;
+  /** The generator's parameters by name. */
+  readonly weights: () => Promise<Map<string, Weight>>;
+  /** Waits for the GPU. @throws what went wrong since the last look */
+  readonly sync: () => Promise<void>;
+  readonly destroy: () => void;
+}
+
+/** Programs by what they compute; the one unused for longest goes first when there are too many. */
+function programCache(engine: Engine, setting: Setting) {
+  const programs = new Map<string, Program>();
+  return {
+    get: async (kind: StepKind): Promise<Program> => {
+      const key = JSON.stringify(kind);
+      const known = programs.get(key) ?? (await engine.compile(stepGraph(engine.graph(), kind, setting)));
+      programs.delete(key);
+      programs.set(key, known);
+      const [oldestKey, oldest] = programs.entries().next().value!;
+      if (programs.size > MOST_PROGRAMS) {
+        oldest.destroy();
+        programs.delete(oldestKey);
+      }
+      return known;
+    },
+    destroy: (): void => {
+      for (const program of programs.values()) program.destroy();
+      programs.clear();
+    },
+  };
+}
+
+/** Puts photos, ViT and a fresh generator on the device; returns the parameters that are not trained. */
+function upload(engine: Engine, { vit, generator, layout, structure, appearance, options }: Setting): Map<string, Weight> {
+  uploadVit(engine, vit);
+  engine.writeParameter(names.structure, [1, 3, structure.height, structure.width], structure.data);
+  engine.writeParameter(names.appearance, [1, 3, appearance.height, appearance.width], appearance.data);
+  const initial = recipes[options.recipe].initialWeights(generator, random(options.seed, 'generator'));
+  engine.writeParameter(names.weights, [layout.size], flatten(layout, initial));
+  for (const name of [names.momentum, names.variance]) engine.writeParameter(name, [layout.size], new Float32Array(layout.size));
+  return new Map([...initial].filter(([name]) => !layout.slices.some((s) => s.name === name)));
+}
+
+/** @throws Error when a photo, or the crops made of it, is too small for the generator */
+function checkSizes({ generator, structure, appearance }: Setting): void {
+  for (const [what, { height, width }] of Object.entries({ structure, appearance })) {
+    const crop = Math.min(Math.floor(0.95 * height), width);
+    try {
+      generator.checkSize(height, width);
+      generator.checkSize(crop, crop);
+    } catch (error) {
+      throw new Error(`${what} photo of ${width}x${height} (cropped to ${crop}x${crop}): ${(error as Error).message}`);
+    }
+  }
+}
+
+/** Weights of the loss terms at a step: the paper's recipe begins with the appearance alone. */
+function termWeights({ recipe, lambdaStructure, lambdaAppearance, lambdaIdentity }: SpliceOptions, step: number, whole: boolean): number[] {
+  const alone = recipes[recipe].appearanceFirst && step === 0;
+  const crops = [alone ? 0 : lambdaStructure, lambdaAppearance, alone ? 0 : lambdaIdentity];
+  return whole ? [...crops, lambdaStructure, lambdaAppearance] : crops;
+}
+
+/**
+ * Prepares a run on `engine`: all that follows depends on the photos, the ViT and the options alone, and on the device in
+ * the last bits. @throws Error when a photo is too small for the recipe's generator
+ */
+export async function startSplice(engine: Engine, vit: VitModel, structure: Image, appearance: Image, options: SpliceOptions): Promise<SpliceRun> {
+  const recipe = recipes[options.recipe];
+  const generator = recipe.generator();
+  const setting: Setting = { vit, generator, layout: layoutOf(generator), structure, appearance, options };
+  checkSizes(setting);
+  const untrained = upload(engine, setting);
+  const programs = programCache(engine, setting);
+  const resultProgram = await engine.compile(resultGraph(engine.graph(), setting));
+  let [warmSteps, stepsDone, updates] = [0, 0, 0];
+  let last: { program: Program; step: number } | undefined;
+
+  const submit = async (kind: StepKind, step: number, weights: readonly number[], draw?: (program: Program) => void): Promise<void> => {
+    const program = await programs.get(kind);
+    draw?.(program);
+    program.write('weights', weights);
+    program.write('hyper', adamHyper({ lr: options.lr, betas: BETAS, eps: EPS }, ++updates));
+    program.run();
+    last = { program, step };
+  };
+
+  const onCrops = async (phase: StepInfo['phase'], step: number): Promise<void> => {
+    const a = drawStructure(random(options.seed, phase, 'structure', step), options.recipe, structure.height, structure.width);
+    const b = drawAppearance(random(options.seed, phase, 'appearance', step), options.recipe, appearance.height, appearance.width);
+    const whole = phase === 'train' && recipe.wholeImage === 'terms' && step % WHOLE_IMAGE_EVERY === 0;
+    const sizes = { structure: a.size, appearance: b.size };
+    const kind: StepKind = phase === 'train' ? { kind: 'crops', ...sizes, whole } : { kind: 'warm-start', ...sizes };
+    await submit(kind, step, termWeights(options, step, whole), (program) => writeDraws(program, a, b));
+  };
+
+  const nextStep = async (): Promise<StepInfo> => {
+    if (warmSteps < options.warmStart) {
+      await onCrops('warm-start', warmSteps);
+      return { phase: 'warm-start', step: warmSteps++ };
+    }
+    await onCrops('train', stepsDone);
+    if (recipe.wholeImage === 'step' && stepsDone % WHOLE_IMAGE_EVERY === 0) {
+      const onCropsOnly = last;
+      await submit({ kind: 'uncropped' }, stepsDone, termWeights(options, stepsDone, false));
+      last = onCropsOnly; // the log speaks of the crops
+    }
+    return { phase: 'train', step: stepsDone++ };
+  };
+
+  const readLosses = async (): Promise<Losses> => {
+    if (!last) throw new Error('losses: no step was made yet');
+    const values = [...(await last.program.read('losses'))];
+    const [structureTerm, appearanceTerm, identity, total] = values.length === 4 ? values : [NaN, NaN, NaN, values[2]];
+    return { step: last.step, structure: structureTerm!, appearance: appearanceTerm!, identity: identity!, total: total! };
+  };
+
+  return {
+    get stepsDone() {
+      return stepsDone;
+    },
+    step: nextStep,
+    losses: readLosses,
+    result: async () => {
+      resultProgram.run();
+      return { width: structure.width, height: structure.height, data: await resultProgram.read('result') };
+    },
+    weights: async () => unflatten(setting.layout, await engine.readParameter(names.weights), untrained),
+    sync: () => engine.sync(),
+    destroy: () => {
+      programs.destroy();
+      resultProgram.destroy();
+    },
+  };
+}

@@ -1,0 +1,113 @@
+/** A vision transformer as a graph: frozen parameters, features of every layer or only what the losses need. */
+import { add, attention, attentionCls, concat, gelu, layernorm, linear, matmul, patchEmbed, scale, slice, softmax, type Engine, type Graph, type Tensor } from '../../engine/index.js';
+import type { VitModel } from './config.js';
+import { interpolatePositions } from './positions.js';
+
+/** What one block made: tokens [B, T, C] after it, and its queries, keys and values side by side [B, T, 3C]. */
+export interface VitLayer {
+  readonly tokens: Tensor;
+  readonly qkv: Tensor;
+}
+
+/** What the losses look at: the last block's keys [B, T, C] and CLS token [B, 1, C] before the final norm. */
+export interface VitFeatures {
+  readonly keys: Tensor;
+  readonly cls: Tensor;
+}
+
+const named = (vit: VitModel, name: string): string => `vit.${vit.name}.${name}`;
+
+/** Puts the weights on the device, under the names the graphs use. Position embeddings stay here: they depend on the image size. */
+export function uploadVit(engine: Engine, vit: VitModel): void {
+  for (const [name, { shape, data }] of vit.weights) {
+    if (name !== 'pos_embed' && name !== 'cls_token') engine.writeParameter(named(vit, name), shape, data);
+  }
+}
+
+const tables = new WeakMap<VitModel, Map<string, Float32Array>>();
+
+/** The interpolated table of a grid, made once per model and grid so that all programs share its buffer. */
+function positionTable(vit: VitModel, rows: number, cols: number): Float32Array {
+  const known = tables.get(vit) ?? new Map<string, Float32Array>();
+  tables.set(vit, known);
+  const key = `${rows}x${cols}`;
+  let table = known.get(key);
+  if (!table) {
+    table = interpolatePositions(vit.weights.get('pos_embed')!, rows, cols);
+    known.set(key, table);
+  }
+  return table;
+}
+
+/** Patches of normalised images [B, 3, H, W], the CLS token before them, positions added: [B, T, C]. */
+function embed(g: Graph, vit: VitModel, x: Tensor): Tensor {
+  const { patch, dim } = vit.config;
+  const [B, , H, W] = x.shape as [number, number, number, number];
+  const [rows, cols] = [Math.floor(H / patch), Math.floor(W / patch)];
+  const p = (name: string): Tensor => g.parameter(named(vit, name), vit.weights.get(name)!.shape);
+  const patches = patchEmbed(x, p('patch_embed.proj.weight'), p('patch_embed.proj.bias'));
+  const cls = vit.weights.get('cls_token')!.data;
+  const repeated = g.constant(Float32Array.from({ length: B * dim }, (_, i) => cls[i % dim]!), [B, 1, dim]);
+  return add(concat([repeated, patches], 1), g.constant(positionTable(vit, rows, cols), [1 + rows * cols, dim]));
+}
+
+/** One block's pieces, with its parameters bound. */
+function block(g: Graph, vit: VitModel, index: number) {
+  const { heads, eps } = vit.config;
+  const p = (name: string): Tensor => {
+    const full = `blocks.${index}.${name}`;
+    return g.parameter(named(vit, full), vit.weights.get(full)!.shape);
+  };
+  return {
+    qkv: (t: Tensor): Tensor => linear(layernorm(t, p('norm1.weight'), p('norm1.bias'), eps), p('attn.qkv.weight'), p('attn.qkv.bias')),
+    attention: (qkv: Tensor): Tensor => attention(qkv, heads),
+    attentionCls: (qkv: Tensor): Tensor => attentionCls(qkv, heads),
+    /** The rest of the block on tokens `t` whose attention gave `a`. */
+    rest: (t: Tensor, a: Tensor): Tensor => {
+      const mixed = add(linear(a, p('attn.proj.weight'), p('attn.proj.bias')), t);
+      const hidden = linear(layernorm(mixed, p('norm2.weight'), p('norm2.bias'), eps), p('mlp.fc1.weight'), p('mlp.fc1.bias'));
+      return add(linear(gelu(hidden), p('mlp.fc2.weight'), p('mlp.fc2.bias')), mixed);
+    },
+  };
+}
+
+/** All layers of normalised images [B, 3, H, W]; what is not used is never computed. */
+export function vitLayers(g: Graph, vit: VitModel, x: Tensor): VitLayer[] {
+  let tokens = embed(g, vit, x);
+  return Array.from({ length: vit.config.depth }, (_, i) => {
+    const b = block(g, vit, i);
+    const qkv = b.qkv(tokens);
+    tokens = b.rest(tokens, b.attention(qkv));
+    return { tokens, qkv };
+  });
+}
+
+/** Queries (0), keys (1) or values (2) of a layer: [B, T, C]. */
+export function facet({ qkv }: Pick<VitLayer, 'qkv'>, which: 0 | 1 | 2): Tensor {
+  const C = qkv.shape[2]! / 3;
+  return slice(qkv, 2, which * C, (which + 1) * C);
+}
+
+/** What the losses need of normalised images [B, 3, H, W]. Of the last block only the CLS row goes through attention and MLP. */
+export function vitFeatures(g: Graph, vit: VitModel, x: Tensor): VitFeatures {
+  const { depth } = vit.config;
+  let tokens = embed(g, vit, x);
+  for (let i = 0; i < depth - 1; i++) {
+    const b = block(g, vit, i);
+    tokens = b.rest(tokens, b.attention(b.qkv(tokens)));
+  }
+  const last = block(g, vit, depth - 1);
+  const qkv = last.qkv(tokens);
+  return { keys: facet({ qkv }, 1), cls: last.rest(slice(tokens, 1, 0, 1), last.attentionCls(qkv)) };
+}
+
+/** Attention of the CLS token over all tokens, per head: [B, T] each. */
+export function clsAttention(vit: VitModel, layer: Pick<VitLayer, 'qkv'>): Tensor[] {
+  const { heads, dim } = vit.config;
+  const size = dim / heads;
+  const [queries, keys] = [slice(facet(layer, 0), 1, 0, 1), facet(layer, 1)];
+  return Array.from({ length: heads }, (_, h) => {
+    const part = (t: Tensor): Tensor => slice(t, 2, h * size, (h + 1) * size);
+    return softmax(scale(matmul(part(queries), part(keys), { transposeB: true }), size ** -0.5));
+  });
+}

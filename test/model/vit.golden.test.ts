@@ -1,0 +1,61 @@
+/** The ViT against PyTorch: every facet and the image gradient of three objectives. */
+import { test } from 'uvu';
+import { gradients, mul, normalize, selfSimilarity, slice, sum, type Tensor } from '../../engine/index.js';
+import { clsAttention, facet, uploadVit, vitFeatures, vitLayers } from '../../model/vit/vit.js';
+import { IMAGENET_MEAN, IMAGENET_STD } from '../../model/vit/config.js';
+import { assertClose } from '../helpers/check.js';
+import { testedTunings, testEngine } from '../helpers/device.js';
+import { fill, golden, testImage } from '../helpers/golden.js';
+import { formulaVit, type vitConfigs } from '../helpers/models.js';
+
+const cases = ['vit_probe8_32x32', 'vit_probe8_40x56', 'vit_probe4_24x24', 'vit_probe4_18x31'];
+
+async function compare(name: string, tuning: object): Promise<void> {
+  const { meta, get, tolerance } = golden(name);
+  const [height, width] = meta['size'] as [number, number];
+  const engine = await testEngine(tuning);
+  const vit = formulaVit(meta['kind'] as keyof typeof vitConfigs, meta['tag'] as string);
+  uploadVit(engine, vit);
+  const g = engine.graph();
+  const image = g.input('image', [1, 3, height, width]);
+  const x = normalize(image, IMAGENET_MEAN, IMAGENET_STD);
+  const layers = vitLayers(g, vit, x);
+  const last = layers.at(-1)!;
+  const keys = facet(last, 1);
+  const objectives: Record<string, Tensor> = { cls: slice(last.tokens, 1, 0, 1), keys, self_similarity: selfSimilarity(keys) };
+  const short = vitFeatures(g, vit, x);
+  const outputs: Record<string, Tensor> = {
+    'mid.tokens': layers[Math.floor(vit.config.depth / 2)]!.tokens,
+    'last.queries': facet(last, 0), 'last.keys': keys, 'last.values': facet(last, 2), 'last.tokens': last.tokens,
+    self_similarity: objectives['self_similarity']!, 'short.keys': short.keys, 'short.cls': short.cls,
+  };
+  clsAttention(vit, last).forEach((t, h) => (outputs[`attention.${h}`] = t));
+  const seeded = (key: string, t: Tensor): Tensor => sum(mul(t, g.constant(fill(`${meta['tag']}.seed.${key}`, t.shape), t.shape)));
+  for (const [key, t] of Object.entries(objectives)) outputs[`grad_image.${key}`] = gradients(seeded(key, t), [image])[0]!;
+  outputs['short.grad'] = gradients(seeded('cls', short.cls), [image])[0]!;
+
+  const program = await engine.compile(outputs);
+  program.write('image', testImage(meta['image'] as string, height, width));
+  program.run();
+  const check = async (output: string, key: string): Promise<void> =>
+    assertClose(`${name} ${output}`, await program.read(output), get(key).data, tolerance(key));
+  for (const key of Object.keys(outputs)) if (!/^(short|attention)/.test(key)) await check(key, key);
+  await check('short.keys', 'last.keys');
+  await check('short.grad', 'grad_image.cls');
+  const cls = get('last.tokens').data.slice(0, vit.config.dim);
+  assertClose(`${name} short.cls`, await program.read('short.cls'), cls, tolerance('last.tokens'));
+  const tokens = outputs['last.keys']!.shape[1]!;
+  for (let h = 0; h < vit.config.heads; h++) {
+    const rows = get('last.attention_cls').data.slice(h * tokens, (h + 1) * tokens);
+    assertClose(`${name} attention ${h}`, await program.read(`attention.${h}`), rows, tolerance('last.attention_cls'));
+  }
+  program.destroy();
+}
+
+for (const name of cases) {
+  test(name, async () => {
+    for (const tuning of await testedTunings()) await compare(name, tuning);
+  });
+}
+
+test.run();
