@@ -1,0 +1,90 @@
+/** Batched matrix products, and the launch that all matrix products share. */
+import { GPU_TILE, matmulLanes, matmulTiled } from '../../shaders/matmul.js';
+import { plainEpilogue, type Product } from '../../shaders/tile.js';
+import { addNode, type Op, type Tensor } from '../graph.js';
+import { ceilDiv, type Kernel, type Tuning } from '../kernel.js';
+import { sameShape, ShapeError, showShape, sizeOf, type Shape } from '../shape.js';
+import { sumLeading } from './sum.js';
+import { reshape } from './view.js';
+
+/** Sizes of a product C[M, N] = opA(A) opB(B), `batch` times; an operand without a batch is shared by all. */
+export interface ProductSizes {
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+  readonly batch?: number;
+  readonly sharedA?: boolean;
+  readonly sharedB?: boolean;
+}
+
+/** The launch of a matrix product with the device's kernel. */
+export function productKernel(product: Product, { M, N, K, batch = 1, sharedA = false, sharedB = false }: ProductSizes, tuning: Tuning): Kernel {
+  const { software, subgroupSize: lanes } = tuning;
+  const byLanes = software && lanes > 0;
+  const [rows, columns] = byLanes ? [16, 2 * lanes] : [GPU_TILE, GPU_TILE];
+  return {
+    code: byLanes ? matmulLanes(product, lanes, { rows: 16, columns: 2 }) : matmulTiled(product),
+    dims: [M, N, K, sharedA ? 0 : M * K, sharedB ? 0 : K * N],
+    workgroups: [ceilDiv(N, columns), ceilDiv(M, rows), batch],
+    flops: 2 * batch * M * N * K,
+  };
+}
+
+export interface MatmulOptions {
+  /** Takes a as [..., K, M]. */
+  readonly transposeA?: boolean;
+  /** Takes b as [..., N, K]. */
+  readonly transposeB?: boolean;
+}
+
+/** Shape without the last two axes. */
+const leading = (shape: Shape): Shape => shape.slice(0, -2);
+
+function sizesOf(a: Tensor, b: Tensor, { transposeA, transposeB }: Required<MatmulOptions>): Required<ProductSizes> & { readonly axes: Shape } {
+  const [sharedA, sharedB] = [a.shape.length === 2, b.shape.length === 2];
+  const axes = leading((sharedA ? b : a).shape);
+  const last = (t: Tensor, transposed: boolean): number[] => (transposed ? [...t.shape.slice(-2)].reverse() : t.shape.slice(-2));
+  const [M, K] = last(a, transposeA) as [number, number];
+  const [, N] = last(b, transposeB) as [number, number];
+  return { M, N, K, batch: sizeOf(axes), sharedA, sharedB, axes };
+}
+
+const matmulOp: Op<Required<MatmulOptions>> = {
+  name: 'matmul',
+  shapes: ([a, b], attrs) => {
+    const both = `a is ${showShape(a!.shape)}, b is ${showShape(b!.shape)}`;
+    if (a!.shape.length < 2 || b!.shape.length < 2) throw new ShapeError(`matmul: matrices have at least 2 axes: ${both}`);
+    const { M, N, K, axes, sharedA, sharedB } = sizesOf(a!, b!, attrs);
+    if (!sharedA && !sharedB && !sameShape(leading(a!.shape), leading(b!.shape))) throw new ShapeError(`matmul: leading axes differ: ${both}`);
+    if (b!.shape.at(attrs.transposeB ? -1 : -2) !== K) throw new ShapeError(`matmul: inner sizes differ: ${both}`);
+    return [[...axes, M, N]];
+  },
+  // Any size may be that of an image, so none may choose the kernel: loads of 4 floats are out.
+  kernel: (node, tuning) => {
+    const [a, b] = node.inputs;
+    return productKernel({ ...node.attrs, aligned: false, epilogue: plainEpilogue }, sizesOf(a!, b!, node.attrs), tuning);
+  },
+  backward: (node, [dc], needed) => {
+    const [a, b] = node.inputs as [Tensor, Tensor];
+    const { transposeA, transposeB } = node.attrs;
+    const da = (): Tensor => (transposeA ? matmul(b, dc!, { transposeA: transposeB, transposeB: true }) : matmul(dc!, b, { transposeB: !transposeB }));
+    const db = (): Tensor => (transposeB ? matmul(dc!, a, { transposeA: true, transposeB: transposeA }) : matmul(a, dc!, { transposeA: !transposeA }));
+    return [needed[0] ? sumTo(da(), a.shape) : undefined, needed[1] ? sumTo(db(), b.shape) : undefined];
+  },
+};
+
+/** The gradient of an operand that all matrices of a batch share is the sum over the batch. */
+const sumTo = (gradient: Tensor, shape: Shape): Tensor => (gradient.shape.length > shape.length ? sumLeading(gradient, shape) : gradient);
+
+/**
+ * The matrix product of the last two axes, [..., M, K] by [..., K, N] to [..., M, N]. Leading axes are equal, or one operand has none and is shared.
+ * @throws ShapeError when inner sizes or leading axes differ
+ */
+export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = false }: MatmulOptions = {}): Tensor {
+  const attrs = { transposeA, transposeB };
+  if (b.shape.length !== 2 || a.shape.length <= 2 || transposeA) return addNode(matmulOp, [a, b], attrs);
+  // One matrix for all rows of the batch: a single product with more rows, and a single one for each gradient.
+  const K = a.shape.at(-1)!;
+  const c = addNode(matmulOp, [reshape(a, [sizeOf(a.shape) / K, K]), b], attrs);
+  return reshape(c, [...a.shape.slice(0, -1), c.shape[1]!]);
+}

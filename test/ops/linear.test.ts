@@ -1,0 +1,118 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { add, createEngine, gradients, mul, ShapeError, sum, type Graph, type Shape, type Tensor } from '../../engine/index.js';
+import { linear } from '../../engine/ops/linear.js';
+import { gelu, quickGelu } from '../../engine/ops/unary.js';
+import { checkOp } from '../helpers/check.js';
+import { testDevice, testEngine } from '../helpers/device.js';
+
+type Numbers = Float64Array;
+
+/** y[m, n] = b[n] + sum over k of x[m, k] w[n, k] */
+function reference(x: Numbers, w: Numbers, b: Numbers): Numbers {
+  const N = b.length;
+  const K = w.length / N;
+  return Float64Array.from({ length: (x.length / K) * N }, (_, at) => {
+    const [m, n] = [Math.floor(at / N), at % N];
+    let total = b[n]!;
+    for (let k = 0; k < K; k++) total += x[m * K + k]! * w[n * K + k]!;
+    return total;
+  });
+}
+
+/** The normal distribution function, by Simpson's rule from 0: nothing in common with the kernel. */
+function normal(x: number): number {
+  const steps = 200;
+  const density = (t: number): number => Math.exp(-t * t / 2) / Math.sqrt(2 * Math.PI);
+  let total = density(0) + density(x);
+  for (let i = 1; i < steps; i++) total += (i % 2 ? 4 : 2) * density((x * i) / steps);
+  return 0.5 + (total * x) / (3 * steps);
+}
+const references = { gelu: (x: number) => x * normal(x), quickGelu: (x: number) => x / (1 + Math.exp(-1.702 * x)) };
+
+const sizes: [Shape, number][] = [[[1, 1], 1], [[2, 3, 5], 7], [[2, 35, 36], 68], [[19, 8], 12], [[3, 20], 6]];
+
+for (const [shape, N] of sizes) {
+  const K = shape.at(-1)!;
+  test(`linear ${shape} to ${N}`, () => checkOp({
+    inputs: { x: shape, w: [N, K], b: [N] },
+    build: ({ x, w, b }) => linear(x!, w!, b!),
+    reference: ({ x, w, b }) => reference(x!, w!, b!),
+  }));
+}
+
+test('linear without bias', () => checkOp({
+  inputs: { x: [5, 12], w: [9, 12] },
+  build: ({ x, w }) => linear(x!, w!),
+  reference: ({ x, w }) => reference(x!, w!, new Float64Array(9)),
+}));
+
+for (const [name, activation] of Object.entries({ gelu, quickGelu })) {
+  const f = references[name as keyof typeof references];
+  test(`linear, ${name}`, () => checkOp({
+    inputs: { x: [2, 9, 12], w: [20, 12], b: [20] },
+    build: ({ x, w, b }) => activation(linear(x!, w!, b!)),
+    reference: ({ x, w, b }) => reference(x!, w!, b!).map(f),
+  }));
+}
+
+test('linear, residual on either side', () => checkOp({
+  inputs: { x: [2, 9, 12], w: [20, 12], b: [20], v: [20, 12], r: [2, 9, 20] },
+  build: ({ x, w, b, v, r }) => add(linear(x!, v!), add(r!, linear(x!, w!, b!))),
+  reference: ({ x, w, b, v, r }) => {
+    const other = reference(x!, v!, new Float64Array(20));
+    return reference(x!, w!, b!).map((y, i) => y + r![i]! + other[i]!);
+  },
+}));
+
+/** The op names of the launches that a schedule is made of. */
+async function launchesOf(build: (g: Graph, x: Tensor, layer: Tensor) => Record<string, Tensor>): Promise<string[]> {
+  const engine = await testEngine();
+  const g = engine.graph();
+  const x = g.input('x', [5, 8]);
+  const program = await engine.compile(build(g, x, linear(x, g.input('w', [8, 8]), g.input('b', [8]))));
+  const names = program.schedule.launches.map((node) => node.op.name);
+  program.destroy();
+  return names;
+}
+
+test('an activation is fused, and keeps its input when something else needs it', async () => {
+  assert.equal(await launchesOf((_, __, y) => ({ z: gelu(y) })), ['linearActivation']);
+  assert.equal(await launchesOf((_, __, y) => ({ z: quickGelu(y), y })), ['linearActivation']);
+  assert.equal(await launchesOf((g, x, y) => {
+    const z = gelu(y);
+    const loss = sum(mul(z, g.constant(new Float32Array(40).fill(0.5), [5, 8])));
+    return { loss, dx: gradients(loss, [x])[0]! };
+  }), ['linearActivation', 'mul', 'sum', 'sumBackward', 'mul', 'geluBackward', 'linearBackwardInput']);
+});
+
+test('a residual is fused unless the layer itself is needed or shapes differ', async () => {
+  assert.equal(await launchesOf((_, x, y) => ({ z: add(x, y) })), ['linearResidual']);
+  assert.equal(await launchesOf((_, x, y) => ({ z: add(y, x) })), ['linearResidual']);
+  assert.equal(await launchesOf((_, x, y) => ({ z: add(y, x), y })), ['linear', 'add']);
+  assert.equal(await launchesOf((_, __, y) => ({ z: add(y, y) })), ['linear', 'add']);
+  assert.equal(await launchesOf((g, _, y) => ({ z: add(y, g.input('row', [8])) })), ['linear', 'add']);
+});
+
+test('linear uses one pipeline for all numbers of rows', async () => {
+  const engine = createEngine(await testDevice());
+  const run = async (rows: number): Promise<number> => {
+    const g = engine.graph();
+    const [x, w] = [g.input('x', [rows, 8]), g.input('w', [4, 8])];
+    const [dx, dw] = gradients(sum(linear(x, w)), [x, w]);
+    (await engine.compile({ dx: dx!, dw: dw! })).destroy();
+    return engine.pipelines.size();
+  };
+  assert.is(await run(5), await run(33));
+});
+
+test('linear names shapes that do not fit', async () => {
+  const g = createEngine(await testDevice()).graph();
+  const x = g.input('x', [2, 3]);
+  const refuses = (w: Shape, b: Shape, text: RegExp): void =>
+    assert.throws(() => linear(x, g.input('w', w), g.input('b', b)), (e: Error) => e instanceof ShapeError && text.test(e.message));
+  refuses([4, 5], [4], /linear: .*x is \[2, 3\], w is \[4, 5\]/);
+  refuses([4, 3], [5], /linear: .*b is \[5\], w is \[4, 3\]/);
+});
+
+test.run();
