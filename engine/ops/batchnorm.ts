@@ -1,0 +1,112 @@
+/** Batch normalisation with the statistics of the batch at hand, forward and backward; absorbs a leaky ReLU behind it. */
+import {
+  batchnormBackwardInput, batchnormBackwardParameters, batchnormBackwardPartial, batchnormForward, batchnormPartial, batchnormStatistics,
+} from '../../shaders/batchnorm.js';
+import { addNode, type Node, type Op, type Tensor } from '../graph.js';
+import { ceilDiv, linearGrid, type Kernel, type Tuning } from '../kernel.js';
+import { expectRank, sameShape, ShapeError, showShape, sizeOf, type Shape } from '../shape.js';
+import { longRowLanes } from './rows.js';
+import { leakyReluBackwardOp, leakyReluOp } from './unary.js';
+
+/** Elements that one workgroup reduces or maps. */
+const CHUNK = 4096;
+
+interface BatchnormAttrs {
+  /** Of the leaky ReLU that follows in the same launch; 1 is none. */
+  readonly slope: number;
+}
+
+type Batchnorm = Op<BatchnormAttrs>;
+
+/** Chunks of a channel of x `[B, C, H, W]`. */
+const chunksPerChannel = ([B, , H, W]: Shape): number => B! * ceilDiv(H! * W!, CHUNK);
+
+/** Launch over a tensor of shape `x`, with `groups` workgroups; `flops` per element of x. */
+function launch(x: Shape, tuning: Tuning, code: (oneSubgroup: boolean) => string, groups: number, flops: number, extra: Record<string, number> = {}): Kernel {
+  const [B, C, H, W] = x as [number, number, number, number];
+  const { WG, oneSubgroup } = longRowLanes(tuning);
+  return { code: code(oneSubgroup), constants: { WG, CHUNK, ...extra }, dims: [B, C, H * W], workgroups: linearGrid(groups, 1), flops: flops * sizeOf(x) };
+}
+
+/** A workgroup per chunk of the node's first input. */
+const chunkKernel = (node: Node, tuning: Tuning, code: (oneSubgroup: boolean) => string, flops: number, extra?: Record<string, number>): Kernel => {
+  const { shape } = node.inputs[0]!;
+  return launch(shape, tuning, code, shape[1]! * chunksPerChannel(shape), flops, extra);
+};
+
+/** Input x, output the mean and the sum of squared differences to it of each chunk `[C, S, 2]`. */
+const partialOp: Op<Record<string, never>> = {
+  name: 'batchnormPartial',
+  shapes: ([x]) => [[x!.shape[1]!, chunksPerChannel(x!.shape), 2]],
+  kernel: (node, tuning) => chunkKernel(node, tuning, batchnormPartial, 6),
+};
+
+/** Input the statistics of the chunks of a tensor of shape `x`, output mean and 1 / standard deviation of each channel `[C, 2]`. */
+const statisticsOp: Op<{ readonly x: Shape; readonly eps: number }> = {
+  name: 'batchnormStatistics',
+  shapes: ([partial]) => [[partial!.shape[0]!, 2]],
+  kernel: ({ attrs: { x, eps } }, tuning) => launch(x, tuning, batchnormStatistics, x[1]!, 0, { EPS: eps }),
+};
+
+/** Inputs (x, statistics, w, b). Its gradient is that of the whole, through the statistics too, so that they need none. */
+const batchnormOp: Batchnorm = {
+  name: 'batchnorm',
+  shapes: ([x]) => [x!.shape],
+  kernel: (node, tuning) => chunkKernel(node, tuning, () => batchnormForward, 5, { SLOPE: node.attrs.slope }),
+  backward: (node, [dy], needed) => {
+    const [x, statistics, w, b] = node.inputs as [Tensor, Tensor, Tensor, Tensor];
+    const { slope, dz } = throughActivation(node, dy!);
+    const partial = addNode(backwardPartialOp, [x, statistics, w, b, dz], { slope });
+    const [dw, db] = x.graph.add(backwardParametersOp, [partial], { x: x.shape }) as [Tensor, Tensor];
+    const dx = needed[0] ? addNode(backwardInputOp, [x, statistics, w, b, dz, dw, db], { slope }) : undefined;
+    return [dx, undefined, dw, db];
+  },
+  // The gradient of leaky ReLU reads its output alone, so nobody else misses the sum before it.
+  fuse: (node, next) => node.attrs.slope === 1 && next.op === leakyReluOp
+    ? { op: batchnormOp, attrs: next.attrs, inputs: node.inputs, outputs: next.outputs }
+    : undefined,
+};
+
+/** Looks behind a leaky ReLU whose gradient `dy` is: the backward kernels then apply its slope on the way. */
+function throughActivation(node: Node<BatchnormAttrs>, dy: Tensor): { slope: number; dz: Tensor } {
+  const [y, dz] = dy.node.inputs;
+  const isActivation = dy.node.op === leakyReluBackwardOp && y!.node.op === leakyReluOp && y!.node.inputs[0] === node.outputs[0];
+  return isActivation ? { slope: (dy.node.attrs as BatchnormAttrs).slope, dz: dz! } : { slope: 1, dz: dy };
+}
+
+/** Inputs (x, statistics, w, b, dy), output the sums of dz * xhat and dz over each chunk `[C, S, 2]`. */
+const backwardPartialOp: Batchnorm = {
+  name: 'batchnormBackwardPartial',
+  shapes: ([x]) => [[x!.shape[1]!, chunksPerChannel(x!.shape), 2]],
+  kernel: (node, tuning) => chunkKernel(node, tuning, batchnormBackwardPartial, 9, { SLOPE: node.attrs.slope }),
+};
+
+/** Input the sums over the chunks of a tensor of shape `x`, outputs (dw, db). */
+const backwardParametersOp: Op<{ readonly x: Shape }> = {
+  name: 'batchnormBackwardParameters',
+  shapes: ([partial]) => [[partial!.shape[0]!], [partial!.shape[0]!]],
+  kernel: ({ attrs: { x } }, tuning) => launch(x, tuning, batchnormBackwardParameters, x[1]!, 0),
+};
+
+/** Inputs (x, statistics, w, b, dy, dw, db), output dx. */
+const backwardInputOp: Batchnorm = {
+  name: 'batchnormBackwardInput',
+  shapes: ([x]) => [x!.shape],
+  kernel: (node, tuning) => chunkKernel(node, tuning, () => batchnormBackwardInput, 11, { SLOPE: node.attrs.slope }),
+};
+
+/**
+ * (x - mean) / sqrt(var + eps) * w + b with mean and biased variance of each channel over B, H and W of this very batch, as
+ * PyTorch does in training mode (https://arxiv.org/abs/1502.03167). x `[B, C, H, W]`, w and b `[C]`.
+ * @throws ShapeError when x has not four axes or one value per channel only, or w or b is not `[C]`
+ */
+export function batchnorm(x: Tensor, w: Tensor, b: Tensor, eps = 1e-5): Tensor {
+  expectRank('batchnorm', 'x', x.shape, 4);
+  const C = x.shape[1]!;
+  if (sizeOf(x.shape) === C) throw new ShapeError(`batchnorm: one value per channel has no variance: x is ${showShape(x.shape)}`);
+  for (const [name, t] of [['w', w], ['b', b]] as const) {
+    if (!sameShape(t.shape, [C])) throw new ShapeError(`batchnorm: ${name} must have a value per channel of x: ${showShape(t.shape)} and ${showShape(x.shape)}`);
+  }
+  const statistics = addNode(statisticsOp, [addNode(partialOp, [x], {})], { x: x.shape, eps });
+  return addNode(batchnormOp, [x, statistics, w, b], { slope: 1 });
+}

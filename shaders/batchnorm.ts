@@ -1,0 +1,218 @@
+/**
+ * Batch normalisation with the statistics of the batch at hand. A channel has up to millions of elements, so that everything that
+ * reduces it works on chunks (CHUNK elements of one plane of one image, a workgroup each) and adds the chunks up in a second launch.
+ */
+import { rowFragments } from './rows.js';
+import { wgsl } from './wgsl.js';
+
+/** Sizes, and where a workgroup finds its chunk: chunk s of channel c, S chunks per channel, all images one after the other. */
+const chunks = wgsl`
+override WG: u32;
+override CHUNK: u32;
+struct Dims { B: u32, C: u32, HW: u32 }
+@group(0) @binding(0) var<uniform> dims: Dims;
+
+struct Chunk { c: u32, first: u32, count: u32 }
+
+fn chunks_per_plane() -> u32 { return (dims.HW + CHUNK - 1u) / CHUNK; }
+fn chunks_per_channel() -> u32 { return dims.B * chunks_per_plane(); }
+
+/** Elements of chunk s; only the last of a plane has fewer than CHUNK. */
+fn chunk_count(s: u32) -> u32 { return min(CHUNK, dims.HW - (s % chunks_per_plane()) * CHUNK); }
+
+/** The chunk of workgroup \`index\`; \`first\` is its first element in a [B, C, H, W] tensor. */
+fn chunk_at(index: u32) -> Chunk {
+  let c = index / chunks_per_channel();
+  let s = index % chunks_per_channel();
+  let plane = (s / chunks_per_plane()) * dims.C + c;
+  return Chunk(c, plane * dims.HW + (s % chunks_per_plane()) * CHUNK, chunk_count(s));
+}
+
+fn chunk_index(group: vec3u) -> u32 { return group.y * 65535u + group.x; }
+fn is_chunk(index: u32) -> bool { return index < dims.C * chunks_per_channel(); }
+`;
+
+/** What each element goes through: z = xhat * w + b, then leaky ReLU. SLOPE 1 is no activation. */
+const normalised = wgsl`
+override SLOPE: f32;
+fn xhat_of(x: f32, mean_rstd: vec2f) -> f32 { return (x - mean_rstd.x) * mean_rstd.y; }
+fn activation_derivative(z: f32) -> f32 { return select(SLOPE, 1.0, z > 0.0); }
+`;
+
+/**
+ * partial[c, s] = (mean, sum of (x - mean)^2) of a chunk. Lanes run Welford's algorithm on differences to the chunk's first element,
+ * which keeps the digits that a large mean would take; then lanes, like chunks later, are merged by
+ * M2 = sum over parts of M2_i + n_i (mean_i - mean)^2 (Chan, Golub and LeVeque 1983).
+ */
+export const batchnormPartial = (oneSubgroup: boolean): string => wgsl`
+${rowFragments(oneSubgroup).enable}
+${chunks}
+@group(0) @binding(1) var<storage, read> x: array<f32>;                // [B, C, H, W]
+@group(0) @binding(2) var<storage, read_write> partial: array<vec2f>;  // [C, S]
+${rowFragments(oneSubgroup).sum}
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let index = chunk_index(group);
+  if (!is_chunk(index)) { return; }
+  let chunk = chunk_at(index);
+  let origin = x[chunk.first];
+
+  var n = 0.0;
+  var lane_mean = 0.0;
+  var squares = 0.0;
+  for (var i = lane; i < chunk.count; i += WG) {
+    let v = x[chunk.first + i] - origin;
+    let d = v - lane_mean;
+    n += 1.0;
+    lane_mean += d / n;
+    squares += d * (v - lane_mean);
+  }
+
+  let mean = workgroup_sum(lane, n * lane_mean) / f32(chunk.count);
+  let off = lane_mean - mean;
+  let total = workgroup_sum(lane, squares + n * off * off);
+  if (lane == 0u) { partial[index] = vec2f(origin + mean, total); }
+}
+`;
+
+/** statistics[c] = (mean, 1 / sqrt(var + EPS)) of a channel, var the biased variance; a workgroup per channel. */
+export const batchnormStatistics = (oneSubgroup: boolean): string => wgsl`
+${rowFragments(oneSubgroup).enable}
+${chunks}
+override EPS: f32;
+@group(0) @binding(1) var<storage, read> partial: array<vec2f>;           // [C, S]
+@group(0) @binding(2) var<storage, read_write> statistics: array<vec2f>;  // [C]
+${rowFragments(oneSubgroup).sum}
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let c = group.x;
+  let S = chunks_per_channel();
+  let N = f32(dims.B * dims.HW);
+  let origin = partial[c * S].x;
+
+  var total = 0.0;
+  for (var s = lane; s < S; s += WG) { total += f32(chunk_count(s)) * (partial[c * S + s].x - origin); }
+  let mean = origin + workgroup_sum(lane, total) / N;
+
+  var squares = 0.0;
+  for (var s = lane; s < S; s += WG) {
+    let part = partial[c * S + s];
+    let off = part.x - mean;
+    squares += part.y + f32(chunk_count(s)) * off * off;
+  }
+  let variance = workgroup_sum(lane, squares) / N;
+  if (lane == 0u) { statistics[c] = vec2f(mean, inverseSqrt(variance + EPS)); }
+}
+`;
+
+/** y = leakyRelu(xhat * w + b) with xhat = (x - mean) * rstd */
+export const batchnormForward = wgsl`
+${chunks}
+${normalised}
+@group(0) @binding(1) var<storage, read> x: array<f32>;            // [B, C, H, W]
+@group(0) @binding(2) var<storage, read> statistics: array<vec2f>; // [C]
+@group(0) @binding(3) var<storage, read> w: array<f32>;            // [C]
+@group(0) @binding(4) var<storage, read> b: array<f32>;            // [C]
+@group(0) @binding(5) var<storage, read_write> y: array<f32>;      // [B, C, H, W]
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let index = chunk_index(group);
+  if (!is_chunk(index)) { return; }
+  let chunk = chunk_at(index);
+  let mean_rstd = statistics[chunk.c];
+  let scale = w[chunk.c];
+  let shift = b[chunk.c];
+  for (var i = chunk.first + lane; i < chunk.first + chunk.count; i += WG) {
+    let z = xhat_of(x[i], mean_rstd) * scale + shift;
+    y[i] = z * activation_derivative(z);
+  }
+}
+`;
+
+/** partial[c, s] = (sum of dz * xhat, sum of dz) over a chunk, with dz = dy * leakyRelu'(z); z is cheaper made again than kept. */
+export const batchnormBackwardPartial = (oneSubgroup: boolean): string => wgsl`
+${rowFragments(oneSubgroup).enable}
+${chunks}
+${normalised}
+@group(0) @binding(1) var<storage, read> x: array<f32>;                // [B, C, H, W]
+@group(0) @binding(2) var<storage, read> statistics: array<vec2f>;     // [C]
+@group(0) @binding(3) var<storage, read> w: array<f32>;                // [C]
+@group(0) @binding(4) var<storage, read> b: array<f32>;                // [C]
+@group(0) @binding(5) var<storage, read> dy: array<f32>;               // [B, C, H, W]
+@group(0) @binding(6) var<storage, read_write> partial: array<vec2f>;  // [C, S]
+${rowFragments(oneSubgroup).sum}
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let index = chunk_index(group);
+  if (!is_chunk(index)) { return; }
+  let chunk = chunk_at(index);
+  let mean_rstd = statistics[chunk.c];
+  let scale = w[chunk.c];
+  let shift = b[chunk.c];
+  var dw = 0.0;
+  var db = 0.0;
+  for (var i = chunk.first + lane; i < chunk.first + chunk.count; i += WG) {
+    let xhat = xhat_of(x[i], mean_rstd);
+    let dz = dy[i] * activation_derivative(xhat * scale + shift);
+    dw += dz * xhat;
+    db += dz;
+  }
+  dw = workgroup_sum(lane, dw);
+  db = workgroup_sum(lane, db);
+  if (lane == 0u) { partial[index] = vec2f(dw, db); }
+}
+`;
+
+/** dw[c] and db[c]: the partial sums of a channel added up, always in the same order; a workgroup per channel. */
+export const batchnormBackwardParameters = (oneSubgroup: boolean): string => wgsl`
+${rowFragments(oneSubgroup).enable}
+${chunks}
+@group(0) @binding(1) var<storage, read> partial: array<vec2f>;   // [C, S]
+@group(0) @binding(2) var<storage, read_write> dw: array<f32>;    // [C]
+@group(0) @binding(3) var<storage, read_write> db: array<f32>;    // [C]
+${rowFragments(oneSubgroup).sum}
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let c = group.x;
+  let S = chunks_per_channel();
+  var total = vec2f();
+  for (var s = lane; s < S; s += WG) { total += partial[c * S + s]; }
+  let total_w = workgroup_sum(lane, total.x);
+  let total_b = workgroup_sum(lane, total.y);
+  if (lane == 0u) {
+    dw[c] = total_w;
+    db[c] = total_b;
+  }
+}
+`;
+
+/** dx = w * rstd * (dz - mean(dz) - xhat * mean(dz * xhat)) with dz = dy * leakyRelu'(z); the means are db / N and dw / N. */
+export const batchnormBackwardInput = wgsl`
+${chunks}
+${normalised}
+@group(0) @binding(1) var<storage, read> x: array<f32>;             // [B, C, H, W]
+@group(0) @binding(2) var<storage, read> statistics: array<vec2f>;  // [C]
+@group(0) @binding(3) var<storage, read> w: array<f32>;             // [C]
+@group(0) @binding(4) var<storage, read> b: array<f32>;             // [C]
+@group(0) @binding(5) var<storage, read> dy: array<f32>;            // [B, C, H, W]
+@group(0) @binding(6) var<storage, read> dw: array<f32>;            // [C]
+@group(0) @binding(7) var<storage, read> db: array<f32>;            // [C]
+@group(0) @binding(8) var<storage, read_write> dx: array<f32>;      // [B, C, H, W]
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let index = chunk_index(group);
+  if (!is_chunk(index)) { return; }
+  let chunk = chunk_at(index);
+  let N = f32(dims.B * dims.HW);
+  let mean_rstd = statistics[chunk.c];
+  let scale = w[chunk.c];
+  let shift = b[chunk.c];
+  let mean_dz_xhat = dw[chunk.c] / N;
+  let mean_dz = db[chunk.c] / N;
+  for (var i = chunk.first + lane; i < chunk.first + chunk.count; i += WG) {
+    let xhat = xhat_of(x[i], mean_rstd);
+    let dz = dy[i] * activation_derivative(xhat * scale + shift);
+    dx[i] = scale * mean_rstd.y * (dz - mean_dz - xhat * mean_dz_xhat);
+  }
+}
+`;
