@@ -131,8 +131,11 @@ fn bare_colour(p: vec3f, n: vec3f) -> vec3f {
   let rock = select(vec3f(0.27, 0.25, 0.22), vec3f(0.15, 0.14, 0.18), PEAKS) * (0.25 + 1.7 * layers * (0.5 + fbm(p.xz * 0.35, 4u)));
   let sand = select(vec3f(0.42, 0.35, 0.24), vec3f(0.30, 0.29, 0.33), PEAKS) * (0.45 + 1.1 * fine);
   var cover = mix(vec3f(0.07, 0.20, 0.015), vec3f(0.22, 0.32, 0.035), coarse) * (0.4 + 1.2 * fine);
-  let bloom = flower(p.xz);
-  cover = mix(cover, bloom.xyz, bloom.w);
+  // Farther away flowers are smaller than a sample, and would only flicker.
+  if (p.z < 55.0) {
+    let bloom = flower(p.xz);
+    cover = mix(cover, bloom.xyz, bloom.w);
+  }
   var steep = smoothstep(0.72, 0.58, n.y + 0.25 * (coarse - 0.5));
   if (PEAKS) {
     cover = vec3f(0.83, 0.87, 0.95) * (0.93 + 0.12 * fine);
