@@ -1,0 +1,60 @@
+/** Mean squared error. */
+import { mseBackward, mseForward, msePartial } from '../../shaders/mse.js';
+import { addNode, type Op, type Tensor } from '../graph.js';
+import { ceilDiv, f32Bits, linearGrid } from '../kernel.js';
+import { expectSame, sizeOf } from '../shape.js';
+import { longRowLanes } from './rows.js';
+
+type Plain = Op<Record<string, never>>;
+
+/** Elements that one workgroup adds up. */
+const CHUNK = 4096;
+
+/**
+ * Inputs (a, b), output the sums over chunks. The gradient of every partial sum is the same number, so it travels as that
+ * one number, `[1]`: nobody but `mseOp` reads the partial sums.
+ */
+const partialOp: Plain = {
+  name: 'msePartial',
+  shapes: ([a, b]) => {
+    expectSame('mse', 'a and b must have one shape', a!.shape, b!.shape);
+    return [[ceilDiv(sizeOf(a!.shape), CHUNK)]];
+  },
+  kernel: (node, tuning) => {
+    const N = sizeOf(node.inputs[0]!.shape);
+    const { WG, oneSubgroup } = longRowLanes(tuning);
+    return { code: msePartial(oneSubgroup), constants: { WG, CHUNK4: CHUNK / 4 }, dims: [N], workgroups: linearGrid(ceilDiv(N, CHUNK), 1), flops: 3 * N };
+  },
+  backward: (node, [dy], needed) => {
+    const [a, b] = node.inputs as [Tensor, Tensor];
+    return [needed[0] ? addNode(backwardOp, [a, b, dy!], {}) : undefined, needed[1] ? addNode(backwardOp, [b, a, dy!], {}) : undefined];
+  },
+};
+
+/** Input the sums over chunks of `N` elements in all, output their sum over N. */
+const mseOp: Op<{ readonly N: number }> = {
+  name: 'mse',
+  shapes: () => [[1]],
+  kernel: ({ inputs: [partial], attrs: { N } }, tuning) => {
+    const { WG, oneSubgroup } = longRowLanes(tuning);
+    return { code: mseForward(oneSubgroup), constants: { WG }, dims: [partial!.shape[0]!, N], workgroups: [1, 1, 1] };
+  },
+  backward: (_, [dy]) => [dy],
+};
+
+/** Inputs (a, b, dy), output da. */
+const backwardOp: Plain = {
+  name: 'mseBackward',
+  shapes: ([a]) => [a!.shape],
+  kernel: (node, { workgroupSize: WG }) => {
+    const N = sizeOf(node.inputs[0]!.shape);
+    const N4 = ceilDiv(N, 4);
+    return { code: mseBackward, constants: { WG }, dims: [N4, f32Bits(2 / N)], workgroups: linearGrid(N4, WG), flops: 3 * N };
+  },
+};
+
+/**
+ * The mean of (a - b)^2 over all elements, `[1]`; the same sum to the last bit in every run.
+ * @throws ShapeError when a and b differ in shape
+ */
+export const mse = (a: Tensor, b: Tensor): Tensor => addNode(mseOp, [addNode(partialOp, [a, b], {})], { N: sizeOf(a.shape) });
