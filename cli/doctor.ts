@@ -1,5 +1,5 @@
 /** The work of `splice-gpu doctor`: does a GPU work here, which, and what will run on it. */
-import type { Engine } from '../engine/index.js';
+import { createEngine } from '../engine/index.js';
 import { LIMITS, listAdapters, openDevice, summarize, type AdapterSummary } from './device.js';
 import { NoAdapterError } from './errors.js';
 import { privateDriver } from './driver.js';
@@ -28,17 +28,16 @@ export interface Diagnosis {
 }
 
 /** Answers with the exit code: 1 when no adapter works. @throws NoAdapterError when an unpacked driver is still to be tried */
-export async function doctor(options: DoctorOptions, createEngine: (device: GPUDevice) => Promise<Engine>, stdout: Output): Promise<number> {
-  const diagnosis = await diagnose(createEngine);
+export async function doctor(options: DoctorOptions, stdout: Output): Promise<number> {
+  const diagnosis = await diagnose();
   stdout.write(options.json ? `${JSON.stringify(diagnosis)}\n` : report(diagnosis));
   return diagnosis.ok ? 0 : 1;
 }
 
-async function diagnose(createEngine: (device: GPUDevice) => Promise<Engine>): Promise<Diagnosis> {
+async function diagnose(): Promise<Diagnosis> {
   const system = { version: version(), node: process.version, platform: `${process.platform}-${process.arch}` };
   try {
     const { adapter, device } = await openDevice();
-    const engine = await createEngine(device);
     const found: Diagnosis = {
       ok: true,
       ...system,
@@ -46,7 +45,7 @@ async function diagnose(createEngine: (device: GPUDevice) => Promise<Engine>): P
       adapter: summarize(adapter),
       features: [...adapter.features].sort(),
       limits: Object.fromEntries(LIMITS.map((name) => [name, device.limits[name]])),
-      kernels: { ...engine.tuning },
+      kernels: { ...createEngine(device).tuning },
     };
     device.destroy();
     return found;

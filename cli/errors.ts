@@ -1,6 +1,6 @@
 /** How anything that goes wrong becomes one line on stderr and an exit code. */
 import { CommanderError } from 'commander';
-import { DeviceLostError, KernelError, OutOfMemoryError } from '../engine/errors.js';
+import { DeviceLostError, KernelError, OutOfMemoryError } from '../engine/index.js';
 
 /** The command line itself is wrong: an option's value, or a name that is not known. Exit code 2. */
 export class UsageError extends Error {

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The command line: hands options to the work, and turns what comes back into an exit code. */
 import { Command } from 'commander';
+import { createEngine } from '../engine/index.js';
 import { doctorCommand } from './commands/doctor.js';
 import { transferCommand } from './commands/transfer.js';
 import { openDevice, summarize } from './device.js';
@@ -12,13 +13,12 @@ import { transfer, type OpenedEngine } from './transfer.js';
 import type { StartSplice } from './training.js';
 import { version } from './version.js';
 
-// Loaded when needed: --help and wrong options are answered without reading a hundred kernels.
-const createEngine = async (device: GPUDevice) => (await import('../engine/index.js')).createEngine(device);
+// Loaded when needed: --help and wrong options are answered without it.
 const startSplice: StartSplice = async (...inputs) => (await import('../model/splice.js')).startSplice(...inputs);
 
 async function openEngine(): Promise<OpenedEngine> {
   const { adapter, device } = await openDevice();
-  return { engine: await createEngine(device), adapter: summarize(adapter), close: () => device.destroy() };
+  return { engine: createEngine(device), adapter: summarize(adapter), close: () => device.destroy() };
 }
 
 /** Runs one command line; answers with its exit code. */
@@ -35,7 +35,7 @@ async function main(argv: readonly string[]): Promise<number> {
       code = await transfer(options, { openEngine, startSplice, interrupt: interruptSignal(), stdout, stderr });
     }),
     doctorCommand(async (options) => {
-      code = await doctor(options, createEngine, stdout);
+      code = await doctor(options, stdout);
     }),
   ];
   for (const command of commands) program.addCommand(command.copyInheritedSettings(program));

@@ -134,8 +134,8 @@ function checkLayout(entries: readonly Entry[], size: number): void {
 }
 
 function readTensor({ dtype, shape, begin, end }: Entry, bytes: Uint8Array): Weight {
-  // A copy: tensors may start at any byte, and typed arrays only at multiples of their element.
-  const own = bytes.slice(begin, end);
+  // A copy: tensors may start at any byte, and typed arrays only at multiples of their element. Not slice(): a Buffer's does not copy.
+  const own = new Uint8Array(bytes.subarray(begin, end));
   if (dtype === 'F32') return { shape, data: new Float32Array(own.buffer) };
   const { bytes: step, read } = readers.get(dtype)!;
   const view = new DataView(own.buffer);
