@@ -1,0 +1,49 @@
+import { test } from 'uvu';
+import { gradients, mul, sum } from '../../engine/index.js';
+import { upsample2x } from '../../engine/ops/upsample2x.js';
+import { assertClose, checkOp } from '../helpers/check.js';
+import { testEngine } from '../helpers/device.js';
+import { fill, golden, testImage } from '../helpers/golden.js';
+
+/** Bilinear interpolation at half pixels, straight from its definition. */
+function reference(x: Float64Array, H: number, W: number): number[] {
+  const y: number[] = [];
+  const clamp = (v: number, n: number): number => Math.min(Math.max(v, 0), n - 1);
+  for (let p = 0; p < x.length / (H * W); p++) {
+    const at = (i: number, j: number): number => x[(p * H + clamp(i, H)) * W + clamp(j, W)]!;
+    for (let u = 0; u < 2 * H; u++) {
+      for (let v = 0; v < 2 * W; v++) {
+        const [sy, sx] = [(u + 0.5) / 2 - 0.5, (v + 0.5) / 2 - 0.5];
+        const [i, j] = [Math.floor(sy), Math.floor(sx)];
+        const [a, b] = [sy - i, sx - j];
+        y.push((1 - a) * ((1 - b) * at(i, j) + b * at(i, j + 1)) + a * ((1 - b) * at(i + 1, j) + b * at(i + 1, j + 1)));
+      }
+    }
+  }
+  return y;
+}
+
+for (const shape of [[1, 1, 1, 1], [1, 2, 1, 4], [2, 3, 5, 7], [1, 8, 6, 9]]) {
+  test(`upsample2x ${shape}`, () => checkOp({
+    inputs: { x: shape },
+    build: ({ x }) => upsample2x(x!),
+    reference: ({ x }) => reference(x!, shape[2]!, shape[3]!),
+  }));
+}
+
+test('golden upsample2x_bilinear', async () => {
+  const { get, meta, tolerance } = golden('ops');
+  const name = 'upsample2x_bilinear';
+  const engine = await testEngine();
+  const g = engine.graph();
+  const x = g.input('x', [1, 3, 37, 53]);
+  const y = upsample2x(x);
+  const seed = g.constant(fill(`${meta['tag']}.seed.${name}`, y.shape), y.shape);
+  const program = await engine.compile({ y, dx: gradients(sum(mul(y, seed)), [x])[0]! });
+  program.write(x, testImage(`${meta['tag']}.photo`, 37, 53));
+  program.run();
+  assertClose(name, await program.read('y'), get(name).data, tolerance(name));
+  assertClose(`grad.${name}`, await program.read('dx'), get(`grad.${name}`).data, tolerance(`grad.${name}`));
+});
+
+test.run();
