@@ -1,0 +1,28 @@
+/** A Gaussian blur of 3 x 3 pixels with its draws given. */
+import { blurForward } from '../../shaders/blur.js';
+import { addNode, type Op, type Tensor } from '../graph.js';
+import { linearGrid } from '../kernel.js';
+import { expectSame, ShapeError, showShape, sizeOf } from '../shape.js';
+
+const blurOp: Op<Record<string, never>> = {
+  name: 'blur',
+  shapes: ([x, draw]) => {
+    const { shape } = x!;
+    if (shape.length !== 4 || shape[2]! < 2 || shape[3]! < 2) {
+      throw new ShapeError(`blur: x must be [B, C, H, W] with sides of at least 2, got ${showShape(shape)}`);
+    }
+    expectSame('blur', 'draw holds on and sigma', draw!.shape, [2]);
+    return [shape];
+  },
+  kernel: (node, { workgroupSize: WG }) => {
+    const { shape } = node.inputs[0]!;
+    const N = sizeOf(shape);
+    return { code: blurForward, constants: { WG }, dims: [N, shape[2]!, shape[3]!], workgroups: linearGrid(N, WG), flops: 24 * N };
+  },
+};
+
+/**
+ * x [B, C, H, W] through a 3 x 3 Gaussian, mirrored at the edges, as torchvision's `gaussian_blur` with kernel size 3. `draw` [2] holds 1, or 0 to
+ * copy x, and sigma in pixels (above 0). Has no gradient.
+ */
+export const blur = (x: Tensor, draw: Tensor): Tensor => addNode(blurOp, [x, draw], {});

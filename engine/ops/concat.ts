@@ -1,0 +1,51 @@
+/** Tensors one after the other along an axis. */
+import { concatForward } from '../../shaders/concat.js';
+import { addNode, type Op, type Tensor } from '../graph.js';
+import { linearGrid } from '../kernel.js';
+import { sameShape, ShapeError, showShape, sizeOf, type Shape } from '../shape.js';
+import { slice } from './window.js';
+
+/** With the output these are the eight storage buffers that every WebGPU device binds. */
+const MOST_INPUTS = 7;
+
+/** True when the shapes are equal but for `axis`. */
+const fits = (a: Shape, b: Shape, axis: number): boolean =>
+  sameShape(a.filter((_, i) => i !== axis), b.filter((_, i) => i !== axis)) && a.length === b.length;
+
+const concatOp: Op<{ readonly axis: number }> = {
+  name: 'concat',
+  shapes: (xs, { axis }) => {
+    const first = xs[0]!.shape;
+    if (!(axis in first)) throw new ShapeError(`concat: axis ${axis} is not an axis of ${showShape(first)}`);
+    const other = xs.find((x) => !fits(first, x.shape, axis));
+    if (other) throw new ShapeError(`concat: sizes differ beside axis ${axis}: ${showShape(first)} and ${showShape(other.shape)}`);
+    const total = xs.reduce((size, x) => size + x.shape[axis]!, 0);
+    return [first.map((size, i) => (i === axis ? total : size))];
+  },
+  kernel: (node, { workgroupSize: WG }) => {
+    const columns = ({ shape }: Tensor): number => sizeOf(shape.slice(node.attrs.axis));
+    const y = node.outputs[0]!;
+    const N = sizeOf(y.shape);
+    return { code: concatForward(node.inputs.length), constants: { WG }, dims: [N, columns(y), ...node.inputs.map(columns)], workgroups: linearGrid(N, WG) };
+  },
+  backward: (node, [dy], needed) => {
+    const { axis } = node.attrs;
+    let start = 0;
+    return node.inputs.map((x, i) => {
+      const from = start;
+      start += x.shape[axis]!;
+      return needed[i] ? slice(dy!, axis, from, start) : undefined;
+    });
+  },
+};
+
+/**
+ * `xs` one after the other along `axis`; all other sizes are equal. One launch for up to seven tensors, the single one itself.
+ * @throws ShapeError when the shapes do not fit, or there is no tensor
+ */
+export function concat(xs: readonly Tensor[], axis: number): Tensor {
+  if (xs.length === 0) throw new ShapeError(`concat: no tensors to join along axis ${axis}: []`);
+  if (xs.length === 1) return xs[0]!;
+  const joined = addNode(concatOp, xs.slice(0, MOST_INPUTS), { axis });
+  return concat([joined, ...xs.slice(MOST_INPUTS)], axis);
+}

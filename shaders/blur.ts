@@ -1,0 +1,42 @@
+/** A Gaussian blur of 3 x 3 pixels. */
+import { linearIndex } from './common.js';
+import { wgsl } from './wgsl.js';
+
+/** y[i, j] = sum over a, b = -1..1 of k[a] k[b] x[i + a, j + b], x mirrored at its edges, k[a] ~ exp(-a^2 / 2 sigma^2) of sum 1; x when off. */
+export const blurForward = wgsl`
+override WG: u32;
+struct Dims { N: u32, H: u32, W: u32 }
+@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(1) var<storage, read> x: array<f32>;        // [planes, H, W]
+@group(0) @binding(2) var<storage, read> draw: array<f32, 2>;  // on, sigma
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;  // [planes, H, W]
+${linearIndex}
+/** The places before and after i; at an edge both are the one inner neighbour. */
+fn neighbours(i: u32, n: u32) -> vec2u {
+  return vec2u(select(i - 1u, 1u, i == 0u), select(i + 1u, n - 2u, i == n - 1u));
+}
+
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let index = linear_index(group, lane);
+  if (index >= dims.N) { return; }
+  if (draw[0] < 0.5) {
+    y[index] = x[index];
+    return;
+  }
+  let side = exp(-0.5 / (draw[1] * draw[1]));
+  let kernel = vec3f(side, 1.0, side) / (1.0 + 2.0 * side);
+  let column = index % dims.W;
+  let row = (index / dims.W) % dims.H;
+  let columns = neighbours(column, dims.W);
+  let rows = neighbours(row, dims.H);
+  let first_row = index / dims.W - row; // of the plane
+  let starts = (first_row + vec3u(rows.x, row, rows.y)) * dims.W;
+  var sum = 0.0;
+  for (var a = 0u; a < 3u; a++) {
+    let line = vec3f(x[starts[a] + columns.x], x[starts[a] + column], x[starts[a] + columns.y]);
+    sum += kernel[a] * dot(kernel, line);
+  }
+  y[index] = sum;
+}
+`;
