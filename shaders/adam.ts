@@ -1,5 +1,5 @@
 /** Adam. */
-import { linearIndex } from './common.js';
+import { spans } from './pointwise.js';
 import { wgsl } from './wgsl.js';
 
 /**
@@ -9,7 +9,6 @@ import { wgsl } from './wgsl.js';
  * The update there is just as meaningless and never read: each element depends on itself alone, so nothing spreads.
  */
 export const adamForward = wgsl`
-override WG: u32;
 struct Dims { N4: u32 }
 struct Hyper { lr: f32, beta1: f32, beta2: f32, eps: f32, correction1: f32, root_correction2: f32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
@@ -18,16 +17,18 @@ struct Hyper { lr: f32, beta1: f32, beta2: f32, eps: f32, correction1: f32, root
 @group(0) @binding(3) var<storage, read_write> vs: array<vec4f>;  // [N]
 @group(0) @binding(4) var<storage, read> dws: array<vec4f>;       // [N]
 @group(0) @binding(5) var<storage, read> hyper: Hyper;            // [6], changes every step
-${linearIndex}
+${spans}
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let i = linear_index(group, lane);
-  if (i >= dims.N4) { return; }
-  let dw = dws[i];
-  let m = hyper.beta1 * ms[i] + (1.0 - hyper.beta1) * dw;
-  let v = hyper.beta2 * vs[i] + (1.0 - hyper.beta2) * dw * dw;
-  ms[i] = m;
-  vs[i] = v;
-  ws[i] -= (hyper.lr / hyper.correction1) * m / (sqrt(v) / hyper.root_correction2 + hyper.eps);
+  let s = span(group, dims.N4);
+  let step = hyper.lr / hyper.correction1;
+  for (var i = s.first + lane; i < s.end; i += WG) {
+    let dw = dws[i];
+    let m = hyper.beta1 * ms[i] + (1.0 - hyper.beta1) * dw;
+    let v = hyper.beta2 * vs[i] + (1.0 - hyper.beta2) * dw * dw;
+    ms[i] = m;
+    vs[i] = v;
+    ws[i] -= step * m / (sqrt(v) / hyper.root_correction2 + hyper.eps);
+  }
 }
 `;

@@ -1,5 +1,5 @@
 /** Mean squared error, in two stages that add in the same order every time. */
-import { linearIndex } from './common.js';
+import { spans } from './pointwise.js';
 import { rowFragments } from './rows.js';
 import { wgsl } from './wgsl.js';
 
@@ -56,17 +56,17 @@ fn main(@builtin(local_invocation_index) lane: u32) {
 
 /** da = FACTOR * (a - b) * dy with FACTOR = 2 / N; with the operands exchanged, db. */
 export const mseBackward = wgsl`
-override WG: u32;
 struct Dims { N4: u32, FACTOR: f32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> a: array<vec4f>;         // [N]
 @group(0) @binding(2) var<storage, read> b: array<vec4f>;         // [N]
 @group(0) @binding(3) var<storage, read> dy: array<f32>;          // [1]
 @group(0) @binding(4) var<storage, read_write> da: array<vec4f>;  // [N]
-${linearIndex}
+${spans}
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let i = linear_index(group, lane);
-  if (i < dims.N4) { da[i] = dims.FACTOR * dy[0] * (a[i] - b[i]); }
+  let s = span(group, dims.N4);
+  let factor = dims.FACTOR * dy[0];
+  for (var i = s.first + lane; i < s.end; i += WG) { da[i] = factor * (a[i] - b[i]); }
 }
 `;

@@ -1,22 +1,22 @@
 /** Adam, one launch for all parameters of a model. */
 import { adamForward } from '../../shaders/adam.js';
 import type { Op, Tensor } from '../graph.js';
-import { ceilDiv, linearGrid } from '../kernel.js';
 import { expectSame, sizeOf } from '../shape.js';
+import { vectorLaunch } from './pointwise.js';
 
 /** Inputs (w, m, v, dw, hyper), outputs (w, m, v). */
 const adamOp: Op<Record<string, never>> = {
   name: 'adam',
   inPlace: 3,
   shapes: ([w, m, v, dw, hyper]) => {
-    for (const [name, t] of [['m', m!], ['v', v!], ['dw', dw!]] as const) expectSame('adam', `${name} must have w's shape`, t.shape, w!.shape);
+    for (const [name, t] of Object.entries({ m, v, dw })) expectSame('adam', `${name} must have w's shape`, t!.shape, w!.shape);
     expectSame('adam', 'hyper must be what adamHyper returns', hyper!.shape, [6]);
     return [w!.shape, w!.shape, w!.shape];
   },
-  kernel: (node, { workgroupSize: WG }) => {
+  kernel: (node, tuning) => {
     const N = sizeOf(node.inputs[0]!.shape);
-    const N4 = ceilDiv(N, 4);
-    return { code: adamForward, constants: { WG }, dims: [N4], workgroups: linearGrid(N4, WG), flops: 14 * N };
+    const { N4, constants, workgroups } = vectorLaunch(N, tuning);
+    return { code: adamForward, constants, dims: [N4], workgroups, flops: 14 * N };
   },
 };
 
@@ -26,7 +26,7 @@ const adamOp: Op<Record<string, never>> = {
  * `adamHyper` fills before every step. Returns w, m and v after the step.
  * @throws ShapeError when m, v or dw has not w's shape, or hyper not `[6]`
  */
-export function adam(w: Tensor, m: Tensor, v: Tensor, dw: Tensor, hyper: Tensor): { readonly w: Tensor; readonly m: Tensor; readonly v: Tensor } {
+export function adam(w: Tensor, m: Tensor, v: Tensor, dw: Tensor, hyper: Tensor): Record<'w' | 'm' | 'v', Tensor> {
   const [newW, newM, newV] = w.graph.add(adamOp, [w, m, v, dw, hyper], {}) as [Tensor, Tensor, Tensor];
   return { w: newW, m: newM, v: newV };
 }

@@ -21,18 +21,20 @@ type Batchnorm = Op<BatchnormAttrs>;
 /** Chunks of a channel of x `[B, C, H, W]`. */
 const chunksPerChannel = ([B, , H, W]: Shape): number => B! * ceilDiv(H! * W!, CHUNK);
 
-/** Launch over a tensor of shape `x`, with `groups` workgroups; `flops` per element of x. */
-function launch(x: Shape, tuning: Tuning, code: (oneSubgroup: boolean) => string, groups: number, flops: number, extra: Record<string, number> = {}): Kernel {
+type Code = (oneSubgroup: boolean) => string;
+
+/** Launch of `groups` workgroups over a tensor of shape `x`. */
+function launch(x: Shape, tuning: Tuning, code: Code, groups: number, constants: Record<string, number> = {}): Kernel {
   const [B, C, H, W] = x as [number, number, number, number];
   const { WG, oneSubgroup } = longRowLanes(tuning);
-  return { code: code(oneSubgroup), constants: { WG, CHUNK, ...extra }, dims: [B, C, H * W], workgroups: linearGrid(groups, 1), flops: flops * sizeOf(x) };
+  return { code: code(oneSubgroup), constants: { WG, CHUNK, ...constants }, dims: [B, C, H * W], workgroups: linearGrid(groups, 1) };
 }
 
-/** A workgroup per chunk of the node's first input. */
-const chunkKernel = (node: Node, tuning: Tuning, code: (oneSubgroup: boolean) => string, flops: number, extra?: Record<string, number>): Kernel => {
+/** A workgroup per chunk of the node's first input; `flops` per element. */
+function chunkKernel(node: Node, tuning: Tuning, code: Code, flops: number, constants?: Record<string, number>): Kernel {
   const { shape } = node.inputs[0]!;
-  return launch(shape, tuning, code, shape[1]! * chunksPerChannel(shape), flops, extra);
-};
+  return { ...launch(shape, tuning, code, shape[1]! * chunksPerChannel(shape), constants), flops: flops * sizeOf(shape) };
+}
 
 /** Input x, output the mean and the sum of squared differences to it of each chunk `[C, S, 2]`. */
 const partialOp: Op<Record<string, never>> = {
@@ -45,7 +47,7 @@ const partialOp: Op<Record<string, never>> = {
 const statisticsOp: Op<{ readonly x: Shape; readonly eps: number }> = {
   name: 'batchnormStatistics',
   shapes: ([partial]) => [[partial!.shape[0]!, 2]],
-  kernel: ({ attrs: { x, eps } }, tuning) => launch(x, tuning, batchnormStatistics, x[1]!, 0, { EPS: eps }),
+  kernel: ({ attrs: { x, eps } }, tuning) => launch(x, tuning, batchnormStatistics, x[1]!, { EPS: eps }),
 };
 
 /** Inputs (x, statistics, w, b). Its gradient is that of the whole, through the statistics too, so that they need none. */
@@ -85,7 +87,7 @@ const backwardPartialOp: Batchnorm = {
 const backwardParametersOp: Op<{ readonly x: Shape }> = {
   name: 'batchnormBackwardParameters',
   shapes: ([partial]) => [[partial!.shape[0]!], [partial!.shape[0]!]],
-  kernel: ({ attrs: { x } }, tuning) => launch(x, tuning, batchnormBackwardParameters, x[1]!, 0),
+  kernel: ({ attrs: { x } }, tuning) => launch(x, tuning, batchnormBackwardParameters, x[1]!),
 };
 
 /** Inputs (x, statistics, w, b, dy, dw, db), output dx. */
@@ -105,7 +107,8 @@ export function batchnorm(x: Tensor, w: Tensor, b: Tensor, eps = 1e-5): Tensor {
   const C = x.shape[1]!;
   if (sizeOf(x.shape) === C) throw new ShapeError(`batchnorm: one value per channel has no variance: x is ${showShape(x.shape)}`);
   for (const [name, t] of [['w', w], ['b', b]] as const) {
-    if (!sameShape(t.shape, [C])) throw new ShapeError(`batchnorm: ${name} must have a value per channel of x: ${showShape(t.shape)} and ${showShape(x.shape)}`);
+    if (sameShape(t.shape, [C])) continue;
+    throw new ShapeError(`batchnorm: ${name} must have a value per channel of x: ${showShape(t.shape)} and ${showShape(x.shape)}`);
   }
   const statistics = addNode(statisticsOp, [addNode(partialOp, [x], {})], { x: x.shape, eps });
   return addNode(batchnormOp, [x, statistics, w, b], { slope: 1 });

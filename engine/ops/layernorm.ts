@@ -1,7 +1,9 @@
 /** Layer normalisation over the last axis. */
-import { layernormBackwardInput, layernormBackwardParameters, layernormForward, layernormPartial, type LayernormVariant } from '../../shaders/layernorm.js';
+import {
+  layernormBackwardInput, layernormBackwardParameters, layernormForward, layernormPartial, type LayernormVariant,
+} from '../../shaders/layernorm.js';
 import { addNode, type Op, type Tensor } from '../graph.js';
-import { ceilDiv, linearGrid, type Tuning } from '../kernel.js';
+import { ceilDiv, linearGrid, type Kernel, type Tuning } from '../kernel.js';
 import { sameShape, ShapeError, showShape, sizeOf } from '../shape.js';
 import { shortRowLanes } from './rows.js';
 
@@ -17,7 +19,7 @@ function rowsOf(x: Tensor): { ROWS: number; C: number } {
 }
 
 /** Launch with one workgroup per row. */
-function rowKernel(x: Tensor, tuning: Tuning, code: (variant: LayernormVariant) => string, extra: Record<string, number> = {}): ReturnType<NonNullable<Plain['kernel']>> {
+function rowKernel(x: Tensor, tuning: Tuning, code: (variant: LayernormVariant) => string, extra: Record<string, number> = {}): Kernel {
   const { ROWS, C } = rowsOf(x);
   const { WG, oneSubgroup } = shortRowLanes(tuning);
   return {
@@ -68,7 +70,8 @@ const partialOp: Plain = {
   },
   kernel: (node, { workgroupSize: WG }) => {
     const { ROWS, C } = rowsOf(node.inputs[0]!);
-    return { code: layernormPartial, constants: { WG, C, CHUNK }, dims: [ROWS], workgroups: [ceilDiv(C, WG), ceilDiv(ROWS, CHUNK), 1], flops: 5 * ROWS * C };
+    const workgroups = [ceilDiv(C, WG), ceilDiv(ROWS, CHUNK), 1] as const;
+    return { code: layernormPartial, constants: { WG, C, CHUNK }, dims: [ROWS], workgroups, flops: 5 * ROWS * C };
   },
 };
 
@@ -78,7 +81,8 @@ const backwardParametersOp: Plain = {
   shapes: ([partial]) => [[partial!.shape[2]!], [partial!.shape[2]!]],
   kernel: (node, { workgroupSize: WG }) => {
     const [chunks, , C] = node.inputs[0]!.shape as [number, number, number];
-    return { code: layernormBackwardParameters, constants: { WG, C }, dims: [chunks], workgroups: [ceilDiv(C, WG), 1, 1], flops: 2 * chunks * C };
+    const workgroups = [ceilDiv(C, WG), 1, 1] as const;
+    return { code: layernormBackwardParameters, constants: { WG, C }, dims: [chunks], workgroups, flops: 2 * chunks * C };
   },
 };
 

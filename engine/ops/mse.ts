@@ -3,6 +3,7 @@ import { mseBackward, mseForward, msePartial } from '../../shaders/mse.js';
 import { addNode, type Op, type Tensor } from '../graph.js';
 import { ceilDiv, f32Bits, linearGrid } from '../kernel.js';
 import { expectSame, sizeOf } from '../shape.js';
+import { vectorLaunch } from './pointwise.js';
 import { longRowLanes } from './rows.js';
 
 type Plain = Op<Record<string, never>>;
@@ -23,11 +24,13 @@ const partialOp: Plain = {
   kernel: (node, tuning) => {
     const N = sizeOf(node.inputs[0]!.shape);
     const { WG, oneSubgroup } = longRowLanes(tuning);
-    return { code: msePartial(oneSubgroup), constants: { WG, CHUNK4: CHUNK / 4 }, dims: [N], workgroups: linearGrid(ceilDiv(N, CHUNK), 1), flops: 3 * N };
+    const workgroups = linearGrid(ceilDiv(N, CHUNK), 1);
+    return { code: msePartial(oneSubgroup), constants: { WG, CHUNK4: CHUNK / 4 }, dims: [N], workgroups, flops: 3 * N };
   },
   backward: (node, [dy], needed) => {
     const [a, b] = node.inputs as [Tensor, Tensor];
-    return [needed[0] ? addNode(backwardOp, [a, b, dy!], {}) : undefined, needed[1] ? addNode(backwardOp, [b, a, dy!], {}) : undefined];
+    const gradient = (of: Tensor, other: Tensor): Tensor => addNode(backwardOp, [of, other, dy!], {});
+    return [needed[0] ? gradient(a, b) : undefined, needed[1] ? gradient(b, a) : undefined];
   },
 };
 
@@ -46,10 +49,10 @@ const mseOp: Op<{ readonly N: number }> = {
 const backwardOp: Plain = {
   name: 'mseBackward',
   shapes: ([a]) => [a!.shape],
-  kernel: (node, { workgroupSize: WG }) => {
+  kernel: (node, tuning) => {
     const N = sizeOf(node.inputs[0]!.shape);
-    const N4 = ceilDiv(N, 4);
-    return { code: mseBackward, constants: { WG }, dims: [N4, f32Bits(2 / N)], workgroups: linearGrid(N4, WG), flops: 3 * N };
+    const { N4, constants, workgroups } = vectorLaunch(N, tuning);
+    return { code: mseBackward, constants, dims: [N4, f32Bits(2 / N)], workgroups, flops: 3 * N };
   },
 };
 

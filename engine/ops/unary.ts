@@ -1,8 +1,8 @@
 /** Pointwise functions of one tensor. Other ops know them by name when they fuse. */
 import { unaryBackward, unaryForward, unaryFunctions, type UnaryFunction } from '../../shaders/unary.js';
 import { addNode, type Op, type Tensor } from '../graph.js';
-import { ceilDiv, linearGrid } from '../kernel.js';
 import { sizeOf } from '../shape.js';
+import { vectorLaunch } from './pointwise.js';
 
 /** Numbers of the function that are fixed when the graph is built; overrides of the kernel under the same names in upper case. */
 interface UnaryAttrs {
@@ -11,11 +11,11 @@ interface UnaryAttrs {
 
 const constantsOf = ({ slope }: UnaryAttrs): Record<string, number> => (slope === undefined ? {} : { SLOPE: slope });
 
-/** Launch of `code`, four elements per thread. */
-const pointwise = (code: string): NonNullable<Op<UnaryAttrs>['kernel']> => (node, { workgroupSize: WG }) => {
+/** Launch of `code` over all elements. */
+const pointwise = (code: string): NonNullable<Op<UnaryAttrs>['kernel']> => (node, tuning) => {
   const N = sizeOf(node.outputs[0]!.shape);
-  const N4 = ceilDiv(N, 4);
-  return { code, constants: { WG, ...constantsOf(node.attrs) }, dims: [N4], workgroups: linearGrid(N4, WG), flops: N };
+  const { N4, constants, workgroups } = vectorLaunch(N, tuning);
+  return { code, constants: { ...constants, ...constantsOf(node.attrs) }, dims: [N4], workgroups, flops: N };
 };
 
 /** The op of a row of the table, and the op of its gradient, whose inputs are (x or y, dy). */

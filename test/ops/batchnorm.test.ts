@@ -88,7 +88,8 @@ test('leaky ReLU costs no launch, forward or backward', async () => {
   const outputs = training((await testEngine()).graph(), 6);
   const launches = schedule(Object.values(outputs)).launches.map((n) => n.op.name).filter((n) => /batchnorm|leaky/.test(n));
   assert.equal(launches.sort(), [
-    'batchnorm', 'batchnormBackwardInput', 'batchnormBackwardParameters', 'batchnormBackwardPartial', 'batchnormPartial', 'batchnormStatistics',
+    'batchnorm', 'batchnormBackwardInput', 'batchnormBackwardParameters', 'batchnormBackwardPartial',
+    'batchnormPartial', 'batchnormStatistics',
   ]);
 });
 

@@ -37,7 +37,8 @@ test('another size needs no new pipeline', async () => {
 
 test('shapes that differ are named', async () => {
   const g = (await testEngine()).graph();
-  assert.throws(() => mse(g.input('a', [2, 3]), g.input('b', [3, 2])), (e: Error) => e instanceof ShapeError && /mse: .*\[2, 3\] and \[3, 2\]/.test(e.message));
+  const [a, b] = [g.input('a', [2, 3]), g.input('b', [3, 2])];
+  assert.throws(() => mse(a, b), (e: Error) => e instanceof ShapeError && /mse: .*\[2, 3\] and \[3, 2\]/.test(e.message));
 });
 
 test.run();
