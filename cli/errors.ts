@@ -55,7 +55,7 @@ export function fileProblem(error: unknown): string {
 const fileProblems: Readonly<Record<string, string>> = {
   ENOENT: 'does not exist: check the path',
   EISDIR: 'is a folder: give a file',
-  ENOTDIR: 'lies below a file, not a folder: choose another path',
+  ENOTDIR: 'is a file, or lies below one: choose another path',
   EACCES: 'is not accessible: check its permissions or choose another path',
   EPERM: 'is not accessible: check its permissions or choose another path',
   EROFS: 'is on a read-only file system: choose another path',

@@ -46,30 +46,42 @@ export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update
 /** Makes `dir` and tries to write there. The returned function takes back the folders it made, as long as they are empty. */
 export async function prepareFolder(dir: string): Promise<() => Promise<void>> {
   const target = resolve(dir);
-  let first: string | undefined;
+  const made: string[] = [];
   try {
-    first = await mkdir(target, { recursive: true });
+    // Not mkdir's `recursive`: where the system answers ENOENT below a folder that exists, as /proc does, Node tries for ever.
+    for (const folder of await missingFolders(target)) {
+      await mkdir(folder);
+      made.unshift(folder);
+    }
     const probe = join(target, `.probe.${process.pid}.tmp`);
     await (await open(probe, 'w')).close();
     await rm(probe);
   } catch (error) {
-    await removeEmpty(target, first);
-    // mkdir says EEXIST when the last part of the path is a file.
-    const isFile = (error as NodeJS.ErrnoException).code === 'EEXIST';
-    throw new InputError(`output folder ${dir} ${isFile ? 'is a file: choose another folder' : fileProblem(error)}`, { cause: error });
+    await removeEmpty(made);
+    throw new InputError(`output folder ${dir} ${fileProblem(error)}`, { cause: error });
   }
-  return () => removeEmpty(target, first);
+  return () => removeEmpty(made);
 }
 
-/** Removes `dir` and its parents up to `first`, the topmost that was made, and stops at the first that is in use. */
-async function removeEmpty(dir: string, first: string | undefined): Promise<void> {
-  if (first === undefined) return;
-  for (let folder = dir; folder.startsWith(first); folder = dirname(folder)) {
+/** The folders that have to be made for `target`, outermost first. @throws ENOTDIR when it, or a part of its path, is a file */
+async function missingFolders(target: string): Promise<string[]> {
+  const missing: string[] = [];
+  for (let folder = target; ; folder = dirname(folder)) {
     try {
-      await rmdir(folder);
-    } catch {
-      return;
+      if (!(await stat(folder)).isDirectory()) throw Object.assign(new Error(`${folder} is a file`), { code: 'ENOTDIR' });
+      return missing;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      missing.unshift(folder);
     }
+  }
+}
+
+/** Removes `folders`, innermost first, and stops at the first that is in use. */
+async function removeEmpty(folders: readonly string[]): Promise<void> {
+  for (const folder of folders) {
+    const removed = await rmdir(folder).then(() => true, () => false);
+    if (!removed) return;
   }
 }
 

@@ -41,7 +41,7 @@ export async function trainLoop(run: SpliceRun, plan: LoopPlan, hooks: LoopHooks
     } else {
       if (step % READ_EVERY === 0) await reader.read(step);
       if ((step + 1) % plan.saveEvery === 0 && done < total) {
-        await reader.drain();
+        await reader.check(step);
         await hooks.onSave();
       }
     }
@@ -81,7 +81,7 @@ function lossReader(run: SpliceRun, onLosses: (entry: LogEntry) => Promise<void>
     const { structure, appearance, identity, total } = losses;
     const ms = Number(((time - previous.time) / (step - previous.step)).toFixed(3));
     previous = { step, time };
-    checkFinite(step, { structure, appearance, identity, total });
+    checkFinite(step, losses);
     await onLosses({ step, structure, appearance, identity, total, ms });
   };
   const read = async (step: number): Promise<void> => {
@@ -89,6 +89,11 @@ function lossReader(run: SpliceRun, onLosses: (entry: LogEntry) => Promise<void>
     asked = step;
     pending = run.losses().then((losses) => ({ step, losses, time: performance.now() }));
     pending.catch(() => undefined); // drain reports it; until then it must not count as unhandled
+  };
+  /** Makes sure that all is well up to `step`, whose losses are not logged. */
+  const check = async (step: number): Promise<void> => {
+    await drain();
+    checkFinite(step, await run.losses());
   };
   /** Reads the last step's too, where one was made after the last read. */
   const finish = async (lastStep: number): Promise<void> => {
@@ -98,10 +103,10 @@ function lossReader(run: SpliceRun, onLosses: (entry: LogEntry) => Promise<void>
   const start = () => {
     previous = { step: -1, time: performance.now() };
   };
-  return { start, read, drain, finish };
+  return { start, read, check, finish };
 }
 
-function checkFinite(step: number, terms: Readonly<Record<string, number>>): void {
-  const bad = Object.entries(terms).filter(([, value]) => !Number.isFinite(value));
+function checkFinite(step: number, { structure, appearance, identity, total }: Losses): void {
+  const bad = Object.entries({ structure, appearance, identity, total }).filter(([, value]) => !Number.isFinite(value));
   if (bad.length > 0) throw new NonFiniteError(`at step ${step} the loss is not a finite number any more (${bad.map(([name, value]) => `${name} ${value}`).join(', ')})`);
 }

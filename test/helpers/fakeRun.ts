@@ -1,0 +1,94 @@
+/** A training run without a GPU, for tests of everything around it. */
+import type { OpenedEngine, TransferOptions, TransferParts } from '../../cli/transfer.js';
+import type { SpliceRun, StartSplice } from '../../cli/training.js';
+import type { Engine } from '../../engine/index.js';
+import type { Image } from '../../model/image.js';
+import { defaultOptions, type Losses } from '../../model/options.js';
+
+/** What a fake run does at which step. */
+export interface FakeBehaviour {
+  /** Losses are NaN from this step on. */
+  readonly nanFrom?: number;
+  /** Pictures are NaN after so many steps. */
+  readonly nanPictureFrom?: number;
+  /** Called with the number of steps, warm start included, before each. */
+  readonly onStep?: (done: number) => void;
+  readonly startError?: Error;
+}
+
+export interface FakeCalls {
+  /** In order: `step`, `losses 10`, `result 250`, … */
+  readonly calls: string[];
+  destroyed: boolean;
+  closed: boolean;
+}
+
+/** Pictures are a flat grey of steps / 1000. */
+export function fakeStart({ nanFrom = Infinity, nanPictureFrom = Infinity, onStep, startError }: FakeBehaviour, record: FakeCalls): StartSplice {
+  return async (_engine, _vit, structure, _appearance, options): Promise<SpliceRun> => {
+    if (startError) throw startError;
+    let done = 0;
+    const trained = () => Math.max(0, done - options.warmStart);
+    const losses = (step: number): Losses => {
+      const total = step >= nanFrom ? NaN : 10 / (1 + step);
+      return { step, structure: total / 10, appearance: total / 20, identity: total / 5, total };
+    };
+    return {
+      get stepsDone() {
+        return trained();
+      },
+      step: async () => {
+        onStep?.(done);
+        record.calls.push('step');
+        done++;
+        return done <= options.warmStart ? { phase: 'warm-start', step: done - 1 } : { phase: 'train', step: trained() - 1 };
+      },
+      losses: async () => {
+        record.calls.push(`losses ${trained() - 1}`);
+        return losses(trained() - 1);
+      },
+      result: async (): Promise<Image> => {
+        record.calls.push(`result ${trained()}`);
+        const value = trained() >= nanPictureFrom ? NaN : trained() / 1000;
+        return { ...structure, data: new Float32Array(structure.data.length).fill(value) };
+      },
+      weights: async () => new Map([['conv.weight', { shape: [1], data: Float32Array.of(trained()) }]]),
+      sync: async () => undefined,
+      destroy: () => {
+        record.destroyed = true;
+      },
+    };
+  };
+}
+
+export interface Heard extends FakeCalls {
+  stdout: string;
+  stderr: string;
+}
+
+/** Parts for `transfer` around a fake run, and what happens to them. */
+export function fakeParts(behaviour: FakeBehaviour = {}, interrupt: AbortSignal = new AbortController().signal): { parts: TransferParts; heard: Heard } {
+  const heard: Heard = { stdout: '', stderr: '', calls: [], destroyed: false, closed: false };
+  const adapter = { vendor: 'test', architecture: '', device: 'fake', driver: '', software: true };
+  const close = () => {
+    heard.closed = true;
+  };
+  const parts: TransferParts = {
+    openEngine: async (): Promise<OpenedEngine> => ({ engine: undefined as unknown as Engine, adapter, close }),
+    startSplice: fakeStart(behaviour, heard),
+    interrupt,
+    stdout: { write: (text) => (heard.stdout += text) },
+    stderr: { write: (text) => (heard.stderr += text) },
+  };
+  return { parts, heard };
+}
+
+/** Options of a short run. */
+export const shortRun = (files: Pick<TransferOptions, 'structure' | 'appearance' | 'model' | 'out'>, change: Partial<TransferOptions['splice']> = {}): TransferOptions => ({
+  ...files,
+  vit: {},
+  saveEvery: 10,
+  json: false,
+  force: false,
+  splice: { ...defaultOptions, steps: 25, warmStart: 5, ...change },
+});
