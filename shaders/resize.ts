@@ -131,27 +131,45 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 }
 `;
 
+/** totals[o] = sum over o's window of weight(o, t): what an antialiased output is divided by. */
+export const resizeTotals = (flags: Pick<ResizeFlags, 'bicubic'>): string => wgsl`
+${sampling({ ...flags, antialias: true })}
+@group(0) @binding(1) var<storage, read_write> totals: array<f32>;  // [OUT]
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let o = linear_index(group, lane);
+  if (o >= dims.THREADS) { return; }
+  let span = window(o);
+  var total = 0.0;
+  for (var t = span.x; t < span.y; t++) { total += weight(o, t); }
+  totals[o] = total;
+}
+`;
+
 /** dx[r, t, c] = sum over the outputs o whose window can hold t of share(o, t) dy[r, o, c] */
 export const resizeBackward = (flags: ResizeFlags): string => wgsl`
 ${sampling(flags)}
 @group(0) @binding(1) var<storage, read> dy: array<f32>;        // [OUTER, OUT, INNER]
-@group(0) @binding(2) var<storage, read_write> dx: array<f32>;  // [OUTER, IN, INNER]
+#if ${flags.antialias}
+@group(0) @binding(2) var<storage, read> totals: array<f32>;    // [OUT]
+@group(0) @binding(3) var<storage, read_write> dx: array<f32>;  // [OUTER, IN, INNER]
 
 /** The whole weight of pixel t in output o. */
 fn share(o: u32, t: i32) -> f32 {
+  return weight(o, t) / totals[o];
+}
+#else
+@group(0) @binding(2) var<storage, read_write> dx: array<f32>;  // [OUTER, IN, INNER]
+
+/** The whole weight of pixel t in output o: a border pixel also stands for what lies beyond it. */
+fn share(o: u32, t: i32) -> f32 {
   let span = window(o);
   var w = weight(o, t);
-#if ${flags.antialias}
-  var total = 0.0;
-  for (var k = span.x; k < span.y; k++) { total += weight(o, k); }
-  return w / total;
-#else
-  // A border pixel also stands for what lies beyond it.
   if (t == 0) { for (var k = span.x; k < 0; k++) { w += weight(o, k); } }
   if (t == i32(dims.IN) - 1) { for (var k = t + 1; k < span.y; k++) { w += weight(o, k); } }
   return w;
-#endif
 }
+#endif
 
 /** The first output whose window can hold t and the one after the last. */
 fn readers(t: u32) -> vec2i {

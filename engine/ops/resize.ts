@@ -1,5 +1,5 @@
 /** Image resampling with PyTorch's numbers: `F.interpolate(..., align_corners=False)`. */
-import { resizeBackward, resizeForward } from '../../shaders/resize.js';
+import { resizeBackward, resizeForward, resizeTotals } from '../../shaders/resize.js';
 import { addNode, type Op, type Tensor } from '../graph.js';
 import { ceilDiv, f32Bits, linearGrid } from '../kernel.js';
 import { expectRank, ShapeError, showShape, sizeOf, type Shape } from '../shape.js';
@@ -54,13 +54,29 @@ const resizeOp: Op<ResizeAttrs> = {
       ...launch(node.inputs[0]!.shape, node.attrs, node.attrs.to, WG),
     };
   },
-  backward: (node, [dy]) => [addNode(resizeBackwardOp, [dy!], node.attrs)],
+  backward: (node, [dy]) => {
+    const { attrs } = node;
+    const totals = attrs.antialias ? node.graph.add(resizeTotalsOp, [], { ...attrs, axis: 0 }) : [];
+    return [addNode(resizeBackwardOp, [dy!, ...totals], attrs)];
+  },
   fuse: (node, next, sole) => {
     if (!sole || next.op !== normalizeOp || node.attrs.normalize) return undefined;
     return { op: resizeOp, attrs: { ...node.attrs, normalize: next.attrs as Normalization }, inputs: node.inputs, outputs: next.outputs };
   },
 };
 
+/** -> [to]: the sums of the antialiased weights, which every line of the image shares. */
+const resizeTotalsOp: Op<ResizeAttrs> = {
+  name: 'resizeTotals',
+  shapes: (_, { to }) => [[to]],
+  kernel: (node, { workgroupSize: WG }) => {
+    const { mode, from, to, step } = node.attrs;
+    const dims = [to, 1, from, to, 1, 1, f32Bits(step)];
+    return { code: resizeTotals({ bicubic: mode === 'bicubic' }), constants: { WG }, dims, workgroups: linearGrid(to, WG) };
+  },
+};
+
+/** (dy, and when antialiased the totals) -> dx */
 const resizeBackwardOp: Op<ResizeAttrs> = {
   name: 'resizeBackward',
   shapes: ([dy], { axis, from }) => [withSize(dy!.shape, axis, from)],
