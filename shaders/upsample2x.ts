@@ -46,7 +46,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 
 /**
  * dx[i, j] = sum over a, b = -1..2 of v[a] v[b] dy[2i + a, 2j + b] with v = 1/4, 3/4, 3/4, 1/4 and indices clamped to dy: at an edge an
- * input also stands for its neighbour that is missing.
+ * input also stands for its neighbour that is missing. A thread writes 2 x 2 inputs, whose 4 x 4 windows overlap in 6 x 6.
  */
 export const upsample2xBackward = wgsl`
 override WG: u32;
@@ -55,26 +55,46 @@ struct Dims { THREADS: u32, H: u32, W: u32 }
 @group(0) @binding(1) var<storage, read> dy: array<f32>;        // [B C, 2H, 2W]
 @group(0) @binding(2) var<storage, read_write> dx: array<f32>;  // [B C, H, W]
 ${linearIndex}
-fn gather_row(row: u32, far_left: u32, left: u32, far_right: u32) -> f32 {
-  return 0.75 * (dy[row + left] + dy[row + left + 1u]) + 0.25 * (dy[row + far_left] + dy[row + far_right]);
+/** What row \`row\` of dy adds to columns j and j + 1, before the rows are weighted. */
+fn gather_row(row: u32, j: u32) -> vec2f {
+  let at = row * 2u * dims.W;
+  let last = 2u * dims.W - 1u;
+  let inner = vec2f(dy[at + min(2u * j + 1u, last)], dy[at + min(2u * j + 2u, last)]);
+  let near = vec2f(dy[at + 2u * j], dy[at + min(2u * j + 3u, last)]);
+  let far = vec2f(dy[at + max(2u * j, 1u) - 1u], dy[at + min(2u * j + 4u, last)]);
+  return 0.75 * (near + inner) + 0.25 * (far + inner.yx);
 }
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let index = linear_index(group, lane);
   if (index >= dims.THREADS) { return; }
-  let left = 2u * (index % dims.W);
-  let top = 2u * ((index / dims.W) % dims.H);
-  let OH = 2u * dims.H;
-  let OW = 2u * dims.W;
-  let far_left = max(left, 1u) - 1u;
-  let far_right = min(left + 2u, OW - 1u);
-  let plane = index / (dims.W * dims.H) * OH;
+  let H = dims.H;
+  let W = dims.W;
+  let columns = (W + 1u) / 2u;
+  let lines = (H + 1u) / 2u;
+  let j = 2u * (index % columns);
+  let i = 2u * ((index / columns) % lines);
+  let plane = index / (columns * lines);
 
-  let far_above = gather_row((plane + max(top, 1u) - 1u) * OW, far_left, left, far_right);
-  let above = gather_row((plane + top) * OW, far_left, left, far_right);
-  let below = gather_row((plane + top + 1u) * OW, far_left, left, far_right);
-  let far_below = gather_row((plane + min(top + 2u, OH - 1u)) * OW, far_left, left, far_right);
-  dx[index] = 0.75 * (above + below) + 0.25 * (far_above + far_below);
+  let first = plane * 2u * H;
+  let last = first + 2u * H - 1u;
+  let top = first + 2u * i;
+  let r0 = gather_row(max(top, first + 1u) - 1u, j);
+  let r1 = gather_row(top, j);
+  let r2 = gather_row(top + 1u, j);
+  let r3 = gather_row(min(top + 2u, last), j);
+  let r4 = gather_row(min(top + 3u, last), j);
+  let r5 = gather_row(min(top + 4u, last), j);
+  let upper = 0.75 * (r1 + r2) + 0.25 * (r0 + r3);
+  let lower = 0.75 * (r3 + r4) + 0.25 * (r2 + r5);
+
+  let at = (plane * H + i) * W + j;
+  dx[at] = upper.x;
+  if (j + 1u < W) { dx[at + 1u] = upper.y; }
+  if (i + 1u < H) {
+    dx[at + W] = lower.x;
+    if (j + 1u < W) { dx[at + W + 1u] = lower.y; }
+  }
 }
 `;

@@ -1,8 +1,8 @@
 /** Bilinear enlargement to exactly twice the size, the generators' way up. */
 import { upsample2xBackward, upsample2xForward } from '../../shaders/upsample2x.js';
 import { addNode, type Op, type Tensor } from '../graph.js';
-import { linearGrid } from '../kernel.js';
-import { expectRank, sizeOf } from '../shape.js';
+import { ceilDiv, linearGrid } from '../kernel.js';
+import { expectRank } from '../shape.js';
 
 type Upsample = Op<Record<string, never>>;
 
@@ -28,9 +28,9 @@ const upsample2xBackwardOp: Upsample = {
     return [[B, C, OH / 2, OW / 2]];
   },
   kernel: (node, { workgroupSize: WG }) => {
-    const [, , H, W] = node.outputs[0]!.shape as [number, number, number, number];
-    const threads = sizeOf(node.outputs[0]!.shape);
-    return { code: upsample2xBackward, constants: { WG }, dims: [threads, H, W], workgroups: linearGrid(threads, WG), flops: 25 * threads };
+    const [B, C, H, W] = node.outputs[0]!.shape as [number, number, number, number];
+    const threads = B * C * ceilDiv(H, 2) * ceilDiv(W, 2);
+    return { code: upsample2xBackward, constants: { WG }, dims: [threads, H, W], workgroups: linearGrid(threads, WG), flops: 64 * threads };
   },
   backward: (_, [dy]) => [addNode(upsample2xOp, [dy!], {})],
 };
