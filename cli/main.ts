@@ -2,6 +2,7 @@
 /** The command line: hands options to the work, and turns what comes back into an exit code. */
 import { Command } from 'commander';
 import { createEngine } from '../engine/index.js';
+import type { startSplice as Start } from '../model/splice.js';
 import { doctorCommand } from './commands/doctor.js';
 import { transferCommand } from './commands/transfer.js';
 import { openDevice, summarize } from './device.js';
@@ -10,11 +11,10 @@ import { privateDriver, reexecute } from './driver.js';
 import { errorDetail, errorLine, exitCodeOf, NoAdapterError } from './errors.js';
 import { interruptSignal } from './interrupt.js';
 import { transfer, type OpenedEngine } from './transfer.js';
-import type { StartSplice } from './training.js';
 import { version } from './version.js';
 
-// Loaded when needed: --help and wrong options are answered without it.
-const startSplice: StartSplice = async (...inputs) => (await import('../model/splice.js')).startSplice(...inputs);
+// Loaded when needed: doctor, --help and wrong options do without the models.
+const startSplice: typeof Start = async (...inputs) => (await import('../model/splice.js')).startSplice(...inputs);
 
 async function openEngine(): Promise<OpenedEngine> {
   const { adapter, device } = await openDevice();

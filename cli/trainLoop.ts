@@ -2,7 +2,7 @@
 import type { Losses } from '../model/options.js';
 import { NonFiniteError } from './errors.js';
 import type { LogEntry } from './lossCurve.js';
-import type { SpliceRun } from './training.js';
+import type { SpliceRun } from '../model/splice.js';
 
 export interface LoopPlan {
   readonly warmStart: number;

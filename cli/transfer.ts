@@ -11,7 +11,7 @@ import { openOutputs, type Outputs } from './outputs.js';
 import { createProgress, type Output, type Progress } from './progress.js';
 import { curveTitle, describeRun, generatorMetadata, sentence, summarize, type Inputs } from './record.js';
 import { trainLoop } from './trainLoop.js';
-import type { SpliceRun, StartSplice } from './training.js';
+import type { SpliceRun, startSplice } from '../model/splice.js';
 import { triptych } from './triptych.js';
 import { loadVit } from './weights.js';
 
@@ -39,7 +39,7 @@ export interface OpenedEngine {
 /** What the work needs from outside; tests give their own. */
 export interface TransferParts {
   openEngine(): Promise<OpenedEngine>;
-  readonly startSplice: StartSplice;
+  readonly startSplice: typeof startSplice;
   readonly interrupt: AbortSignal;
   readonly stdout: Output;
   readonly stderr: Output;

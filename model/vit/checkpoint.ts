@@ -1,5 +1,6 @@
 /** From the tensors of a DINO or timm checkpoint to a ViT: its sizes are read off the shapes, and every tensor is checked. */
 import { IMAGENET_MEAN, IMAGENET_STD, type VitConfig, type VitModel, type Weights } from './config.js';
+import { vitParameters } from './untrained.js';
 
 type Rgb = readonly [number, number, number];
 
@@ -49,34 +50,8 @@ export function parseSidecar(value: unknown): VitSettings {
   };
 }
 
-/** Name -> shape of every parameter: [O, C, P, P] of the patch embedding, then the blocks. The final norm is not used by the losses. */
-export function expectedShapes({ dim, depth, patch, image, hidden }: VitConfig): Map<string, readonly number[]> {
-  const shapes = new Map<string, readonly number[]>([
-    ['cls_token', [1, 1, dim]],
-    ['pos_embed', [1, (image / patch) ** 2 + 1, dim]],
-    ['patch_embed.proj.weight', [dim, 3, patch, patch]],
-    ['patch_embed.proj.bias', [dim]],
-  ]);
-  for (let i = 0; i < depth; i++) {
-    for (const [key, shape] of blockShapes(dim, hidden)) shapes.set(`blocks.${i}.${key}`, shape);
-  }
-  return shapes;
-}
-
-const blockShapes = (dim: number, hidden: number): [string, readonly number[]][] => [
-  ['norm1.weight', [dim]],
-  ['norm1.bias', [dim]],
-  ['attn.qkv.weight', [3 * dim, dim]],
-  ['attn.qkv.bias', [3 * dim]],
-  ['attn.proj.weight', [dim, dim]],
-  ['attn.proj.bias', [dim]],
-  ['norm2.weight', [dim]],
-  ['norm2.bias', [dim]],
-  ['mlp.fc1.weight', [hidden, dim]],
-  ['mlp.fc1.bias', [hidden]],
-  ['mlp.fc2.weight', [dim, hidden]],
-  ['mlp.fc2.bias', [dim]],
-];
+/** Name -> shape of what the losses need: all but the final norm, which comes behind the keys and the CLS token they use. */
+const expectedShapes = (config: VitConfig): Map<string, readonly number[]> => new Map(vitParameters(config).filter(([key]) => !key.startsWith('norm.')));
 
 function inferConfig(weights: Weights, settings: VitSettings): VitConfig {
   const [dim, channels, patch, patchWidth] = shapeOf(weights, 'patch_embed.proj.weight', 4) as [number, number, number, number];

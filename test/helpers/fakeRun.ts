@@ -1,6 +1,6 @@
 /** A training run without a GPU, for tests of everything around it. */
 import type { OpenedEngine, TransferOptions, TransferParts } from '../../cli/transfer.js';
-import type { SpliceRun, StartSplice } from '../../cli/training.js';
+import type { SpliceRun, startSplice } from '../../model/splice.js';
 import type { Engine } from '../../engine/index.js';
 import type { Image } from '../../model/image.js';
 import { defaultOptions, type Losses } from '../../model/options.js';
@@ -24,7 +24,7 @@ export interface FakeCalls {
 }
 
 /** Pictures are a flat grey of steps / 1000. */
-export function fakeStart({ nanFrom = Infinity, nanPictureFrom = Infinity, onStep, startError }: FakeBehaviour, record: FakeCalls): StartSplice {
+export function fakeStart({ nanFrom = Infinity, nanPictureFrom = Infinity, onStep, startError }: FakeBehaviour, record: FakeCalls): typeof startSplice {
   return async (_engine, _vit, structure, _appearance, options): Promise<SpliceRun> => {
     if (startError) throw startError;
     let done = 0;

@@ -1,0 +1,49 @@
+/** The loss curve is a well-formed picture of the right numbers. */
+import sharp from 'sharp';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { lossCurveSvg, smooth, type LogEntry } from '../../cli/lossCurve.js';
+
+const entries = (count: number, change: (entry: LogEntry) => Partial<LogEntry> = () => ({})): LogEntry[] =>
+  Array.from({ length: count }, (_, i) => {
+    const entry = { step: 10 * i, structure: 0.1 / (1 + i), appearance: 2 / (1 + i), identity: 1 / (1 + i), total: 30 / (1 + i), ms: 5 };
+    return { ...entry, ...change(entry) };
+  });
+
+const rendered = (svg: string) => sharp(Buffer.from(svg)).png().metadata();
+
+test('losses.svg: a picture with a curve for each term, axes and legend', async () => {
+  const svg = lossCurveSvg(entries(31), 'splice: a < b & c');
+  const { width, height } = await rendered(svg);
+  assert.equal([width, height], [820, 460]);
+  for (const term of ['total', 'structure', 'appearance', 'identity']) {
+    assert.match(svg, new RegExp(`<path class="smooth ${term}" d="M[^"]+L`));
+    assert.match(svg, new RegExp(`>${term} [\\d.e-]+</text>`));
+  }
+  assert.match(svg, /a &lt; b &amp; c/);
+  assert.match(svg, />step</);
+  assert.match(svg, /loss \(logarithmic\)/);
+  assert.match(svg, /prefers-color-scheme: dark/);
+  for (const tick of ['0', '100', '200', '300']) assert.match(svg, new RegExp(`>${tick}</text>`));
+});
+
+test('losses.svg: ticks are decades that hold all values', () => {
+  const svg = lossCurveSvg(entries(31), 'x');
+  for (const tick of ['0.001', '0.01', '0.1', '1', '10', '100']) assert.match(svg, new RegExp(`text-anchor="end">${tick}</text>`));
+});
+
+test('losses.svg: no entry, one entry, zeros and equal values', async () => {
+  for (const list of [[], entries(1), entries(5, () => ({ structure: 0, identity: 0 })), entries(5, () => ({ total: 1, structure: 1, appearance: 1, identity: 1 }))]) {
+    const svg = lossCurveSvg(list, 'x');
+    assert.not.match(svg, /NaN|Infinity|undefined/);
+    assert.is((await rendered(svg)).width, 820);
+  }
+});
+
+test('smoothing keeps a constant and follows a step', () => {
+  assert.ok(smooth([[0, 3], [10, 3], [20, 3]]).every(([, value]) => Math.abs(value - 3) < 1e-12));
+  const after = smooth([...Array(5).fill([0, 1]), ...Array(40).fill([1, 10])] as [number, number][]).at(-1)![1];
+  assert.ok(after > 9 && after < 10);
+});
+
+test.run();
