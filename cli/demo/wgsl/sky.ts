@@ -34,8 +34,8 @@ fn sky_colour(ray: vec3f) -> vec3f {
   let cover = cloud_cover(p);
   let shade = cloud_cover(p + 0.16 * stretch * normalize(scene.sun.xz));
   let lit = clamp(0.5 + 1.1 * (cover - shade) + 0.5 * (1.0 - cover), 0.0, 1.0);
-  let dark = select(vec3f(0.66, 0.72, 0.82), vec3f(0.36, 0.25, 0.44), PEAKS);
-  let bright = select(vec3f(1.25, 1.22, 1.18), vec3f(1.45, 0.62, 0.44), PEAKS);
+  let dark = select(vec3f(0.78, 0.83, 0.92), vec3f(0.36, 0.25, 0.44), PEAKS);
+  let bright = select(vec3f(1.65, 1.60, 1.54), vec3f(1.45, 0.62, 0.44), PEAKS);
   let fade = smoothstep(0.02, 0.16, ray.y) * select(0.92, 0.75, PEAKS);
   return mix(clear, mix(dark, bright, lit), cover * fade);
 }
@@ -46,6 +46,6 @@ fn through_air(colour: vec3f, ray: vec3f, origin: vec3f, distance: f32) -> vec3f
   let density = scene.air.z * exp(-middle * 0.012);
   let seen = exp(-distance * density * select(vec3f(0.75, 1.0, 1.45), vec3f(0.9, 1.0, 1.1), PEAKS));
   let haze = clear_sky(normalize(vec3f(ray.x, 0.06, ray.z)));
-  return mix(haze * select(0.92, 0.72, PEAKS), colour, seen);
+  return mix(haze * select(0.92, 0.55, PEAKS), colour, seen);
 }
 `;

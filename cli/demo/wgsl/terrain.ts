@@ -44,7 +44,7 @@ fn tree_layer(p: vec2f, cell_size: f32, layer: u32) -> f32 {
   let beyond = shore(place);
   let grove = smoothstep(0.42, 0.62, noise(place * 0.045 + 11.0));
   let room = step(0.12, beyond) * step(7.5, distance(place, scene.house.xy)) * step(20.0, place.y);
-  let slope_limit = smoothstep(0.75, 0.35, relief(place, beyond) / select(60.0, 44.0, PEAKS));
+  let slope_limit = smoothstep(0.75, 0.35, relief(place, beyond) / select(60.0, 34.0, PEAKS));
   if (hash(cell, layer + 2u) > grove * room * slope_limit * scene.trees) { return 0.0; }
   let tall = cell_size * (0.6 + 0.7 * hash(cell, layer + 3u));
   if (PEAKS) { return 1.35 * tall * (1.0 - r); }
