@@ -23,18 +23,18 @@ interface Axes {
 const TERMS: readonly Term[] = ['total', 'structure', 'appearance', 'identity'];
 const WIDTH = 820;
 const HEIGHT = 460;
-const PLOT = { left: 70, top: 56, right: 670, bottom: 400 } as const;
-/** Weight of the past in the smooth line: about the mean of the last ten points. */
-const SMOOTHING = 0.9;
+const PLOT = { left: 70, top: 56, right: 650, bottom: 400 } as const;
+/** The smooth line averages this share of all points to each side. */
+const SMOOTHING = 1 / 40;
 
 const STYLE = `
-  svg { color-scheme: light dark; background: #fff; font: 13px system-ui, sans-serif; }
+  svg { color-scheme: light dark; font: 13px system-ui, sans-serif; } .paper { fill: #fff; }
   text { fill: #444; } .title { font-size: 16px; font-weight: 600; fill: #111; }
   .grid { stroke: #e4e4e4; } .axis { stroke: #888; }
   .raw { fill: none; stroke-width: 1; opacity: .28; } .smooth { fill: none; stroke-width: 2.2; stroke-linejoin: round; }
   .total { stroke: #222; } .structure { stroke: #2166c4; } .appearance { stroke: #d1591b; } .identity { stroke: #2a8f55; }
   @media (prefers-color-scheme: dark) {
-    svg { background: #16181c; } text { fill: #b4b8bf; } .title { fill: #f2f2f2; }
+    .paper { fill: #16181c; } text { fill: #b4b8bf; } .title { fill: #f2f2f2; }
     .grid { stroke: #2b2f36; } .axis { stroke: #6d737d; }
     .total { stroke: #f2f2f2; } .structure { stroke: #6ea8ff; } .appearance { stroke: #ff9a5c; } .identity { stroke: #62cf91; }
   }`;
@@ -45,7 +45,7 @@ export function lossCurveSvg(entries: readonly LogEntry[], title: string): strin
   const curves = TERMS.map((term) => curve(entries, term, axes)).reverse();
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" role="img">`,
-    `<title>${escape(title)}</title><style>${STYLE}\n</style>`,
+    `<title>${escape(title)}</title><style>${STYLE}\n</style><rect class="paper" width="${WIDTH}" height="${HEIGHT}"/>`,
     `<text class="title" x="${PLOT.left}" y="32">${escape(title)}</text>`,
     lossTicks(axes),
     stepTicks(axes),
@@ -68,7 +68,7 @@ function axesOf(entries: readonly LogEntry[]): Axes {
   };
 }
 
-/** The measured points thin, their running mean bold; points of 0 (a term that is off) have no place on a logarithmic axis. */
+/** The measured points thin, their smoothed course bold; points of 0 (a term that is off) have no place on a logarithmic axis. */
 function curve(entries: readonly LogEntry[], term: Term, { x, y }: Axes): string {
   const points = entries.filter((entry) => entry[term] > 0).map((entry) => [entry.step, entry[term]] as const);
   const path = (list: readonly (readonly [number, number])[]): string =>
@@ -76,14 +76,12 @@ function curve(entries: readonly LogEntry[], term: Term, { x, y }: Axes): string
   return `<path class="raw ${term}" d="${path(points)}"/><path class="smooth ${term}" d="${path(smooth(points))}"/>`;
 }
 
-/** Exponential mean of the logarithms, without the pull towards the first point (as Adam corrects its moments). */
+/** Geometric mean over each point's neighbourhood, which is cut at the ends: it does not lag behind as a running mean would. */
 export function smooth(points: readonly (readonly [number, number])[]): [number, number][] {
-  let mean = 0;
-  let weight = 0;
-  return points.map(([step, value]) => {
-    mean = SMOOTHING * mean + (1 - SMOOTHING) * Math.log(value);
-    weight = SMOOTHING * weight + (1 - SMOOTHING);
-    return [step, Math.exp(mean / weight)];
+  const radius = Math.max(1, Math.round(points.length * SMOOTHING));
+  return points.map(([step], i) => {
+    const near = points.slice(Math.max(0, i - radius), i + radius + 1);
+    return [step, Math.exp(near.reduce((sum, [, value]) => sum + Math.log(value), 0) / near.length)];
   });
 }
 
@@ -102,7 +100,7 @@ function lossTicks({ y, decades: [low, high] }: Axes): string {
 
 function stepTicks({ x, steps }: Axes): string {
   const lines = [`<line class="axis" x1="${PLOT.left}" x2="${PLOT.right}" y1="${PLOT.bottom}" y2="${PLOT.bottom}"/>`];
-  const every = roundStep(steps / 5);
+  const every = roundStep(steps / 8);
   for (let step = 0; step <= steps; step += every) {
     const at = x(step).toFixed(1);
     lines.push(`<line class="axis" x1="${at}" x2="${at}" y1="${PLOT.bottom}" y2="${PLOT.bottom + 5}"/>`);
@@ -124,7 +122,7 @@ function legend(entries: readonly LogEntry[]): string {
     const last = smooth(entries.filter((entry) => entry[term] > 0).map((entry) => [entry.step, entry[term]])).at(-1)?.[1];
     const y = PLOT.top + 12 + i * 24;
     const label = last === undefined ? term : `${term} ${last.toPrecision(3)}`;
-    return `<line class="smooth ${term}" x1="688" x2="712" y1="${y}" y2="${y}"/><text x="720" y="${y}" dy="4">${label}</text>`;
+    return `<line class="smooth ${term}" x1="666" x2="688" y1="${y}" y2="${y}"/><text x="695" y="${y}" dy="4">${label}</text>`;
   });
   return rows.join('\n');
 }

@@ -3,6 +3,7 @@
 import { Command } from 'commander';
 import { createEngine } from '../engine/index.js';
 import type { startSplice as Start } from '../model/splice.js';
+import { demoCommand } from './commands/demo.js';
 import { doctorCommand } from './commands/doctor.js';
 import { transferCommand } from './commands/transfer.js';
 import { openDevice, summarize } from './device.js';
@@ -10,7 +11,7 @@ import { doctor } from './doctor.js';
 import { privateDriver, reexecute } from './driver.js';
 import { errorDetail, errorLine, exitCodeOf, NoAdapterError } from './errors.js';
 import { interruptSignal } from './interrupt.js';
-import { transfer, type OpenedEngine } from './transfer.js';
+import { transfer, type OpenedEngine, type TransferOptions } from './transfer.js';
 import { version } from './version.js';
 
 // Loaded when needed: doctor, --help and wrong options do without the models.
@@ -18,7 +19,12 @@ const startSplice: typeof Start = async (...inputs) => (await import('../model/s
 
 async function openEngine(): Promise<OpenedEngine> {
   const { adapter, device } = await openDevice();
-  return { engine: createEngine(device), adapter: summarize(adapter), close: () => device.destroy() };
+  const engine = createEngine(device);
+  const close = () => {
+    engine.destroy();
+    device.destroy();
+  };
+  return { engine, adapter: summarize(adapter), close };
 }
 
 /** Runs one command line; answers with its exit code. */
@@ -30,10 +36,12 @@ async function main(argv: readonly string[]): Promise<number> {
     .version(version())
     .configureOutput({ outputError: () => undefined })
     .exitOverride();
+  const runTransfer = async (options: TransferOptions) => {
+    code = await transfer(options, { openEngine, startSplice, interrupt: interruptSignal(), stdout, stderr });
+  };
   const commands = [
-    transferCommand(async (options) => {
-      code = await transfer(options, { openEngine, startSplice, interrupt: interruptSignal(), stdout, stderr });
-    }),
+    transferCommand(runTransfer),
+    demoCommand(runTransfer),
     doctorCommand(async (options) => {
       code = await doctor(options, stdout);
     }),

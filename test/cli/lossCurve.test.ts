@@ -40,10 +40,13 @@ test('losses.svg: no entry, one entry, zeros and equal values', async () => {
   }
 });
 
-test('smoothing keeps a constant and follows a step', () => {
-  assert.ok(smooth([[0, 3], [10, 3], [20, 3]]).every(([, value]) => Math.abs(value - 3) < 1e-12));
-  const after = smooth([...Array(5).fill([0, 1]), ...Array(40).fill([1, 10])] as [number, number][]).at(-1)![1];
-  assert.ok(after > 9 && after < 10);
+test('smoothing keeps constants and evens out jitter, without a lag', () => {
+  const smoothed = (values: readonly number[]) => smooth(values.map((value, i) => [i, value])).map(([, value]) => value);
+  assert.ok(smoothed([3, 3, 3]).every((value) => Math.abs(value - 3) < 1e-12));
+  const falling = Array.from({ length: 80 }, (_, i) => 2 ** (-i / 10));
+  assert.ok(smoothed(falling).slice(5, 75).every((value, i) => Math.abs(value / falling[i + 5]! - 1) < 1e-9));
+  const jitter = smoothed(Array.from({ length: 200 }, (_, i) => (i % 2 ? 10 : 1)));
+  assert.ok(Math.max(...jitter.slice(10, 190)) / Math.min(...jitter.slice(10, 190)) < 2);
 });
 
 test.run();

@@ -1,4 +1,5 @@
 /** What `transfer` writes, when, and what it leaves behind when something goes wrong. */
+import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
@@ -115,6 +116,31 @@ test('transfer: an interrupt in the warm start leaves a picture too', async () =
   const { parts } = fakeParts({ onStep: (done) => void (done === 2 && controller.abort()) }, controller.signal);
   assert.is(await transfer(shortRun({ ...files, out }), parts), 130);
   assert.ok(existsSync(join(out, 'result.png')) && existsSync(join(out, 'losses.svg')));
+});
+
+test('transfer: Ctrl-C on the running process', async () => {
+  const out = newOut();
+  const url = (path: string) => new URL(path, import.meta.url).href;
+  const script = temporaryFile('run.mjs', `
+    import { interruptSignal } from '${url('../../cli/interrupt.js')}';
+    import { transfer } from '${url('../../cli/transfer.js')}';
+    import { fakeParts, shortRun } from '${url('../helpers/fakeRun.js')}';
+    const { parts } = fakeParts({ onStep: (done) => done === 12 && console.log('running') }, interruptSignal());
+    const start = parts.startSplice;
+    const slowly = async (...inputs) => {
+      const run = await start(...inputs);
+      const step = run.step;
+      return Object.defineProperty(run, 'step', { value: () => new Promise((resolve) => setTimeout(() => resolve(step()), 5)) });
+    };
+    const options = shortRun(${JSON.stringify({ ...files, out })}, { steps: 5000 });
+    process.exitCode = await transfer({ ...options, saveEvery: 1000 }, { ...parts, startSplice: slowly });`);
+  const child = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  child.stdout.once('data', () => child.kill('SIGINT'));
+  assert.is(await new Promise((resolve) => child.on('exit', resolve)), 130);
+  assert.equal(readdirSync(out).sort(), everything);
+  const { status, stepsDone } = json(join(out, 'config.json'));
+  assert.ok(status === 'interrupted' && stepsDone >= 7 && stepsDone < 1000);
+  assert.is(logOf(out).at(-1).step, stepsDone - 1);
 });
 
 test('transfer: a loss that is not finite stops the run and keeps the last good picture', async () => {
