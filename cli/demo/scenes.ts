@@ -6,9 +6,11 @@ import type { Image } from '../../model/image.js';
 import { composition, type SceneKind } from './composition.js';
 import type { Mask } from './masks.js';
 import { house } from './wgsl/house.js';
+import { march } from './wgsl/march.js';
 import { noise } from './wgsl/noise.js';
 import { render } from './wgsl/render.js';
 import { sky } from './wgsl/sky.js';
+import { surface } from './wgsl/surface.js';
 import { terrain } from './wgsl/terrain.js';
 
 export type { SceneKind } from './composition.js';
@@ -56,7 +58,7 @@ struct Scene {
 @group(0) @binding(1) var<storage, read_write> picture: array<vec4f>;  // [H, W]
 `;
 
-const shader = [header, noise, terrain, house, sky, render].join('\n');
+const shader = [header, noise, terrain, house, sky, march, surface, render].join('\n');
 
 /** Bytes of the \`Scene\` struct above. */
 const SCENE_BYTES = 160;
@@ -126,13 +128,21 @@ function unpack(pixels: Float32Array, width: number, height: number): Scene {
   return { image: { width, height, data }, mask: { width, height, data: mask } };
 }
 
+/** Draws landscapes of one kind; the kernel is compiled once, which takes seconds on a software driver. */
+export async function scenePainter(device: GPUDevice, kind: SceneKind): Promise<(options: Omit<SceneOptions, 'kind'>) => Promise<Scene>> {
+  const pipeline = await pipelineFor(device, kind);
+  return (options) => paint(device, pipeline, { seed: 0, samples: 3, ...options, kind });
+}
+
 /**
  * Draws a landscape and its mask (label numbers: see `labels` in masks.ts).
- * The same options on the same device give the same picture. Takes seconds on a software driver.
+ * The same options on the same device give the same picture.
  */
 export async function drawScene(device: GPUDevice, options: SceneOptions): Promise<Scene> {
-  const all = { seed: 0, samples: 3, ...options };
-  const pipeline = await pipelineFor(device, all.kind);
+  return (await scenePainter(device, options.kind))(options);
+}
+
+async function paint(device: GPUDevice, pipeline: GPUComputePipeline, all: Required<SceneOptions>): Promise<Scene> {
   const picture = device.createBuffer({ size: 16 * all.width * all.height, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC });
   for (let y = 0; y < all.height; y += TILE)
     for (let x = 0; x < all.width; x += TILE) await drawTile(device, pipeline, picture, all, [x, y]);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { labels, readMask, type Mask } from '../../cli/demo/masks.js';
-import { drawScene, type Scene, type SceneKind } from '../../cli/demo/scenes.js';
+import { scenePainter, type Scene, type SceneKind } from '../../cli/demo/scenes.js';
 import { packageRoot } from '../../cli/files.js';
 import { readImage } from '../../cli/image.js';
 import type { Image } from '../../model/image.js';
@@ -13,15 +13,21 @@ const KINDS = ['valley', 'peaks'] as const;
 const [WIDTH, HEIGHT] = [48, 32];
 const demoFile = (name: string) => join(packageRoot, 'cli', 'demo', name);
 
-const draw = async (kind: SceneKind, seed: number, samples: number): Promise<Scene> =>
-  drawScene(await testDevice(), { kind, seed, samples, width: WIDTH, height: HEIGHT });
-
-/** The pictures as committed, but small; drawn once for all tests. */
-const drawn = new Map<SceneKind, Promise<Scene>>();
-function committedScene(kind: SceneKind): Promise<Scene> {
-  if (!drawn.has(kind)) drawn.set(kind, draw(kind, 0, 8));
-  return drawn.get(kind)!;
+/** Calls a function once for each kind and remembers the answer: compiling and drawing take seconds. */
+function once<T>(make: (kind: SceneKind) => Promise<T>): (kind: SceneKind) => Promise<T> {
+  const made = new Map<SceneKind, Promise<T>>();
+  return (kind) => {
+    if (!made.has(kind)) made.set(kind, make(kind));
+    return made.get(kind)!;
+  };
 }
+
+const painter = once(async (kind) => scenePainter(await testDevice(), kind));
+const draw = async (kind: SceneKind, seed: number, samples: number): Promise<Scene> =>
+  (await painter(kind))({ seed, samples, width: WIDTH, height: HEIGHT });
+
+/** The pictures as committed, but small. */
+const committedScene = once((kind) => draw(kind, 0, 8));
 
 const mean = (values: Iterable<number>): number => {
   const all = [...values];

@@ -40,12 +40,16 @@ fn sky_colour(ray: vec3f) -> vec3f {
   return mix(clear, mix(dark, bright, lit), cover * fade);
 }
 
-/** Air between the camera and something \`distance\` away: nearer the ground it is thicker. */
-fn through_air(colour: vec3f, ray: vec3f, origin: vec3f, distance: f32) -> vec3f {
+/** Part of the light that comes through \`distance\` of air: nearer the ground it is thicker. */
+fn seen_through_air(ray: vec3f, origin: vec3f, distance: f32) -> vec3f {
   let middle = max(origin.y + ray.y * distance * 0.5, 0.0);
   let density = scene.air.z * exp(-middle * 0.012);
-  let seen = exp(-distance * density * select(vec3f(0.75, 1.0, 1.45), vec3f(0.9, 1.0, 1.1), PEAKS));
+  return exp(-distance * density * select(vec3f(0.75, 1.0, 1.45), vec3f(0.9, 1.0, 1.1), PEAKS));
+}
+
+/** Colour of something \`distance\` away, with the haze before it. */
+fn through_air(colour: vec3f, ray: vec3f, origin: vec3f, distance: f32) -> vec3f {
   let haze = clear_sky(normalize(vec3f(ray.x, 0.06, ray.z)));
-  return mix(haze * select(0.92, 0.55, PEAKS), colour, seen);
+  return mix(haze * select(0.92, 0.55, PEAKS), colour, seen_through_air(ray, origin, distance));
 }
 `;
