@@ -1,0 +1,111 @@
+/** Gradients of conv2d. */
+import { forwardGather, STRIP, stripChannels, tileSize } from '../../shaders/conv2d.js';
+import { backwardInputGather, conv2dBackwardBias as biasCode, reflectFold, rowsPerLane, weightStrips, weightTiles } from '../../shaders/conv2dBackward.js';
+import { addNode, type Node, type Op, type Tensor } from '../graph.js';
+import { ceilDiv, linearGrid, type Kernel, type Tuning } from '../kernel.js';
+import { sizeOf, type Shape } from '../shape.js';
+import { conv2dFlops, gatherKernel, type Conv2dOptions } from './conv2d.js';
+import { sumLeading } from './sum.js';
+
+interface BackwardAttrs extends Required<Conv2dOptions> {
+  /** Of the gradient. */
+  readonly shape: Shape;
+}
+
+interface SplitAttrs extends BackwardAttrs {
+  readonly splits: number;
+}
+
+const inputOp: Op<BackwardAttrs> = {
+  name: 'conv2dBackwardInput',
+  shapes: (_, { shape }) => [shape],
+  kernel: ({ inputs, attrs: { shape, stride, padding } }, tuning) => {
+    const [dy, w] = inputs.map((t) => t.shape) as [Shape, Shape];
+    const [O, C, K] = w as [number, number, number];
+    const gather = backwardInputGather(K, stride, padding === 'reflect' ? 0 : (K - 1) / 2);
+    const constants = { N: C, R: O, WN: K * K, WR: C * K * K, K };
+    return gatherKernel({ gather, x: dy, y: shape, lattice: stride, constants, bias: false, flops: conv2dFlops(dy, w) }, tuning);
+  },
+};
+
+const foldOp: Op<{ readonly shape: Shape; readonly pad: number }> = {
+  name: 'reflectFold',
+  shapes: (_, { shape }) => [shape],
+  kernel: ({ attrs: { shape, pad } }, { workgroupSize: WG }) => {
+    const N = sizeOf(shape);
+    return { code: reflectFold, constants: { WG, PAD: pad }, dims: [N, shape[2]!, shape[3]!], workgroups: linearGrid(N, WG), flops: N };
+  },
+};
+
+/** dx of conv2d. With reflection: the gradient of the padded image, then its margins folded back onto the pixels they mirror. */
+export function conv2dBackwardInput(dy: Tensor, w: Tensor, shape: Shape, options: Required<Conv2dOptions>): Tensor {
+  const pad = (w.shape[2]! - 1) / 2;
+  if (options.padding === 'zeros' || pad === 0) return addNode<BackwardAttrs>(inputOp, [dy, w], { stride: options.stride, padding: 'zeros', shape });
+  const [B, C, H, W] = shape as [number, number, number, number];
+  const padded = addNode(inputOp, [dy, w], { ...options, shape: [B, C, H + 2 * pad, W + 2 * pad] });
+  return addNode(foldOp, [padded], { shape, pad });
+}
+
+/** Launch of the weight gradient on tiles: columns are weights of a channel, depth is the split's pixels. */
+function weightTileKernel({ inputs, attrs: { shape, splits, stride, padding } }: Node<SplitAttrs>): Kernel {
+  const [x, dy] = inputs.map((t) => t.shape) as [Shape, Shape];
+  const [O, C, K] = shape as [number, number, number];
+  const [B, , YH, YW] = dy as [number, number, number, number];
+  const { TM, TN, KC } = tileSize(O);
+  return {
+    code: weightTiles(forwardGather(K, stride, padding === 'reflect')),
+    constants: { O, C, K, TM, TN, KC },
+    dims: [B, x[2]!, x[3]!, YH, YW, 0, ceilDiv(B * YH * YW, splits)],
+    workgroups: [ceilDiv(C * K * K, TN), ceilDiv(O, TM), splits],
+  };
+}
+
+/** Launch of the weight gradient on strips: lanes are window rows, splits are shares of the strips. */
+function weightStripKernel({ inputs, attrs: { shape, splits, stride, padding } }: Node<SplitAttrs>, subgroup: number): Kernel {
+  const [x, dy] = inputs.map((t) => t.shape) as [Shape, Shape];
+  const [O, C, K] = shape as [number, number, number];
+  const [B, , YH, YW] = dy as [number, number, number, number];
+  const strips = ceilDiv(YW, STRIP);
+  return {
+    code: weightStrips(forwardGather(K, stride, padding === 'reflect'), K, O, subgroup),
+    constants: { O, C, K },
+    dims: [B, x[2]!, x[3]!, YH, YW, strips, ceilDiv(B * YH * strips, splits)],
+    workgroups: [ceilDiv(C * K, subgroup * rowsPerLane(K)), ceilDiv(O, stripChannels(O)), splits],
+  };
+}
+
+const weightOp: Op<SplitAttrs> = {
+  name: 'conv2dBackwardWeight',
+  shapes: (_, { shape, splits }) => [[splits, ...shape]],
+  kernel: (node, { software, subgroupSize }: Tuning) => ({
+    ...(software && subgroupSize > 0 ? weightStripKernel(node, subgroupSize) : weightTileKernel(node)),
+    flops: conv2dFlops(node.inputs[1]!.shape, node.attrs.shape),
+  }),
+};
+
+/** Shares of the pixels that are summed apart: enough to fill a GPU, none below 256 pixels, none that the weights make up for. */
+function weightSplits([B, , YH, YW]: Shape, [O, C, KH, KW]: Shape): number {
+  const tiles = ceilDiv(O! * C! * KH! * KW!, 512);
+  return Math.max(1, Math.min(ceilDiv(B! * YH! * YW!, 256), ceilDiv(1024, tiles)));
+}
+
+/** dw of conv2d: pixels are many and weights few, so shares of the pixels are summed apart and then together. */
+export function conv2dBackwardWeight(dy: Tensor, x: Tensor, shape: Shape, options: Required<Conv2dOptions>): Tensor {
+  const partial = addNode(weightOp, [x, dy], { ...options, shape, splits: weightSplits(dy.shape, shape) });
+  return sumLeading(partial, shape);
+}
+
+const biasOp: Op<{ readonly splits: number }> = {
+  name: 'conv2dBackwardBias',
+  shapes: ([dy], { splits }) => [[splits, dy!.shape[1]!]],
+  kernel: ({ inputs, attrs: { splits } }, { workgroupSize: WG }) => {
+    const [B, O, H, W] = inputs[0]!.shape as [number, number, number, number];
+    return { code: biasCode, constants: { WG }, dims: [B, O, H * W, ceilDiv(H * W, splits)], workgroups: [O, splits, 1], flops: B * O * H * W };
+  },
+};
+
+/** db of conv2d: [O], the sum of dy [B, O, H, W] over images and pixels. */
+export function conv2dBackwardBias(dy: Tensor): Tensor {
+  const [, O, H, W] = dy.shape as [number, number, number, number];
+  return sumLeading(addNode(biasOp, [dy], { splits: ceilDiv(H * W, 16384) }), [O]);
+}

@@ -1,0 +1,195 @@
+/** Gradients of a convolution by its input, weight and bias. */
+import { linearIndex, workgroupSum } from './common.js';
+import { lines, STRIP, stripChannels, tileProduct, type Gather } from './conv2d.js';
+import { wgsl } from './wgsl.js';
+
+/**
+ * dx[i] = sum over k with (i + offset - k) divisible by stride of dy[(i + offset - k) / stride] w[k], along both axes. The taps that
+ * divide depend on i mod stride alone, so every lattice of such pixels is a dense convolution of its own.
+ * `offset` is the padding; 0 gives the gradient of the padded image, see `reflectFold`.
+ */
+export function backwardInputGather(K: number, stride: number, offset: number): Gather {
+  const geometry = wgsl`
+const LATTICE = ${stride}u;
+fn origin(v: u32, first: u32) -> i32 { return i32((v * ${stride}u + first + ${offset}u) / ${stride}u); }
+fn source(origin: i32, tap: u32) -> i32 { return origin - i32(tap); }
+fn window(tap: u32, first: u32) -> u32 { return (first + ${offset}u) % ${stride}u + ${stride}u * tap; }
+fn taps(first: u32) -> u32 { return (${K + stride - 1}u - window(0u, first)) / ${stride}u; }
+fn inside(at: i32, size: u32) -> i32 { return select(-1, at, at >= 0 && at < i32(size)); }
+`;
+  return { geometry, taps: Math.ceil(K / stride), column: (q, t) => q - t };
+}
+
+/** dx[i] = sum of the gradient of the padded image over all places that mirror pixel i: itself and up to two per axis. */
+export const reflectFold = wgsl`
+override WG: u32;
+override PAD: i32;
+struct Dims { N: u32, H: i32, W: i32 }
+@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(1) var<storage, read> padded: array<f32>;    // [B C, H + 2 PAD, W + 2 PAD]
+@group(0) @binding(2) var<storage, read_write> dx: array<f32>;  // [B C, H, W]
+
+// The place of the m-th image of i in the padded image, -1 when it has none.
+fn image(m: u32, i: i32, size: i32) -> i32 {
+  if (m == 0) { return i + PAD; }
+  if (m == 1) { return select(-1, PAD - i, i > 0 && i <= PAD); }
+  let last = size - 1;
+  return select(-1, PAD + 2 * last - i, i < last && i >= last - PAD);
+}
+
+${linearIndex}
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let at = linear_index(group, lane);
+  if (at >= dims.N) { return; }
+  let j = i32(at) % dims.W;
+  let i = i32(at) / dims.W % dims.H;
+  let plane = i32(at) / (dims.W * dims.H) * (dims.H + 2 * PAD);
+  var total = 0.0;
+  for (var m = 0u; m < 9; m++) {
+    let pi = image(m / 3, i, dims.H);
+    let pj = image(m % 3, j, dims.W);
+    if (pi >= 0 && pj >= 0) { total += padded[(plane + pi) * (dims.W + 2 * PAD) + pj]; }
+  }
+  dx[at] = total;
+}
+`;
+
+const weightDims = wgsl`
+override O: u32;
+override C: u32;
+override K: u32;
+struct Dims { B: u32, XH: u32, XW: u32, YH: u32, YW: u32, STRIPS: u32, SHARE: u32 }
+@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(1) var<storage, read> x: array<f32>;         // [B, C, XH, XW]
+@group(0) @binding(2) var<storage, read> dy: array<f32>;        // [B, O, YH, YW]
+@group(0) @binding(3) var<storage, read_write> dw: array<f32>;  // [SPLITS, O, C, K, K], to be summed
+`;
+
+/** dw[o, c, k] = sum over the split's pixels p of dy[o, p] x[c, source of tap k of p]. `geometry` is the forward one. */
+export const weightTiles = ({ geometry }: Gather): string => tileProduct(wgsl`
+${weightDims}
+${geometry}
+override ROWS = O;
+struct Step { x: u32, dy: u32, origin: vec2i, ok: bool }
+struct Column { plane: u32, tap: vec2u, ok: bool }
+
+fn place(group: vec3u) -> Place {
+  let begin = group.z * dims.SHARE;
+  return Place(group.y * TM, group.x * TN, begin, min(begin + dims.SHARE, dims.B * dims.YH * dims.YW), group.z);
+}
+
+fn step(p: Place, k: u32) -> Step {
+  let area = dims.YH * dims.YW;
+  let b = k / area;
+  let pixel = k % area;
+  let origins = vec2i(origin(pixel / dims.YW, 0u), origin(pixel % dims.YW, 0u));
+  return Step(b * C * dims.XH * dims.XW, b * O * area + pixel, origins, k < p.end);
+}
+
+fn column(p: Place, col: u32) -> Column {
+  return Column(col / (K * K) * dims.XH * dims.XW, vec2u(col / K % K, col % K), col < C * K * K);
+}
+
+fn load_a(row: u32, s: Step) -> f32 {
+  if (row >= O || !s.ok) { return 0.0; }
+  return dy[s.dy + row * dims.YH * dims.YW];
+}
+
+fn load_b(s: Step, c: Column) -> f32 {
+  let i = inside(source(s.origin.x, c.tap.x), dims.XH);
+  let j = inside(source(s.origin.y, c.tap.y), dims.XW);
+  if (!s.ok || !c.ok || i < 0 || j < 0) { return 0.0; }
+  return x[s.x + c.plane + u32(i) * dims.XW + u32(j)];
+}
+
+fn store(p: Place, row: u32, col: u32, value: f32) {
+  if (col >= C * K * K) { return; }
+  dw[(p.part * O + row) * C * K * K + col] = value;
+}
+`, true);
+
+/** Window rows of `weightStrips` that a lane works on: fewer where a row is wider. */
+export const rowsPerLane = (K: number): number => (K === 1 ? 2 : 1);
+
+/**
+ * The weight gradient for a CPU: a lane has a few window rows (c, ky) of up to 16 written channels in registers. Four pixels at a time
+ * the lanes load dy together and tell each other, while each loads the row of x that the four windows share once.
+ */
+export function weightStrips({ geometry, column }: Gather, K: number, channels: number, subgroup: number): string {
+  const held = stripChannels(channels);
+  const rows = rowsPerLane(K);
+  const together = subgroup / STRIP; // channels that one load of all lanes brings
+  const loads = Math.ceil(held / together);
+  const width = column(STRIP - 1, K - 1) + 1;
+  const all = (count: number, line: (i: number, g: number) => string): string => lines(rows * count, (i) => line(i % count, Math.floor(i / count)));
+  const product = (q: number, n: number): string => `
+    let d${n}_${q} = subgroupBroadcast(d${Math.floor(n / together)}, ${(n % together) * STRIP + q}u);
+${all(K, (t, g) => `    acc${n}_${g}_${t} = fma(d${n}_${q}, x${g}_${column(q, t)}, acc${n}_${g}_${t});`)}`;
+  return wgsl`
+enable subgroups;
+${weightDims}
+${geometry}
+fn load_dy(b: u32, o: u32, v: u32, u: u32) -> f32 {
+  let at = ((b * O + min(o, O - 1)) * dims.YH + v) * dims.YW + min(u, dims.YW - 1);
+  return select(0.0, dy[at], u < dims.YW);
+}
+
+fn load_x(row: u32, i: i32, j: i32) -> f32 {
+  return select(0.0, x[(row + u32(max(i, 0))) * dims.XW + u32(max(j, 0))], i >= 0 && j >= 0);
+}
+
+@compute @workgroup_size(${subgroup})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let o0 = group.y * ${held}u;
+${lines(rows, (g) => `  let row${g} = group.x * ${subgroup * rows}u + ${g * subgroup}u + lane;
+  let c${g} = min(row${g} / K, C - 1) * dims.XH;`)}
+  let mine = o0 + lane / ${STRIP}u;
+${lines(held, (n) => all(K, (t, g) => `  var acc${n}_${g}_${t} = 0.0;`))}
+  let begin = group.z * dims.SHARE;
+  let end = min(begin + dims.SHARE, dims.B * dims.YH * dims.STRIPS);
+  var strip = begin % dims.STRIPS;
+  var v = begin / dims.STRIPS % dims.YH;
+  var b = begin / (dims.STRIPS * dims.YH);
+  for (var s = begin; s < end; s++) {
+    let u = strip * ${STRIP}u;
+${lines(loads, (i) => `    let d${i} = load_dy(b, mine + ${i * together}u, v, u + lane % ${STRIP}u);`)}
+    let left = origin(u, 0u);
+    let above = origin(v, 0u);
+    let plane = b * C * dims.XH;
+${lines(width, (i) => `    let j${i} = inside(left + ${i}, dims.XW);`)}
+${lines(rows, (g) => `    let i${g} = inside(source(above, row${g} % K), dims.XH);
+${lines(width, (i) => `    let x${g}_${i} = load_x(plane + c${g}, i${g}, j${i});`)}`)}
+${lines(STRIP * held, (i) => product(Math.floor(i / held), i % held))}
+    strip++;
+    if (strip == dims.STRIPS) { strip = 0; v++; }
+    if (v == dims.YH) { v = 0; b++; }
+  }
+${lines(rows, (g) => `  if (row${g} < C * K) {
+    var sums = array<f32, ${held * K}>(${Array.from({ length: held * K }, (_, i) => `acc${Math.floor(i / K)}_${g}_${i % K}`).join(', ')});
+    for (var i = 0u; i < min(${held}u, O - o0) * K; i++) { dw[((group.z * O + o0 + i / K) * C * K + row${g}) * K + i % K] = sums[i]; }
+  }`)}
+}
+`;
+}
+
+/** db[o] = sum over b, p of dy[b, o, p], one share of the pixels per split: one workgroup per channel and split. */
+export const conv2dBackwardBias = wgsl`
+override WG: u32;
+struct Dims { B: u32, O: u32, P: u32, SHARE: u32 }
+@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(1) var<storage, read> dy: array<f32>;        // [B, O, P]
+@group(0) @binding(2) var<storage, read_write> db: array<f32>;  // [SPLITS, O], to be summed
+${workgroupSum}
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let o = group.x;
+  let end = min((group.y + 1) * dims.SHARE, dims.P);
+  var total = 0.0;
+  for (var b = 0u; b < dims.B; b++) {
+    for (var p = group.y * dims.SHARE + lane; p < end; p += WG) { total += dy[(b * dims.O + o) * dims.P + p]; }
+  }
+  total = workgroup_sum(lane, total);
+  if (lane == 0) { db[group.y * dims.O + o] = total; }
+}
+`;
