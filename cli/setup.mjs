@@ -52,11 +52,10 @@ async function install() {
   if (isInstalled(root)) return;
   say('Installing the packages (npm ci) ...');
   const npm = process.env.npm_execpath;
-  const args = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error', '--ignore-scripts'];
-  // No package needs its scripts; our own, prepare, would build once more.
+  const args = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
   // Under `npm run` npm names its own script; started by hand, Windows finds npm.cmd only through a shell.
   const ended = npm ? await run(process.execPath, [npm, ...args], { cwd: root }) : await run('npm', args, { cwd: root, shell: process.platform === 'win32' });
-  if (ended.code !== 0) throw new SetupError('npm ci failed, see above: is the network reachable?');
+  if (ended.code !== 0) throw new SetupError('npm ci failed, see above');
 }
 
 /** Files of a folder that end so, with their path from `base`, sub-folders included. */
