@@ -10,4 +10,5 @@ export * from './generators/parameters.js';
 export * from './losses.js';
 export * from './vit/config.js';
 export { interpolatePositions } from './vit/positions.js';
+export { UNTRAINED_CONFIG, untrainedVit, vitParameters } from './vit/untrained.js';
 export * from './vit/vit.js';

@@ -62,7 +62,7 @@ function weigh(g: Graph, terms: readonly Tensor[]): Tensor {
 function optimise(g: Graph, loss: Tensor, { layout }: Setting, bound: ReturnType<typeof bindParameters>): Tensor {
   const flatGradient = pack(gradients(loss, bound.views));
   const [m, v] = [g.parameter(names.momentum, [layout.size]), g.parameter(names.variance, [layout.size])];
-  return adam(bound.flat, m, v, flatGradient, g.input('hyper', [6]));
+  return adam(bound.flat, m, v, flatGradient, g.input('hyper', [6])).w;
 }
 
 /**

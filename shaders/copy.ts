@@ -1,18 +1,17 @@
 /** Copies. */
-import { linearIndex } from './common.js';
+import { spans } from './pointwise.js';
 import { wgsl } from './wgsl.js';
 
-/** y[i] = x[i] */
+/** y[i] = x[i], four elements at a time. */
 export const copyForward = wgsl`
-override WG: u32;
-struct Dims { N: u32 }
+struct Dims { N4: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<storage, read> x: array<f32>;        // [N]
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;  // [N]
-${linearIndex}
+@group(0) @binding(1) var<storage, read> x: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> y: array<vec4f>;
+${spans}
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let i = linear_index(group, lane);
-  if (i < dims.N) { y[i] = x[i]; }
+  let s = span(group, dims.N4);
+  for (var i = s.first + lane; i < s.end; i += WG) { y[i] = x[i]; }
 }
 `;

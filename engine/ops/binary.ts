@@ -1,8 +1,8 @@
 /** Pointwise functions of two tensors: of one shape, or the second repeated along the leading axes. */
-import { binaryForward } from '../../shaders/binary.js';
+import { binaryForward, binaryRepeatForward } from '../../shaders/binary.js';
 import { addNode, type Op, type Tensor } from '../graph.js';
-import { linearGrid } from '../kernel.js';
 import { sameShape, ShapeError, showShape, sizeOf } from '../shape.js';
+import { spanLaunch, vectorLaunch } from './pointwise.js';
 import { sumLeading } from './sum.js';
 
 type Binary = Op<Record<string, never>>;
@@ -16,10 +16,14 @@ const binary = (name: string, expression: string, backward: NonNullable<Binary['
     if (!repeats(a!, b!)) throw new ShapeError(`${name}: b must have a's shape or its trailing axes: a is ${showShape(a!.shape)}, b is ${showShape(b!.shape)}`);
     return [a!.shape];
   },
-  kernel: (node, { workgroupSize: WG }) => {
-    const [a, b] = node.inputs;
-    const N = sizeOf(a!.shape);
-    return { code: binaryForward(expression), constants: { WG }, dims: [N, sizeOf(b!.shape)], workgroups: linearGrid(N, WG), flops: N };
+  kernel: (node, tuning) => {
+    const [a, b] = node.inputs as [Tensor, Tensor];
+    const N = sizeOf(a.shape);
+    if (!sameShape(a.shape, b.shape)) {
+      return { code: binaryRepeatForward(expression), dims: [N, sizeOf(b.shape)], ...spanLaunch(N, tuning), flops: N };
+    }
+    const { N4, ...launch } = vectorLaunch(N, tuning);
+    return { code: binaryForward(expression), dims: [N4], ...launch, flops: N };
   },
   backward,
 });

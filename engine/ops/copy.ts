@@ -1,15 +1,15 @@
 /** Copies: the same values in memory of their own. */
 import { copyForward } from '../../shaders/copy.js';
 import { addNode, type Node, type Op, type Tensor } from '../graph.js';
-import { linearGrid } from '../kernel.js';
 import { sizeOf } from '../shape.js';
+import { vectorLaunch } from './pointwise.js';
 
 const copyOp: Op<Record<string, never>> = {
   name: 'copy',
   shapes: ([x]) => [x!.shape],
-  kernel: (node, { workgroupSize: WG }) => {
-    const N = sizeOf(node.outputs[0]!.shape);
-    return { code: copyForward, constants: { WG }, dims: [N], workgroups: linearGrid(N, WG) };
+  kernel: (node, tuning) => {
+    const { N4, ...launch } = vectorLaunch(sizeOf(node.outputs[0]!.shape), tuning);
+    return { code: copyForward, dims: [N4], ...launch };
   },
   backward: (_, [dy]) => [dy],
 };

@@ -1,4 +1,21 @@
-export * from './binary.js';
-export * from './copy.js';
-export * from './sum.js';
+/** Every op, by PyTorch's names. */
+export { adam, adamHyper, type AdamSettings } from './adam.js';
+export { batchnorm } from './batchnorm.js';
+export { add, mul, scale, sub } from './binary.js';
+export { blur } from './blur.js';
+export { colorJitter } from './colorJitter.js';
+export { concat } from './concat.js';
+export { conv2d, type Conv2dOptions } from './conv2d.js';
+export { copy } from './copy.js';
+export { layernorm } from './layernorm.js';
+export { linear } from './linear.js';
+export { matmul, type MatmulOptions } from './matmul.js';
+export { mse } from './mse.js';
+export { normalize } from './normalize.js';
+export { resize, shorterSideSize, type ResizeOptions } from './resize.js';
+export { softmax } from './softmax.js';
+export { mean, sum, sumLeading } from './sum.js';
+export { gelu, leakyRelu, quickGelu, sigmoid } from './unary.js';
+export { upsample2x } from './upsample2x.js';
 export { alignedSize, pack, reshape, view } from './view.js';
+export { crop, cropAt, flip, pad, slice } from './window.js';

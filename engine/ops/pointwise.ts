@@ -8,9 +8,14 @@ export interface VectorLaunch {
   readonly workgroups: readonly [number, number, number];
 }
 
-/** The launch for N elements. A GPU hides latency by many threads; a CPU pays for every workgroup, so it gets fewer, longer ones. */
-export function vectorLaunch(N: number, { software, workgroupSize: WG }: Tuning): VectorLaunch {
-  const N4 = ceilDiv(N, 4);
+/** The launch of a kernel of `spans` over N elements. A GPU hides latency by many threads; a CPU pays for every workgroup, so it gets fewer, longer ones. */
+export function spanLaunch(N: number, { software, workgroupSize: WG }: Tuning): Omit<VectorLaunch, 'N4'> {
   const PER = software ? 16 : 1;
-  return { N4, constants: { WG, PER }, workgroups: linearGrid(N4, WG * PER) };
+  return { constants: { WG, PER }, workgroups: linearGrid(N, WG * PER) };
+}
+
+/** The same over vectors of four elements. */
+export function vectorLaunch(N: number, tuning: Tuning): VectorLaunch {
+  const N4 = ceilDiv(N, 4);
+  return { N4, ...spanLaunch(N4, tuning) };
 }

@@ -1,9 +1,14 @@
 /** Sums over the leading axes. */
-import { sumBackward, sumForward } from '../../shaders/sum.js';
+import { sumBackward, sumColumnsForward, sumForward } from '../../shaders/sum.js';
 import { addNode, type Op, type Tensor } from '../graph.js';
 import { linearGrid } from '../kernel.js';
 import { sameShape, ShapeError, showShape, sizeOf, type Shape } from '../shape.js';
 import { scale } from './binary.js';
+import { spanLaunch } from './pointwise.js';
+import { longRowLanes } from './rows.js';
+
+/** From so many columns on a lane takes a column for itself. */
+const MANY_COLUMNS = 64;
 
 const sumOp: Op<{ readonly shape: Shape }> = {
   name: 'sum',
@@ -13,11 +18,15 @@ const sumOp: Op<{ readonly shape: Shape }> = {
     }
     return [shape];
   },
-  kernel: (node, { workgroupSize: WG }) => {
+  kernel: (node, tuning) => {
     const N = sizeOf(node.inputs[0]!.shape);
     const COLS = sizeOf(node.attrs.shape);
-    const [gx, gy] = linearGrid(COLS, 1);
-    return { code: sumForward, constants: { WG }, dims: [N / COLS, COLS, gx], workgroups: [gx, gy, 1], flops: N };
+    if (COLS >= MANY_COLUMNS) {
+      const WG = tuning.workgroupSize;
+      return { code: sumColumnsForward, constants: { WG }, dims: [N / COLS, COLS], workgroups: linearGrid(COLS, WG), flops: N };
+    }
+    const { WG, oneSubgroup } = longRowLanes(tuning);
+    return { code: sumForward(oneSubgroup), constants: { WG }, dims: [N / COLS, COLS], workgroups: [COLS, 1, 1], flops: N };
   },
   backward: (node, [dy]) => [addNode(sumBackwardOp, [dy!], { shape: node.inputs[0]!.shape })],
 };
@@ -25,9 +34,9 @@ const sumOp: Op<{ readonly shape: Shape }> = {
 const sumBackwardOp: Op<{ readonly shape: Shape }> = {
   name: 'sumBackward',
   shapes: (_, { shape }) => [shape],
-  kernel: (node, { workgroupSize: WG }) => {
+  kernel: (node, tuning) => {
     const N = sizeOf(node.attrs.shape);
-    return { code: sumBackward, constants: { WG }, dims: [N, sizeOf(node.inputs[0]!.shape)], workgroups: linearGrid(N, WG) };
+    return { code: sumBackward, dims: [N, sizeOf(node.inputs[0]!.shape)], ...spanLaunch(N, tuning) };
   },
   backward: (node, [dy]) => [sumLeading(dy!, node.inputs[0]!.shape)],
 };

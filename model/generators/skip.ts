@@ -1,5 +1,5 @@
 /** The paper's generator (omerbt/Splice): an hourglass whose scales concatenate a 1x1 skip branch with the upsampled deeper branch. */
-import { batchnorm, concat, conv2d, crop, leakyRelu, resize, sigmoid, type Tensor } from '../../engine/index.js';
+import { batchnorm, concat, conv2d, crop, leakyRelu, sigmoid, upsample2x, type Tensor } from '../../engine/index.js';
 import { convSpec, normSpec, type Generator } from './parameters.js';
 
 export interface SkipOptions {
@@ -17,9 +17,6 @@ export interface SkipOptions {
 /** Batch norm with the image's own statistics, then LeakyReLU of slope 0.2; one launch after fusion. */
 export const normActivate = (p: (name: string) => Tensor, norm: string, x: Tensor): Tensor =>
   leakyRelu(batchnorm(x, p(`${norm}.weight`), p(`${norm}.bias`)), 0.2);
-
-/** Doubles both sides. */
-export const upsample = (x: Tensor): Tensor => resize(x, [x.shape[2]! * 2, x.shape[3]! * 2], { mode: 'bilinear' });
 
 /** Both branches cropped centrally to the smaller of the two, one after the other along the channels. */
 function concatCropped(a: Tensor, b: Tensor): Tensor {
@@ -56,7 +53,7 @@ export function skipNetwork({
       const s = `scale.${i}`;
       const side = layer(`${s}.skip`, x);
       const deep = layer(`${s}.down2`, layer(`${s}.down1`, x, 2));
-      const merged = concatCropped(side, upsample(i + 1 < depth ? level(i + 1, deep) : deep));
+      const merged = concatCropped(side, upsample2x(i + 1 < depth ? level(i + 1, deep) : deep));
       const normed = batchnorm(merged, p(`${s}.merge.bn.weight`), p(`${s}.merge.bn.bias`));
       return layer(`${s}.up2`, layer(`${s}.up1`, normed));
     };

@@ -1,7 +1,7 @@
 /** The reproduction's generator (Splice-transfer): a UNet of double convolutions with reflect padding. */
-import { concat, conv2d, pad, sigmoid, type Tensor } from '../../engine/index.js';
+import { concat, conv2d, pad, sigmoid, upsample2x, type Tensor } from '../../engine/index.js';
 import { convSpec, normSpec, type Generator, type ParameterSpec } from './parameters.js';
-import { normActivate, upsample } from './skip.js';
+import { normActivate } from './skip.js';
 
 export interface UnetOptions {
   readonly down?: readonly [number, number, number, number, number];
@@ -50,7 +50,7 @@ export function unet({ down = [16, 32, 64, 128, 128], up = down, skip = 4, input
     let y = features[5]!;
     for (let i = 0; i < 5; i++) {
       const side = layer(`up${i}.conv1x1.0`, `up${i}.conv1x1.1`, features[4 - i]!);
-      y = double(`up${i}.conv`, concat([side, alignTo(upsample(y), side)], 1));
+      y = double(`up${i}.conv`, concat([side, alignTo(upsample2x(y), side)], 1));
     }
     return sigmoid(conv2d(y, p('rgb.conv.weight'), p('rgb.conv.bias'), { padding: 'reflect' }));
   };
