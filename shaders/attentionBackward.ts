@@ -1,0 +1,188 @@
+/** The gradient of attention: scores are computed again from the saved log-sum-exp, tile by tile. */
+import { each, each2, groupsPerLane, headArray, headLayout, headLoad, headStore } from './heads.js';
+import { wgsl } from './wgsl.js';
+
+/** Queries or keys of a workgroup: of one subgroup, and of the tiled kernel (four threads each). */
+export const BACKWARD_SUBGROUP_ROWS = 8;
+export const BACKWARD_TILE_ROWS = 16;
+
+/** delta = sum of dy y over a head's elements; a thread per head and token. */
+export const attentionDelta = (HS: number): string => wgsl`
+override WG: u32;
+${headLayout(HS)}
+@group(0) @binding(1) var<storage, read> dy: ${headArray(HS)};     // [B, T, NH, HS]
+@group(0) @binding(2) var<storage, read> y: ${headArray(HS)};      // [B, T, NH, HS]
+@group(0) @binding(3) var<storage, read_write> delta: array<f32>;  // [B, NH, T]
+${headLoad('dy', HS)}
+${headLoad('y', HS)}
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let t = group.x * WG + lane;
+  if (t >= dims.T) { return; }
+  let start = row_start(group.z * dims.T + t, 1u, 0u, group.y);
+  var total = 0.0;
+  for (var g = 0u; 4u * g < HS; g++) { total += dot(load_dy(start, g), load_y(start, g)); }
+  delta[(group.z * groups.y + group.y) * dims.T + t] = total;
+}
+`;
+
+/**
+ * What a workgroup does: rows are queries or keys, columns, which pass by, the other ones. With p = exp(q k^T SCALE - lse) and
+ * ds = p * (dy v^T - delta) * SCALE: dq = ds k for rows that are queries; dk = ds^T q and dv = p^T dy for rows that are keys.
+ */
+interface Role {
+  /** What a row and a column have: the product of the first is the score, that of the second the gradient of p. */
+  readonly row: readonly [string, string];
+  readonly column: readonly [string, string];
+  /** Parts of dqkv: sums of ds times the column's first and, for keys, of p times its second. */
+  readonly parts: readonly number[];
+}
+const queries: Role = { row: ['q', 'dy'], column: ['k', 'v'], parts: [0] };
+const keys: Role = { row: ['k', 'v'], column: ['q', 'dy'], parts: [1, 2] };
+
+const declarations = (HS: number): string => wgsl`
+${headLayout(HS)}
+@group(0) @binding(1) var<storage, read> qkv: ${headArray(HS)};         // [B, T, 3, NH, HS]
+@group(0) @binding(2) var<storage, read> dys: ${headArray(HS)};         // [B, T, NH, HS]
+@group(0) @binding(3) var<storage, read> lse: array<f32>;               // [B, NH, T]
+@group(0) @binding(4) var<storage, read> delta: array<f32>;             // [B, NH, T]
+@group(0) @binding(5) var<storage, read_write> dqkv: ${headArray(HS)};  // [B, T, 3, NH, HS]
+${headLoad('qkv', HS)}
+${headLoad('dys', HS)}
+${headStore('dqkv', HS)}
+fn load_q(token: u32, head: u32, g: u32) -> vec4f { return load_qkv(row_start(token, 3u, 0u, head), g); }
+fn load_k(token: u32, head: u32, g: u32) -> vec4f { return load_qkv(row_start(token, 3u, 1u, head), g); }
+fn load_v(token: u32, head: u32, g: u32) -> vec4f { return load_qkv(row_start(token, 3u, 2u, head), g); }
+fn load_dy(token: u32, head: u32, g: u32) -> vec4f { return load_dys(row_start(token, 1u, 0u, head), g); }
+fn probability(product: f32, query: u32) -> f32 { return exp2(LOG2E * (SCALE * product - lse[query])); }
+fn score_gradient(p: f32, dp: f32, query: u32) -> f32 { return SCALE * p * (dp - delta[query]); }
+`;
+
+/** The entry point: even workgroups along z have keys, which take longer, for rows; odd ones queries. */
+const main = (size: number): string => wgsl`
+@compute @workgroup_size(${size})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let image = group.z / 2u;
+  let token = image * dims.T;
+  let stats = (image * groups.y + group.y) * dims.T;
+  if (group.z % 2u == 0u) {
+    keys(group.x * ROWS, group.y, token, stats, lane);
+  } else {
+    queries(group.x * ROWS, group.y, token, stats, lane);
+  }
+}
+`;
+
+/** Four threads share a row, each with every fourth group of its elements; `columns` columns at a time pass through workgroup memory. */
+export const attentionBackwardTiled = (HS: number, columns: number): string => wgsl`
+${declarations(HS)}
+const ROWS = ${BACKWARD_TILE_ROWS}u;
+const COLUMNS = ${columns}u;
+const G = ${4 * groupsPerLane(HS, 4)}u;  // groups of a head, filled up to whole fours with zeros
+var<workgroup> tile_0: array<vec4f, COLUMNS * G>;
+var<workgroup> tile_1: array<vec4f, COLUMNS * G>;
+// Of each row and column four parts of the products; their sums become p and ds, kept in the first of the four.
+var<workgroup> part_0: array<f32, ROWS * COLUMNS * 4u>;
+var<workgroup> part_1: array<f32, ROWS * COLUMNS * 4u>;
+fn whole(v: vec4f) -> f32 { return v.x + v.y + v.z + v.w; }
+${tiledRole('keys', keys, HS)}
+${tiledRole('queries', queries, HS)}
+${main(4 * BACKWARD_TILE_ROWS)}
+`;
+
+function tiledRole(name: string, { row, column, parts }: Role, HS: number): string {
+  const G = groupsPerLane(HS, 4);
+  return wgsl`
+fn ${name}(first: u32, head: u32, token: u32, stats: u32, lane: u32) {
+  let T = dims.T;
+  let row = first + lane / 4u;
+  let own = lane % 4u;
+  let row_token = token + min(row, T - 1u);
+  let parts = lane / 4u * COLUMNS * 4u;
+${each2(2, G, (m, n) => `  let r${m}_${n} = load_${row[m]!}(row_token, head, own + ${4 * n}u);`)}
+${each2(parts.length, G, (m, n) => `  var d${m}_${n} = vec4f();`)}
+  for (var t = 0u; t < T; t += COLUMNS) {
+    workgroupBarrier();
+    for (var i = lane; i < COLUMNS * G; i += 4u * ROWS) {
+      let column_token = token + min(t + i / G, T - 1u);
+      tile_0[i] = load_${column[0]}(column_token, head, i % G);
+      tile_1[i] = load_${column[1]}(column_token, head, i % G);
+    }
+    workgroupBarrier();
+    for (var j = 0u; j < COLUMNS; j++) {
+      var product_0 = vec4f();
+      var product_1 = vec4f();
+${each2(2, G, (m, n) => `      product_${m} += r${m}_${n} * tile_${m}[j * G + own + ${4 * n}u];`)}
+      part_0[parts + 4u * j + own] = whole(product_0);
+      part_1[parts + 4u * j + own] = whole(product_1);
+    }
+    workgroupBarrier();
+    for (var j = own; j < COLUMNS; j += 4u) {
+      let at = parts + 4u * j;
+      let query = stats + min(${row[0] === 'q' ? 'row' : 't + j'}, T - 1u);
+      let p = select(0.0, probability(part_0[at] + part_0[at + 1u] + part_0[at + 2u] + part_0[at + 3u], query), t + j < T);
+      let ds = score_gradient(p, part_1[at] + part_1[at + 1u] + part_1[at + 2u] + part_1[at + 3u], query);
+      part_0[at] = ds;
+      part_1[at] = p;
+    }
+    workgroupBarrier();
+    for (var j = 0u; j < COLUMNS; j++) {
+${each(parts.length, (m) => `
+      let w${m} = part_${m}[parts + 4u * j];
+${each(G, (n) => `      d${m}_${n} += w${m} * tile_${m}[j * G + own + ${4 * n}u];`)}`)}
+    }
+  }
+  if (row >= T) { return; }
+${each2(parts.length, G, (m, n) => `  store_dqkv(row_start(row_token, 3u, ${parts[m]!}u, head), own + ${4 * n}u, d${m}_${n});`)}
+}
+`;
+}
+
+/** The same for a workgroup of one subgroup, whose lanes hand each other what they hold of the rows; see attentionLanes. */
+export const attentionBackwardLanes = (HS: number, lanes: number): string => wgsl`
+enable subgroups;
+${declarations(HS)}
+const ROWS = ${BACKWARD_SUBGROUP_ROWS}u;
+const LANES = ${lanes}u;
+${lanesRole('keys', keys, HS, lanes)}
+${lanesRole('queries', queries, HS, lanes)}
+${main(lanes)}
+`;
+
+function lanesRole(name: string, { row, column, parts }: Role, HS: number, lanes: number): string {
+  const G = groupsPerLane(HS, lanes);
+  const R = BACKWARD_SUBGROUP_ROWS;
+  const M = parts.length;
+  return wgsl`
+fn ${name}(first: u32, head: u32, token: u32, stats: u32, lane: u32) {
+  let T = dims.T;
+${each(R, (i) => `
+  let row${i} = min(first + ${i}u, T - 1u);
+${each2(2, G, (m, n) => `  let r${m}_${i}_${n} = load_${row[m]!}(token + row${i}, head, lane + ${n}u * LANES);`)}
+${each2(M, G, (m, n) => `  var d${m}_${i}_${n} = vec4f();`)}`)}
+  for (var t = 0u; t < T; t += LANES) {
+    let column = min(t + lane, T - 1u);
+${each2(2, R, (m, i) => `    var product${m}_${i} = 0.0;`)}
+    for (var l = 0u; l < LANES; l++) {
+${each2(2, G, (m, n) => `
+      let c${m}_${n} = load_${column[m]!}(token + column, head, l + ${n}u * LANES);
+${each(R, (i) => `      product${m}_${i} += dot(subgroupShuffle(r${m}_${i}_${n}, l), c${m}_${n});`)}`)}
+    }
+${each(R, (i) => `
+    let p${i} = select(0.0, probability(product0_${i}, stats + ${row[0] === 'q' ? `row${i}` : 'column'}), t + lane < T);
+    let ds${i} = score_gradient(p${i}, product1_${i}, stats + ${row[0] === 'q' ? `row${i}` : 'column'});`)}
+    for (var l = 0u; l < LANES; l++) {
+      let other = token + min(t + l, T - 1u);
+${each2(M, G, (m, n) => `      let e${m}_${n} = load_${column[m]!}(other, head, lane + ${n}u * LANES);`)}
+${each2(M, R, (m, i) => `
+      let w${m}_${i} = subgroupShuffle(${['ds', 'p'][m]!}${i}, l);
+${each(G, (n) => `      d${m}_${i}_${n} += w${m}_${i} * e${m}_${n};`)}`)}
+    }
+  }
+${each(R, (i) => `
+  if (first + ${i}u < T) {
+${each2(M, G, (m, n) => `    store_dqkv(row_start(token + row${i}, 3u, ${parts[m]!}u, head), lane + ${n}u * LANES, d${m}_${i}_${n});`)}
+  }`)}
+}
+`;
+}

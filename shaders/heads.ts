@@ -1,0 +1,54 @@
+/** What the kernels of attention share: where heads lie and how four elements of one are loaded and stored. */
+import { wgsl } from './wgsl.js';
+
+/** Text for i = 0 ... n - 1: registers have names, since an array indexed in a loop may end up in memory. */
+export const each = (n: number, text: (i: number) => string): string => Array.from({ length: n }, (_, i) => text(i)).join('\n');
+/** `each` over the pairs (i, j). */
+export const each2 = (n: number, m: number, text: (i: number, j: number) => string): string => each(n, (i) => each(m, (j) => text(i, j)));
+
+/** Groups of four elements that each of `lanes` lanes holds of a head: lane l has groups l, l + lanes, ... */
+export const groupsPerLane = (HS: number, lanes = 1): number => Math.ceil(HS / 4 / lanes);
+
+/** Sizes, and where a head's row starts: of the three parts of qkv, or of a tensor with one part. */
+export const headLayout = (HS: number): string => wgsl`
+override C: u32;
+override SCALE: f32;  // 1 / sqrt(HS)
+const HS = ${HS}u;
+const LOG2E = 1.4426950408889634;
+struct Dims { T: u32 }
+@group(0) @binding(0) var<uniform> dims: Dims;
+fn row_start(token: u32, parts: u32, part: u32, head: u32) -> u32 {
+  return (token * parts + part) * C + head * HS;
+}
+`;
+
+/** The type of a buffer of heads: fours, where heads are whole fours. */
+export const headArray = (HS: number): string => (HS % 4 === 0 ? 'array<vec4f>' : 'array<f32>');
+
+/** `load_NAME(start, g)`: elements 4 g ... 4 g + 3 of the head that starts at `start`; zeros past its end. */
+export const headLoad = (name: string, HS: number): string => wgsl`
+fn load_${name}(start: u32, g: u32) -> vec4f {
+#if ${HS % 4 === 0}
+  return select(vec4f(), ${name}[start / 4u + g], 4u * g < HS);
+#else
+  let d = 4u * g + vec4u(0u, 1u, 2u, 3u);
+  let at = start + min(d, vec4u(HS - 1u));
+  return select(vec4f(), vec4f(${name}[at.x], ${name}[at.y], ${name}[at.z], ${name}[at.w]), d < vec4u(HS));
+#endif
+}
+`;
+
+/** `store_NAME(start, g, value)`: the counterpart of `load_NAME`. */
+export const headStore = (name: string, HS: number): string => wgsl`
+fn store_${name}(start: u32, g: u32, value: vec4f) {
+  let d = 4u * g;
+#if ${HS % 4 === 0}
+  if (d < HS) { ${name}[start / 4u + g] = value; }
+#else
+  if (d < HS) { ${name}[start + d] = value.x; }
+  if (d + 1u < HS) { ${name}[start + d + 1u] = value.y; }
+  if (d + 2u < HS) { ${name}[start + d + 2u] = value.z; }
+  if (d + 3u < HS) { ${name}[start + d + 3u] = value.w; }
+#endif
+}
+`;
