@@ -1,50 +1,67 @@
-/** What a linear layer does to the elements of its matrix product. */
+/** What a linear layer does to the elements of its matrix products. */
 import { gelu, quickGelu } from './activations.js';
 import type { Epilogue } from './tile.js';
 import { wgsl } from './wgsl.js';
 
-/** Activations that a linear layer can apply in the same launch: WGSL functions and the call. */
+/** Activations that a linear layer can apply in the same launch: WGSL functions and the names of f and f'. */
 const activations = {
-  gelu: { functions: gelu, call: 'gelu(value)' },
-  quickGelu: { functions: quickGelu, call: 'quick_gelu(value)' },
+  gelu: { functions: gelu, f: 'gelu', derivative: 'gelu_derivative' },
+  quickGelu: { functions: quickGelu, f: 'quick_gelu', derivative: 'quick_gelu_derivative' },
 } as const;
 export type Activation = keyof typeof activations;
+
+/** `f` of each float of an item. */
+const each = (f: string, value: string, aligned: boolean): string =>
+  aligned ? `vec4f(${['x', 'y', 'z', 'w'].map((c) => `${f}(${value}.${c})`).join()})` : `${f}(${value})`;
 
 export interface LinearEpilogue {
   readonly bias: boolean;
   /** The layer's output is a sum with a tensor of the same shape. */
-  readonly residual: boolean;
-  readonly activation?: Activation | undefined;
+  readonly residual?: boolean;
+  readonly activation?: Activation;
   /** The value before the activation is an output, too: the activation's gradient needs it. */
-  readonly keepsInput: boolean;
+  readonly keepsInput?: boolean;
 }
 
-/** y = f(x w^T + b + r): bias b, residual r and activation f are there or not. Bindings: bias, residual, value before f, y. */
-export function linearEpilogue({ bias, residual, activation, keepsInput }: LinearEpilogue): Epilogue {
-  const { functions, call } = activation ? activations[activation] : { functions: '', call: 'value' };
+/** y = f(x w^T + b) + r, where b, r and f are there or not. Bindings: b, r, the value before f, y. */
+export function linearEpilogue({ bias, residual = false, activation, keepsInput = false }: LinearEpilogue, aligned: boolean): Epilogue {
   const r = 3 + Number(bias);
   const pre = r + Number(residual);
   const y = pre + Number(keepsInput);
   return {
     declarations: wgsl`
 #if ${bias}
-@group(0) @binding(3) var<storage, read> bias: array<f32>;              // [N]
+@group(0) @binding(3) var<storage, read> bias: array<item>;             // [N]
 #endif
 #if ${residual}
-@group(0) @binding(${r}) var<storage, read> residual: array<f32>;       // [M, N]
+@group(0) @binding(${r}) var<storage, read> residual: array<item>;      // [..., N]
 #endif
 #if ${keepsInput}
-@group(0) @binding(${pre}) var<storage, read_write> pre: array<f32>;    // [M, N]
+@group(0) @binding(${pre}) var<storage, read_write> pre: array<item>;   // [..., N]
 #endif
-@group(0) @binding(${y}) var<storage, read_write> y: array<f32>;        // [M, N]
-${functions}
+@group(0) @binding(${y}) var<storage, read_write> y: array<item>;       // [..., N]
+${activation ? activations[activation].functions : ''}
 `,
-    start: bias ? 'bias[n]' : '0.0',
+    start: bias ? 'bias[n]' : 'item()',
     store: wgsl`
 #if ${keepsInput}
   pre[at] = value;
 #endif
-  y[at] = ${call}${residual ? ' + residual[at]' : ''};
+  y[at] = ${activation ? each(activations[activation].f, 'value', aligned) : 'value'}${residual ? ' + residual[at]' : ''};
 `,
+  };
+}
+
+/** dx = f'(x) (dy w): the gradient of a linear layer that follows an activation f of x. */
+export function activationBackwardEpilogue(activation: Activation, aligned: boolean): Epilogue {
+  const { functions, derivative } = activations[activation];
+  return {
+    declarations: wgsl`
+@group(0) @binding(3) var<storage, read> x: array<item>;         // [..., K]
+@group(0) @binding(4) var<storage, read_write> dx: array<item>;  // [..., K]
+${functions}
+`,
+    start: 'item()',
+    store: `let before = x[at];\n  dx[at] = ${each(derivative, 'before', aligned)} * value;`,
   };
 }

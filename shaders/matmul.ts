@@ -1,30 +1,13 @@
 /** Matrix products: workgroup tiles for GPUs, register tiles for a CPU that pretends to be one. */
-import { finish, operands, type Product } from './tile.js';
+import { productFunctions, type Product } from './tile.js';
 import { wgsl } from './wgsl.js';
 
 /** Rows and columns of C that a workgroup of the GPU kernel computes; 256 threads with 4 by 4 each. */
 export const GPU_TILE = 64;
 
-/** Four floats of a matrix stored [outer, inner], along its inner axis; zeros outside. `base` is where the matrix begins. */
-const loadFour = (name: string, aligned: boolean): string => wgsl`
-fn load_${name}(base: u32, outer: u32, inner: u32, outers: u32, inners: u32) -> vec4f {
-  if (outer >= outers || inner >= inners) { return vec4f(); }
-  let at = base + outer * inners + inner;
-#if ${aligned}
-  return ${name}[at / 4u];
-#else
-  var v = vec4f(${name}[at], 0.0, 0.0, 0.0);
-  if (inner + 1u < inners) { v.y = ${name}[at + 1u]; }
-  if (inner + 2u < inners) { v.z = ${name}[at + 2u]; }
-  if (inner + 3u < inners) { v.w = ${name}[at + 3u]; }
-  return v;
-#endif
-}
-`;
-
 /**
- * One operand's part of the tile, 16 steps along K by 64 lines (rows of A or columns of B), is put into workgroup memory K-major: each of 256
- * threads moves four floats that are neighbours in storage.
+ * One operand's part of the tile, 16 steps along K by 64 lines (rows of A or columns of B), goes to workgroup memory K-major: each of 256 threads
+ * moves four floats that are neighbours in storage.
  */
 const fetch = (name: string, lineMajor: boolean, lines: string): string => wgsl`
 #if ${lineMajor}
@@ -41,14 +24,11 @@ const fetch = (name: string, lineMajor: boolean, lines: string): string => wgsl`
 `;
 
 /** C = opA(A) opB(B): a workgroup shares tiles of both operands, a thread keeps 4 by 4 sums. */
-export const matmulTiled = ({ transposeA, transposeB, aligned, epilogue }: Product): string => wgsl`
-${operands(aligned ? 4 : 1, aligned ? 4 : 1)}
+export const matmulTiled = (product: Product): string => wgsl`
+${productFunctions(product)}
 const STRIDE = ${GPU_TILE + 4}u;  // padded: threads that store down a column hit different banks
 var<workgroup> tile_a: array<f32, 16u * STRIDE>;  // [K, M]
 var<workgroup> tile_b: array<f32, 16u * STRIDE>;  // [K, N]
-${loadFour('a', aligned)}
-${loadFour('b', aligned)}
-${finish(epilogue)}
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let a_base = group.z * dims.A_STEP;
@@ -57,10 +37,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let b_first = group.x * ${GPU_TILE}u;
   let row = lane / 16u * 4u;
   let column = lane % 16u * 4u;
-  var sums = array<vec4f, 4>();
+  let first = start(b_first + column);
+  var sums = array<vec4f, 4>(first, first, first, first);
   for (var k = 0u; k < dims.K; k += 16u) {
-${fetch('a', !transposeA, 'dims.M')}
-${fetch('b', transposeB, 'dims.N')}
+${fetch('a', !product.transposeA, 'dims.M')}
+${fetch('b', product.transposeB, 'dims.N')}
     workgroupBarrier();
     for (var step = 0u; step < 16u; step++) {
       let at_b = step * STRIDE + column;
@@ -69,68 +50,73 @@ ${fetch('b', transposeB, 'dims.N')}
     }
     workgroupBarrier();
   }
-  for (var i = 0u; i < 4u; i++) {
-    for (var j = 0u; j < 4u; j++) {
-      let n = b_first + column + j;
-      store(group.z, a_first + row + i, n, sums[i][j] + start(n));
-    }
-  }
+  for (var i = 0u; i < 4u; i++) { store(group.z, a_first + row + i, b_first + column, sums[i]); }
 }
 `;
 
-/** The register tile of a lane: rows of C, and columns (1, 2 or 4). */
+/** How the CPU kernel cuts C: `lanes` threads of a workgroup with 4 columns each, and `rows` rows. */
 export interface RegisterTile {
+  readonly lanes: number;
   readonly rows: number;
-  readonly columns: number;
+  /** The workgroup is one subgroup, a multiple of 4 lanes and a divisor of `rows`; else every lane loads all it needs. */
+  readonly subgroup: boolean;
 }
 
 const repeat = (count: number, line: (i: number) => string): string => Array.from({ length: count }, (_, i) => line(i)).join('\n');
 
-/**
- * C = opA(A) opB(B) with nothing but registers: a workgroup is one subgroup of `lanes`; a lane keeps `rows` by `columns` sums, its columns side by
- * side. Along K the lanes take `lanes` steps at a time: each loads one step of every row of A, and `subgroupBroadcast` hands it to the others.
- */
-export function matmulLanes({ transposeA, transposeB, aligned, epilogue }: Product, lanes: number, { rows, columns }: RegisterTile): string {
-  const widthB = !aligned ? 1 : transposeB ? 4 : columns;
-  const loadsB = transposeB ? lanes / widthB : columns / widthB;
-  // What the lane holds of B for step `s` and column `j`.
-  const elementB = (s: number, j: number): string => {
-    const along = transposeB ? s : j;
-    const load = Math.floor(along / widthB);
-    return `b_${transposeB ? j : s}_${load}${widthB > 1 ? `[${along % widthB}]` : ''}`;
-  };
-  const indexB = (s: number, j: number): string => (transposeB ? `b_${j} + min(k + ${s}u, last_k)` : `b_${j} + min(k + ${s}u, last_k) * dims.N`);
-  const loadB = (line: number, load: number): string => {
-    const index = transposeB ? indexB(load * widthB, line) : indexB(line, load * widthB);
-    return `    let b_${line}_${load} = b[${widthB > 1 ? `(${index}) / ${widthB}u` : index}];`;
-  };
-  const linesB = transposeB ? columns : lanes;
-  return wgsl`
-enable subgroups;
-${operands(1, widthB)}
-${finish(epilogue)}
-@compute @workgroup_size(${lanes})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
-  let m = group.y * ${rows}u;
-  let n = (group.x * ${lanes}u + lane) * ${columns}u;
-  let last_k = dims.K - 1u;
-  // Where rows and columns begin. Those outside C do the last one's work again and are not stored.
-${repeat(rows, (i) => `  let a_${i} = group.z * dims.A_STEP + min(m + ${i}u, dims.M - 1u)${transposeA ? '' : ' * dims.K'};`)}
-${repeat(columns, (j) => `  let b_${j} = group.z * dims.B_STEP + min(n + ${j}u, dims.N - 1u)${transposeB ? ' * dims.K' : ''};`)}
-${repeat(rows * columns, (i) => `  var sum_${Math.floor(i / columns)}_${i % columns} = start(n + ${i % columns}u);`)}
-  for (var k = 0u; k < dims.K; k += ${lanes}u) {
-    let step = min(k + lane, last_k)${transposeA ? ' * dims.M' : ''};
-    let inside = k + lane <= last_k;
-${repeat(rows, (i) => `    let own_${i} = select(0.0, a[a_${i} + step], inside);`)}
-${repeat(linesB * loadsB, (i) => loadB(Math.floor(i / loadsB), i % loadsB))}
-${repeat(lanes * rows, (i) => {
-    const s = Math.floor(i / rows);
-    const row = i % rows;
-    return [`    let a_${row}_${s} = subgroupBroadcast(own_${row}, ${s}u);`,
-      ...Array.from({ length: columns }, (_, j) => `    sum_${row}_${j} += a_${row}_${s} * ${elementB(s, j)};`)].join('\n');
-  })}
+/** Four steps along K of row `i` of A, `a_0` to `a_${rows - 1}`. */
+function rowsOfA(transposeA: boolean, { lanes, rows, subgroup }: RegisterTile): string {
+  if (!subgroup) {
+    const gather = (i: number): string => [0, 1, 2, 3].map((s) => `load_a(a_base, k + ${s}u, m + ${i - (i % 4)}u, dims.K, dims.M)[${i % 4}]`).join();
+    return repeat(rows, (i) => `    let a_${i} = ${transposeA ? `vec4f(${gather(i)})` : `load_a(a_base, m + ${i}u, k, dims.M, dims.K)`};`);
   }
-${repeat(rows * columns, (i) => `  store(group.z, m + ${Math.floor(i / columns)}u, n + ${i % columns}u, sum_${Math.floor(i / columns)}_${i % columns});`)}
+  const share = (i: number, lane: number): string => `subgroupBroadcast(own_${Math.floor(i / lanes)}, ${lane}u)`;
+  if (!transposeA) {
+    return `${repeat(rows / lanes, (g) => `    let own_${g} = load_a(a_base, m + ${g * lanes}u + lane, k, dims.M, dims.K);`)}
+${repeat(rows, (i) => `    let a_${i} = ${share(i, i % lanes)};`)}`;
+  }
+  // Storage has rows side by side: a lane loads four rows of one of four steps.
+  const quads = lanes / 4;
+  const gather = (i: number): string => [0, 1, 2, 3].map((s) => `${share(i, s * quads + Math.floor((i % lanes) / 4))}[${i % 4}]`).join();
+  return `${repeat(rows / lanes, (g) => `    let own_${g} = load_a(a_base, k + lane / ${quads}u, m + ${g * lanes}u + lane % ${quads}u * 4u, dims.K, dims.M);`)}
+${repeat(rows, (i) => `    let a_${i} = vec4f(${gather(i)});`)}`;
+}
+
+/** Four steps along K of a lane's column `j` of B, `b_0` to `b_3`. */
+const columnsOfB = (transposeB: boolean): string => (transposeB
+  ? repeat(4, (j) => `    let b_${j} = load_b(b_base, n + ${j}u, k, dims.N, dims.K);`)
+  : `${repeat(4, (s) => `    let b_step_${s} = load_b(b_base, k + ${s}u, n, dims.K, dims.N);`)}
+${repeat(4, (j) => `    let b_${j} = vec4f(${[0, 1, 2, 3].map((s) => `b_step_${s}[${j}]`).join()});`)}`);
+
+/**
+ * C = opA(A) opB(B) with nothing but registers. A lane keeps `rows` by 4 sums and takes 4 steps along K at a time. Each float of A is loaded by one lane
+ * of the subgroup and handed to the others by `subgroupBroadcast`; each of B is needed by one lane only.
+ *
+ * Why this form (lavapipe, 8 lanes, 192 x 192 x 192, GFLOP/s with A B^T / A B / A^T B in one run on a busy machine): a load is a scalar load per lane with
+ * bounds checks, about a dozen instructions per float, so that the floats loaded per product count, rows + 4 lanes for every 4 rows of sums.
+ * 24 rows 9.2 / 13.0 / 9.5, 16 rows 7.5 / 9.1 / 8.3, 32 rows 8.5 / 12.2 / 10.1 but twice the time to compile; 16 rows by 2 columns with a step of K per
+ * lane 5.1 / 4.4 / 4.7. `dot` touches a sum, which lies on the stack, once in four steps. Sums in an array allow a loop that stores them, which compiles
+ * faster than 24 stores.
+ */
+export const matmulLanes = (product: Product, tile: RegisterTile): string => wgsl`
+#if ${tile.subgroup}
+enable subgroups;
+#endif
+${productFunctions(product)}
+@compute @workgroup_size(${tile.lanes})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let a_base = group.z * dims.A_STEP;
+  let b_base = group.z * dims.B_STEP;
+  let m = group.y * ${tile.rows}u;
+  let n = (group.x * ${tile.lanes}u + lane) * 4u;
+  let first = start(n);
+  var sums = array<vec4f, ${tile.rows}>(${Array.from({ length: tile.rows }, () => 'first').join()});
+  for (var k = 0u; k < dims.K; k += 4u) {
+${columnsOfB(product.transposeB)}
+${rowsOfA(product.transposeA, tile)}
+${repeat(tile.rows, (i) => `    sums[${i}] += vec4f(${[0, 1, 2, 3].map((j) => `dot(a_${i}, b_${j})`).join()});`)}
+  }
+  let count = min(${tile.rows}u, dims.M - m);
+  for (var i = 0u; i < count; i++) { store(group.z, m + i, n, sums[i]); }
 }
 `;
-}

@@ -1,4 +1,4 @@
-/** What the matrix product kernels share: sizes, operands and what happens to a finished element. */
+/** What the matrix product kernels share: sizes, loads, and what happens to finished elements. */
 import { wgsl } from './wgsl.js';
 
 /** C[M, N] = opA(A) opB(B), for each of a batch of matrices. */
@@ -7,51 +7,83 @@ export interface Product {
   readonly transposeA: boolean;
   /** B is stored [N, K] instead of [K, N]. */
   readonly transposeB: boolean;
-  /** The last axes of A and B as stored are multiples of 4, whatever the size of the image. */
+  /** The last axes of A, B and C are multiples of 4, whatever the size of the image: memory is read and written 4 floats at a time. */
   readonly aligned: boolean;
   readonly epilogue: Epilogue;
 }
 
-/** What a sum starts from and what becomes of it. */
+/** What sums start from and what becomes of them. An `item` is a vec4f where the product is aligned, else a float. */
 export interface Epilogue {
-  /** Bindings from 3 on, and functions. */
+  /** Bindings from 3 on, as arrays of `item`, and functions. */
   readonly declarations: string;
-  /** The start of column `n`'s sums: an expression. */
+  /** What the sums of column `n` (counted in items) start from: an expression of type `item`. */
   readonly start: string;
-  /** Statements that write `value`, the element of row `m` and column `n`, whose index in C is `at`. */
+  /** Statements that write `value`, whose index in C (in items) is `at`. */
   readonly store: string;
 }
 
 /** c = A B and nothing else. */
 export const plainEpilogue: Epilogue = {
-  declarations: '@group(0) @binding(3) var<storage, read_write> c: array<f32>;  // [..., M, N]',
-  start: '0.0',
+  declarations: '@group(0) @binding(3) var<storage, read_write> c: array<item>;  // [..., M, N]',
+  start: 'item()',
   store: 'c[at] = value;',
 };
 
+/** `load_a(base, outer, inner, outers, inners)`: four neighbours of a matrix stored [outers, inners] from element `base` on; zeros outside. */
+const loadFour = (name: string, aligned: boolean): string => wgsl`
+fn load_${name}(base: u32, outer: u32, inner: u32, outers: u32, inners: u32) -> vec4f {
+  let at = base + outer * inners + inner;
+#if ${aligned}
+  let inside = outer < outers && inner < inners;
+  return select(vec4f(), ${name}[select(0u, at / 4u, inside)], inside);
+#else
+  let inside = vec4<bool>(outer < outers) & (vec4u(inner) + vec4u(0u, 1u, 2u, 3u) < vec4u(inners));
+  let i = select(vec4u(), vec4u(at) + vec4u(0u, 1u, 2u, 3u), inside);
+  return select(vec4f(), vec4f(${name}[i.x], ${name}[i.y], ${name}[i.z], ${name}[i.w]), inside);
+#endif
+}
+`;
+
 /**
- * Sizes and operands. All sizes are in `dims`: one pipeline then serves every layer of a model. A_STEP and B_STEP are the elements from
- * one matrix of the batch to the next, 0 for an operand that all share. `width`: floats per load.
+ * `dims`, operands and their loads; `start(n)` and `store(z, m, n, sums)` for four columns from `n` on, where those outside C are ignored.
+ *
+ * All sizes are in `dims`, so that one pipeline serves every layer of a model. A_STEP and B_STEP are the elements from one matrix of the
+ * batch to the next, 0 for an operand that all share.
  */
-export const operands = (widthA: number, widthB: number): string => wgsl`
+export const productFunctions = ({ aligned, epilogue: { declarations, start, store } }: Product): string => wgsl`
+alias item = ${aligned ? 'vec4f' : 'f32'};
 struct Dims { M: u32, N: u32, K: u32, A_STEP: u32, B_STEP: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<storage, read> a: array<${vector(widthA)}>;  // [..., M, K] or [..., K, M]
-@group(0) @binding(2) var<storage, read> b: array<${vector(widthB)}>;  // [..., K, N] or [..., N, K]
-`;
-
-/** `start(n)` and `store(z, m, n, value)`, which ignores elements outside C. */
-export const finish = ({ declarations, start, store }: Epilogue): string => wgsl`
+@group(0) @binding(1) var<storage, read> a: array<item>;  // [..., M, K] or [..., K, M]
+@group(0) @binding(2) var<storage, read> b: array<item>;  // [..., K, N] or [..., N, K]
 ${declarations}
-fn start(n: u32) -> f32 {
+${loadFour('a', aligned)}
+${loadFour('b', aligned)}
+fn start_item(n: u32) -> item {
   return ${start};
 }
-fn store(z: u32, m: u32, n: u32, value: f32) {
-  if (m >= dims.M || n >= dims.N) { return; }
-  let at = (z * dims.M + m) * dims.N + n;
+fn store_item(at: u32, value: item) {
   ${store}
 }
+#if ${aligned}
+fn start(n: u32) -> vec4f {
+  return start_item(min(n, dims.N - 1u) / 4u);
+}
+fn store(z: u32, m: u32, n: u32, sums: vec4f) {
+  if (m < dims.M && n < dims.N) { store_item(((z * dims.M + m) * dims.N + n) / 4u, sums); }
+}
+#else
+fn start(n: u32) -> vec4f {
+  let last = dims.N - 1u;
+  return vec4f(start_item(min(n, last)), start_item(min(n + 1u, last)), start_item(min(n + 2u, last)), start_item(min(n + 3u, last)));
+}
+fn store(z: u32, m: u32, n: u32, sums: vec4f) {
+  if (m >= dims.M) { return; }
+  let at = (z * dims.M + m) * dims.N + n;
+  if (n < dims.N) { store_item(at, sums.x); }
+  if (n + 1u < dims.N) { store_item(at + 1u, sums.y); }
+  if (n + 2u < dims.N) { store_item(at + 2u, sums.z); }
+  if (n + 3u < dims.N) { store_item(at + 3u, sums.w); }
+}
+#endif
 `;
-
-/** The type of `width` floats. */
-const vector = (width: number): string => (width === 1 ? 'f32' : `vec${width}f`);

@@ -1,9 +1,9 @@
 /** Linear layers: a matrix product with bias, and the activation or residual that follows it in the same launch. */
-import { linearEpilogue, type Activation } from '../../shaders/linear.js';
+import { activationBackwardEpilogue, linearEpilogue, type Activation, type LinearEpilogue } from '../../shaders/linear.js';
 import { plainEpilogue, type Epilogue } from '../../shaders/tile.js';
 import { addNode, type Fused, type Node, type Op, type Tensor } from '../graph.js';
 import type { Kernel, Tuning } from '../kernel.js';
-import { sameShape, ShapeError, showShape, sizeOf } from '../shape.js';
+import { sameShape, ShapeError, showShape, sizeOf, type Shape } from '../shape.js';
 import { productKernel } from './matmul.js';
 import { sumLeading } from './sum.js';
 
@@ -15,12 +15,20 @@ function sizesOf(x: Tensor, w: Tensor): { M: number; N: number; K: number } {
   return { M: sizeOf(x.shape) / x.shape.at(-1)!, N, K };
 }
 
-/** Only sizes of the model count: x and w as stored end in K and N, whatever the number of rows. */
-const isAligned = (...sizes: readonly number[]): boolean => sizes.every((size) => size % 4 === 0);
+/** Only sizes of the model count: all tensors end in K or N, whatever the number of rows. */
+const isAligned = ([N, K]: Shape): boolean => N! % 4 === 0 && K! % 4 === 0;
 
-function forwardKernel(node: Node, tuning: Tuning, epilogue: Epilogue): Kernel {
-  const sizes = sizesOf(node.inputs[0]!, node.inputs[1]!);
-  return productKernel({ transposeA: false, transposeB: true, aligned: isAligned(sizes.K), epilogue }, sizes, tuning);
+function forwardKernel(node: Node, tuning: Tuning, options: LinearEpilogue): Kernel {
+  const [x, w] = node.inputs as [Tensor, Tensor];
+  const aligned = isAligned(w.shape);
+  return productKernel({ transposeA: false, transposeB: true, aligned, epilogue: linearEpilogue(options, aligned) }, sizesOf(x, w), tuning);
+}
+
+function backwardInputKernel(node: Node, tuning: Tuning, epilogue: (aligned: boolean) => Epilogue): Kernel {
+  const [dy, w] = node.inputs as [Tensor, Tensor];
+  const aligned = isAligned(w.shape);
+  const [N, K] = w.shape as [number, number];
+  return productKernel({ transposeA: false, transposeB: false, aligned, epilogue: epilogue(aligned) }, { M: sizeOf(dy.shape) / N, N: K, K: N }, tuning);
 }
 
 const linearOp: Op<None> = {
@@ -33,7 +41,7 @@ const linearOp: Op<None> = {
     if (b && !sameShape(b.shape, [N])) throw new ShapeError(`linear: b must have one value per output: b is ${showShape(b.shape)}, w is ${showShape(w!.shape)}`);
     return [[...x!.shape.slice(0, -1), N]];
   },
-  kernel: (node, tuning) => forwardKernel(node, tuning, linearEpilogue({ bias: node.inputs.length > 2, residual: false, keepsInput: false })),
+  kernel: (node, tuning) => forwardKernel(node, tuning, { bias: node.inputs.length > 2 }),
   backward: (node, [dy], needed) => {
     const [x, w, b] = node.inputs as [Tensor, Tensor, Tensor?];
     return [
@@ -49,11 +57,20 @@ const linearOp: Op<None> = {
 const linearBackwardInput: Op<None> = {
   name: 'linearBackwardInput',
   shapes: ([dy, w]) => [[...dy!.shape.slice(0, -1), w!.shape[1]!]],
-  kernel: (node, tuning) => {
-    const { M, N, K } = sizesOf(node.inputs[0]!, node.inputs[1]!);
-    const product = { transposeA: false, transposeB: false, aligned: isAligned(N, K), epilogue: plainEpilogue };
-    return productKernel(product, { M, N: K, K: N }, tuning);
+  kernel: (node, tuning) => backwardInputKernel(node, tuning, () => plainEpilogue),
+  fuse: (node, next, sole) => {
+    const activation = ({ geluBackward: 'gelu', quickGeluBackward: 'quickGelu' } as Record<string, Activation>)[next.op.name];
+    const [x, dy] = next.inputs;
+    if (!activation || !sole || dy !== node.outputs[0] || x === dy) return undefined;
+    return { op: linearBackwardActivation, attrs: { activation }, inputs: [...node.inputs, x!], outputs: next.outputs };
   },
+};
+
+/** dx = f'(x) (dy w), for the linear layer behind an activation f of x; the last input is x. */
+const linearBackwardActivation: Op<{ readonly activation: Activation }> = {
+  name: 'linearBackwardActivation',
+  shapes: ([, , x]) => [x!.shape],
+  kernel: (node, tuning) => backwardInputKernel(node, tuning, (aligned) => activationBackwardEpilogue(node.attrs.activation, aligned)),
 };
 
 /** dw = dy^T x */
@@ -63,7 +80,7 @@ const linearBackwardWeight: Op<None> = {
   kernel: (node, tuning) => {
     const x = node.inputs[1]!;
     const [N, K] = node.outputs[0]!.shape as [number, number];
-    const product = { transposeA: true, transposeB: false, aligned: isAligned(N, K), epilogue: plainEpilogue };
+    const product = { transposeA: true, transposeB: false, aligned: isAligned([N, K]), epilogue: plainEpilogue };
     return productKernel(product, { M: N, N: K, K: sizeOf(x.shape) / x.shape.at(-1)! }, tuning);
   },
 };
@@ -80,7 +97,7 @@ const linearActivationOp: Op<ActivationAttrs> = {
     const [y] = linearOp.shapes(inputs, {});
     return keepsInput ? [y!, y!] : [y!];
   },
-  kernel: (node, tuning) => forwardKernel(node, tuning, linearEpilogue({ bias: node.inputs.length > 2, residual: false, ...node.attrs })),
+  kernel: (node, tuning) => forwardKernel(node, tuning, { bias: node.inputs.length > 2, ...node.attrs }),
 };
 
 function fuseActivation(node: Node, next: Node, sole: boolean): Fused | undefined {
@@ -94,7 +111,7 @@ function fuseActivation(node: Node, next: Node, sole: boolean): Fused | undefine
 const linearResidualOp: Op<None> = {
   name: 'linearResidual',
   shapes: (inputs) => linearOp.shapes(inputs.slice(0, -1), {}),
-  kernel: (node, tuning) => forwardKernel(node, tuning, linearEpilogue({ bias: node.inputs.length > 3, residual: true, keepsInput: false })),
+  kernel: (node, tuning) => forwardKernel(node, tuning, { bias: node.inputs.length > 3, residual: true }),
 };
 
 function fuseResidual(node: Node, next: Node): Fused | undefined {

@@ -1,5 +1,5 @@
 /** Batched matrix products, and the launch that all matrix products share. */
-import { GPU_TILE, matmulLanes, matmulTiled } from '../../shaders/matmul.js';
+import { GPU_TILE, matmulLanes, matmulTiled, type RegisterTile } from '../../shaders/matmul.js';
 import { plainEpilogue, type Product } from '../../shaders/tile.js';
 import { addNode, type Op, type Tensor } from '../graph.js';
 import { ceilDiv, type Kernel, type Tuning } from '../kernel.js';
@@ -17,13 +17,16 @@ export interface ProductSizes {
   readonly sharedB?: boolean;
 }
 
+/** The register tile for a CPU: 24 rows, or as near as subgroups allow. Without subgroups a lane loads all of its rows itself, so it takes fewer. */
+const registerTile = (lanes: number): RegisterTile =>
+  lanes >= 4 ? { lanes, rows: lanes * Math.max(1, Math.floor(31 / lanes)), subgroup: true } : { lanes: 8, rows: 8, subgroup: false };
+
 /** The launch of a matrix product with the device's kernel. */
 export function productKernel(product: Product, { M, N, K, batch = 1, sharedA = false, sharedB = false }: ProductSizes, tuning: Tuning): Kernel {
-  const { software, subgroupSize: lanes } = tuning;
-  const byLanes = software && lanes > 0;
-  const [rows, columns] = byLanes ? [16, 2 * lanes] : [GPU_TILE, GPU_TILE];
+  const tile = registerTile(tuning.subgroupSize);
+  const [rows, columns] = tuning.software ? [tile.rows, 4 * tile.lanes] : [GPU_TILE, GPU_TILE];
   return {
-    code: byLanes ? matmulLanes(product, lanes, { rows: 16, columns: 2 }) : matmulTiled(product),
+    code: tuning.software ? matmulLanes(product, tile) : matmulTiled(product),
     dims: [M, N, K, sharedA ? 0 : M * K, sharedB ? 0 : K * N],
     workgroups: [ceilDiv(N, columns), ceilDiv(M, rows), batch],
     flops: 2 * batch * M * N * K,
