@@ -8,9 +8,10 @@ import { wgsl } from './wgsl.js';
 /** Threads of a workgroup of `tileProduct`; each has 4x4 elements of the tile. */
 export const TILE_THREADS = 64;
 
-/** Rows, columns and depth of the tile for a product with that many rows; few rows get more columns. */
+/** Rows, columns and depth of the tile for a product with that many rows. Few rows get more columns; 32 must not be a quarter in vain. */
 export function tileSize(rows: number): { readonly TM: number; readonly TN: number; readonly KC: number } {
-  const TM = rows <= 4 ? 4 : rows <= 8 ? 8 : rows <= 16 ? 16 : 32;
+  const whole = Math.ceil(rows / 32) * 32;
+  const TM = rows <= 4 ? 4 : rows <= 8 ? 8 : whole > 1.25 * rows ? 16 : 32;
   return { TM, TN: (TILE_THREADS * 16) / TM, KC: TM === 4 ? 8 : 16 };
 }
 
@@ -21,8 +22,8 @@ export function tileSize(rows: number): { readonly TM: number; readonly TN: numb
  *   fn place(group: vec3u) -> Place                         the workgroup's tile, its range of k, and which part of the whole it is
  *   struct Step, fn step(p: Place, k: u32) -> Step          where k lies in both operands
  *   struct Column, fn column(p: Place, col: u32) -> Column  where a column lies
- *   fn load_a(row: u32, s: Step) -> f32                     zero beyond the edges, as is load_b(s: Step, c: Column)
- *   const ROWS: u32                                         rows of the product
+ *   fn load_a(row: u32, s: Step) -> f32, fn load_b(s: Step, c: Column) -> f32   anything beyond the last row and column
+ *   ROWS, and COLS if `alongDepth`                          sizes of the product
  *   fn store(p: Place, row: u32, col: u32, value: f32)      ignores what lies beyond the edges
  * `alongDepth`: b's neighbours in memory are neighbours in k, not in col.
  */
@@ -36,13 +37,8 @@ ${operands}
 var<workgroup> tile_a: array<vec4f, KC * TM / 4>;  // [KC, TM / 4]
 var<workgroup> tile_b: array<vec4f, KC * TN / 4>;  // [KC, TN / 4]
 
-fn fill_a(lane: u32, p: Place, from_k: u32) {
-  let k = lane % KC;
-  let s = step(p, from_k + k);
-  for (var quad = lane / KC; quad < TM / 4; quad += ${TILE_THREADS}u / KC) {
-    let row = p.row + 4 * quad;
-    tile_a[k * (TM / 4) + quad] = vec4f(load_a(row, s), load_a(row + 1, s), load_a(row + 2, s), load_a(row + 3, s));
-  }
+fn quad_a(row: u32, s: Step) -> vec4f {
+  return vec4f(load_a(row, s), load_a(row + 1, s), load_a(row + 2, s), load_a(row + 3, s));
 }
 
 fn quad_b(s: Step, c: array<Column, 4>) -> vec4f {
@@ -65,20 +61,29 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var acc1 = vec4f();
   var acc2 = vec4f();
   var acc3 = vec4f();
+  // What lies beyond the product's edges is left as it is in the tiles: it meets only sums that are not stored.
+  let quads_a = min(TM, ROWS - p.row + 3) / 4;
   for (var from_k = p.begin; from_k < p.end; from_k += KC) {
-    fill_a(lane, p, from_k);
+    let steps = min(KC, p.end - from_k);
+    let deep = lane % KC;
+    if (deep < steps) {
+      let s = step(p, from_k + deep);
+      for (var quad = lane / KC; quad < quads_a; quad += ${TILE_THREADS}u / KC) {
+        tile_a[deep * (TM / 4) + quad] = quad_a(p.row + 4 * quad, s);
+      }
 #if ${alongDepth}
-    let s = step(p, from_k + lane % KC);
-    for (var quad = lane / KC; quad < TN / 4; quad += ${TILE_THREADS}u / KC) {
-      tile_b[(lane % KC) * (TN / 4) + quad] = quad_b(s, columns(p, p.col + 4 * quad));
+      let quads_b = min(TN, COLS - p.col + 3) / 4;
+      for (var quad = lane / KC; quad < quads_b; quad += ${TILE_THREADS}u / KC) {
+        tile_b[deep * (TN / 4) + quad] = quad_b(s, columns(p, p.col + 4 * quad));
+      }
+#endif
     }
-#else
-    for (var k = ty; k < KC; k += ${TILE_THREADS * 4}u / TN) {
+#if ${!alongDepth}
+    for (var k = ty; k < steps; k += ${TILE_THREADS * 4}u / TN) {
       tile_b[k * (TN / 4) + tx] = quad_b(step(p, from_k + k), mine);
     }
 #endif
     workgroupBarrier();
-    let steps = min(KC, p.end - from_k);
     for (var k = 0u; k < steps; k++) {
       let a = tile_a[k * (TM / 4) + ty];
       let b = tile_b[k * (TN / 4) + tx];
@@ -158,7 +163,7 @@ ${gatherDims}
 #endif
 ${geometry}
 override ROWS = N;
-struct Step { x: u32, w: u32, tap: vec2u, ok: bool }
+struct Step { x: u32, w: u32, tap: vec2u }
 struct Column { plane: u32, origin: vec2i, ok: bool }
 struct Pixel { b: u32, at: vec2u, v: vec2u, ok: bool }
 
@@ -177,7 +182,7 @@ fn step(p: Place, k: u32) -> Step {
   let area = max(taps(first.x), 1u) * across;
   let r = k / area;
   let tap = vec2u(k % area / across, k % across);
-  return Step(r * dims.XH * dims.XW, r * WR + window(tap.x, first.x) * K + window(tap.y, first.y), tap, k < p.end);
+  return Step(r * dims.XH * dims.XW, r * WR + window(tap.x, first.x) * K + window(tap.y, first.y), tap);
 }
 
 fn pixel(p: Place, col: u32) -> Pixel {
@@ -194,15 +199,14 @@ fn column(p: Place, col: u32) -> Column {
 }
 
 fn load_a(row: u32, s: Step) -> f32 {
-  if (row >= N || !s.ok) { return 0.0; }
-  return w[row * WN + s.w];
+  return w[min(row, N - 1) * WN + s.w];
 }
 
 fn load_b(s: Step, c: Column) -> f32 {
   let i = inside(source(c.origin.x, s.tap.x), dims.XH);
   let j = inside(source(c.origin.y, s.tap.y), dims.XW);
-  if (!s.ok || !c.ok || i < 0 || j < 0) { return 0.0; }
-  return x[c.plane + s.x + u32(i) * dims.XW + u32(j)];
+  let ok = c.ok && i >= 0 && j >= 0;
+  return select(0.0, x[select(0, c.plane + s.x + u32(i) * dims.XW + u32(j), ok)], ok);
 }
 
 fn store(p: Place, row: u32, col: u32, value: f32) {
@@ -223,8 +227,8 @@ export const lines = (count: number, line: (i: number) => string): string => Arr
 /** Neighbouring pixels of a row that a lane of a strip kernel works on. */
 export const STRIP = 4;
 
-/** Channels that a lane of `gatherStrips` holds in registers. */
-export const stripChannels = (channels: number): number => (channels <= 4 ? 4 : channels <= 8 ? 8 : 16);
+/** Channels that a lane of a strip kernel holds in registers: at most 16, and about the same number in every workgroup. */
+export const stripChannels = (channels: number): number => Math.ceil(channels / Math.ceil(channels / 16));
 
 /**
  * The convolution of a `Gather` for a CPU: a lane has four neighbouring pixels and up to 16 channels of them in registers. It loads

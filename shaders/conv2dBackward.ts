@@ -1,5 +1,5 @@
 /** Gradients of a convolution by its input, weight and bias. */
-import { linearIndex, workgroupSum } from './common.js';
+import { workgroupSum } from './common.js';
 import { lines, STRIP, stripChannels, tileProduct, type Gather } from './conv2d.js';
 import { wgsl } from './wgsl.js';
 
@@ -20,38 +20,38 @@ fn inside(at: i32, size: u32) -> i32 { return select(-1, at, at >= 0 && at < i32
   return { geometry, taps: Math.ceil(K / stride), column: (q, t) => q - t };
 }
 
+const FOLD_LANES = 32;
+
 /** dx[i] = sum of the gradient of the padded image over all places that mirror pixel i: itself and up to two per axis. */
 export const reflectFold = wgsl`
-override WG: u32;
 override PAD: i32;
-struct Dims { N: u32, H: i32, W: i32 }
+struct Dims { H: i32, W: i32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> padded: array<f32>;    // [B C, H + 2 PAD, W + 2 PAD]
 @group(0) @binding(2) var<storage, read_write> dx: array<f32>;  // [B C, H, W]
+fn mirrored_before(i: i32) -> bool { return i > 0 && i <= PAD; }
+fn mirrored_after(i: i32, size: i32) -> bool { return i < size - 1 && i >= size - 1 - PAD; }
+fn images(i: i32, size: i32) -> u32 { return 1 + u32(mirrored_before(i)) + u32(mirrored_after(i, size)); }
 
-// The place of the m-th image of i in the padded image, -1 when it has none.
+// The place of pixel i's m-th image in the padded image.
 fn image(m: u32, i: i32, size: i32) -> i32 {
-  if (m == 0) { return i + PAD; }
-  if (m == 1) { return select(-1, PAD - i, i > 0 && i <= PAD); }
-  let last = size - 1;
-  return select(-1, PAD + 2 * last - i, i < last && i >= last - PAD);
+  let before = m == 1 && mirrored_before(i);
+  return PAD + select(select(2 * (size - 1) - i, -i, before), i, m == 0);
 }
 
-${linearIndex}
-@compute @workgroup_size(WG)
+// A workgroup per row: finding the row of an element would take longer than the sum.
+@compute @workgroup_size(${FOLD_LANES})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let at = linear_index(group, lane);
-  if (at >= dims.N) { return; }
-  let j = i32(at) % dims.W;
-  let i = i32(at) / dims.W % dims.H;
-  let plane = i32(at) / (dims.W * dims.H) * (dims.H + 2 * PAD);
-  var total = 0.0;
-  for (var m = 0u; m < 9; m++) {
-    let pi = image(m / 3, i, dims.H);
-    let pj = image(m % 3, j, dims.W);
-    if (pi >= 0 && pj >= 0) { total += padded[(plane + pi) * (dims.W + 2 * PAD) + pj]; }
+  let i = i32(group.x);
+  let plane = i32(group.y);
+  for (var j = i32(lane); j < dims.W; j += ${FOLD_LANES}) {
+    var total = 0.0;
+    for (var mi = 0u; mi < images(i, dims.H); mi++) {
+      let row = (plane * (dims.H + 2 * PAD) + image(mi, i, dims.H)) * (dims.W + 2 * PAD);
+      for (var mj = 0u; mj < images(j, dims.W); mj++) { total += padded[row + image(mj, j, dims.W)]; }
+    }
+    dx[(plane * dims.H + i) * dims.W + j] = total;
   }
-  dx[at] = total;
 }
 `;
 
@@ -71,7 +71,8 @@ export const weightTiles = ({ geometry }: Gather): string => tileProduct(wgsl`
 ${weightDims}
 ${geometry}
 override ROWS = O;
-struct Step { x: u32, dy: u32, origin: vec2i, ok: bool }
+override COLS = C * K * K;
+struct Step { x: u32, dy: u32, origin: vec2i }
 struct Column { plane: u32, tap: vec2u, ok: bool }
 
 fn place(group: vec3u) -> Place {
@@ -84,28 +85,26 @@ fn step(p: Place, k: u32) -> Step {
   let b = k / area;
   let pixel = k % area;
   let origins = vec2i(origin(pixel / dims.YW, 0u), origin(pixel % dims.YW, 0u));
-  return Step(b * C * dims.XH * dims.XW, b * O * area + pixel, origins, k < p.end);
+  return Step(b * C * dims.XH * dims.XW, b * O * area + pixel, origins);
 }
 
 fn column(p: Place, col: u32) -> Column {
-  return Column(col / (K * K) * dims.XH * dims.XW, vec2u(col / K % K, col % K), col < C * K * K);
+  return Column(col / (K * K) * dims.XH * dims.XW, vec2u(col / K % K, col % K), col < COLS);
 }
 
 fn load_a(row: u32, s: Step) -> f32 {
-  if (row >= O || !s.ok) { return 0.0; }
-  return dy[s.dy + row * dims.YH * dims.YW];
+  return dy[s.dy + min(row, O - 1) * dims.YH * dims.YW];
 }
 
 fn load_b(s: Step, c: Column) -> f32 {
   let i = inside(source(s.origin.x, c.tap.x), dims.XH);
   let j = inside(source(s.origin.y, c.tap.y), dims.XW);
-  if (!s.ok || !c.ok || i < 0 || j < 0) { return 0.0; }
-  return x[s.x + c.plane + u32(i) * dims.XW + u32(j)];
+  let ok = c.ok && i >= 0 && j >= 0;
+  return select(0.0, x[select(0, s.x + c.plane + u32(i) * dims.XW + u32(j), ok)], ok);
 }
 
 fn store(p: Place, row: u32, col: u32, value: f32) {
-  if (col >= C * K * K) { return; }
-  dw[(p.part * O + row) * C * K * K + col] = value;
+  if (col < COLS) { dw[(p.part * ROWS + row) * COLS + col] = value; }
 }
 `, true);
 

@@ -2,7 +2,7 @@
 import { forwardGather, STRIP, stripChannels, tileSize } from '../../shaders/conv2d.js';
 import { backwardInputGather, conv2dBackwardBias as biasCode, reflectFold, rowsPerLane, weightStrips, weightTiles } from '../../shaders/conv2dBackward.js';
 import { addNode, type Node, type Op, type Tensor } from '../graph.js';
-import { ceilDiv, linearGrid, type Kernel, type Tuning } from '../kernel.js';
+import { ceilDiv, type Kernel, type Tuning } from '../kernel.js';
 import { sizeOf, type Shape } from '../shape.js';
 import { conv2dFlops, gatherKernel, type Conv2dOptions } from './conv2d.js';
 import { sumLeading } from './sum.js';
@@ -31,9 +31,9 @@ const inputOp: Op<BackwardAttrs> = {
 const foldOp: Op<{ readonly shape: Shape; readonly pad: number }> = {
   name: 'reflectFold',
   shapes: (_, { shape }) => [shape],
-  kernel: ({ attrs: { shape, pad } }, { workgroupSize: WG }) => {
-    const N = sizeOf(shape);
-    return { code: reflectFold, constants: { WG, PAD: pad }, dims: [N, shape[2]!, shape[3]!], workgroups: linearGrid(N, WG), flops: N };
+  kernel: ({ attrs: { shape, pad } }) => {
+    const [B, C, H, W] = shape as [number, number, number, number];
+    return { code: reflectFold, constants: { PAD: pad }, dims: [H, W], workgroups: [H, B * C, 1], flops: sizeOf(shape) };
   },
 };
 
@@ -76,7 +76,7 @@ function weightStripKernel({ inputs, attrs: { shape, splits, stride, padding } }
 
 const weightOp: Op<SplitAttrs> = {
   name: 'conv2dBackwardWeight',
-  shapes: (_, { shape, splits }) => [[splits, ...shape]],
+  shapes: (_, { shape, splits }) => [splits === 1 ? shape : [splits, ...shape]],
   kernel: (node, { software, subgroupSize }: Tuning) => ({
     ...(software && subgroupSize > 0 ? weightStripKernel(node, subgroupSize) : weightTileKernel(node)),
     flops: conv2dFlops(node.inputs[1]!.shape, node.attrs.shape),
@@ -91,13 +91,14 @@ function weightSplits([B, , YH, YW]: Shape, [O, C, KH, KW]: Shape): number {
 
 /** dw of conv2d: pixels are many and weights few, so shares of the pixels are summed apart and then together. */
 export function conv2dBackwardWeight(dy: Tensor, x: Tensor, shape: Shape, options: Required<Conv2dOptions>): Tensor {
-  const partial = addNode(weightOp, [x, dy], { ...options, shape, splits: weightSplits(dy.shape, shape) });
-  return sumLeading(partial, shape);
+  const splits = weightSplits(dy.shape, shape);
+  const partial = addNode(weightOp, [x, dy], { ...options, shape, splits });
+  return splits === 1 ? partial : sumLeading(partial, shape);
 }
 
 const biasOp: Op<{ readonly splits: number }> = {
   name: 'conv2dBackwardBias',
-  shapes: ([dy], { splits }) => [[splits, dy!.shape[1]!]],
+  shapes: ([dy], { splits }) => [splits === 1 ? [dy!.shape[1]!] : [splits, dy!.shape[1]!]],
   kernel: ({ inputs, attrs: { splits } }, { workgroupSize: WG }) => {
     const [B, O, H, W] = inputs[0]!.shape as [number, number, number, number];
     return { code: biasCode, constants: { WG }, dims: [B, O, H * W, ceilDiv(H * W, splits)], workgroups: [O, splits, 1], flops: B * O * H * W };
@@ -107,5 +108,7 @@ const biasOp: Op<{ readonly splits: number }> = {
 /** db of conv2d: [O], the sum of dy [B, O, H, W] over images and pixels. */
 export function conv2dBackwardBias(dy: Tensor): Tensor {
   const [, O, H, W] = dy.shape as [number, number, number, number];
-  return sumLeading(addNode(biasOp, [dy], { splits: ceilDiv(H * W, 16384) }), [O]);
+  const splits = ceilDiv(H * W, 16384);
+  const partial = addNode(biasOp, [dy], { splits });
+  return splits === 1 ? partial : sumLeading(partial, [O]);
 }

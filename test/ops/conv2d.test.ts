@@ -61,16 +61,16 @@ check('many pixels', [1, 2, 29, 37], 3, 3, { stride: 1, padding: 'reflect' });
 check('many pixels', [2, 2, 19, 26], 3, 1, { stride: 1, padding: 'zeros' });
 
 for (const [what, x, w, options] of [
-  ['channels', [1, 3, 8, 8], [4, 2, 3, 3], {}],
-  ['window', [1, 3, 8, 8], [4, 3, 4, 4], {}],
-  ['window', [1, 3, 8, 8], [4, 3, 3, 1], {}],
-  ['4 axes', [3, 8, 8], [4, 3, 3, 3], {}],
-  ['reflect', [1, 3, 8, 3], [4, 3, 7, 7], { padding: 'reflect' }],
+  ['channels differ: x is [1, 3, 8, 8], w is [4, 2, 3, 3]', [1, 3, 8, 8], [4, 2, 3, 3], {}],
+  ['window must be 1, 3, 5 or 7 wide and high: w is [4, 3, 4, 4]', [1, 3, 8, 8], [4, 3, 4, 4], {}],
+  ['window must be 1, 3, 5 or 7 wide and high: w is [4, 3, 3, 1]', [1, 3, 8, 8], [4, 3, 3, 1], {}],
+  ['x must have 4 axes, got [3, 8, 8]', [3, 8, 8], [4, 3, 3, 3], {}],
+  ['too small to reflect 3 pixels: x is [1, 3, 8, 3]', [1, 3, 8, 3], [4, 3, 7, 7], { padding: 'reflect' }],
 ] as const) {
   test(`conv2d refuses ${x} with ${w}`, async () => {
     const g = createEngine(await testDevice()).graph();
     assert.throws(() => conv2d(g.input('x', x), g.input('w', w), undefined, options),
-      (e: Error) => e instanceof ShapeError && e.message.startsWith('conv2d: ') && e.message.includes(what) && e.message.includes(`[${x.join(', ')}]`));
+      (e: Error) => e instanceof ShapeError && e.message.startsWith('conv2d: ') && e.message.includes(what));
   });
 }
 
