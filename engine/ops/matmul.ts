@@ -1,4 +1,5 @@
 /** Batched matrix products, and the launch that all matrix products share. */
+import { MAX_GRID } from '../../shaders/common.js';
 import { GPU_TILE, matmulLanes, matmulTiled, type RegisterTile } from '../../shaders/matmul.js';
 import { plainEpilogue, type Product } from '../../shaders/tile.js';
 import { addNode, type Op, type Tensor } from '../graph.js';
@@ -60,6 +61,7 @@ const matmulOp: Op<Required<MatmulOptions>> = {
     const { M, N, K, axes, sharedA, sharedB } = sizesOf(a!, b!, attrs);
     if (!sharedA && !sharedB && !sameShape(leading(a!.shape), leading(b!.shape))) throw new ShapeError(`matmul: leading axes differ: ${both}`);
     if (b!.shape.at(attrs.transposeB ? -1 : -2) !== K) throw new ShapeError(`matmul: inner sizes differ: ${both}`);
+    if (sizeOf(axes) > MAX_GRID) throw new ShapeError(`matmul: at most ${MAX_GRID} matrices: ${both}`);
     return [[...axes, M, N]];
   },
   // Any size may be that of an image, so none may choose the kernel: loads of 4 floats are out.
@@ -86,6 +88,7 @@ const sumTo = (gradient: Tensor, shape: Shape): Tensor => (gradient.shape.length
 export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = false }: MatmulOptions = {}): Tensor {
   const attrs = { transposeA, transposeB };
   if (b.shape.length !== 2 || a.shape.length <= 2 || transposeA) return addNode(matmulOp, [a, b], attrs);
+  matmulOp.shapes([a, b], attrs); // an error should show a as it was given
   // One matrix for all rows of the batch: a single product with more rows, and a single one for each gradient.
   const K = a.shape.at(-1)!;
   const c = addNode(matmulOp, [reshape(a, [sizeOf(a.shape) / K, K]), b], attrs);

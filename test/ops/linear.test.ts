@@ -56,6 +56,12 @@ for (const [name, activation] of Object.entries({ gelu, quickGelu })) {
   }));
 }
 
+test('linear, gelu, linear', () => checkOp({
+  inputs: { x: [2, 9, 12], w: [20, 12], b: [20], v: [8, 20] },
+  build: ({ x, w, b, v }) => linear(gelu(linear(x!, w!, b!)), v!),
+  reference: ({ x, w, b, v }) => reference(reference(x!, w!, b!).map(references.gelu), v!, new Float64Array(8)),
+}));
+
 test('linear, residual on either side', () => checkOp({
   inputs: { x: [2, 9, 12], w: [20, 12], b: [20], v: [20, 12], r: [2, 9, 20] },
   build: ({ x, w, b, v, r }) => add(linear(x!, v!), add(r!, linear(x!, w!, b!))),
@@ -84,6 +90,13 @@ test('an activation is fused, and keeps its input when something else needs it',
     const loss = sum(mul(z, g.constant(new Float32Array(40).fill(0.5), [5, 8])));
     return { loss, dx: gradients(loss, [x])[0]! };
   }), ['linearActivation', 'mul', 'sum', 'sumBackward', 'mul', 'geluBackward', 'linearBackwardInput']);
+});
+
+test('the gradient of an activation is fused into the layer behind it, whose weights need none', async () => {
+  assert.equal(await launchesOf((g, x, y) => {
+    const z = linear(gelu(y), g.input('v', [4, 8]));
+    return { z, dx: gradients(sum(z), [x])[0]! };
+  }), ['linearActivation', 'linear', 'sumBackward', 'linearBackwardActivation', 'linearBackwardInput']);
 });
 
 test('a residual is fused unless the layer itself is needed or shapes differ', async () => {
