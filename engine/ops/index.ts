@@ -1,5 +1,6 @@
 /** Every op, by PyTorch's names. */
 export { adam, adamHyper, type AdamSettings } from './adam.js';
+export { attention } from './attention.js';
 export { batchnorm } from './batchnorm.js';
 export { add, mul, scale, sub } from './binary.js';
 export { blur } from './blur.js';
@@ -12,6 +13,7 @@ export { linear } from './linear.js';
 export { matmul, type MatmulOptions } from './matmul.js';
 export { mse } from './mse.js';
 export { normalize } from './normalize.js';
+export { patchEmbed, patchify } from './patchify.js';
 export { resize, shorterSideSize, type ResizeOptions } from './resize.js';
 export { softmax } from './softmax.js';
 export { mean, sum, sumLeading } from './sum.js';

@@ -1,5 +1,5 @@
 /** A generator's parameters in one flat buffer, so that the optimiser is one launch for the whole model. */
-import { alignedSize, sizeOf, view, type Graph, type Shape, type Tensor } from '../../engine/index.js';
+import { alignedSize, leakyRelu, sizeOf, view, type Graph, type Shape, type Tensor } from '../../engine/index.js';
 import type { Random } from '../random.js';
 import type { Weight, Weights } from '../vit/config.js';
 
@@ -17,11 +17,17 @@ export interface ParameterSpec {
 
 export interface Generator {
   readonly parameters: readonly ParameterSpec[];
-  /** The picture [1, 3, H, W] in 0..1 for a photo of the same size. `p` gives parameters by name; convolutions that feed a norm ask for no bias. */
-  readonly forward: (p: (name: string) => Tensor, x: Tensor) => Tensor;
+  /**
+   * The picture [1, 3, H, W] in 0..1 for a photo of the same size. `p` gives parameters by name; convolutions that feed a norm
+   * ask for no bias. `activate` stands behind every norm; LeakyReLU of slope 0.2 unless told otherwise.
+   */
+  readonly forward: (p: (name: string) => Tensor, x: Tensor, activate?: (x: Tensor) => Tensor) => Tensor;
   /** @throws Error when the generator cannot take images of this size, with the smallest it can */
   readonly checkSize: (height: number, width: number) => void;
 }
+
+/** The activation of the published generators. */
+export const leaky = (x: Tensor): Tensor => leakyRelu(x, 0.2);
 
 /** Where a trained parameter lies in the flat buffer. */
 export interface Slice extends ParameterSpec {

@@ -1,6 +1,6 @@
 /** The paper's generator (omerbt/Splice): an hourglass whose scales concatenate a 1x1 skip branch with the upsampled deeper branch. */
-import { batchnorm, concat, conv2d, crop, leakyRelu, sigmoid, upsample2x, type Tensor } from '../../engine/index.js';
-import { convSpec, normSpec, type Generator } from './parameters.js';
+import { batchnorm, concat, conv2d, crop, sigmoid, upsample2x, type Tensor } from '../../engine/index.js';
+import { convSpec, leaky, normSpec, type Generator } from './parameters.js';
 
 export interface SkipOptions {
   /** Channels of each scale on the way down and up, outermost first. */
@@ -13,10 +13,6 @@ export interface SkipOptions {
   readonly padding?: 'zeros' | 'reflect';
   readonly inputChannels?: number;
 }
-
-/** Batch norm with the image's own statistics, then LeakyReLU of slope 0.2; one launch after fusion. */
-export const normActivate = (p: (name: string) => Tensor, norm: string, x: Tensor): Tensor =>
-  leakyRelu(batchnorm(x, p(`${norm}.weight`), p(`${norm}.bias`)), 0.2);
 
 /** Both branches cropped centrally to the smaller of the two, one after the other along the channels. */
 function concatCropped(a: Tensor, b: Tensor): Tensor {
@@ -46,16 +42,16 @@ export function skipNetwork({
     ];
   });
 
-  const forward = (p: (name: string) => Tensor, image: Tensor): Tensor => {
+  const forward: Generator['forward'] = (p, image, activate = leaky) => {
+    const norm = (name: string, x: Tensor): Tensor => batchnorm(x, p(`${name}.weight`), p(`${name}.bias`));
     const layer = (name: string, x: Tensor, stride: 1 | 2 = 1): Tensor =>
-      normActivate(p, `${name}.bn`, conv2d(x, p(`${name}.conv.weight`), undefined, { stride, padding }));
+      activate(norm(`${name}.bn`, conv2d(x, p(`${name}.conv.weight`), undefined, { stride, padding })));
     const level = (i: number, x: Tensor): Tensor => {
       const s = `scale.${i}`;
       const side = layer(`${s}.skip`, x);
       const deep = layer(`${s}.down2`, layer(`${s}.down1`, x, 2));
       const merged = concatCropped(side, upsample2x(i + 1 < depth ? level(i + 1, deep) : deep));
-      const normed = batchnorm(merged, p(`${s}.merge.bn.weight`), p(`${s}.merge.bn.bias`));
-      return layer(`${s}.up2`, layer(`${s}.up1`, normed));
+      return layer(`${s}.up2`, layer(`${s}.up1`, norm(`${s}.merge.bn`, merged)));
     };
     return sigmoid(conv2d(level(0, image), p('rgb.conv.weight'), p('rgb.conv.bias'), { padding }));
   };

@@ -1,7 +1,6 @@
 /** The reproduction's generator (Splice-transfer): a UNet of double convolutions with reflect padding. */
-import { concat, conv2d, pad, sigmoid, upsample2x, type Tensor } from '../../engine/index.js';
-import { convSpec, normSpec, type Generator, type ParameterSpec } from './parameters.js';
-import { normActivate } from './skip.js';
+import { batchnorm, concat, conv2d, pad, sigmoid, upsample2x, type Tensor } from '../../engine/index.js';
+import { convSpec, leaky, normSpec, type Generator, type ParameterSpec } from './parameters.js';
 
 export interface UnetOptions {
   readonly down?: readonly [number, number, number, number, number];
@@ -40,9 +39,9 @@ export function unet({ down = [16, 32, 64, 128, 128], up = down, skip = 4, input
     ...convSpec('rgb.conv', 3, up[0], 1, false),
   ];
 
-  const forward = (p: (name: string) => Tensor, image: Tensor): Tensor => {
+  const forward: Generator['forward'] = (p, image, activate = leaky) => {
     const layer = (conv: string, norm: string, x: Tensor, stride: 1 | 2 = 1): Tensor =>
-      normActivate(p, norm, conv2d(x, p(`${conv}.weight`), undefined, { stride, padding: 'reflect' }));
+      activate(batchnorm(conv2d(x, p(`${conv}.weight`), undefined, { stride, padding: 'reflect' }), p(`${norm}.weight`), p(`${norm}.bias`)));
     const double = (name: string, x: Tensor, stride: 1 | 2 = 1): Tensor =>
       layer(`${name}.double_conv.3`, `${name}.double_conv.4`, layer(`${name}.double_conv.0`, `${name}.double_conv.1`, x, stride));
     const features = [image];

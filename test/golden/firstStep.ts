@@ -1,0 +1,51 @@
+/**
+ * The first step's losses on real photos, for first_step.py to put beside PyTorch's: generator weights from the formula, no
+ * augmentation, no optimiser. Writes the two photos as read to OUT and prints the losses of both recipes as JSON.
+ *
+ *     node dist/test/golden/firstStep.js STRUCTURE APPEARANCE MODEL SIDE OUT
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createEngine } from '../../engine/index.js';
+import { openDevice } from '../../cli/device.js';
+import { readPhoto } from '../../cli/image.js';
+import { loadVit } from '../../cli/weights.js';
+import { flatten, layoutOf } from '../../model/generators/parameters.js';
+import { defaultOptions, type RecipeName } from '../../model/options.js';
+import { recipes } from '../../model/recipes.js';
+import { serializeSafetensors } from '../../model/safetensors.js';
+import { names, stepGraph, type Setting } from '../../model/steps.js';
+import { uploadVit } from '../../model/vit/vit.js';
+import { formulaGenerator } from '../helpers/models.js';
+
+const [structurePath, appearancePath, modelPath, side, out] = process.argv.slice(2) as [string, string, string, string, string];
+const photo = async (path: string) => (await readPhoto(path, { shorterSide: Number(side) })).image;
+const [structure, appearance] = [await photo(structurePath), await photo(appearancePath)];
+const { vit } = await loadVit(modelPath);
+mkdirSync(out, { recursive: true });
+writeFileSync(join(out, 'photos.safetensors'), serializeSafetensors(new Map(
+  Object.entries({ structure, appearance }).map(([name, { height, width, data }]) => [name, { shape: [1, 3, height, width], data }]))));
+
+const { device } = await openDevice();
+
+async function firstLosses(recipe: RecipeName, tag: string): Promise<number[]> {
+  const engine = createEngine(device);
+  const generator = recipes[recipe].generator();
+  const layout = layoutOf(generator);
+  const setting: Setting = { vit, generator, layout, structure, appearance, options: { ...defaultOptions, recipe } };
+  uploadVit(engine, vit);
+  for (const [name, { height, width, data }] of [[names.structure, structure], [names.appearance, appearance]] as const) {
+    engine.writeParameter(name, [1, 3, height, width], data);
+  }
+  engine.writeParameter(names.weights, [layout.size], flatten(layout, formulaGenerator(generator, tag)));
+  const { losses } = stepGraph(engine.graph(), { kind: 'uncropped' }, setting);
+  const program = await engine.compile({ losses: losses! });
+  program.write('weights', [1, 10, 1]);
+  program.run();
+  const values = [...(await program.read('losses'))];
+  engine.destroy();
+  return values;
+}
+
+const result = { splice: await firstLosses('splice', 'first.skip'), 'splice-transfer': await firstLosses('splice-transfer', 'first.unet') };
+process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit(0));

@@ -1,0 +1,100 @@
+/** A whole run on a small ViT: the same seed gives the same run, new crop sizes no pipelines, long runs no memory. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { createEngine, Graph, schedule, type Engine } from '../../engine/index.js';
+import { layoutOf } from '../../model/generators/parameters.js';
+import { defaultOptions, type SpliceOptions } from '../../model/options.js';
+import { recipes } from '../../model/recipes.js';
+import { startSplice } from '../../model/splice.js';
+import { stepGraph, type Setting } from '../../model/steps.js';
+import { testDevice } from '../helpers/device.js';
+import { testImage } from '../helpers/golden.js';
+import { formulaVit } from '../helpers/models.js';
+
+const vit = formulaVit('probe8', 'run', 0.5);
+const image = (name: string, height: number, width: number) => ({ width, height, data: testImage(name, height, width) });
+const [structure, appearance] = [image('run.a', 40, 48), image('run.b', 42, 40)];
+const options = (change: Partial<SpliceOptions> = {}): SpliceOptions => ({ ...defaultOptions, vitSize: 32, warmStart: 0, ...change });
+const fresh = async (): Promise<Engine> => createEngine(await testDevice(), { poison: true });
+
+/** Losses of some steps and the final picture. */
+async function run(steps: number, change: Partial<SpliceOptions> = {}) {
+  const engine = await fresh();
+  const splice = await startSplice(engine, vit, structure, appearance, options(change));
+  const losses = [];
+  for (let i = 0; i < steps; i++) {
+    await splice.step();
+    losses.push(await splice.losses());
+  }
+  const picture = await splice.result();
+  splice.destroy();
+  engine.destroy();
+  return { losses, picture };
+}
+
+for (const recipe of ['splice', 'splice-transfer'] as const) {
+  test(`${recipe}: the same seed gives the same run to the last bit, another seed another`, async () => {
+    const [first, again, other] = [await run(4, { recipe }), await run(4, { recipe }), await run(4, { recipe, seed: 2 })];
+    assert.equal(again.losses, first.losses);
+    assert.equal([...again.picture.data], [...first.picture.data]);
+    assert.not.equal(other.losses, first.losses);
+    assert.ok(first.picture.data.every((v) => v >= 0 && v <= 1));
+    assert.is(first.picture.data.length, 3 * 40 * 48);
+  });
+}
+
+test('the warm start learns to hand the photos through, before the method begins', async () => {
+  const engine = await fresh();
+  const splice = await startSplice(engine, vit, structure, appearance, options({ warmStart: 12 }));
+  const totals = [];
+  for (let i = 0; i < 12; i++) {
+    assert.equal(await splice.step(), { phase: 'warm-start', step: i });
+    totals.push((await splice.losses()).total);
+  }
+  assert.ok(totals.at(-1)! < 0.7 * totals[0]!, `reconstruction went from ${totals[0]} to ${totals.at(-1)}`);
+  assert.equal(await splice.step(), { phase: 'train', step: 0 });
+  assert.is(splice.stepsDone, 1);
+});
+
+test('the first step of the paper\'s recipe is the appearance loss alone, with the whole image beside the crops', async () => {
+  const { losses } = await run(2, { lambdaAppearance: 10 });
+  const [first, second] = losses;
+  assert.ok(first!.total > 10 * first!.appearance, 'the whole image adds to it');
+  const weighted = second!.structure + 10 * second!.appearance + second!.identity;
+  assert.ok(Math.abs(second!.total - weighted) < 1e-5 * weighted);
+});
+
+test('training lowers the loss', async () => {
+  const { losses } = await run(40, { recipe: 'splice-transfer' });
+  const mean = (from: number): number => losses.slice(from, from + 8).reduce((sum, l) => sum + l.total, 0) / 8;
+  assert.ok(mean(32) < 0.8 * mean(1), `total went from ${mean(1)} to ${mean(32)}`);
+});
+
+test('new crop sizes create no pipelines; memory after 200 steps is that after 20', async () => {
+  const engine = await fresh();
+  const splice = await startSplice(engine, vit, structure, appearance, options());
+  for (let i = 0; i < 20; i++) await splice.step();
+  await splice.sync();
+  const [pipelines, held] = [engine.pipelines.size(), engine.buffers.heldBytes()];
+  const rss = process.memoryUsage().rss;
+  for (let i = 20; i < 200; i++) await splice.step();
+  await splice.sync();
+  assert.is(engine.pipelines.size(), pipelines);
+  assert.is(engine.buffers.heldBytes(), held);
+  const grown = (process.memoryUsage().rss - rss) / 2 ** 20;
+  assert.ok(grown < 150, `the process grew by ${grown.toFixed(0)} MiB`);
+});
+
+test('one ViT pass per image: four forward and two backward a step, two images at a time; the last block for the CLS row', () => {
+  const generator = recipes.splice.generator();
+  const setting: Setting = { vit, generator, layout: layoutOf(generator), structure, appearance, options: options() };
+  const plan = schedule(Object.values(stepGraph(new Graph(), { kind: 'crops', structure: 40, appearance: 40, whole: false }, setting)));
+  const images = (op: string): number[] => plan.launches.filter((n) => n.op.name === op).map((n) => n.outputs[0]!.shape[0]!);
+  const inner = vit.config.depth - 1;
+  assert.equal(images('patchify'), [2, 2], 'four images go in');
+  assert.equal(images('attention'), Array(2 * inner).fill(2));
+  assert.equal(images('attentionCls'), [2, 2]);
+  assert.equal(images('attentionBackward'), Array(inner).fill(2), 'only generated images need gradients');
+});
+
+test.run();
