@@ -50,9 +50,10 @@ ${each(G, (n) => `  let q${n} = SCALE * LOG2E * load_qkv(q_start, ${n}u); var y$
       tile_v[i] = load_qkv(start + C, i % G);
     }
     workgroupBarrier();
-    let count = min(KEYS, T - t);
+    let end = min(t + KEYS, T);
     var top = peak;
-    for (var j = 0u; j < count; j++) {
+    for (var key = t; key < end; key++) {
+      let j = key - t;
       var products = vec4f();
 ${each(G, (n) => `      products += q${n} * tile_k[j * G + ${n}u];`)}
       let score = products.x + products.y + products.z + products.w;
@@ -63,7 +64,8 @@ ${each(G, (n) => `      products += q${n} * tile_k[j * G + ${n}u];`)}
     peak = top;
     total *= fade;
 ${each(G, (n) => `    y${n} *= fade;`)}
-    for (var j = 0u; j < count; j++) {
+    for (var key = t; key < end; key++) {
+      let j = key - t;
       let p = exp2(scores[j * ${TILE_ROWS}u + lane] - peak);
       total += p;
 ${each(G, (n) => `      y${n} += p * tile_v[j * G + ${n}u];`)}
@@ -117,11 +119,11 @@ ${each(R, (i) => `
     total${i} = total${i} * fade${i} + p${i};
     peak${i} = top${i};
 ${each(G, (n) => `    y${i}_${n} *= fade${i};`)}`)}
-    for (var l = 0u; l < LANES; l++) {
-      let v_start = row_start(token + min(t + l, T - 1u), 3u, 2u, head);
+    for (var key = t; key < min(t + LANES, T); key++) {
+      let v_start = row_start(token + key, 3u, 2u, head);
 ${each(G, (n) => `      let v${n} = load_qkv(v_start, lane + ${n}u * LANES);`)}
 ${each(R, (i) => `
-      let w${i} = subgroupShuffle(p${i}, l);
+      let w${i} = subgroupShuffle(p${i}, key - t);
 ${each(G, (n) => `      y${i}_${n} += w${i} * v${n};`)}`)}
     }
   }

@@ -3,7 +3,7 @@ import { each, each2, groupsPerLane, headArray, headLayout, headLoad, headStore 
 import { wgsl } from './wgsl.js';
 
 /** Queries or keys of a workgroup: of one subgroup, and of the tiled kernel (four threads each). */
-export const BACKWARD_SUBGROUP_ROWS = 8;
+export const BACKWARD_SUBGROUP_ROWS = 4;
 export const BACKWARD_TILE_ROWS = 16;
 
 /** delta = sum of dy y over a head's elements; a thread per head and token. */
@@ -109,7 +109,9 @@ ${each2(parts.length, G, (m, n) => `  var d${m}_${n} = vec4f();`)}
       tile_1[i] = load_${column[1]}(column_token, head, i % G);
     }
     workgroupBarrier();
-    for (var j = 0u; j < COLUMNS; j++) {
+    let end = min(t + COLUMNS, T);
+    for (var column = t; column < end; column++) {
+      let j = column - t;
       var product_0 = vec4f();
       var product_1 = vec4f();
 ${each2(2, G, (m, n) => `      product_${m} += r${m}_${n} * tile_${m}[j * G + own + ${4 * n}u];`)}
@@ -117,16 +119,17 @@ ${each2(2, G, (m, n) => `      product_${m} += r${m}_${n} * tile_${m}[j * G + ow
       part_1[parts + 4u * j + own] = whole(product_1);
     }
     workgroupBarrier();
-    for (var j = own; j < COLUMNS; j += 4u) {
-      let at = parts + 4u * j;
-      let query = stats + min(${row[0] === 'q' ? 'row' : 't + j'}, T - 1u);
-      let p = select(0.0, probability(part_0[at] + part_0[at + 1u] + part_0[at + 2u] + part_0[at + 3u], query), t + j < T);
+    for (var column = t + own; column < end; column += 4u) {
+      let at = parts + 4u * (column - t);
+      let query = stats + ${row[0] === 'q' ? 'min(row, T - 1u)' : 'column'};
+      let p = probability(part_0[at] + part_0[at + 1u] + part_0[at + 2u] + part_0[at + 3u], query);
       let ds = score_gradient(p, part_1[at] + part_1[at + 1u] + part_1[at + 2u] + part_1[at + 3u], query);
       part_0[at] = ds;
       part_1[at] = p;
     }
     workgroupBarrier();
-    for (var j = 0u; j < COLUMNS; j++) {
+    for (var column = t; column < end; column++) {
+      let j = column - t;
 ${each(parts.length, (m) => `
       let w${m} = part_${m}[parts + 4u * j];
 ${each(G, (n) => `      d${m}_${n} += w${m} * tile_${m}[j * G + own + ${4 * n}u];`)}`)}
@@ -171,11 +174,10 @@ ${each(R, (i) => `      product${m}_${i} += dot(subgroupShuffle(r${m}_${i}_${n},
 ${each(R, (i) => `
     let p${i} = select(0.0, probability(product0_${i}, stats + ${row[0] === 'q' ? `row${i}` : 'column'}), t + lane < T);
     let ds${i} = score_gradient(p${i}, product1_${i}, stats + ${row[0] === 'q' ? `row${i}` : 'column'});`)}
-    for (var l = 0u; l < LANES; l++) {
-      let other = token + min(t + l, T - 1u);
-${each2(M, G, (m, n) => `      let e${m}_${n} = load_${column[m]!}(other, head, lane + ${n}u * LANES);`)}
+    for (var other = t; other < min(t + LANES, T); other++) {
+${each2(M, G, (m, n) => `      let e${m}_${n} = load_${column[m]!}(token + other, head, lane + ${n}u * LANES);`)}
 ${each2(M, R, (m, i) => `
-      let w${m}_${i} = subgroupShuffle(${['ds', 'p'][m]!}${i}, l);
+      let w${m}_${i} = subgroupShuffle(${['ds', 'p'][m]!}${i}, other - t);
 ${each(G, (n) => `      d${m}_${i}_${n} += w${m}_${i} * e${m}_${n};`)}`)}
     }
   }
