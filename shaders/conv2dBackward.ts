@@ -1,6 +1,7 @@
 /** Gradients of a convolution by its input, weight and bias. */
 import { workgroupSum } from './common.js';
-import { lines, STRIP, stripChannels, tileProduct, type Gather } from './conv2d.js';
+import { lines, STRIP, stripChannels, type Gather } from './conv2d.js';
+import { tileProduct } from './tileProduct.js';
 import { wgsl } from './wgsl.js';
 
 /**
@@ -20,6 +21,7 @@ fn inside(at: i32, size: u32) -> i32 { return select(-1, at, at >= 0 && at < i32
   return { geometry, taps: Math.ceil(K / stride), column: (q, t) => q - t };
 }
 
+/** Lanes that share a row of `reflectFold`. */
 const FOLD_LANES = 32;
 
 /** dx[i] = sum of the gradient of the padded image over all places that mirror pixel i: itself and up to two per axis. */
@@ -29,6 +31,7 @@ struct Dims { H: i32, W: i32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> padded: array<f32>;    // [B C, H + 2 PAD, W + 2 PAD]
 @group(0) @binding(2) var<storage, read_write> dx: array<f32>;  // [B C, H, W]
+
 fn mirrored_before(i: i32) -> bool { return i > 0 && i <= PAD; }
 fn mirrored_after(i: i32, size: i32) -> bool { return i < size - 1 && i >= size - 1 - PAD; }
 fn images(i: i32, size: i32) -> u32 { return 1 + u32(mirrored_before(i)) + u32(mirrored_after(i, size)); }
@@ -59,6 +62,7 @@ const weightDims = wgsl`
 override O: u32;
 override C: u32;
 override K: u32;
+// STRIPS: strips in a row of pixels; SHARE: pixels (or strips) of a split
 struct Dims { B: u32, XH: u32, XW: u32, YH: u32, YW: u32, STRIPS: u32, SHARE: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> x: array<f32>;         // [B, C, XH, XW]

@@ -1,5 +1,6 @@
 /** Convolution with windows 1, 3, 5 and 7, stride 1 and 2, zero and reflect padding. */
-import { forwardGather, gatherStrips, gatherTiles, STRIP, stripChannels, tileSize, type Gather } from '../../shaders/conv2d.js';
+import { forwardGather, gatherStrips, gatherTiles, STRIP, stripChannels, type Gather } from '../../shaders/conv2d.js';
+import { tileSize } from '../../shaders/tileProduct.js';
 import { addNode, type Op, type Tensor } from '../graph.js';
 import { ceilDiv, linearGrid, type Kernel, type Tuning } from '../kernel.js';
 import { expectRank, ShapeError, showShape, type Shape } from '../shape.js';

@@ -1,0 +1,98 @@
+/** The main loop of implicit matrix products on GPUs: operands are looked up element by element, tiles of them lie in workgroup memory. */
+import { wgsl } from './wgsl.js';
+
+/** Threads of a workgroup of `tileProduct`; each has 4x4 elements of the tile. */
+export const TILE_THREADS = 64;
+
+/** Rows, columns and depth of the tile for a product with that many rows. Few rows get more columns; 32 must not be a quarter in vain. */
+export function tileSize(rows: number): { readonly TM: number; readonly TN: number; readonly KC: number } {
+  const whole = Math.ceil(rows / 32) * 32;
+  const TM = rows <= 4 ? 4 : rows <= 8 ? 8 : whole > 1.25 * rows ? 16 : 32;
+  return { TM, TN: (TILE_THREADS * 16) / TM, KC: TM === 4 ? 8 : 16 };
+}
+
+/**
+ * c[row, col] = sum over k in [begin, end) of a[row, k] b[k, col]: the main loop of an implicit matrix product, 4x4 per thread.
+ *
+ * `operands` declares the bindings and
+ *   fn place(group: vec3u) -> Place                         the workgroup's tile, its range of k, and which part of the whole it is
+ *   struct Step, fn step(p: Place, k: u32) -> Step          where k lies in both operands
+ *   struct Column, fn column(p: Place, col: u32) -> Column  where a column lies
+ *   fn load_a(row: u32, s: Step) -> f32, fn load_b(s: Step, c: Column) -> f32   anything beyond the last row and column
+ *   ROWS, and COLS if `alongDepth`                          sizes of the product
+ *   fn store(p: Place, row: u32, col: u32, value: f32)      ignores what lies beyond the edges
+ * `alongDepth`: b's neighbours in memory are neighbours in k, not in col.
+ */
+export const tileProduct = (operands: string, alongDepth: boolean): string => wgsl`
+override TM: u32;
+override TN: u32;
+override KC: u32;
+struct Place { row: u32, col: u32, begin: u32, end: u32, part: u32 }
+${operands}
+// Columns of four rows (of four columns) side by side: every thread writes whole vectors.
+var<workgroup> tile_a: array<vec4f, KC * TM / 4>;  // [KC, TM / 4]
+var<workgroup> tile_b: array<vec4f, KC * TN / 4>;  // [KC, TN / 4]
+
+fn quad_a(row: u32, s: Step) -> vec4f {
+  return vec4f(load_a(row, s), load_a(row + 1, s), load_a(row + 2, s), load_a(row + 3, s));
+}
+
+fn quad_b(s: Step, c: array<Column, 4>) -> vec4f {
+  return vec4f(load_b(s, c[0]), load_b(s, c[1]), load_b(s, c[2]), load_b(s, c[3]));
+}
+
+fn columns(p: Place, col: u32) -> array<Column, 4> {
+  return array<Column, 4>(column(p, col), column(p, col + 1), column(p, col + 2), column(p, col + 3));
+}
+
+@compute @workgroup_size(${TILE_THREADS})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let p = place(group);
+  let ty = lane / (TN / 4);
+  let tx = lane % (TN / 4);
+#if ${!alongDepth}
+  let mine = columns(p, p.col + 4 * tx);
+#endif
+  var acc0 = vec4f();
+  var acc1 = vec4f();
+  var acc2 = vec4f();
+  var acc3 = vec4f();
+  // What lies beyond the product's edges is left as it is in the tiles: it meets only sums that are not stored.
+  let quads_a = min(TM, ROWS - p.row + 3) / 4;
+  for (var from_k = p.begin; from_k < p.end; from_k += KC) {
+    let steps = min(KC, p.end - from_k);
+    let deep = lane % KC;
+    if (deep < steps) {
+      let s = step(p, from_k + deep);
+      for (var quad = lane / KC; quad < quads_a; quad += ${TILE_THREADS}u / KC) {
+        tile_a[deep * (TM / 4) + quad] = quad_a(p.row + 4 * quad, s);
+      }
+#if ${alongDepth}
+      let quads_b = min(TN, COLS - p.col + 3) / 4;
+      for (var quad = lane / KC; quad < quads_b; quad += ${TILE_THREADS}u / KC) {
+        tile_b[deep * (TN / 4) + quad] = quad_b(s, columns(p, p.col + 4 * quad));
+      }
+#endif
+    }
+#if ${!alongDepth}
+    for (var k = ty; k < steps; k += ${TILE_THREADS * 4}u / TN) {
+      tile_b[k * (TN / 4) + tx] = quad_b(step(p, from_k + k), mine);
+    }
+#endif
+    workgroupBarrier();
+    for (var k = 0u; k < steps; k++) {
+      let a = tile_a[k * (TM / 4) + ty];
+      let b = tile_b[k * (TN / 4) + tx];
+      acc0 = fma(vec4f(a.x), b, acc0);
+      acc1 = fma(vec4f(a.y), b, acc1);
+      acc2 = fma(vec4f(a.z), b, acc2);
+      acc3 = fma(vec4f(a.w), b, acc3);
+    }
+    workgroupBarrier();
+  }
+  var acc = array<vec4f, 4>(acc0, acc1, acc2, acc3);
+  let row = p.row + 4 * ty;
+  let rows = min(4, max(row, ROWS) - row);
+  for (var i = 0u; i < rows * 4; i++) { store(p, row + i / 4, p.col + 4 * tx + i % 4, acc[i / 4][i % 4]); }
+}
+`;
