@@ -1,6 +1,32 @@
-/** The WGSL itself, for other WebGPU programs: one module per op, forward kernels then backward. */
-export * as common from './common.js';
+/** The WGSL itself, for other WebGPU programs: one module per op, forward kernels then backward, and the fragments they share. */
+export * as activations from './activations.js';
+export * as adam from './adam.js';
+export * as attention from './attention.js';
+export * as attentionBackward from './attentionBackward.js';
+export * as attentionCls from './attentionCls.js';
+export * as batchnorm from './batchnorm.js';
 export * as binary from './binary.js';
+export * as blur from './blur.js';
+export * as colorJitter from './colorJitter.js';
+export * as common from './common.js';
+export * as concat from './concat.js';
+export * as conv2d from './conv2d.js';
+export * as conv2dBackward from './conv2dBackward.js';
 export * as copy from './copy.js';
+export * as layernorm from './layernorm.js';
+export * as linear from './linear.js';
+export * as matmul from './matmul.js';
+export * as mse from './mse.js';
+export * as normalize from './normalize.js';
+export * as patchify from './patchify.js';
+export * as pointwise from './pointwise.js';
+export * as resize from './resize.js';
+export * as rows from './rows.js';
+export * as selfSimilarity from './selfSimilarity.js';
+export * as softmax from './softmax.js';
 export * as sum from './sum.js';
+export * as tile from './tile.js';
+export * as unary from './unary.js';
+export * as upsample2x from './upsample2x.js';
+export * as window from './window.js';
 export { wgsl } from './wgsl.js';

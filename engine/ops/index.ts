@@ -1,6 +1,7 @@
 /** Every op, by PyTorch's names. */
 export { adam, adamHyper, type AdamSettings } from './adam.js';
 export { attention } from './attention.js';
+export { attentionCls } from './attentionCls.js';
 export { batchnorm } from './batchnorm.js';
 export { add, mul, scale, sub } from './binary.js';
 export { blur } from './blur.js';
@@ -15,6 +16,7 @@ export { mse } from './mse.js';
 export { normalize } from './normalize.js';
 export { patchEmbed, patchify } from './patchify.js';
 export { resize, shorterSideSize, type ResizeOptions } from './resize.js';
+export { selfSimilarity } from './selfSimilarity.js';
 export { softmax } from './softmax.js';
 export { mean, sum, sumLeading } from './sum.js';
 export { gelu, leakyRelu, quickGelu, sigmoid } from './unary.js';

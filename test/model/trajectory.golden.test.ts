@@ -11,9 +11,6 @@ import { testEngine } from '../helpers/device.js';
 import { golden, testImage } from '../helpers/golden.js';
 import { formulaGenerator, formulaVit } from '../helpers/models.js';
 
-/** Columns of the golden losses. */
-const TERMS = ['structure', 'appearance', 'identity', 'total'];
-
 async function compare(file: string, recipe: RecipeName, params: string): Promise<void> {
   const { meta, get } = golden(file);
   const { tag, steps, lr, size } = meta as { tag: string; steps: number; lr: number; size: number };
@@ -42,10 +39,11 @@ async function compare(file: string, recipe: RecipeName, params: string): Promis
   for (let i = 0; i < steps; i++) {
     step.write('hyper', adamHyper({ lr, betas: [0, 0.99], eps: 1e-8 }, i + 1));
     step.run();
-    // 2e-4 over the first three steps; later ones may drift as far as four times PyTorch's own float32 run does.
-    const tolerance = i < 3 ? 2e-4 : Math.max(2e-4, 4 * own[i]!);
-    const found = await step.read('losses');
-    TERMS.forEach((term, c) => assertClose(`${file} step ${i} ${term}`, [found[c]!], [expected[4 * i + c]!], tolerance));
+    // 2e-4 over the first three steps; later ones may be off by four times what PyTorch's own float32 run has been off by until
+    // then: a run that has parted from the exact one only comes near it again by chance.
+    const tolerance = i < 3 ? 2e-4 : 4 * Math.max(...own.slice(0, i + 1));
+    // The four columns structure, appearance, identity and total together, as PyTorch's own error was measured.
+    assertClose(`${file} step ${i}`, await step.read('losses'), expected.slice(4 * i, 4 * i + 4), tolerance);
   }
   const result = await engine.compile(resultGraph(engine.graph(), setting));
   result.run();

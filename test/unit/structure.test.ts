@@ -21,7 +21,7 @@ const importsOf = (file: string): string[] =>
 
 const rules: { readonly folder: string; readonly may: RegExp }[] = [
   { folder: 'shaders', may: /^shaders\// },
-  { folder: 'engine/ops', may: /^(engine\/(ops\/|graph\.js|kernel\.js|shape\.js|autodiff\.js)|shaders\/)/ },
+  { folder: 'engine/ops', may: /^(engine\/(ops\/|graph\.js|kernel\.js|shape\.js)|shaders\/)/ },
   { folder: 'engine', may: /^(engine|shaders)\// },
   { folder: 'model', may: /^(model\/|engine\/index\.js)/ },
   { folder: 'cli', may: /^(cli|model)\/|^engine\/index\.js|^(node:|webgpu$|pngjs$|sharp$|commander$)/ },
@@ -37,9 +37,10 @@ for (const { folder, may } of rules) {
   });
 }
 
-const fragments = ['shaders/common.ts', 'shaders/wgsl.ts', 'shaders/index.ts', 'shaders/activations.ts'];
-/** Ops without a launch have no shader. */
-const withoutShader = ['engine/ops/index.ts', 'engine/ops/view.ts'];
+/** What several kernels share is no op. */
+const fragments = ['common', 'wgsl', 'index', 'activations', 'pointwise', 'rows', 'heads', 'tile', 'tileProduct'].map((name) => `shaders/${name}.ts`);
+/** Ops without a launch have no shader, and what several ops share is none. */
+const withoutShader = ['index', 'view', 'pointwise', 'rows', 'heads'].map((name) => `engine/ops/${name}.ts`);
 
 test('every op has its kernel, its op file and its test under one name', () => {
   for (const file of sources('engine/ops').filter((f) => !withoutShader.includes(f))) {

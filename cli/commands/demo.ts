@@ -1,0 +1,37 @@
+/** `splice-gpu demo`: a transfer between two landscapes that the project drew itself, with the model it ships. */
+import { Command } from 'commander';
+import { join } from 'node:path';
+import { defaultOptions } from '../../model/options.js';
+import { packageRoot } from '../files.js';
+import { whole } from '../numbers.js';
+import type { TransferOptions } from '../transfer.js';
+
+interface Parsed {
+  readonly out: string;
+  readonly steps: number;
+  readonly size: number;
+  readonly seed: number;
+  readonly json?: boolean;
+}
+
+const EXAMPLE = `
+A green valley at noon takes the look of snowy peaks at dusk. Small on purpose: it finishes in minutes without a GPU.
+
+Example:
+  $ splice-gpu demo --out out/demo`;
+
+const scene = (name: string): string => join(packageRoot, 'cli/demo', `${name}.png`);
+
+export const demoCommand = (run: (options: TransferOptions) => Promise<void>): Command =>
+  new Command('demo')
+    .description('transfer a small pair of drawn landscapes, as a first look')
+    .option('--out <dir>', 'folder for the results; an earlier demo there is replaced', 'out/demo')
+    .option('--steps <count>', 'optimiser steps', whole(1), 200)
+    .option('--size <pixels>', 'shorter side of the pictures', whole(40, 256), 96)
+    .option('--seed <number>', 'seed of the weights and crops', whole(0), defaultOptions.seed)
+    .option('--json', 'print the summary as one JSON object on stdout')
+    .addHelpText('after', EXAMPLE)
+    .action(({ out, steps, size, seed, json }: Parsed) => run({
+      structure: scene('valley'), appearance: scene('peaks'), out, model: 'untrained', vit: {}, size, saveEvery: 50, force: true, json: json ?? false,
+      splice: { ...defaultOptions, steps, seed, vitSize: 96 },
+    }));
