@@ -101,7 +101,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let token = group.z * T;
   let head = group.y;
   let first = group.x * ${R}u;
-${each2(R, G, (i, n) => `  let q${i}_${n} = SCALE * LOG2E * load_qkv(row_start(token + min(first + ${i}u, T - 1u), 3u, 0u, head), lane + ${n}u * LANES); var y${i}_${n} = vec4f();`)}
+${each2(R, G, (i, n) => `
+  let q${i}_${n} = SCALE * LOG2E * load_qkv(row_start(token + min(first + ${i}u, T - 1u), 3u, 0u, head), lane + ${n}u * LANES);
+  var y${i}_${n} = vec4f();`)}
 ${each(R, (i) => `  var peak${i} = ${LOWEST}; var total${i} = 0.0;`)}
   for (var t = 0u; t < T; t += LANES) {
     let k_start = row_start(token + min(t + lane, T - 1u), 3u, 1u, head);
