@@ -3,6 +3,8 @@
 import { Command } from 'commander';
 import { createEngine } from '../engine/index.js';
 import type { startSplice as Start } from '../model/splice.js';
+import { bench } from './bench.js';
+import { benchCommand } from './commands/bench.js';
 import { demoCommand } from './commands/demo.js';
 import { doctorCommand } from './commands/doctor.js';
 import { transferCommand } from './commands/transfer.js';
@@ -42,6 +44,9 @@ async function main(argv: readonly string[]): Promise<number> {
   const commands = [
     transferCommand(runTransfer),
     demoCommand(runTransfer),
+    benchCommand(async (options) => {
+      code = await bench(options, openEngine, stdout);
+    }),
     doctorCommand(async (options) => {
       code = await doctor(options, stdout);
     }),

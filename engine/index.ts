@@ -5,7 +5,7 @@ export { DeviceLostError, KernelError, OutOfMemoryError } from './errors.js';
 export { addNode, Graph, labelOf, type Fused, type Node, type Op, type Tensor } from './graph.js';
 export { ceilDiv, f32Bits, linearGrid, type Kernel, type Tuning } from './kernel.js';
 export * from './ops/index.js';
-export { showProfile, type ProfileRow } from './profile.js';
+export { median, showProfile, type ProfileRow } from './profile.js';
 export { Program } from './program.js';
 export { schedule, showSchedule, type Schedule } from './schedule.js';
 export { ShapeError, showShape, sizeOf, type Shape } from './shape.js';

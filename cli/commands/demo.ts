@@ -1,8 +1,7 @@
 /** `splice-gpu demo`: a transfer between two landscapes that the project drew itself, with the model it ships. */
 import { Command } from 'commander';
-import { join } from 'node:path';
 import { defaultOptions } from '../../model/options.js';
-import { packageRoot } from '../files.js';
+import { scenePath } from '../demo/files.js';
 import { whole } from '../numbers.js';
 import type { TransferOptions } from '../transfer.js';
 
@@ -20,8 +19,6 @@ A green valley at noon takes the look of snowy peaks at dusk. Small on purpose: 
 Example:
   $ splice-gpu demo --out out/demo`;
 
-const scene = (name: string): string => join(packageRoot, 'cli/demo', `${name}.png`);
-
 export const demoCommand = (run: (options: TransferOptions) => Promise<void>): Command =>
   new Command('demo')
     .description('transfer a small pair of drawn landscapes, as a first look')
@@ -32,6 +29,6 @@ export const demoCommand = (run: (options: TransferOptions) => Promise<void>): C
     .option('--json', 'print the summary as one JSON object on stdout')
     .addHelpText('after', EXAMPLE)
     .action(({ out, steps, size, seed, json }: Parsed) => run({
-      structure: scene('valley'), appearance: scene('peaks'), out, model: 'untrained', vit: {}, size, saveEvery: 50, force: true, json: json ?? false,
+      structure: scenePath('valley'), appearance: scenePath('peaks'), out, model: 'untrained', vit: {}, size, saveEvery: 50, force: true, json: json ?? false,
       splice: { ...defaultOptions, steps, seed, vitSize: 96 },
     }));
