@@ -33,7 +33,7 @@ const rounded = (bytes: number): number => Math.max(16, Math.ceil(bytes / 16) * 
 
 export function createBuffers(device: GPUDevice, poison: boolean): Buffers {
   const parameters = new Map<string, Parameter>();
-  const constants = new Map<Float32Array, GPUBuffer>();
+  const constants = new Map<Float32Array | number, GPUBuffer>();
   const staging = new Map<number, GPUBuffer[]>();
   let pool: GPUBuffer[] = [];
   let version = 0;
@@ -83,11 +83,13 @@ export function createBuffers(device: GPUDevice, poison: boolean): Buffers {
       parameters.delete(name);
     },
     constant: (data) => {
-      let buffer = constants.get(data);
+      // Numbers come anew with every graph; tables are the same array each time.
+      const key = data.length === 1 ? data[0]! : data;
+      let buffer = constants.get(key);
       if (!buffer) {
         buffer = storage('constant', data.byteLength);
         device.queue.writeBuffer(buffer, 0, data as Float32Array<ArrayBuffer>);
-        constants.set(data, buffer);
+        constants.set(key, buffer);
       }
       return buffer;
     },

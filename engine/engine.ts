@@ -4,7 +4,7 @@ import { DeviceLostError, KernelError, OutOfMemoryError } from './errors.js';
 import { Graph, labelOf, type Tensor } from './graph.js';
 import type { Tuning } from './kernel.js';
 import { createPipelineCache, type PipelineCache } from './pipelines.js';
-import { bindingsOf, Program, writeDims, type Launch } from './program.js';
+import { bindingsOf, Program, type Launch } from './program.js';
 import { schedule } from './schedule.js';
 import { sizeOf, type Shape } from './shape.js';
 import { traitsOf, tuningFor } from './tuning.js';
@@ -49,11 +49,11 @@ export class Engine {
         plan.launches.map(async (node, i): Promise<Launch> => {
           const kernel = kernels[i]!;
           const bindings = bindingsOf(node, kernel);
-          return { node, kernel, bindings, pipeline: await this.pipelines.get(labelOf(node), kernel, bindings) };
+          return { node, kernel, bindings, workgroups: kernel.workgroups, pipeline: await this.pipelines.get(labelOf(node), kernel, bindings) };
         }),
       );
       return allocating(this.device, `program of ${launches.length} launches`, () => {
-        const program = new Program(this, outputs, plan, launches, writeDims(this, kernels));
+        const program = new Program(this, outputs, plan, launches);
         program.prepare();
         return program;
       });

@@ -9,4 +9,5 @@ export { median, showProfile, type ProfileRow } from './profile.js';
 export { Program } from './program.js';
 export { schedule, showSchedule, type Schedule } from './schedule.js';
 export { ShapeError, showShape, sizeOf, type Shape } from './shape.js';
+export type { Variant } from './variant.js';
 export { traitsOf, tuningFor, type DeviceTraits } from './tuning.js';

@@ -68,8 +68,14 @@ interface Alias {
   readonly offset: number;
 }
 
-/** Inserts copies where an input of a pack cannot be computed in place, and says which tensors lie inside others. */
-function aliases(nodes: readonly Node[]): { nodes: Node[]; alias: Map<Tensor, Alias> } {
+/** Nodes with the copies that packs need, and for each tensor the one whose memory it lies in, with the offset in elements. */
+export interface Layout {
+  readonly nodes: Node[];
+  readonly homeOf: (t: Tensor) => { readonly root: Tensor; readonly offset: number };
+}
+
+/** Inserts copies where an input of a pack cannot be computed in place, and finds out which tensors lie inside others. */
+export function layOut(nodes: readonly Node[]): Layout {
   const alias = new Map<Tensor, Alias>();
   const result: Node[] = [];
   const makerOf = new Map(nodes.flatMap((n) => n.outputs.map((t) => [t, n] as const)));
@@ -95,7 +101,16 @@ function aliases(nodes: readonly Node[]): { nodes: Node[]; alias: Map<Tensor, Al
     }
     result.push(node);
   }
-  return { nodes: result, alias };
+  const homeOf = (t: Tensor): { root: Tensor; offset: number } => {
+    let offset = 0;
+    let root = t;
+    for (let up = alias.get(root); up; up = alias.get(root)) {
+      offset += up.offset;
+      root = up.of;
+    }
+    return { root, offset };
+  };
+  return { nodes: result, homeOf };
 }
 
 /** Gives every storage without a home a slot: the largest first, each into the fullest slot it does not meet in time (arXiv 2001.03288, greedy by size). */
@@ -133,18 +148,13 @@ function peak(storages: readonly Storage[], launches: number): number {
  * written by a dispatch. Tensors in `keep` outlive the run and share with nobody.
  */
 export function planStorage(order: readonly Node[], keep: ReadonlySet<Tensor>): { nodes: Node[]; plan: Plan } {
-  const { nodes, alias } = aliases(order);
+  const { nodes, homeOf } = layOut(order);
   const storageOf = new Map<Tensor, Storage>();
   const storages: Storage[] = [];
   const kept = new Set<Storage>();
 
   const placeOf = (t: Tensor): Place => {
-    let offset = 0;
-    let root = t;
-    for (let up = alias.get(root); up; up = alias.get(root)) {
-      offset += up.offset;
-      root = up.of;
-    }
+    const { root, offset } = homeOf(t);
     let storage = storageOf.get(root);
     if (!storage) {
       const leaf = root.node.op.memory === 'leaf' ? root.node : undefined;

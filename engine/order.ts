@@ -60,12 +60,21 @@ function greedyOrder(nodes: readonly Node[]): Node[] {
 
 const total = (plan: Plan): number => plan.slots.reduce((sum, bytes) => sum + bytes, 0);
 
+export interface Ordered {
+  /** The nodes in order. */
+  readonly order: readonly Node[];
+  /** The same with the copies that the plan needs. */
+  readonly nodes: readonly Node[];
+  readonly plan: Plan;
+}
+
 /** The cheaper of the two orders, with its plan. */
-export function orderForMemory(nodes: readonly Node[], plan: (order: readonly Node[]) => { nodes: Node[]; plan: Plan }): { nodes: Node[]; plan: Plan } {
-  const greedy = plan(greedyOrder(nodes));
+export function orderForMemory(nodes: readonly Node[], plan: (order: readonly Node[]) => { nodes: Node[]; plan: Plan }): Ordered {
+  const planned = (order: readonly Node[]): Ordered => ({ order, ...plan(order) });
+  const greedy = planned(greedyOrder(nodes));
   const overwrites = nodes.some((n) => n.op.inPlace);
   if (overwrites && !keepsOrder(nodes)) return greedy;
-  const built = plan(nodes);
+  const built = planned(nodes);
   return total(greedy.plan) < total(built.plan) ? greedy : built;
 }
 

@@ -29,10 +29,10 @@ export async function profileLaunches(engine: Engine, launches: readonly Launch[
     for (let at = 0; at < launches.length; at += MOST_QUERIES / 2) run.push(...(await time(engine, launches.slice(at, at + MOST_QUERIES / 2))));
     runs.push(run);
   }
-  return launches.map(({ node, kernel }, i) => ({
+  return launches.map(({ node, kernel, workgroups }, i) => ({
     label: labelOf(node),
     op: node.op.name,
-    workgroups: kernel.workgroups,
+    workgroups,
     ms: median(runs.map((run) => run[i]!)),
     flops: kernel.flops ?? 0,
     bytes: [...new Set([...node.inputs, ...node.outputs])].reduce((sum, t) => sum + byteSize(t), 0),

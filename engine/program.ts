@@ -1,6 +1,5 @@
 /** A compiled program: bind groups made once, one pass and one submit per run. */
 import type { Engine } from './engine.js';
-import { OutOfMemoryError } from './errors.js';
 import { inputOp, labelOf, parameterOp, type LeafAttrs, type Node, type Tensor } from './graph.js';
 import type { Kernel } from './kernel.js';
 import { byteSize, type Storage } from './memory.js';
@@ -8,6 +7,7 @@ import type { Binding } from './pipelines.js';
 import { profileLaunches, type ProfileRow } from './profile.js';
 import { showSchedule, type Schedule } from './schedule.js';
 import { sizeOf } from './shape.js';
+import { adapt, variantOf, type Variant } from './variant.js';
 
 /** `dims` of all launches share one buffer; WebGPU binds uniforms at multiples of 256 bytes. */
 const DIMS_STRIDE = 256;
@@ -18,6 +18,8 @@ export interface Launch {
   readonly kernel: Kernel;
   readonly bindings: readonly Binding[];
   readonly pipeline: GPUComputePipeline;
+  /** Of the variant in use. */
+  workgroups: readonly [number, number, number];
   bindGroup?: GPUBindGroup;
 }
 
@@ -35,18 +37,25 @@ export function bindingsOf(node: Node, kernel: Kernel): Binding[] {
 export class Program {
   readonly #inputs = new Map<string, Tensor>();
   readonly #own = new Map<Storage, GPUBuffer>();
+  readonly #dims: GPUBuffer;
+  /** The sizes it was compiled for. */
+  readonly base: Variant;
+  #current: Variant;
   #poolVersion = -1;
   #destroyed = false;
 
   /** Made by `Engine.compile`. */
   constructor(
     readonly engine: Engine,
-    readonly outputs: Readonly<Record<string, Tensor>>,
+    outputs: Readonly<Record<string, Tensor>>,
     readonly schedule: Schedule,
     readonly launches: readonly Launch[],
-    readonly dims: GPUBuffer | undefined,
   ) {
     const { buffers } = engine;
+    this.base = variantOf(outputs, launches.map((l) => l.kernel));
+    this.#dims = buffers.uniform('dims', Math.max(1, launches.length) * DIMS_STRIDE);
+    this.#current = this.base;
+    this.#writeDims();
     for (const node of schedule.leaves) {
       if (node.op === inputOp) this.#inputs.set((node.attrs as LeafAttrs).name, node.outputs[0]!);
     }
@@ -74,12 +83,11 @@ export class Program {
     return { buffer: this.#bufferOf(storage), offset: offset * 4, size: sizeOf(t.shape) * 4 };
   }
 
-  #tensor(which: Tensor | string): Tensor {
-    if (typeof which !== 'string') return which;
-    const t = this.outputs[which] ?? this.#inputs.get(which);
-    if (!t) throw new Error(`program: no output or input named "${which}"`);
-    return t;
+  /** An output in the variant in use: where it lies is the same for all, its size is not. */
+  #output(name: string): { buffer: GPUBuffer; offset: number; size: number } {
+    return { ...this.#home(this.base.outputs[name]!), size: sizeOf(this.#current.outputs[name]!.shape) * 4 };
   }
+
 
   /** Sets an input, by tensor or name. Inputs nothing depends on are ignored. @throws Error when the length is wrong */
   write(which: Tensor | string, data: Float32Array | readonly number[]): void {
@@ -93,7 +101,40 @@ export class Program {
 
   /** The buffer an output (or input) lives in and its byte offset there; the first element is at the offset. */
   buffer(which: Tensor | string): { readonly buffer: GPUBuffer; readonly offset: number; readonly size: number } {
-    return this.#home(this.#tensor(which));
+    if (typeof which !== 'string') return this.#home(which);
+    if (Object.hasOwn(this.base.outputs, which)) return this.#output(which);
+    const input = this.#inputs.get(which);
+    if (!input) throw new Error(`program: no output or input named "${which}"`);
+    return this.#home(input);
+  }
+
+  /**
+   * Sizes at which this program can run without compiling or allocating anything: `outputs` are those of a graph built by the same
+   * code for other image sizes, none larger. Absent when the graph differs in more than sizes. Parameters, inputs and constants
+   * must be the same.
+   */
+  variant(outputs: Readonly<Record<string, Tensor>>): Variant | undefined {
+    const kernels = adapt(this.schedule, this.launches.map((l) => l.kernel), Object.values(outputs), this.engine.tuning);
+    return kernels && variantOf(outputs, kernels);
+  }
+
+  /** From now on runs at the sizes of `variant`, one of this program's own (or its `base`). */
+  use(variant: Variant): void {
+    if (variant === this.#current) return;
+    this.#current = variant;
+    this.launches.forEach((launch, i) => (launch.workgroups = [...variant.workgroups.subarray(3 * i, 3 * i + 3)] as [number, number, number]));
+    this.#writeDims();
+  }
+
+  #writeDims(): void {
+    const { dims, fields } = this.#current;
+    const data = new Uint32Array(this.#dims.size / 4);
+    let from = 0;
+    fields.forEach((count, i) => {
+      data.set(dims.subarray(from, from + count), (i * DIMS_STRIDE) / 4);
+      from += count;
+    });
+    this.engine.device.queue.writeBuffer(this.#dims, 0, data);
   }
 
   #makeBindGroups(): void {
@@ -106,7 +147,7 @@ export class Program {
         const { storage, offset } = placeOf(t);
         return { buffer: this.#bufferOf(storage), offset: offset * 4, size: byteSize(t) };
       });
-      const uniform = kernel.dims ? [{ buffer: this.dims!, offset: index * DIMS_STRIDE, size: Math.ceil(kernel.dims.length / 4) * 16 }] : [];
+      const uniform = kernel.dims ? [{ buffer: this.#dims, offset: index * DIMS_STRIDE, size: Math.ceil(kernel.dims.length / 4) * 16 }] : [];
       launch.bindGroup = device.createBindGroup({
         label: labelOf(node),
         layout: pipelines.layout(bindings),
@@ -151,7 +192,7 @@ export class Program {
 
   /** Bytes only this program holds: inputs and outputs. */
   ownBytes(): number {
-    return [...this.#own.values()].reduce((sum, b) => sum + b.size, this.dims?.size ?? 0);
+    return [...this.#own.values()].reduce((sum, b) => sum + b.size, this.#dims.size);
   }
 
   /** The schedule: one launch per line with where its tensors lie. */
@@ -162,26 +203,13 @@ export class Program {
   /** Frees what is its own; parameters, pipelines and slots stay with the engine. */
   destroy(): void {
     for (const buffer of this.#own.values()) buffer.destroy();
-    this.dims?.destroy();
+    this.#dims.destroy();
     this.#destroyed = true;
   }
 }
 
-export function encodeLaunch(pass: GPUComputePassEncoder, { pipeline, bindGroup, kernel }: Launch): void {
+export function encodeLaunch(pass: GPUComputePassEncoder, { pipeline, bindGroup, workgroups }: Launch): void {
   pass.setPipeline(pipeline);
   pass.setBindGroup(0, bindGroup!);
-  pass.dispatchWorkgroups(...kernel.workgroups);
-}
-
-/** Fills the uniform buffer that holds the `dims` of all launches. */
-export function writeDims(engine: Engine, kernels: readonly Kernel[]): GPUBuffer | undefined {
-  if (!kernels.some((k) => k.dims)) return undefined;
-  const data = new Uint32Array((kernels.length * DIMS_STRIDE) / 4);
-  kernels.forEach(({ dims = [] }, i) => {
-    if (dims.length * 4 > DIMS_STRIDE) throw new OutOfMemoryError(`dims: ${dims.length} fields are more than ${DIMS_STRIDE / 4}`);
-    data.set(dims, (i * DIMS_STRIDE) / 4);
-  });
-  const buffer = engine.buffers.uniform('dims', data.byteLength);
-  engine.device.queue.writeBuffer(buffer, 0, data);
-  return buffer;
+  pass.dispatchWorkgroups(...workgroups);
 }

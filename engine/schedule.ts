@@ -13,6 +13,8 @@ export interface Schedule {
   readonly leaves: readonly Node[];
   /** Nodes with a launch, in order. */
   readonly launches: readonly Node[];
+  /** All nodes after merging and fusion, in order. */
+  readonly order: readonly Node[];
   readonly plan: Plan;
   /** The tensor that stands for `t` after common subexpressions were merged. */
   readonly resolve: (t: Tensor) => Tensor;
@@ -42,7 +44,9 @@ export function mergeCommon(nodes: readonly Node[]): { nodes: Node[]; resolve: (
     const attrs = Object.entries(node.attrs as object).map(([k, v]) => [k, ArrayBuffer.isView(v) ? idOf(v) : v]);
     const key = `${idOf(node.op)} ${JSON.stringify(attrs)} ${inputs.map((t) => idOf(t)).join()}`;
     const twin = known.get(key);
-    if (twin && !node.op.inPlace) {
+    // A launch that reads nothing depends on sizes alone: merging two where sizes happen to agree would make the plan depend on them.
+    const isTable = node.inputs.length === 0 && node.op.kernel !== undefined;
+    if (twin && !node.op.inPlace && !isTable) {
       node.outputs.forEach((t, i) => standIn.set(t, twin.outputs[i]!));
       continue;
     }
@@ -62,17 +66,23 @@ function identities(): (object: object) => number {
   };
 }
 
+/** Reachable nodes, merged and fused, in the graph's order. */
+export function simplify(outputs: readonly Tensor[]): { nodes: Node[]; keep: ReadonlySet<Tensor>; resolve: (t: Tensor) => Tensor } {
+  const { nodes, resolve } = mergeCommon(reachable(outputs));
+  const keep = new Set(outputs.map(resolve));
+  return { nodes: fuse(nodes, keep), keep, resolve };
+}
+
 /** Plans the launches that compute `outputs`. */
 export function schedule(outputs: readonly Tensor[]): Schedule {
-  const merged = mergeCommon(reachable(outputs));
-  const keep = new Set(outputs.map(merged.resolve));
-  const fused = fuse(merged.nodes, keep);
-  const { nodes, plan } = orderForMemory(fused, (order) => planStorage(order, keep));
+  const { nodes: simplified, keep, resolve } = simplify(outputs);
+  const { order, nodes, plan } = orderForMemory(simplified, (candidate) => planStorage(candidate, keep));
   return {
     leaves: nodes.filter((n) => n.op.memory === 'leaf'),
     launches: nodes.filter((n) => n.op.kernel),
+    order,
     plan,
-    resolve: merged.resolve,
+    resolve,
   };
 }
 

@@ -1,5 +1,5 @@
 /** A training run: the generator of one pair of photos, step by step. */
-import { adamHyper, type Engine, type Program } from '../engine/index.js';
+import { adamHyper, type Engine, type Program, type Variant } from '../engine/index.js';
 import { drawAppearance, drawStructure, writeDraws } from './augment.js';
 import { flatten, layoutOf, unflatten } from './generators/parameters.js';
 import type { Image } from './image.js';
@@ -10,8 +10,8 @@ import { names, resultGraph, stepGraph, type Setting, type StepKind } from './st
 import type { VitModel, Weight } from './vit/config.js';
 import { uploadVit } from './vit/vit.js';
 
-/** Compiled programs kept at once: every pair of crop sizes needs its own bind groups, though no new pipelines. */
-const MOST_PROGRAMS = 64;
+/** Pairs of crop sizes remembered at once, some tens of KiB each. */
+const MOST_SIZES = 1024;
 /** Adam's settings beside the learning rate; no momentum, as published. */
 const BETAS = [0, 0.99] as const;
 const EPS = 1e-8;
@@ -39,25 +39,65 @@ export interface SpliceRun {
   readonly destroy: () => void;
 }
 
-/** Programs by what they compute; the one unused for longest goes first when there are too many. */
+/** A step's program and the sizes to run it at. */
+interface Prepared {
+  readonly program: Program;
+  readonly variant: Variant;
+}
+
+/** The same step at its largest crops. */
+function largest(kind: StepKind, { structure, appearance }: Setting): StepKind {
+  if (kind.kind === 'uncropped') return kind;
+  return { ...kind, structure: Math.min(structure.height, structure.width), appearance: Math.min(appearance.height, appearance.width) };
+}
+
+/**
+ * Programs by what they compute. One program, compiled for the largest crops, serves all sizes of a kind of step; a size whose graph
+ * differs in more than numbers gets another. The sizes unused for longest are forgotten when there are too many.
+ */
 function programCache(engine: Engine, setting: Setting) {
-  const programs = new Map<string, Program>();
+  const programs: Program[] = [];
+  const prepared = new Map<string, Prepared>();
+
+  const compile = async (kind: StepKind): Promise<Program> => {
+    const program = await engine.compile(stepGraph(engine.graph(), kind, setting));
+    programs.push(program);
+    return program;
+  };
+  const adapt = (kind: StepKind): Prepared | undefined => {
+    const outputs = stepGraph(engine.graph(), kind, setting);
+    for (const program of programs) {
+      const variant = program.variant(outputs);
+      if (variant) return { program, variant };
+    }
+    return undefined;
+  };
+  const prepare = async (kind: StepKind): Promise<Prepared> => {
+    const known = adapt(kind);
+    if (known) return known;
+    const big = largest(kind, setting);
+    if (!adapt(big)) await compile(big);
+    const fitting = adapt(kind);
+    if (fitting) return fitting;
+    const program = await compile(kind);
+    return { program, variant: program.base };
+  };
+
   return {
+    /** The program for a step, set to its sizes. */
     get: async (kind: StepKind): Promise<Program> => {
       const key = JSON.stringify(kind);
-      const known = programs.get(key) ?? (await engine.compile(stepGraph(engine.graph(), kind, setting)));
-      programs.delete(key);
-      programs.set(key, known);
-      const [oldestKey, oldest] = programs.entries().next().value!;
-      if (programs.size > MOST_PROGRAMS) {
-        oldest.destroy();
-        programs.delete(oldestKey);
-      }
-      return known;
+      const found = prepared.get(key) ?? (await prepare(kind));
+      prepared.delete(key);
+      prepared.set(key, found);
+      if (prepared.size > MOST_SIZES) prepared.delete(prepared.keys().next().value!);
+      found.program.use(found.variant);
+      return found.program;
     },
     destroy: (): void => {
-      for (const program of programs.values()) program.destroy();
-      programs.clear();
+      for (const program of programs) program.destroy();
+      programs.length = 0;
+      prepared.clear();
     },
   };
 }

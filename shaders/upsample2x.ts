@@ -1,18 +1,33 @@
-/** Bilinear enlargement to exactly twice the size: the weights are 3/4 and 1/4, and four outputs share their four inputs. */
+/**
+ * Bilinear enlargement to exactly twice the size, of which a window is kept: the weights are 3/4 and 1/4, and four outputs share
+ * their four inputs.
+ */
 import { linearIndex } from './common.js';
 import { wgsl } from './wgsl.js';
+
+/** The window of the enlarged picture: rows TOP .. TOP + OH - 1, columns LEFT .. LEFT + OW - 1. */
+const sizes = wgsl`
+override WG: u32;
+struct Dims { THREADS: u32, H: u32, W: u32, TOP: u32, LEFT: u32, OH: u32, OW: u32 }
+@group(0) @binding(0) var<uniform> dims: Dims;
+`;
 
 /**
  * y[2i + a, 2j + b] = 9/16, 3/16, 3/16, 1/16 of the four inputs around it. A thread writes the four outputs between the centres of the
  * inputs (i - 1, j - 1) and (i, j), of which fewer exist at the edges.
  */
 export const upsample2xForward = wgsl`
-override WG: u32;
-struct Dims { THREADS: u32, H: u32, W: u32 }
-@group(0) @binding(0) var<uniform> dims: Dims;
+${sizes}
 @group(0) @binding(1) var<storage, read> x: array<f32>;        // [B C, H, W]
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;  // [B C, 2H, 2W]
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;  // [B C, OH, OW]
 ${linearIndex}
+fn store(plane: u32, row: u32, column: u32, value: f32) {
+  // Below the window's first row or column the difference wraps round to a large number.
+  let i = row - dims.TOP;
+  let j = column - dims.LEFT;
+  if (i < dims.OH && j < dims.OW) { y[(plane * dims.OH + i) * dims.OW + j] = value; }
+}
+
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let index = linear_index(group, lane);
@@ -32,36 +47,42 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let near_left = 0.75 * l + 0.25 * r;
   let near_right = 0.25 * l + 0.75 * r;
 
-  let at = (plane * 2u * H + 2u * i) * 2u * W + 2u * j; // of the lower right output
+  let row = 2u * i; // of the lower right output
+  let column = 2u * j;
   if (i > 0u) {
-    if (j > 0u) { y[at - 2u * W - 1u] = 0.75 * near_left.x + 0.25 * near_left.y; }
-    if (j < W) { y[at - 2u * W] = 0.75 * near_right.x + 0.25 * near_right.y; }
+    if (j > 0u) { store(plane, row - 1u, column - 1u, 0.75 * near_left.x + 0.25 * near_left.y); }
+    if (j < W) { store(plane, row - 1u, column, 0.75 * near_right.x + 0.25 * near_right.y); }
   }
   if (i < H) {
-    if (j > 0u) { y[at - 1u] = 0.25 * near_left.x + 0.75 * near_left.y; }
-    if (j < W) { y[at] = 0.25 * near_right.x + 0.75 * near_right.y; }
+    if (j > 0u) { store(plane, row, column - 1u, 0.25 * near_left.x + 0.75 * near_left.y); }
+    if (j < W) { store(plane, row, column, 0.25 * near_right.x + 0.75 * near_right.y); }
   }
 }
 `;
 
 /**
- * dx[i, j] = sum over a, b = -1..2 of v[a] v[b] dy[2i + a, 2j + b] with v = 1/4, 3/4, 3/4, 1/4 and indices clamped to dy: at an edge an
- * input also stands for its neighbour that is missing. A thread writes 2 x 2 inputs, whose 4 x 4 windows overlap in 6 x 6.
+ * dx[i, j] = sum over a, b = -1..2 of v[a] v[b] dy[2i + a, 2j + b] with v = 1/4, 3/4, 3/4, 1/4 and indices clamped to the enlarged picture: at
+ * an edge an input also stands for its neighbour that is missing. Outside the window dy is 0. A thread writes 2 x 2 inputs, whose 4 x 4
+ * surroundings overlap in 6 x 6.
  */
 export const upsample2xBackward = wgsl`
-override WG: u32;
-struct Dims { THREADS: u32, H: u32, W: u32 }
-@group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<storage, read> dy: array<f32>;        // [B C, 2H, 2W]
+${sizes}
+@group(0) @binding(1) var<storage, read> dy: array<f32>;        // [B C, OH, OW]
 @group(0) @binding(2) var<storage, read_write> dx: array<f32>;  // [B C, H, W]
 ${linearIndex}
-/** What row \`row\` of dy adds to columns j and j + 1, before the rows are weighted. */
-fn gather_row(row: u32, j: u32) -> vec2f {
-  let at = row * 2u * dims.W;
+fn load_dy(plane: u32, row: u32, column: u32) -> f32 {
+  let i = row - dims.TOP;
+  let j = column - dims.LEFT;
+  let inside = i < dims.OH && j < dims.OW;
+  return select(0.0, dy[select(0u, (plane * dims.OH + i) * dims.OW + j, inside)], inside);
+}
+
+/** What a row of dy adds to columns j and j + 1, before the rows are weighted. */
+fn gather_row(plane: u32, row: u32, j: u32) -> vec2f {
   let last = 2u * dims.W - 1u;
-  let inner = vec2f(dy[at + min(2u * j + 1u, last)], dy[at + min(2u * j + 2u, last)]);
-  let near = vec2f(dy[at + 2u * j], dy[at + min(2u * j + 3u, last)]);
-  let far = vec2f(dy[at + max(2u * j, 1u) - 1u], dy[at + min(2u * j + 4u, last)]);
+  let inner = vec2f(load_dy(plane, row, min(2u * j + 1u, last)), load_dy(plane, row, min(2u * j + 2u, last)));
+  let near = vec2f(load_dy(plane, row, 2u * j), load_dy(plane, row, min(2u * j + 3u, last)));
+  let far = vec2f(load_dy(plane, row, max(2u * j, 1u) - 1u), load_dy(plane, row, min(2u * j + 4u, last)));
   return 0.75 * (near + inner) + 0.25 * (far + inner.yx);
 }
 
@@ -77,15 +98,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let i = 2u * ((index / columns) % lines);
   let plane = index / (columns * lines);
 
-  let first = plane * 2u * H;
-  let last = first + 2u * H - 1u;
-  let top = first + 2u * i;
-  let r0 = gather_row(max(top, first + 1u) - 1u, j);
-  let r1 = gather_row(top, j);
-  let r2 = gather_row(top + 1u, j);
-  let r3 = gather_row(min(top + 2u, last), j);
-  let r4 = gather_row(min(top + 3u, last), j);
-  let r5 = gather_row(min(top + 4u, last), j);
+  let top = 2u * i;
+  let last = 2u * H - 1u;
+  let r0 = gather_row(plane, max(top, 1u) - 1u, j);
+  let r1 = gather_row(plane, top, j);
+  let r2 = gather_row(plane, top + 1u, j);
+  let r3 = gather_row(plane, min(top + 2u, last), j);
+  let r4 = gather_row(plane, min(top + 3u, last), j);
+  let r5 = gather_row(plane, min(top + 4u, last), j);
   let upper = 0.75 * (r1 + r2) + 0.25 * (r0 + r3);
   let lower = 0.75 * (r3 + r4) + 0.25 * (r2 + r5);
 

@@ -1,5 +1,5 @@
 /** The paper's generator (omerbt/Splice): an hourglass whose scales concatenate a 1x1 skip branch with the upsampled deeper branch. */
-import { batchnorm, concat, conv2d, crop, sigmoid, upsample2x, type Tensor } from '../../engine/index.js';
+import { batchnorm, concat, conv2d, sigmoid, upsample2x, type Tensor } from '../../engine/index.js';
 import { convSpec, leaky, normSpec, type Generator } from './parameters.js';
 
 export interface SkipOptions {
@@ -14,14 +14,13 @@ export interface SkipOptions {
   readonly inputChannels?: number;
 }
 
-/** Both branches cropped centrally to the smaller of the two, one after the other along the channels. */
-function concatCropped(a: Tensor, b: Tensor): Tensor {
-  const [h, w] = [Math.min(a.shape[2]!, b.shape[2]!), Math.min(a.shape[3]!, b.shape[3]!)];
-  const fit = (t: Tensor): Tensor => {
-    const [th, tw] = [t.shape[2]!, t.shape[3]!];
-    return th === h && tw === w ? t : crop(t, Math.floor((th - h) / 2), Math.floor((tw - w) / 2), h, w);
-  };
-  return concat([fit(a), fit(b)], 1);
+/**
+ * The skip branch and the deeper branch at twice its size, one after the other along the channels. The published code crops both
+ * centrally to the smaller; the enlarged one is never smaller and at most one larger, so it drops its last row or column.
+ */
+function joinEnlarged(side: Tensor, deep: Tensor): Tensor {
+  const [height, width] = [side.shape[2]!, side.shape[3]!];
+  return concat([side, upsample2x(deep, { top: 0, left: 0, height, width })], 1);
 }
 
 /** The skip network; five scales and 3x3 windows unless told otherwise. Parameters are named `scale.N.part`. */
@@ -50,7 +49,7 @@ export function skipNetwork({
       const s = `scale.${i}`;
       const side = layer(`${s}.skip`, x);
       const deep = layer(`${s}.down2`, layer(`${s}.down1`, x, 2));
-      const merged = concatCropped(side, upsample2x(i + 1 < depth ? level(i + 1, deep) : deep));
+      const merged = joinEnlarged(side, i + 1 < depth ? level(i + 1, deep) : deep);
       return layer(`${s}.up2`, layer(`${s}.up1`, norm(`${s}.merge.bn`, merged)));
     };
     return sigmoid(conv2d(level(0, image), p('rgb.conv.weight'), p('rgb.conv.bias'), { padding }));

@@ -1,5 +1,5 @@
 /** The reproduction's generator (Splice-transfer): a UNet of double convolutions with reflect padding. */
-import { batchnorm, concat, conv2d, pad, sigmoid, upsample2x, type Tensor } from '../../engine/index.js';
+import { batchnorm, concat, conv2d, sigmoid, upsample2x, type Tensor } from '../../engine/index.js';
 import { convSpec, leaky, normSpec, type Generator, type ParameterSpec } from './parameters.js';
 
 export interface UnetOptions {
@@ -16,12 +16,13 @@ const doubleSpec = (name: string, C: number, O: number): ParameterSpec[] => [
   ...convSpec(`${name}.double_conv.3`, O, O, 3, true), ...normSpec(`${name}.double_conv.4`, O),
 ];
 
-/** Pads `x` with zeros to the size of `like`, or crops it (negative padding drops the first row or column, as F.pad does). */
-function alignTo(x: Tensor, like: Tensor): Tensor {
-  const [dy, dx] = [like.shape[2]! - x.shape[2]!, like.shape[3]! - x.shape[3]!];
-  if (dx === 0 && dy === 0) return x;
-  const [left, top] = [Math.floor(dx / 2), Math.floor(dy / 2)];
-  return pad(x, [left, dx - left, top, dy - top], 'zeros');
+/**
+ * The skip branch and the deeper branch at twice its size. The published code aligns the latter with F.pad, whose padding is
+ * negative here, of one row or column at most, and falls on the first: so it drops its first row or column.
+ */
+function joinEnlarged(side: Tensor, deep: Tensor): Tensor {
+  const [height, width] = [side.shape[2]!, side.shape[3]!];
+  return concat([side, upsample2x(deep, { top: 2 * deep.shape[2]! - height, left: 2 * deep.shape[3]! - width, height, width })], 1);
 }
 
 /** The refined UNet under that repository's parameter names. */
@@ -49,7 +50,7 @@ export function unet({ down = [16, 32, 64, 128, 128], up = down, skip = 4, input
     let y = features[5]!;
     for (let i = 0; i < 5; i++) {
       const side = layer(`up${i}.conv1x1.0`, `up${i}.conv1x1.1`, features[4 - i]!);
-      y = double(`up${i}.conv`, concat([side, alignTo(upsample2x(y), side)], 1));
+      y = double(`up${i}.conv`, joinEnlarged(side, y));
     }
     return sigmoid(conv2d(y, p('rgb.conv.weight'), p('rgb.conv.bias'), { padding: 'reflect' }));
   };

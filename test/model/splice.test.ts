@@ -45,9 +45,9 @@ for (const recipe of ['splice', 'splice-transfer'] as const) {
 
 test('the warm start learns to hand the photos through, before the method begins', async () => {
   const engine = await fresh();
-  const splice = await startSplice(engine, vit, structure, appearance, options({ warmStart: 12 }));
+  const splice = await startSplice(engine, vit, structure, appearance, options({ warmStart: 60 }));
   const totals = [];
-  for (let i = 0; i < 12; i++) {
+  for (let i = 0; i < 60; i++) {
     assert.equal(await splice.step(), { phase: 'warm-start', step: i });
     totals.push((await splice.losses()).total);
   }

@@ -1,20 +1,26 @@
 /** Ten optimiser steps of the whole method on fixed photos against PyTorch, both recipes. */
 import { test } from 'uvu';
-import { adamHyper } from '../../engine/index.js';
+import * as assert from 'uvu/assert';
+import { adamHyper, createEngine, type Tuning } from '../../engine/index.js';
 import { flatten, layoutOf } from '../../model/generators/parameters.js';
 import { defaultOptions, type RecipeName } from '../../model/options.js';
 import { recipes } from '../../model/recipes.js';
 import { names, resultGraph, stepGraph, type Setting } from '../../model/steps.js';
 import { uploadVit } from '../../model/vit/vit.js';
-import { assertClose } from '../helpers/check.js';
-import { testEngine } from '../helpers/device.js';
+import { relativeError } from '../helpers/check.js';
+import { testDevice, testedTunings } from '../helpers/device.js';
 import { golden, testImage } from '../helpers/golden.js';
 import { formulaGenerator, formulaVit } from '../helpers/models.js';
 
-async function compare(file: string, recipe: RecipeName, params: string): Promise<void> {
-  const { meta, get } = golden(file);
-  const { tag, steps, lr, size } = meta as { tag: string; steps: number; lr: number; size: number };
-  const engine = await testEngine();
+interface Run {
+  /** [4] per step. */
+  readonly losses: Float32Array[];
+  readonly picture: Float32Array;
+}
+
+async function run(file: string, recipe: RecipeName, params: string, tuning: Partial<Tuning>): Promise<Run> {
+  const { tag, steps, lr, size } = golden(file).meta as { tag: string; steps: number; lr: number; size: number };
+  const engine = createEngine(await testDevice(), { tuning, poison: true });
   const generator = recipes[recipe].generator();
   const layout = layoutOf(generator);
   const image = (name: string) => ({ width: size, height: size, data: testImage(`${tag}.${name}`, size, size) });
@@ -25,29 +31,44 @@ async function compare(file: string, recipe: RecipeName, params: string): Promis
   uploadVit(engine, setting.vit);
   engine.writeParameter(names.structure, [1, 3, size, size], setting.structure.data);
   engine.writeParameter(names.appearance, [1, 3, size, size], setting.appearance.data);
-  engine.buffers.dropParameter(names.weights);
   engine.writeParameter(names.weights, [layout.size], flatten(layout, formulaGenerator(generator, `${tag}.${params}`)));
-  for (const name of [names.momentum, names.variance]) {
-    engine.buffers.dropParameter(name);
-    engine.writeParameter(name, [layout.size], new Float32Array(layout.size));
-  }
+  for (const name of [names.momentum, names.variance]) engine.writeParameter(name, [layout.size], new Float32Array(layout.size));
 
   const step = await engine.compile(stepGraph(engine.graph(), { kind: 'uncropped' }, setting));
-  const expected = get('losses').data;
-  const own = meta['f32_err'].losses_per_step as number[];
   step.write('weights', [1, 10, 1]);
+  const losses: Float32Array[] = [];
   for (let i = 0; i < steps; i++) {
     step.write('hyper', adamHyper({ lr, betas: [0, 0.99], eps: 1e-8 }, i + 1));
     step.run();
-    // 2e-4 over the first three steps; later ones may be off by four times what PyTorch's own float32 run has been off by until
-    // then: a run that has parted from the exact one only comes near it again by chance.
-    const tolerance = i < 3 ? 2e-4 : 4 * Math.max(...own.slice(0, i + 1));
-    // The four columns structure, appearance, identity and total together, as PyTorch's own error was measured.
-    assertClose(`${file} step ${i}`, await step.read('losses'), expected.slice(4 * i, 4 * i + 4), tolerance);
+    losses.push(await step.read('losses'));
   }
   const result = await engine.compile(resultGraph(engine.graph(), setting));
   result.run();
-  assertClose(`${file} final picture`, await result.read('result'), get('final_output').data, Math.max(2e-5, 4 * meta['f32_err'].final_output));
+  const picture = await result.read('result');
+  engine.destroy();
+  return { losses, picture };
+}
+
+/**
+ * Every kernel variant must follow PyTorch to 2e-4 over the first three steps. After that a run parts from the exact one as soon as
+ * rounding moves an activation over its kink, which PyTorch's own float32 run does too, and when that happens is luck. The variants
+ * round differently, so from then on the nearest of them must be within four times of what PyTorch's float32 run has been off by.
+ */
+async function compare(file: string, recipe: RecipeName, params: string): Promise<void> {
+  const { meta, get } = golden(file);
+  const expected = get('losses').data;
+  const own = meta['f32_err'] as { losses_per_step: number[]; final_output: number };
+  const runs: Run[] = [];
+  for (const tuning of await testedTunings()) runs.push(await run(file, recipe, params, tuning));
+  own.losses_per_step.forEach((_, i) => {
+    const errors = runs.map(({ losses }) => relativeError(losses[i]!, expected.slice(4 * i, 4 * i + 4)));
+    const tolerance = 4 * Math.max(...own.losses_per_step.slice(0, i + 1));
+    const text = `${file} step ${i}: relative errors ${errors.map((e) => e.toExponential(1)).join(', ')}`;
+    if (i < 3) assert.ok(Math.max(...errors) <= 2e-4, `${text}, all must be within 2e-4`);
+    else assert.ok(Math.min(...errors) <= tolerance, `${text}, the nearest must be within ${tolerance.toExponential(1)}`);
+  });
+  const nearest = Math.min(...runs.map(({ picture }) => relativeError(picture, get('final_output').data)));
+  assert.ok(nearest <= 4 * own.final_output, `${file} final picture: relative error ${nearest}`);
 }
 
 test('trajectory of the splice recipe', () => compare('trajectory_skip', 'splice', 'skip'));

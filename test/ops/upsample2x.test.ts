@@ -1,5 +1,6 @@
 import { test } from 'uvu';
-import { gradients, mul, sum } from '../../engine/index.js';
+import * as assert from 'uvu/assert';
+import { gradients, Graph, mul, sum } from '../../engine/index.js';
 import { upsample2x } from '../../engine/ops/upsample2x.js';
 import { assertClose, checkOp } from '../helpers/check.js';
 import { testEngine } from '../helpers/device.js';
@@ -30,6 +31,28 @@ for (const shape of [[1, 1, 1, 1], [1, 2, 1, 4], [2, 3, 5, 7], [1, 8, 6, 9]]) {
     reference: ({ x }) => reference(x!, shape[2]!, shape[3]!),
   }));
 }
+
+for (const [shape, window] of [
+  [[1, 2, 3, 4], { top: 0, left: 0, height: 5, width: 7 }], [[2, 3, 5, 7], { top: 1, left: 1, height: 9, width: 13 }], [[1, 1, 2, 2], { top: 2, left: 1, height: 1, width: 2 }],
+] as const) {
+  test(`upsample2x ${shape}, window ${Object.values(window)}`, () => checkOp({
+    inputs: { x: shape },
+    build: ({ x }) => upsample2x(x!, window),
+    reference: ({ x }) => {
+      const { top, left, height, width } = window;
+      const [H, W] = [shape[2], shape[3]];
+      const whole = reference(x!, H, W);
+      return Float64Array.from({ length: shape[0] * shape[1] * height * width }, (_, k) => {
+        const [p, i, j] = [Math.floor(k / (height * width)), Math.floor(k / width) % height, k % width];
+        return whole[(p * 2 * H + top + i) * 2 * W + left + j]!;
+      });
+    },
+  }));
+}
+
+test('a window beyond the enlarged picture is refused', () => {
+  assert.throws(() => upsample2x(new Graph().input('x', [1, 1, 2, 2]), { top: 0, left: 1, height: 4, width: 4 }), /window of 4 x 4 at 0, 1 reaches beyond twice \[1, 1, 2, 2\]/);
+});
 
 test('golden upsample2x_bilinear', async () => {
   const { get, meta, tolerance } = golden('ops');
