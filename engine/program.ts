@@ -181,7 +181,7 @@ export class Program {
   /** Copies an output to the CPU, in order with the runs submitted before. */
   async read(which: Tensor | string): Promise<Float32Array> {
     const { buffer, offset, size } = this.buffer(which);
-    return this.engine.guard(() => this.engine.buffers.read(buffer, offset, size));
+    return this.engine.read(buffer, offset, size);
   }
 
   /** Runs `repeats` times with a timestamp around every launch; medians, in order. See `showProfile`. */
