@@ -102,7 +102,9 @@ for (const size of ['64x64', '49x63', '71x38']) {
   for (const [kind, generator] of [['skip', skipNetwork()], ['unet', unet()]] as const) {
     test(`${kind} ${size}`, async () => {
       leftOutIsNothing(`${kind}_${size}`, generator);
-      for (const tuning of await testedTunings()) await compare(`${kind}_${size}`, generator, tuning);
+      // A CPU takes minutes for a GPU's variants of whole generators, so they do one size.
+      const tunings = size === '71x38' ? await testedTunings() : [{}];
+      for (const tuning of tunings) await compare(`${kind}_${size}`, generator, tuning);
     });
   }
 }
