@@ -68,7 +68,7 @@ function filesEnding(base, folder, ending) {
   });
 }
 
-/** Whether dist holds the newest form of every source, and nothing of sources that are gone. */
+/** Whether dist holds the newest form of every source, and nothing of sources that are gone. The published package has dist alone. */
 export function isBuilt(folder) {
   const dist = join(folder, 'dist');
   const sources = SOURCE_FOLDERS.flatMap((name) => filesEnding(folder, name, '.ts')).filter((name) => !name.endsWith('.d.ts'));
@@ -78,6 +78,7 @@ export function isBuilt(folder) {
     const output = source.replace(/\.ts$/, '.js');
     return outputs.has(output) && changed(join(dist, output)) >= Math.max(settings, changed(join(folder, source)));
   };
+  if (sources.length === 0) return outputs.size > 0;
   return sources.length === outputs.size && sources.every(fresh);
 }
 

@@ -49,6 +49,8 @@ test('setup: builds when a source is newer, new or gone', () => {
   withFiles({ ...built, 'tsconfig.json': 5 }, (folder) => assert.not(setup.isBuilt(folder)));
   withFiles({ ...built, 'cli/deep/b.ts': 20 }, (folder) => assert.not(setup.isBuilt(folder)));
   withFiles({ ...built, 'dist/test/gone.js': 10 }, (folder) => assert.not(setup.isBuilt(folder)));
+  withFiles({ 'dist/cli/main.js': 1, 'package-lock.json': 5 }, (folder) => assert.ok(setup.isBuilt(folder), 'the published package has no sources'));
+  withFiles({ 'cli/setup.mjs': 1 }, (folder) => assert.not(setup.isBuilt(folder)));
 });
 
 test('setup: words choose test files', () => {
