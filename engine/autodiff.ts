@@ -13,7 +13,7 @@ function dependents(nodes: readonly Node[], wrt: readonly Tensor[]): Set<Node> {
 
 /**
  * Gradients of the scalar `loss` with respect to each tensor of `wrt`, in their order and of their shapes. What leads to
- * none of them is not built, and the walk stops at them.
+ * none of them is not built. One of `wrt` may have been made from another.
  * @throws Error when `loss` is not a scalar, does not depend on a tensor of `wrt`, or meets an op without a gradient
  */
 export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
@@ -21,7 +21,6 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
   const graph = loss.graph;
   const forward = graph.nodes.slice(0, loss.node.id + 1);
   const reached = dependents(forward, wrt);
-  const stop = new Set(wrt);
   const grads = new Map<Tensor, Tensor>([[loss, graph.constant(new Float32Array([1]), loss.shape)]]);
 
   for (const node of [...forward].reverse()) {
@@ -29,7 +28,7 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
     const dys = node.outputs.map((t) => grads.get(t));
     if (dys.every((dy) => dy === undefined)) continue;
     const needed = node.inputs.map((t) => reached.has(t.node));
-    if (!needed.includes(true) || node.outputs.every((t) => stop.has(t))) continue;
+    if (!needed.includes(true)) continue;
     if (!node.op.backward) throw new Error(`gradients: ${labelOf(node)} has no gradient`);
     node.op.backward(node, dys, needed).forEach((dx, i) => {
       const x = node.inputs[i]!;

@@ -1,6 +1,6 @@
 /** The graph: nodes appended in topological order. Nothing here knows the GPU. */
 import type { Kernel, Tuning } from './kernel.js';
-import { checkShape, showShape, sizeOf, type Shape } from './shape.js';
+import { checkShape, sameShape, showShape, sizeOf, type Shape } from './shape.js';
 
 /** An operation: shape rule, launch and gradient. Nothing about it is written elsewhere. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- ops of all attribute types live in one graph
@@ -17,7 +17,7 @@ export interface Op<A = any> {
   readonly backward?: (node: Node<A>, dys: readonly (Tensor | undefined)[], needed: readonly boolean[]) => readonly (Tensor | undefined)[];
   /** The first `inPlace` inputs are overwritten and become the first outputs. They must be parameters or inputs. */
   readonly inPlace?: number;
-  /** Where outputs or inputs are the same memory: see engine/schedule.ts. */
+  /** Where outputs or inputs are the same memory: see engine/memory.ts. */
   readonly memory?: 'leaf' | 'view' | 'pack';
   /** The node that does this node and `next`, its consumer, in one launch; absent when it cannot. `sole`: nothing else reads this node. */
   readonly fuse?: (node: Node<A>, next: Node, sole: boolean) => Fused | undefined;
@@ -101,19 +101,21 @@ export class Graph {
     return outputs;
   }
 
-  /** A tensor that the program's owner writes between runs. */
+  /** A tensor that the program's owner writes between runs; the same name gives the same tensor. */
   input(name: string, shape: Shape): Tensor {
-    return this.add(inputOp, [], { name, shape })[0]!;
+    return this.#named(inputOp, name, shape);
   }
 
   /** A tensor that lives in the engine under `name`, shared by all its programs; the same name gives the same tensor. */
   parameter(name: string, shape: Shape): Tensor {
-    const known = this.nodes.find((n) => n.op === parameterOp && (n.attrs as LeafAttrs).name === name);
-    if (!known) return this.add(parameterOp, [], { name, shape })[0]!;
+    return this.#named(parameterOp, name, shape);
+  }
+
+  #named(op: Op<LeafAttrs>, name: string, shape: Shape): Tensor {
+    const known = this.nodes.find((n) => n.op === op && (n.attrs as LeafAttrs).name === name);
+    if (!known) return this.add(op, [], { name, shape })[0]!;
     const t = known.outputs[0]!;
-    if (showShape(t.shape) !== showShape(shape)) {
-      throw new Error(`parameter ${name}: used as ${showShape(shape)} and as ${showShape(t.shape)}`);
-    }
+    if (!sameShape(t.shape, shape)) throw new Error(`${op.name} ${name}: used as ${showShape(shape)} and as ${showShape(t.shape)}`);
     return t;
   }
 

@@ -54,6 +54,22 @@ test('gradients reach only what is asked for', () => {
   assert.equal(added, ['mul', 'sum', 'constant', 'sumBackward', 'mul']);
 });
 
+test('gradients by a tensor and by what it was made from', () => {
+  const g = new Graph();
+  const x = g.input('x', [3]);
+  const y = mul(x, x);
+  const [dy, dx] = gradients(sum(y), [y, x]);
+  assert.is(dy!.node.op.name, 'sumBackward');
+  assert.is(dx!.node.op.name, 'add');
+});
+
+test('one name is one tensor', () => {
+  const g = new Graph();
+  assert.is(g.input('x', [3]), g.input('x', [3]));
+  assert.is(g.parameter('x', [4]), g.parameter('x', [4]));
+  assert.throws(() => g.input('x', [4]), 'input x: used as [4] and as [3]');
+});
+
 test('gradients of one tensor used twice are added', () => {
   const g = new Graph();
   const x = g.input('x', [3]);
