@@ -1,5 +1,5 @@
 /** GPU memory: parameters by name, constants by array, and the pool of slots that all programs share. */
-import { checkBufferSize, OutOfMemoryError } from './errors.js';
+import { checkBufferSize, KernelError, OutOfMemoryError } from './errors.js';
 import { sizeOf, type Shape } from './shape.js';
 
 // GPUBufferUsage, spelt out: the global is missing where Dawn's are not installed.
@@ -13,7 +13,7 @@ export interface Parameter {
 export interface Buffers {
   readonly storage: (label: string, bytes: number) => GPUBuffer;
   readonly uniform: (label: string, bytes: number) => GPUBuffer;
-  /** The buffer of a parameter, made (all zero) on first use. @throws Error when its shape changed */
+  /** The buffer of a parameter, made (all zero) on first use. @throws Error when its size changed */
   readonly parameter: (name: string, shape: Shape) => Parameter;
   readonly parameters: ReadonlyMap<string, Parameter>;
   readonly dropParameter: (name: string) => void;
@@ -121,7 +121,7 @@ export function createBuffers(device: GPUDevice, poison: boolean): Buffers {
   };
 }
 
-/** Runs `make` and turns a failed allocation into OutOfMemoryError. */
+/** Runs `make`. @throws OutOfMemoryError when the device's memory does not suffice, KernelError when it refuses what was made */
 export async function allocating<T>(device: GPUDevice, what: string, make: () => T): Promise<T> {
   device.pushErrorScope('out-of-memory');
   device.pushErrorScope('validation');
@@ -132,10 +132,10 @@ export async function allocating<T>(device: GPUDevice, what: string, make: () =>
       return { thrown };
     }
   })();
-  const errors = [device.popErrorScope(), device.popErrorScope()]; // popped in any case, or they would swallow later errors
+  // Popped in any case, or they would swallow later errors.
+  const [invalid, exhausted] = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
   if ('thrown' in attempt) throw attempt.thrown;
-  const [invalid, exhausted] = await Promise.all(errors);
-  const error = exhausted ?? invalid;
-  if (error) throw new OutOfMemoryError(`${what}: ${error.message}: use smaller images`);
+  if (exhausted) throw new OutOfMemoryError(`${what}: ${exhausted.message}: use smaller images`);
+  if (invalid) throw new KernelError(`${what}: ${invalid.message}`);
   return attempt.made;
 }

@@ -22,7 +22,9 @@ export class Engine {
   readonly pipelines: PipelineCache;
   readonly buffers: Buffers;
   #lost: string | undefined;
-  #pending: Promise<GPUError | null>[] = [];
+  /** Error scopes of submits whose answers are out, and the first error among those that came. */
+  readonly #pending = new Set<Promise<void>>();
+  #failure: GPUError | undefined;
   /** Something was submitted since the last wait began, and how long that wait took in milliseconds. */
   #isBusy = false;
   #lastWait = 0;
@@ -89,8 +91,16 @@ export class Engine {
       encode(encoder);
       device.queue.submit([encoder.finish()]);
     } finally {
-      this.#pending.push(device.popErrorScope(), device.popErrorScope());
+      this.#watch(device.popErrorScope());
+      this.#watch(device.popErrorScope());
     }
+  }
+
+  #watch(scope: Promise<GPUError | null>): void {
+    const answer = scope
+      .then((error) => void (this.#failure ??= error ?? undefined), () => undefined) // refused by a lost device, which #check reports
+      .finally(() => this.#pending.delete(answer));
+    this.#pending.add(answer);
   }
 
   /** Waits for all submitted work. @throws what went wrong meanwhile */
@@ -134,18 +144,16 @@ export class Engine {
       this.#check();
       throw error;
     });
-    const pending = this.#pending;
-    this.#pending = [];
-    for (const error of await Promise.all(pending)) {
-      if (!error) continue;
-      const isMemory = error.constructor.name === 'GPUOutOfMemoryError';
-      throw new (isMemory ? OutOfMemoryError : KernelError)(error.message);
-    }
+    await Promise.all(this.#pending);
     this.#check();
-    return result;
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (!failure) return result;
+    const isMemory = failure.constructor.name === 'GPUOutOfMemoryError';
+    throw new (isMemory ? OutOfMemoryError : KernelError)(failure.message);
   }
 
-  /** Frees all memory of all programs. The device stays with whoever opened it. */
+  /** Frees what programs share: parameters, constants and slots. Each program frees its own; the device stays with whoever opened it. */
   destroy(): void {
     this.buffers.destroy();
   }
