@@ -113,7 +113,7 @@ export function layOut(nodes: readonly Node[]): Layout {
   return { nodes: result, homeOf };
 }
 
-/** Gives every storage without a home a slot: the largest first, each into the fullest slot it does not meet in time (arXiv 2001.03288, greedy by size). */
+/** Gives every storage without a home a slot: the largest first, each into the first slot where it meets no tenant in time (arXiv 2001.03288, greedy by size). */
 function assignSlots(storages: readonly Storage[]): number[] {
   const slots: { bytes: number; tenants: Storage[] }[] = [];
   const bySize = [...storages].sort((a, b) => b.bytes - a.bytes || a.birth - b.birth);

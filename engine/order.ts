@@ -31,7 +31,7 @@ function greedyOrder(nodes: readonly Node[]): Node[] {
   const unread = new Map<Tensor, number>([...readers].map(([t, list]) => [t, list.length]));
 
   const cost = (node: Node): number => {
-    if (!node.op.kernel) return -Infinity; // leaves, views and packs cost nothing and let others run
+    if (!node.op.kernel) return -Number.MAX_VALUE; // leaves, views and packs cost nothing and let others run
     const taken = node.outputs.reduce((sum, t) => sum + byteSize(t), 0);
     const freed = [...new Set(node.inputs)].reduce((sum, t) => sum + (unread.get(t) === 1 && t.node.op.kernel ? byteSize(t) : 0), 0);
     return taken - freed;

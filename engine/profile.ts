@@ -95,8 +95,9 @@ export function showProfile(rows: readonly ProfileRow[]): string {
     return { op, count: members.length, ms: add((r) => r.ms), flops: add((r) => r.flops), bytes: add((r) => r.bytes) };
   });
   lines.sort((a, b) => b.ms - a.ms);
+  const perSecond = (amount: number, ms: number): string => (ms > 0 ? (amount / ms / 1e6).toFixed(2) : '-'); // below the clock's resolution
   const table = lines.map(({ op, count, ms, flops, bytes }) =>
     `${op.padEnd(28)}${String(count).padStart(6)}${ms.toFixed(2).padStart(10)}${((100 * ms) / total).toFixed(1).padStart(7)}%` +
-    `${(flops / ms / 1e6).toFixed(2).padStart(10)}${(bytes / ms / 1e6).toFixed(2).padStart(9)}`);
+    `${perSecond(flops, ms).padStart(10)}${perSecond(bytes, ms).padStart(9)}`);
   return [`${'op'.padEnd(28)}${'count'.padStart(6)}${'ms'.padStart(10)}${'share'.padStart(8)}${'GFLOP/s'.padStart(10)}${'GB/s'.padStart(9)}`, ...table].join('\n');
 }

@@ -86,7 +86,7 @@ export function schedule(outputs: readonly Tensor[]): Schedule {
   };
 }
 
-/** `parameter w`, `slot 3`, `slot 3+64`, `output`: where a tensor lies. */
+/** Where a tensor lies: `w` (a parameter), `input x`, `s3` (a slot), `s3+64` (from element 64 on), `out5` (a buffer of the program's own). */
 function showPlace(t: Tensor, plan: Plan): string {
   const { storage, offset } = plan.placeOf(t);
   const home = storage.leaf

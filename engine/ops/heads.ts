@@ -25,5 +25,5 @@ export function headSizes(who: string, qkv: Tensor, NH: number): HeadSizes {
   return { B, T, C: width / 3, NH, HS };
 }
 
-/** Overrides and `dims` of all kernels of attention. */
+/** Overrides of all kernels of attention. */
 export const headConstants = ({ C, HS }: Pick<HeadSizes, 'C' | 'HS'>): Record<string, number> => ({ C, SCALE: 1 / Math.sqrt(HS) });
