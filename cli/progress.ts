@@ -30,6 +30,9 @@ const REDRAW_MS = 100;
 const PLAIN_MS = 15_000;
 /** The rate is that of the last so many milliseconds: compiling at the start must not count for long. */
 const RATE_MS = 20_000;
+/** In characters. */
+const SHORTEST_BAR = 5;
+const LONGEST_BAR = 30;
 
 export function createProgress(total: number, output: Output = process.stderr, now: () => number = () => performance.now()): Progress {
   const terminal = output.isTTY === true;
@@ -57,20 +60,24 @@ export function createProgress(total: number, output: Output = process.stderr, n
   return { update, note, finish };
 }
 
-/** `warm start [####------] 120/300  total 3.21 …  2.4 steps/s  1:20 left`, cut to `columns`. */
+/** `[####------] 120/300 training  total 3.21 …  2.4 steps/s  1:20 left`: a narrow terminal does without the terms, then is cut at `columns`. */
 export function barLine(state: ProgressState, columns: number): string {
-  const text = plainLine(state);
-  const width = Math.max(0, Math.min(30, columns - text.length - 4));
+  const room = (text: string): number => columns - text.length - 4;
+  const whole = plainLine(state);
+  const text = room(whole) >= SHORTEST_BAR ? whole : plainLine(state, false);
+  const width = Math.min(LONGEST_BAR, room(text));
   const filled = Math.round((width * state.done) / state.total);
-  const bar = width >= 5 ? `[${'#'.repeat(filled)}${'-'.repeat(width - filled)}] ` : '';
+  const bar = width >= SHORTEST_BAR ? `[${'#'.repeat(filled)}${'-'.repeat(width - filled)}] ` : '';
   return (bar + text).slice(0, Math.max(0, columns - 1));
 }
 
-export function plainLine({ done, total, phase, losses, stepsPerSecond }: ProgressState): string {
-  const terms = losses && `total ${short(losses.total)} (structure ${short(losses.structure)}, appearance ${short(losses.appearance)}, identity ${short(losses.identity)})`;
+/** Step, phase, total loss and, if `withTerms`, its terms, rate and time left; what is not known is left out. */
+export function plainLine({ done, total, phase, losses, stepsPerSecond }: ProgressState, withTerms = true): string {
+  const sum = losses && `total ${short(losses.total)}`;
+  const terms = losses && withTerms ? ` (structure ${short(losses.structure)}, appearance ${short(losses.appearance)}, identity ${short(losses.identity)})` : '';
   const rate = stepsPerSecond && `${short(stepsPerSecond)} steps/s`;
   const left = stepsPerSecond && done < total ? `${clockTime((total - done) / stepsPerSecond)} left` : undefined;
-  return [`${done}/${total} ${phase}`, terms, rate, left].filter(Boolean).join('  ');
+  return [`${done}/${total} ${phase}`, sum && sum + terms, rate, left].filter(Boolean).join('  ');
 }
 
 /** 4000 s -> 1:06:40. */

@@ -17,6 +17,11 @@ test('progress: a line says step, losses, rate and time left', () => {
   assert.is(plainLine({ done: 1, total: 300, phase: 'warm start' }), '1/300 warm start');
 });
 
+test('progress: a narrow terminal shows bar and time left rather than the terms', () => {
+  const state = { done: 1200, total: 10080, phase: 'training', losses, stepsPerSecond: 2.25 };
+  assert.is(barLine(state, 80), '[##----------------] 1200/10080 training  total 412  2.25 steps/s  1:05:47 left');
+});
+
 test('progress: a bar never wraps', () => {
   for (const columns of [1, 10, 40, 80, 120, 200]) {
     assert.ok(barLine({ done: 120, total: 300, phase: 'training', losses, stepsPerSecond: 2.25 }, columns).length < Math.max(2, columns));
