@@ -1,12 +1,10 @@
 /** `splice-gpu bench`: options only. */
 import { Command, Option } from 'commander';
-import type { RecipeName } from '../../model/options.js';
 import type { BenchOptions } from '../bench.js';
 import { whole } from '../numbers.js';
 import { DEFAULT_MODEL, knownModels } from '../weights.js';
 
-interface Parsed extends Omit<BenchOptions, 'json' | 'recipe'> {
-  readonly recipe: RecipeName;
+interface Parsed extends Omit<BenchOptions, 'json'> {
   readonly json?: boolean;
 }
 

@@ -1,11 +1,11 @@
 /** `splice-gpu transfer`: options only. */
 import { Command, Option } from 'commander';
-import { defaultOptions, type RecipeName } from '../../model/options.js';
+import { defaultOptions, type SpliceOptions } from '../../model/options.js';
 import { real, rgb, whole } from '../numbers.js';
 import type { TransferOptions } from '../transfer.js';
 import { DEFAULT_MODEL, knownModels } from '../weights.js';
 
-interface Parsed {
+interface Parsed extends SpliceOptions {
   readonly structure: string;
   readonly appearance: string;
   readonly out: string;
@@ -14,17 +14,7 @@ interface Parsed {
   readonly patch?: number;
   readonly mean?: [number, number, number];
   readonly std?: [number, number, number];
-  readonly recipe: RecipeName;
-  readonly steps: number;
   readonly size?: number;
-  readonly seed: number;
-  readonly lambdaStructure: number;
-  readonly lambdaAppearance: number;
-  readonly lambdaIdentity: number;
-  readonly lr: number;
-  readonly antialias: boolean;
-  readonly warmStart: number;
-  readonly vitSize: number;
   readonly saveEvery: number;
   readonly force?: boolean;
   readonly json?: boolean;
