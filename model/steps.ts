@@ -49,14 +49,12 @@ function featuresOf(g: Graph, xs: readonly Tensor[], { vit, options }: Setting):
   const [first] = inputs as [Tensor, ...Tensor[]];
   const fits = inputs.every((t) => t.shape[2] === first.shape[2] && t.shape[3] === first.shape[3]);
   if (!fits || inputs.length === 1) return inputs.map((t) => vitFeatures(g, vit, t));
-  const batch = vitFeatures(g, vit, inputs.reduce((a, b) => concat([a, b], 0)));
+  const batch = vitFeatures(g, vit, concat(inputs, 0));
   return inputs.map((_, i) => imageOf(batch, i));
 }
 
-/** Weighted terms and their sum. `weights` [terms] is an input: the first step of a recipe may switch terms off. */
-function weigh(g: Graph, terms: readonly Tensor[]): Tensor {
-  return sum(mul(terms.reduce((a, b) => concat([a, b], 0)), g.input('weights', [terms.length])));
-}
+/** The weighted sum of the terms. `weights` [terms] is an input: the first step of a recipe may switch terms off. */
+const weigh = (g: Graph, terms: readonly Tensor[]): Tensor => sum(mul(concat(terms, 0), g.input('weights', [terms.length])));
 
 /** Updates all trained parameters by Adam from the gradients of `loss`; returns the new flat weights. */
 function optimise(g: Graph, loss: Tensor, { layout }: Setting, bound: ReturnType<typeof bindParameters>): Tensor {
@@ -78,7 +76,7 @@ export function stepGraph(g: Graph, step: StepKind, setting: Setting): Record<st
   if (step.kind === 'warm-start') {
     const terms = [mse(x, a), mse(y, b)] as const;
     const total = add(...terms);
-    return { weights: optimise(g, total, setting, bound), losses: concat([concat([terms[0], terms[1]], 0), total], 0) };
+    return { weights: optimise(g, total, setting, bound), losses: concat([...terms, total], 0) };
   }
   const [made, given] = [featuresOf(g, [x, y], setting), featuresOf(g, [a, b], setting)] as [[VitFeatures, VitFeatures], [VitFeatures, VitFeatures]];
   const terms = [structureLoss(made[0], given[0]), appearanceLoss(made[0], given[1]), identityLoss(made[1], given[1])];
@@ -88,8 +86,7 @@ export function stepGraph(g: Graph, step: StepKind, setting: Setting): Record<st
     terms.push(structureLoss(whole, target), appearanceLoss(whole, given[1]));
   }
   const total = weigh(g, terms);
-  const logged = terms.slice(0, 3).reduce((p, q) => concat([p, q], 0));
-  return { weights: optimise(g, total, setting, bound), losses: concat([logged, total], 0) };
+  return { weights: optimise(g, total, setting, bound), losses: concat([...terms.slice(0, 3), total], 0) };
 }
 
 /** The whole structure photo through the generator: [1, 3, H, W]. */
