@@ -1,4 +1,5 @@
 /** What an op tells the engine about its launch, and what the engine tells an op about the device. */
+import { MAX_GRID } from '../shaders/common.js';
 
 /**
  * One launch. Bindings of the WGSL, all in group 0, in this order: the `dims` uniform if there is one, the node's inputs
@@ -36,8 +37,8 @@ export function f32Bits(value: number): number {
 
 export const ceilDiv = (a: number, b: number): number => Math.ceil(a / b);
 
-/** A grid of `ceil(threads / workgroupSize)` workgroups, folded into a second axis above WebGPU's limit of 65 535. See `linear_index`. */
+/** A grid of `ceil(threads / workgroupSize)` workgroups, folded into a second axis above WebGPU's limit. See `linear_index`. */
 export function linearGrid(threads: number, workgroupSize: number): [number, number, number] {
   const groups = ceilDiv(threads, workgroupSize);
-  return [Math.min(groups, 65535), ceilDiv(groups, 65535), 1];
+  return [Math.min(groups, MAX_GRID), ceilDiv(groups, MAX_GRID), 1];
 }

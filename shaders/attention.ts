@@ -1,5 +1,6 @@
 /** Attention with a streaming softmax: keys and values pass by in tiles, the tokens x tokens matrix is never in memory. */
-import { each, each2, groupsPerLane, headArray, headLayout, headLoad, headStore } from './heads.js';
+import { each, each2 } from './common.js';
+import { groupsPerLane, headArray, headLayout, headLoad, headStore } from './heads.js';
 import { wgsl } from './wgsl.js';
 
 /** Below every score, and still finite: the difference of two of them is 0, not NaN. */

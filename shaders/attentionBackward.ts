@@ -1,5 +1,6 @@
 /** The gradient of attention: scores are computed again from the saved log-sum-exp, tile by tile. */
-import { each, each2, groupsPerLane, headArray, headLayout, headLoad, headStore } from './heads.js';
+import { each, each2 } from './common.js';
+import { groupsPerLane, headArray, headLayout, headLoad, headStore } from './heads.js';
 import { wgsl } from './wgsl.js';
 
 /** Queries or keys of a workgroup: of one subgroup, and of the tiled kernel (four threads each). */

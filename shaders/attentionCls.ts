@@ -1,5 +1,6 @@
 /** Attention of the first token alone: a workgroup per head, whose threads look at one key each and keep some elements of the result each. */
-import { each, groupsPerLane, headArray, headLayout, headLoad, headStore } from './heads.js';
+import { each } from './common.js';
+import { groupsPerLane, headArray, headLayout, headLoad, headStore } from './heads.js';
 import { rowFragments } from './rows.js';
 import { wgsl } from './wgsl.js';
 

@@ -2,6 +2,7 @@
  * Batch normalisation with the statistics of the batch at hand. A channel has up to millions of elements, so that everything that
  * reduces it works on chunks (CHUNK elements of one plane of one image, a workgroup each) and adds the chunks up in a second launch.
  */
+import { GROUP_INDEX } from './common.js';
 import { rowFragments } from './rows.js';
 import { wgsl } from './wgsl.js';
 
@@ -28,7 +29,7 @@ fn chunk_at(index: u32) -> Chunk {
   return Chunk(c, plane * dims.HW + (s % chunks_per_plane()) * CHUNK, chunk_count(s));
 }
 
-fn chunk_index(group: vec3u) -> u32 { return group.y * 65535u + group.x; }
+fn chunk_index(group: vec3u) -> u32 { return ${GROUP_INDEX}; }
 fn is_chunk(index: u32) -> bool { return index < dims.C * chunks_per_channel(); }
 `;
 

@@ -4,13 +4,21 @@ import { wgsl } from './wgsl.js';
 /** Largest number of workgroups along one axis of a dispatch; WebGPU's default limit. */
 export const MAX_GRID = 65535;
 
+/** Lines of text for i = 0 ... n - 1: registers have names, since an array indexed in a loop may end up in memory. */
+export const each = (n: number, line: (i: number) => string): string => Array.from({ length: n }, (_, i) => line(i)).join('\n');
+/** `each` over the pairs (i, j). */
+export const each2 = (n: number, m: number, line: (i: number, j: number) => string): string => each(n, (i) => each(m, (j) => line(i, j)));
+
+/** The number of a workgroup, `vec3u group`, in a grid of `linearGrid`. */
+export const GROUP_INDEX = `group.y * ${MAX_GRID}u + group.x`;
+
 /**
  * `linear_index(workgroup, lane)`: the element a thread of a one-dimensional launch works on, however the grid was folded.
  * Pairs with `linearGrid` of engine/kernel.ts. Needs `override WG`.
  */
 export const linearIndex = wgsl`
 fn linear_index(group: vec3u, lane: u32) -> u32 {
-  return (group.y * ${MAX_GRID}u + group.x) * WG + lane;
+  return (${GROUP_INDEX}) * WG + lane;
 }
 `;
 

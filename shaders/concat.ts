@@ -1,9 +1,6 @@
 /** Tensors one after the other along an axis. */
-import { linearIndex } from './common.js';
+import { each, linearIndex } from './common.js';
 import { wgsl } from './wgsl.js';
-
-/** One line of text for each of `count` inputs. */
-const each = (count: number, line: (n: number) => string): string => Array.from({ length: count }, (_, n) => line(n)).join('\n');
 
 /** y[r] = x0[r], x1[r], ... end to end: row r of y is row r of every input. */
 export const concatForward = (count: number): string => wgsl`

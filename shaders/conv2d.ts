@@ -2,7 +2,7 @@
  * Convolution, forward, as two kernels that the gradient by the input shares (see `Gather`): `gatherTiles` for GPUs and
  * `gatherStrips` for a CPU that poses as one.
  */
-import { linearIndex, MAX_GRID } from './common.js';
+import { each, GROUP_INDEX, linearIndex } from './common.js';
 import { tileProduct } from './tileProduct.js';
 import { wgsl } from './wgsl.js';
 
@@ -79,7 +79,7 @@ fn offset(part: u32) -> vec2u { return vec2u(part / LATTICE, part % LATTICE); }
 fn place(group: vec3u) -> Place {
   let part = group.z % (LATTICE * LATTICE);
   let depth = R * taps(offset(part).x) * taps(offset(part).y);
-  return Place(group.z / (LATTICE * LATTICE) * TM, (group.y * ${MAX_GRID}u + group.x) * TN, 0u, depth, part);
+  return Place(group.z / (LATTICE * LATTICE) * TM, (${GROUP_INDEX}) * TN, 0u, depth, part);
 }
 
 fn step(p: Place, k: u32) -> Step {
@@ -127,9 +127,6 @@ fn store(p: Place, row: u32, col: u32, value: f32) {
 }
 `, false);
 
-/** Lines for i = 0 .. count - 1. */
-export const lines = (count: number, line: (i: number) => string): string => Array.from({ length: count }, (_, i) => line(i)).join('\n');
-
 /** Neighbouring pixels of a row that a lane of a strip kernel works on. */
 export const STRIP = 4;
 
@@ -149,8 +146,8 @@ export function gatherStrips({ geometry, taps, column }: Gather, bias: boolean, 
   const source = (t: number): string => `vec4f(${[0, 1, 2, 3].map((q) => `x${column(q, t) - low}`).join(', ')})`;
   const product = (t: number): string => `
       let s${t} = ${source(t)};
-${lines(loads, (h) => `      let w${t}_${h} = load_w(n0 + ${h * subgroup}u + lane, r, window(tap, first.x), window(${t}u, first.y));`)}
-${lines(held, (n) => `      acc${n} = fma(vec4f(subgroupBroadcast(w${t}_${Math.floor(n / subgroup)}, ${n % subgroup}u)), s${t}, acc${n});`)}`;
+${each(loads, (h) => `      let w${t}_${h} = load_w(n0 + ${h * subgroup}u + lane, r, window(tap, first.x), window(${t}u, first.y));`)}
+${each(held, (n) => `      acc${n} = fma(vec4f(subgroupBroadcast(w${t}_${Math.floor(n / subgroup)}, ${n % subgroup}u)), s${t}, acc${n});`)}`;
   return wgsl`
 enable subgroups;
 const WG = ${subgroup}u;
@@ -189,16 +186,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let u = strip % dims.STRIPS * ${STRIP}u;
   let above = origin(v, first.x);
   let left = origin(u, first.y) + ${low};
-${lines(width, (i) => `  let j${i} = inside(left + ${i}, dims.XW);`)}
-${lines(held, (n) => `  var acc${n} = vec4f();`)}
+${each(width, (i) => `  let j${i} = inside(left + ${i}, dims.XW);`)}
+${each(held, (n) => `  var acc${n} = vec4f();`)}
   for (var tap = 0u; tap < taps(first.x); tap++) {
     let i = inside(source(above, tap), dims.XH);
     let here = i >= 0;
-${lines(width, (c) => `    let ok${c} = here && j${c} >= 0;`)}
+${each(width, (c) => `    let ok${c} = here && j${c} >= 0;`)}
     var at = (min(b, dims.B - 1) * R * dims.XH + u32(max(i, 0))) * dims.XW;
     for (var r = 0u; r < R; r++) {
-${lines(width, (c) => `      let x${c} = select(0.0, x[at + u32(max(j${c}, 0))], ok${c});`)}
-${Array.from({ length: taps }, (_, t) => product(t)).join('\n')}
+${each(width, (c) => `      let x${c} = select(0.0, x[at + u32(max(j${c}, 0))], ok${c});`)}
+${each(taps, product)}
       at += dims.XH * dims.XW;
     }
   }

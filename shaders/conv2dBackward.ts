@@ -1,6 +1,6 @@
 /** Gradients of a convolution by its input, weight and bias. */
-import { workgroupSum } from './common.js';
-import { lines, STRIP, stripChannels, type Gather } from './conv2d.js';
+import { each, workgroupSum } from './common.js';
+import { STRIP, stripChannels, type Gather } from './conv2d.js';
 import { tileProduct } from './tileProduct.js';
 import { wgsl } from './wgsl.js';
 
@@ -125,7 +125,7 @@ export function weightStrips({ geometry, column }: Gather, K: number, channels: 
   const together = subgroup / STRIP; // channels that one load of all lanes brings
   const loads = Math.ceil(held / together);
   const width = column(STRIP - 1, K - 1) + 1;
-  const all = (count: number, line: (i: number, g: number) => string): string => lines(rows * count, (i) => line(i % count, Math.floor(i / count)));
+  const all = (count: number, line: (i: number, g: number) => string): string => each(rows * count, (i) => line(i % count, Math.floor(i / count)));
   const product = (q: number, n: number): string => `
     let d${n}_${q} = subgroupBroadcast(d${Math.floor(n / together)}, ${(n % together) * STRIP + q}u);
 ${all(K, (t, g) => `    acc${n}_${g}_${t} = fma(d${n}_${q}, x${g}_${column(q, t)}, acc${n}_${g}_${t});`)}`;
@@ -145,10 +145,10 @@ fn load_x(row: u32, i: i32, j: i32) -> f32 {
 @compute @workgroup_size(${subgroup})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let o0 = group.y * ${held}u;
-${lines(rows, (g) => `  let row${g} = group.x * ${subgroup * rows}u + ${g * subgroup}u + lane;
+${each(rows, (g) => `  let row${g} = group.x * ${subgroup * rows}u + ${g * subgroup}u + lane;
   let c${g} = min(row${g} / K, C - 1) * dims.XH;`)}
   let mine = o0 + lane / ${STRIP}u;
-${lines(held, (n) => all(K, (t, g) => `  var acc${n}_${g}_${t} = 0.0;`))}
+${each(held, (n) => all(K, (t, g) => `  var acc${n}_${g}_${t} = 0.0;`))}
   let begin = group.z * dims.SHARE;
   let end = min(begin + dims.SHARE, dims.B * dims.YH * dims.STRIPS);
   var strip = begin % dims.STRIPS;
@@ -156,19 +156,19 @@ ${lines(held, (n) => all(K, (t, g) => `  var acc${n}_${g}_${t} = 0.0;`))}
   var b = begin / (dims.STRIPS * dims.YH);
   for (var s = begin; s < end; s++) {
     let u = strip * ${STRIP}u;
-${lines(loads, (i) => `    let d${i} = load_dy(b, mine + ${i * together}u, v, u + lane % ${STRIP}u);`)}
+${each(loads, (i) => `    let d${i} = load_dy(b, mine + ${i * together}u, v, u + lane % ${STRIP}u);`)}
     let left = origin(u, 0u);
     let above = origin(v, 0u);
     let plane = b * C * dims.XH;
-${lines(width, (i) => `    let j${i} = inside(left + ${i}, dims.XW);`)}
-${lines(rows, (g) => `    let i${g} = inside(source(above, row${g} % K), dims.XH);
-${lines(width, (i) => `    let x${g}_${i} = load_x(plane + c${g}, i${g}, j${i});`)}`)}
-${lines(STRIP * held, (i) => product(Math.floor(i / held), i % held))}
+${each(width, (i) => `    let j${i} = inside(left + ${i}, dims.XW);`)}
+${each(rows, (g) => `    let i${g} = inside(source(above, row${g} % K), dims.XH);
+${each(width, (i) => `    let x${g}_${i} = load_x(plane + c${g}, i${g}, j${i});`)}`)}
+${each(STRIP * held, (i) => product(Math.floor(i / held), i % held))}
     strip++;
     if (strip == dims.STRIPS) { strip = 0; v++; }
     if (v == dims.YH) { v = 0; b++; }
   }
-${lines(rows, (g) => `  if (row${g} < C * K) {
+${each(rows, (g) => `  if (row${g} < C * K) {
     var sums = array<f32, ${held * K}>(${Array.from({ length: held * K }, (_, i) => `acc${Math.floor(i / K)}_${g}_${i % K}`).join(', ')});
     for (var i = 0u; i < min(${held}u, O - o0) * K; i++) { dw[((group.z * O + o0 + i / K) * C * K + row${g}) * K + i % K] = sums[i]; }
   }`)}

@@ -1,11 +1,6 @@
 /** What the kernels of attention share: where heads lie and how four elements of one are loaded and stored. */
 import { wgsl } from './wgsl.js';
 
-/** Text for i = 0 ... n - 1: registers have names, since an array indexed in a loop may end up in memory. */
-export const each = (n: number, text: (i: number) => string): string => Array.from({ length: n }, (_, i) => text(i)).join('\n');
-/** `each` over the pairs (i, j). */
-export const each2 = (n: number, m: number, text: (i: number, j: number) => string): string => each(n, (i) => each(m, (j) => text(i, j)));
-
 /** Groups of four elements that each of `lanes` lanes holds of a head: lane l has groups l, l + lanes, ... */
 export const groupsPerLane = (HS: number, lanes = 1): number => Math.ceil(HS / 4 / lanes);
 

@@ -1,4 +1,5 @@
 /** Layer normalisation: rows of C elements, one workgroup per row. */
+import { GROUP_INDEX } from './common.js';
 import { rowFragments, rowVector } from './rows.js';
 import { wgsl } from './wgsl.js';
 
@@ -31,7 +32,7 @@ ${rowVector(vectors)}
 ${rowFragments(oneSubgroup).sum}
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row = group.y * 65535u + group.x;
+  let row = ${GROUP_INDEX};
   if (row >= dims.ROWS) { return; }
   let cols = C / WIDTH;
   let first = row * cols;
@@ -76,7 +77,7 @@ ${rowVector(vectors)}
 ${rowFragments(oneSubgroup).sum}
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row = group.y * 65535u + group.x;
+  let row = ${GROUP_INDEX};
   if (row >= dims.ROWS) { return; }
   let cols = C / WIDTH;
   let first = row * cols;

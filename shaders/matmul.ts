@@ -1,4 +1,5 @@
 /** Matrix products: workgroup tiles for GPUs, register tiles for a CPU that pretends to be one. */
+import { each } from './common.js';
 import { productFunctions, type Product } from './tile.js';
 import { wgsl } from './wgsl.js';
 
@@ -62,31 +63,29 @@ export interface RegisterTile {
   readonly subgroup: boolean;
 }
 
-const repeat = (count: number, line: (i: number) => string): string => Array.from({ length: count }, (_, i) => line(i)).join('\n');
-
 /** Four steps along K of row `i` of A, `a_0` to `a_${rows - 1}`. */
 function rowsOfA(transposeA: boolean, { lanes, rows, subgroup }: RegisterTile): string {
   if (!subgroup) {
     const gather = (i: number): string => [0, 1, 2, 3].map((s) => `load_a(a_base, k + ${s}u, m + ${i - (i % 4)}u, dims.K, dims.M)[${i % 4}]`).join();
-    return repeat(rows, (i) => `    let a_${i} = ${transposeA ? `vec4f(${gather(i)})` : `load_a(a_base, m + ${i}u, k, dims.M, dims.K)`};`);
+    return each(rows, (i) => `    let a_${i} = ${transposeA ? `vec4f(${gather(i)})` : `load_a(a_base, m + ${i}u, k, dims.M, dims.K)`};`);
   }
   const share = (i: number, lane: number): string => `subgroupBroadcast(own_${Math.floor(i / lanes)}, ${lane}u)`;
   if (!transposeA) {
-    return `${repeat(rows / lanes, (g) => `    let own_${g} = load_a(a_base, m + ${g * lanes}u + lane, k, dims.M, dims.K);`)}
-${repeat(rows, (i) => `    let a_${i} = ${share(i, i % lanes)};`)}`;
+    return `${each(rows / lanes, (g) => `    let own_${g} = load_a(a_base, m + ${g * lanes}u + lane, k, dims.M, dims.K);`)}
+${each(rows, (i) => `    let a_${i} = ${share(i, i % lanes)};`)}`;
   }
   // Storage has rows side by side: a lane loads four rows of one of four steps.
   const quads = lanes / 4;
   const gather = (i: number): string => [0, 1, 2, 3].map((s) => `${share(i, s * quads + Math.floor((i % lanes) / 4))}[${i % 4}]`).join();
-  return `${repeat(rows / lanes, (g) => `    let own_${g} = load_a(a_base, k + lane / ${quads}u, m + ${g * lanes}u + lane % ${quads}u * 4u, dims.K, dims.M);`)}
-${repeat(rows, (i) => `    let a_${i} = vec4f(${gather(i)});`)}`;
+  return `${each(rows / lanes, (g) => `    let own_${g} = load_a(a_base, k + lane / ${quads}u, m + ${g * lanes}u + lane % ${quads}u * 4u, dims.K, dims.M);`)}
+${each(rows, (i) => `    let a_${i} = vec4f(${gather(i)});`)}`;
 }
 
 /** Four steps along K of a lane's column `j` of B, `b_0` to `b_3`. */
 const columnsOfB = (transposeB: boolean): string => (transposeB
-  ? repeat(4, (j) => `    let b_${j} = load_b(b_base, n + ${j}u, k, dims.N, dims.K);`)
-  : `${repeat(4, (s) => `    let b_step_${s} = load_b(b_base, k + ${s}u, n, dims.K, dims.N);`)}
-${repeat(4, (j) => `    let b_${j} = vec4f(${[0, 1, 2, 3].map((s) => `b_step_${s}[${j}]`).join()});`)}`);
+  ? each(4, (j) => `    let b_${j} = load_b(b_base, n + ${j}u, k, dims.N, dims.K);`)
+  : `${each(4, (s) => `    let b_step_${s} = load_b(b_base, k + ${s}u, n, dims.K, dims.N);`)}
+${each(4, (j) => `    let b_${j} = vec4f(${[0, 1, 2, 3].map((s) => `b_step_${s}[${j}]`).join()});`)}`);
 
 /**
  * C = opA(A) opB(B) with nothing but registers. A lane keeps `rows` by 4 sums and takes 4 steps along K at a time. Each float of A is loaded by one lane
@@ -114,7 +113,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   for (var k = 0u; k < dims.K; k += 4u) {
 ${columnsOfB(product.transposeB)}
 ${rowsOfA(product.transposeA, tile)}
-${repeat(tile.rows, (i) => `    sums[${i}] += vec4f(${[0, 1, 2, 3].map((j) => `dot(a_${i}, b_${j})`).join()});`)}
+${each(tile.rows, (i) => `    sums[${i}] += vec4f(${[0, 1, 2, 3].map((j) => `dot(a_${i}, b_${j})`).join()});`)}
   }
   let count = min(${tile.rows}u, dims.M - m);
   for (var i = 0u; i < count; i++) { store(group.z, m + i, n, sums[i]); }

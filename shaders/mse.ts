@@ -1,4 +1,5 @@
 /** Mean squared error, in two stages that add in the same order every time. */
+import { GROUP_INDEX } from './common.js';
 import { spans } from './pointwise.js';
 import { rowFragments } from './rows.js';
 import { wgsl } from './wgsl.js';
@@ -22,7 +23,7 @@ fn difference(i: u32) -> vec4f {
 
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let chunk = group.y * 65535u + group.x;
+  let chunk = ${GROUP_INDEX};
   let N4 = (dims.N + 3u) / 4u;
   let first = chunk * CHUNK4;
   if (first >= N4) { return; }

@@ -2,15 +2,20 @@
 import { linearIndex } from './common.js';
 import { wgsl } from './wgsl.js';
 
-/** y[b, c, p] = (x[b, c, p] - mean[c]) * gain[c] */
-export const normalizeForward = wgsl`
-override WG: u32;
+/** Mean and 1 / deviation of each channel, for every kernel that normalises what it writes. */
+export const normalization = wgsl`
 override MEAN_0: f32;
 override MEAN_1: f32;
 override MEAN_2: f32;
 override GAIN_0: f32;
 override GAIN_1: f32;
 override GAIN_2: f32;
+`;
+
+/** y[b, c, p] = (x[b, c, p] - mean[c]) * gain[c] */
+export const normalizeForward = wgsl`
+override WG: u32;
+${normalization}
 struct Dims { N: u32, PLANE: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> x: array<f32>;        // [B, 3, PLANE]

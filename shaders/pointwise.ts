@@ -1,5 +1,5 @@
 /** How pointwise kernels share out the elements. */
-import { MAX_GRID } from './common.js';
+import { GROUP_INDEX } from './common.js';
 import { wgsl } from './wgsl.js';
 
 /**
@@ -11,7 +11,7 @@ override WG: u32;
 override PER: u32;
 struct Span { first: u32, end: u32 }
 fn span(group: vec3u, count: u32) -> Span {
-  let first = (group.y * ${MAX_GRID}u + group.x) * WG * PER;
+  let first = (${GROUP_INDEX}) * WG * PER;
   return Span(first, min(first + WG * PER, count));
 }
 `;

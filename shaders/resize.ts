@@ -1,5 +1,6 @@
 /** Resampling along one axis of a row-major tensor; an image takes two launches, rows first. */
 import { linearIndex } from './common.js';
+import { normalization } from './normalize.js';
 import { wgsl } from './wgsl.js';
 
 export interface ResizeFlags {
@@ -84,12 +85,7 @@ ${sampling(flags)}
 @group(0) @binding(1) var<storage, read> x: array<f32>;        // [OUTER, IN, INNER]
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;  // [OUTER, OUT, INNER]
 #if ${flags.normalize}
-override MEAN_0: f32;
-override MEAN_1: f32;
-override MEAN_2: f32;
-override GAIN_0: f32;
-override GAIN_1: f32;
-override GAIN_2: f32;
+${normalization}
 #endif
 
 fn store_y(r: u32, o: u32, c: u32, value: f32) {

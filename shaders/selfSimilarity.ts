@@ -1,5 +1,5 @@
 /** Cosine similarity of all pairs of rows: symmetric, so tiles below the diagonal are not computed but mirrored. */
-import { each, each2 } from './heads.js';
+import { each, each2, GROUP_INDEX } from './common.js';
 import { rowFragments } from './rows.js';
 import { wgsl } from './wgsl.js';
 
@@ -21,7 +21,7 @@ struct Dims { ROWS: u32 }
 ${rowFragments(oneSubgroup).sum}
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row = group.y * 65535u + group.x;
+  let row = ${GROUP_INDEX};
   if (row >= dims.ROWS) { return; }
   var total = 0.0;
   for (var c = lane; c < C; c += WG) { total += k[row * C + c] * k[row * C + c]; }
@@ -141,7 +141,7 @@ struct Dims { ROWS: u32, T: u32 }
 ${rowFragments(oneSubgroup).sum}
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row = group.y * 65535u + group.x;
+  let row = ${GROUP_INDEX};
   if (row >= dims.ROWS) { return; }
   let T = dims.T;
   let i = row % T;

@@ -1,4 +1,5 @@
 /** Softmax: one workgroup per row. */
+import { GROUP_INDEX } from './common.js';
 import { rowFragments } from './rows.js';
 import { wgsl } from './wgsl.js';
 
@@ -14,7 +15,7 @@ ${rowFragments(oneSubgroup).max}
 ${rowFragments(oneSubgroup).sum}
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row = group.y * 65535u + group.x;
+  let row = ${GROUP_INDEX};
   if (row >= dims.ROWS) { return; }
   let first = row * dims.N;
   var peak = x[first];
@@ -39,7 +40,7 @@ struct Dims { ROWS: u32, N: u32 }
 ${rowFragments(oneSubgroup).sum}
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row = group.y * 65535u + group.x;
+  let row = ${GROUP_INDEX};
   if (row >= dims.ROWS) { return; }
   let first = row * dims.N;
   var total = 0.0;
