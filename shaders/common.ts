@@ -22,34 +22,20 @@ fn linear_index(group: vec3u, lane: u32) -> u32 {
 }
 `;
 
-/** `workgroup_sum(lane, value)`: every lane of the workgroup gets the sum. All lanes must call it. Needs `override WG`, a power of two. */
-export const workgroupSum = wgsl`
-var<workgroup> sum_scratch: array<f32, WG>;
-fn workgroup_sum(lane: u32, value: f32) -> f32 {
-  sum_scratch[lane] = value;
+/** `workgroup_NAME(lane, value)`: every lane of the workgroup gets all values combined. All lanes must call it. Needs `override WG`, a power of two. */
+const workgroupReduction = (name: string, combine: (a: string, b: string) => string): string => wgsl`
+var<workgroup> ${name}_scratch: array<f32, WG>;
+fn workgroup_${name}(lane: u32, value: f32) -> f32 {
+  ${name}_scratch[lane] = value;
   for (var half = WG / 2u; half > 0u; half = half / 2u) {
     workgroupBarrier();
-    if (lane < half) { sum_scratch[lane] = sum_scratch[lane] + sum_scratch[lane + half]; }
+    if (lane < half) { ${name}_scratch[lane] = ${combine(`${name}_scratch[lane]`, `${name}_scratch[lane + half]`)}; }
   }
   workgroupBarrier();
-  let total = sum_scratch[0];
+  let result = ${name}_scratch[0];
   workgroupBarrier();
-  return total;
+  return result;
 }
 `;
-
-/** `workgroup_max(lane, value)`: every lane of the workgroup gets the maximum. All lanes must call it. Needs `override WG`, a power of two. */
-export const workgroupMax = wgsl`
-var<workgroup> max_scratch: array<f32, WG>;
-fn workgroup_max(lane: u32, value: f32) -> f32 {
-  max_scratch[lane] = value;
-  for (var half = WG / 2u; half > 0u; half = half / 2u) {
-    workgroupBarrier();
-    if (lane < half) { max_scratch[lane] = max(max_scratch[lane], max_scratch[lane + half]); }
-  }
-  workgroupBarrier();
-  let peak = max_scratch[0];
-  workgroupBarrier();
-  return peak;
-}
-`;
+export const workgroupSum = workgroupReduction('sum', (a, b) => `${a} + ${b}`);
+export const workgroupMax = workgroupReduction('max', (a, b) => `max(${a}, ${b})`);
