@@ -1,4 +1,3 @@
-/// <reference types="@webgpu/types" preserve="true" />
 /** The engine for embedding: graphs, gradients and programs on any GPUDevice. */
 export { gradients } from './autodiff.js';
 export { createEngine, Engine, type EngineOptions } from './engine.js';
