@@ -101,21 +101,17 @@ export class Graph {
     return outputs;
   }
 
-  /** A tensor that the program's owner writes between runs; the same name gives the same tensor. */
+  /** A tensor that the program's owner writes between runs. */
   input(name: string, shape: Shape): Tensor {
-    return this.#named(inputOp, name, shape);
+    return this.add(inputOp, [], { name, shape })[0]!;
   }
 
   /** A tensor that lives in the engine under `name`, shared by all its programs; the same name gives the same tensor. */
   parameter(name: string, shape: Shape): Tensor {
-    return this.#named(parameterOp, name, shape);
-  }
-
-  #named(op: Op<LeafAttrs>, name: string, shape: Shape): Tensor {
-    const known = this.nodes.find((n) => n.op === op && (n.attrs as LeafAttrs).name === name);
-    if (!known) return this.add(op, [], { name, shape })[0]!;
+    const known = this.nodes.find((n) => n.op === parameterOp && (n.attrs as LeafAttrs).name === name);
+    if (!known) return this.add(parameterOp, [], { name, shape })[0]!;
     const t = known.outputs[0]!;
-    if (!sameShape(t.shape, shape)) throw new Error(`${op.name} ${name}: used as ${showShape(shape)} and as ${showShape(t.shape)}`);
+    if (!sameShape(t.shape, shape)) throw new Error(`parameter ${name}: used as ${showShape(shape)} and as ${showShape(t.shape)}`);
     return t;
   }
 

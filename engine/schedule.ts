@@ -3,7 +3,7 @@
  * Pure and printable: nothing here knows the GPU.
  */
 import { fuse } from './fuse.js';
-import { labelOf, parameterOp, type LeafAttrs, type Node, type Tensor } from './graph.js';
+import { inputOp, labelOf, parameterOp, type LeafAttrs, type Node, type Tensor } from './graph.js';
 import { planStorage, type Plan } from './memory.js';
 import { orderForMemory } from './order.js';
 import { showShape } from './shape.js';
@@ -73,9 +73,21 @@ export function simplify(outputs: readonly Tensor[]): { nodes: Node[]; keep: Rea
   return { nodes: fuse(nodes, keep), keep, resolve };
 }
 
-/** Plans the launches that compute `outputs`. */
+/** @throws Error for two inputs of one name that merging has left, because their shapes differ: a write would reach only one */
+function checkInputs(nodes: readonly Node[]): void {
+  const known = new Map<string, Node>();
+  for (const node of nodes.filter((n) => n.op === inputOp)) {
+    const { name } = node.attrs as LeafAttrs;
+    const other = known.get(name);
+    if (other) throw new Error(`schedule: input ${name} is used as ${showShape(other.outputs[0]!.shape)} and as ${showShape(node.outputs[0]!.shape)}`);
+    known.set(name, node);
+  }
+}
+
+/** Plans the launches that compute `outputs`. @throws Error for inputs of one name and different shapes */
 export function schedule(outputs: readonly Tensor[]): Schedule {
   const { nodes: simplified, keep, resolve } = simplify(outputs);
+  checkInputs(simplified);
   const { order, nodes, plan } = orderForMemory(simplified, (candidate) => planStorage(candidate, keep));
   return {
     leaves: nodes.filter((n) => n.op.memory === 'leaf'),
