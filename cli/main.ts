@@ -65,6 +65,7 @@ async function fail(error: unknown): Promise<number> {
   return exitCodeOf(error);
 }
 
+process.stdout.on('error', () => process.exit(1)); // whoever read it is gone
 const code = await main(process.argv).catch(fail);
 // Dawn keeps Node alive, so the end is explicit; a piped stdout is written out before.
 process.stdout.write('', () => process.exit(code));

@@ -16,7 +16,8 @@ export interface Buffers {
   /** The buffer of a parameter, made (all zero) on first use. @throws Error when its size changed */
   readonly parameter: (name: string, shape: Shape) => Parameter;
   readonly parameters: ReadonlyMap<string, Parameter>;
-  readonly dropParameter: (name: string) => void;
+  /** Gives up all slots, for after an allocation failed: what was made then is not usable. */
+  readonly dropSlots: () => void;
   readonly constant: (data: Float32Array) => GPUBuffer;
   /** Buffers of at least these bytes each, largest first. Grown when too small; `version` then changes. */
   readonly slots: (bytes: readonly number[]) => readonly GPUBuffer[];
@@ -79,9 +80,10 @@ export function createBuffers(device: GPUDevice, poison: boolean): Buffers {
       return made;
     },
     parameters,
-    dropParameter: (name) => {
-      parameters.get(name)?.buffer.destroy();
-      parameters.delete(name);
+    dropSlots: () => {
+      for (const slot of pool) slot.destroy();
+      pool = [];
+      version++;
     },
     constant: (data) => {
       // Numbers come anew with every graph; tables are the same array each time.

@@ -61,6 +61,9 @@ export class Engine {
         const program = new Program(this, outputs, plan, launches);
         program.prepare();
         return program;
+      }).catch((error: unknown) => {
+        if (error instanceof OutOfMemoryError) this.buffers.dropSlots();
+        throw error;
       });
     });
   }

@@ -64,7 +64,6 @@ export class Program {
       if (!isInput && (storage.leaf || storage.slot !== undefined)) continue;
       this.#own.set(storage, buffers.storage(isInput ? labelOf(storage.leaf!) : 'output', storage.bytes));
     }
-    buffers.slots(schedule.plan.slots);
   }
 
   #bufferOf(storage: Storage): GPUBuffer {
@@ -79,7 +78,7 @@ export class Program {
   #home(t: Tensor): { buffer: GPUBuffer; offset: number; size: number } {
     if (this.#destroyed) throw new Error('program: used after destroy()');
     const { storage, offset } = this.schedule.plan.placeOf(this.schedule.resolve(t));
-    if (storage.slot !== undefined) throw new Error(`program: ${labelOf(t.node)} is not an output; name it when compiling`);
+    if (!storage.leaf && !this.#own.has(storage)) throw new Error(`program: ${labelOf(t.node)} is not an output; name it when compiling`);
     return { buffer: this.#bufferOf(storage), offset: offset * 4, size: sizeOf(t.shape) * 4 };
   }
 
@@ -87,7 +86,6 @@ export class Program {
   #output(name: string): { buffer: GPUBuffer; offset: number; size: number } {
     return { ...this.#home(this.base.outputs[name]!), size: sizeOf(this.#current.outputs[name]!.shape) * 4 };
   }
-
 
   /** Sets an input, by tensor or name. Inputs nothing depends on are ignored. @throws Error when the length is wrong */
   write(which: Tensor | string, data: Float32Array | readonly number[]): void {
@@ -139,8 +137,9 @@ export class Program {
 
   #makeBindGroups(): void {
     const { device, buffers, pipelines } = this.engine;
-    const { placeOf } = this.schedule.plan;
+    const { placeOf, slots } = this.schedule.plan;
     if (this.#poolVersion === buffers.version()) return;
+    buffers.slots(slots);
     this.launches.forEach((launch, index) => {
       const { node, kernel, bindings } = launch;
       const tensors = [...node.inputs, ...node.outputs.slice(node.op.inPlace ?? 0)].map((t) => {
@@ -163,7 +162,10 @@ export class Program {
     this.#makeBindGroups();
   }
 
-  /** Records all launches into the caller's pass. The caller submits. */
+  /**
+   * Records all launches into the caller's pass. The caller submits, before a larger program is compiled: that may replace slots
+   * this one has recorded.
+   */
   encode(pass: GPUComputePassEncoder): void {
     this.prepare();
     for (const launch of this.launches) encodeLaunch(pass, launch);

@@ -9,6 +9,8 @@ export { unet, type UnetOptions } from './generators/unet.js';
 export * from './generators/parameters.js';
 export * from './losses.js';
 export * from './vit/config.js';
+export { parseSafetensors, serializeSafetensors, SafetensorsError, type Safetensors } from './safetensors.js';
+export { CheckpointError, parseSidecar, vitFromWeights, type VitSettings } from './vit/checkpoint.js';
 export { interpolatePositions } from './vit/positions.js';
 export { UNTRAINED_CONFIG, untrainedVit, vitParameters } from './vit/untrained.js';
 export * from './vit/vit.js';

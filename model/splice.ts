@@ -148,10 +148,10 @@ export async function startSplice(engine: Engine, vit: VitModel, structure: Imag
   let [warmSteps, stepsDone, updates] = [0, 0, 0];
   let last: { program: Program; step: number } | undefined;
 
-  const submit = async (kind: StepKind, step: number, weights: readonly number[], draw?: (program: Program) => void): Promise<void> => {
+  const submit = async (kind: StepKind, step: number, lambdas: readonly number[], draw?: (program: Program) => void): Promise<void> => {
     const program = await programs.get(kind);
     draw?.(program);
-    program.write('weights', weights);
+    program.write('lambdas', lambdas);
     program.write('hyper', adamHyper({ lr: options.lr, betas: BETAS, eps: EPS }, ++updates));
     program.run();
     last = { program, step };

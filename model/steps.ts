@@ -53,8 +53,8 @@ function featuresOf(g: Graph, xs: readonly Tensor[], { vit, options }: Setting):
   return inputs.map((_, i) => imageOf(batch, i));
 }
 
-/** The weighted sum of the terms. `weights` [terms] is an input: the first step of a recipe may switch terms off. */
-const weigh = (g: Graph, terms: readonly Tensor[]): Tensor => sum(mul(concat(terms, 0), g.input('weights', [terms.length])));
+/** The weighted sum of the terms. `lambdas` [terms] is an input: the first step of a recipe may switch terms off. */
+const weigh = (g: Graph, terms: readonly Tensor[]): Tensor => sum(mul(concat(terms, 0), g.input('lambdas', [terms.length])));
 
 /** Updates all trained parameters by Adam from the gradients of `loss`; returns the new flat weights. */
 function optimise(g: Graph, loss: Tensor, { layout }: Setting, bound: ReturnType<typeof bindParameters>): Tensor {
@@ -65,7 +65,7 @@ function optimise(g: Graph, loss: Tensor, { layout }: Setting, bound: ReturnType
 
 /**
  * One optimiser step. Outputs: `weights`, the updated parameters (in place), and `losses` [4] = structure, appearance,
- * identity and total. Inputs: the draws of model/augment.ts, `weights` [3 or 5] and `hyper` [6] as `adam` takes it.
+ * identity and total. Inputs: the draws of model/augment.ts, `lambdas` [3 or 5] and `hyper` [6] as `adam` takes it.
  * One ViT pass per image: generated images in one batch with gradients, photos in one batch without.
  */
 export function stepGraph(g: Graph, step: StepKind, setting: Setting): Record<string, Tensor> {

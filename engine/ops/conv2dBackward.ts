@@ -79,7 +79,7 @@ const weightOp: Op<SplitAttrs> = {
   name: 'conv2dBackwardWeight',
   shapes: (_, { shape, splits }) => [splits === 1 ? shape : [splits, ...shape]],
   kernel: (node, { software, subgroupSize }: Tuning) => ({
-    ...(software && subgroupSize > 0 ? weightStripKernel(node, subgroupSize) : weightTileKernel(node)),
+    ...(software && subgroupSize >= 4 ? weightStripKernel(node, subgroupSize) : weightTileKernel(node)),
     flops: conv2dFlops(node.inputs[1]!.shape, node.attrs.shape),
   }),
 };

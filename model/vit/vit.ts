@@ -24,20 +24,26 @@ export function uploadVit(engine: Engine, vit: VitModel): void {
   }
 }
 
+/** Tables derived from a model's weights, made once each so that all programs share their buffers: a constant is known by its array. */
 const tables = new WeakMap<VitModel, Map<string, Float32Array>>();
 
-/** The interpolated table of a grid, made once per model and grid so that all programs share its buffer. */
-function positionTable(vit: VitModel, rows: number, cols: number): Float32Array {
+function tableOf(vit: VitModel, key: string, make: () => Float32Array): Float32Array {
   const known = tables.get(vit) ?? new Map<string, Float32Array>();
   tables.set(vit, known);
-  const key = `${rows}x${cols}`;
-  let table = known.get(key);
-  if (!table) {
-    table = interpolatePositions(vit.weights.get('pos_embed')!, rows, cols);
-    known.set(key, table);
-  }
+  const table = known.get(key) ?? make();
+  known.set(key, table);
   return table;
 }
+
+/** The position embeddings of a grid of patches. */
+const positionTable = (vit: VitModel, rows: number, cols: number): Float32Array =>
+  tableOf(vit, `positions ${rows}x${cols}`, () => interpolatePositions(vit.weights.get('pos_embed')!, rows, cols));
+
+/** The CLS token, once per image of a batch. */
+const clsTable = (vit: VitModel, B: number): Float32Array => tableOf(vit, `cls ${B}`, () => {
+  const cls = vit.weights.get('cls_token')!.data;
+  return Float32Array.from({ length: B * cls.length }, (_, i) => cls[i % cls.length]!);
+});
 
 /** Patches of normalised images [B, 3, H, W], the CLS token before them, positions added: [B, T, C]. */
 function embed(g: Graph, vit: VitModel, x: Tensor): Tensor {
@@ -46,9 +52,8 @@ function embed(g: Graph, vit: VitModel, x: Tensor): Tensor {
   const [rows, cols] = [Math.floor(H / patch), Math.floor(W / patch)];
   const p = (name: string): Tensor => g.parameter(named(vit, name), vit.weights.get(name)!.shape);
   const patches = patchEmbed(x, p('patch_embed.proj.weight'), p('patch_embed.proj.bias'));
-  const cls = vit.weights.get('cls_token')!.data;
-  const repeated = g.constant(Float32Array.from({ length: B * dim }, (_, i) => cls[i % dim]!), [B, 1, dim]);
-  return add(concat([repeated, patches], 1), g.constant(positionTable(vit, rows, cols), [1 + rows * cols, dim]));
+  const cls = g.constant(clsTable(vit, B), [B, 1, dim]);
+  return add(concat([cls, patches], 1), g.constant(positionTable(vit, rows, cols), [1 + rows * cols, dim]));
 }
 
 /** One block's pieces, with its parameters bound. */

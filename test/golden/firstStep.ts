@@ -40,7 +40,7 @@ async function firstLosses(recipe: RecipeName, tag: string): Promise<number[]> {
   engine.writeParameter(names.weights, [layout.size], flatten(layout, formulaGenerator(generator, tag)));
   const { losses } = stepGraph(engine.graph(), { kind: 'uncropped' }, setting);
   const program = await engine.compile({ losses: losses! });
-  program.write('weights', [1, 10, 1]);
+  program.write('lambdas', [1, 10, 1]);
   program.run();
   const values = [...(await program.read('losses'))];
   engine.destroy();

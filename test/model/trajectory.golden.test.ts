@@ -35,7 +35,7 @@ async function run(file: string, recipe: RecipeName, params: string, tuning: Par
   for (const name of [names.momentum, names.variance]) engine.writeParameter(name, [layout.size], new Float32Array(layout.size));
 
   const step = await engine.compile(stepGraph(engine.graph(), { kind: 'uncropped' }, setting));
-  step.write('weights', [1, 10, 1]);
+  step.write('lambdas', [1, 10, 1]);
   const losses: Float32Array[] = [];
   for (let i = 0; i < steps; i++) {
     step.write('hyper', adamHyper({ lr, betas: [0, 0.99], eps: 1e-8 }, i + 1));
