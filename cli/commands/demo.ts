@@ -23,7 +23,7 @@ export const demoCommand = (run: (options: TransferOptions) => Promise<void>): C
   new Command('demo')
     .description('transfer a small pair of drawn landscapes, as a first look')
     .option('--out <dir>', 'folder for the results; an earlier demo there is replaced', 'out/demo')
-    .option('--steps <count>', 'optimiser steps', whole(1), 200)
+    .option('--steps <count>', 'optimiser steps', whole(1), 150)
     .option('--size <pixels>', 'shorter side of the pictures', whole(40, 256), 96)
     .option('--seed <number>', 'seed of the weights and crops', whole(0), defaultOptions.seed)
     .option('--json', 'print the summary as one JSON object on stdout')
