@@ -9,6 +9,9 @@ import { schedule } from './schedule.js';
 import { sizeOf, type Shape } from './shape.js';
 import { traitsOf, tuningFor } from './tuning.js';
 
+/** Shorter waits are not worth sleeping through. */
+const LEAST_SLEEP_MS = 20;
+
 export interface EngineOptions {
   /** Forces kernel variants; default: chosen from the device by engine/tuning.ts. */
   readonly tuning?: Partial<Tuning>;
@@ -25,9 +28,10 @@ export class Engine {
   /** Error scopes of submits whose answers are out, and the first error among those that came. */
   readonly #pending = new Set<Promise<void>>();
   #failure: GPUError | undefined;
-  /** Something was submitted since the last wait began, and how long that wait took in milliseconds. */
+  /** Something was submitted since the last wait began. */
   #isBusy = false;
-  #lastWait = 0;
+  /** How long the next wait may take, in milliseconds. */
+  #expectedWait = 0;
 
   constructor(readonly device: GPUDevice, { tuning, poison = false }: EngineOptions) {
     this.tuning = { ...tuningFor(traitsOf(device)), ...tuning };
@@ -121,17 +125,18 @@ export class Engine {
 
   /**
    * Waits for the GPU by `work`. Dawn's bindings poll while a promise is open, and where the device is the CPU itself that takes a
-   * core from the kernels; so there most of what the last wait took is slept through (`rest`), if anything was submitted since.
+   * core from the kernels; so there most of what a wait is expected to take is slept through (`rest`), if anything was submitted
+   * since the last.
    */
   async #wait<T>(work: (rest: () => Promise<void>) => Promise<T>): Promise<T> {
-    const start = performance.now();
-    const sleep = this.tuning.software && this.#isBusy && this.#lastWait > 20 ? 0.8 * this.#lastWait : 0;
-    const wasBusy = this.#isBusy;
+    const [start, wasBusy] = [performance.now(), this.#isBusy];
+    const sleeps = this.tuning.software && wasBusy && this.#expectedWait > LEAST_SLEEP_MS;
     this.#isBusy = false;
     const result = await work(async () => {
-      if (sleep > 0) await new Promise((resolve) => setTimeout(resolve, sleep));
+      if (sleeps) await new Promise((resolve) => setTimeout(resolve, 0.8 * this.#expectedWait));
     });
-    if (wasBusy) this.#lastWait = performance.now() - start;
+    // Expectations grow slowly: a first launch that the driver still has to compile is no measure of the next.
+    if (wasBusy) this.#expectedWait = Math.min(performance.now() - start, 2 * Math.max(this.#expectedWait, LEAST_SLEEP_MS));
     return result;
   }
 
