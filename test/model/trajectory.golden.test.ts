@@ -52,23 +52,34 @@ async function run(file: string, recipe: RecipeName, params: string, tuning: Par
 /**
  * The run must follow PyTorch to 2e-4 over the first three steps, and after that be within four times of what PyTorch's own float32
  * run has been off by until then. A run parts from the exact one as soon as rounding moves an activation over its kink; when that
- * happens is luck (generators.golden.test.ts shows that nothing else does). The kernel variants round differently, so the nearest of
- * them counts: a wrong formula would take all of them away.
+ * happens is luck (generators.golden.test.ts shows that nothing else does). Other kernel variants round differently, so where this
+ * device's own run is too far away the nearest of all counts: a wrong formula would take all of them away.
  */
 async function compare(file: string, recipe: RecipeName, params: string): Promise<void> {
+  const [own, ...others] = await testedTunings();
+  const runs = [await run(file, recipe, params, own!)];
+  let problem = farthest(file, runs);
+  for (const tuning of others) {
+    if (problem === undefined) break;
+    runs.push(await run(file, recipe, params, tuning));
+    problem = farthest(file, runs);
+  }
+  assert.is(problem, undefined, problem);
+}
+
+/** The first step, or the final picture, at which all runs are too far from PyTorch's. */
+function farthest(file: string, runs: readonly Run[]): string | undefined {
   const { meta, get } = golden(file);
-  const expected = get('losses').data;
   const own = meta['f32_err'] as { losses_per_step: number[]; final_output: number };
-  const runs: Run[] = [];
-  for (const tuning of await testedTunings()) runs.push(await run(file, recipe, params, tuning));
-  own.losses_per_step.forEach((_, i) => {
+  const expected = get('losses').data;
+  for (const i of own.losses_per_step.keys()) {
     const errors = runs.map(({ losses }) => relativeError(losses[i]!, expected.slice(4 * i, 4 * i + 4)));
     const tolerance = i < 3 ? 2e-4 : 4 * Math.max(...own.losses_per_step.slice(0, i + 1));
     const text = errors.map((e) => e.toExponential(1)).join(', ');
-    assert.ok(Math.min(...errors) <= tolerance, `${file} step ${i}: relative errors ${text}, the nearest must be within ${tolerance.toExponential(1)}`);
-  });
-  const nearest = Math.min(...runs.map(({ picture }) => relativeError(picture, get('final_output').data)));
-  assert.ok(nearest <= 4 * own.final_output, `${file} final picture: relative error ${nearest}`);
+    if (!(Math.min(...errors) <= tolerance)) return `${file} step ${i}: relative errors ${text}, the nearest must be within ${tolerance.toExponential(1)}`;
+  }
+  const picture = Math.min(...runs.map((r) => relativeError(r.picture, get('final_output').data)));
+  return picture <= 4 * own.final_output ? undefined : `${file} final picture: relative error ${picture}`;
 }
 
 test('trajectory of the splice recipe', () => compare('trajectory_skip', 'splice', 'skip'));
