@@ -1,6 +1,7 @@
 /** Vision transformers, generators, losses and the training run. */
 export type { Image } from './image.js';
 export { defaultOptions, type Losses, type RecipeName, type SpliceOptions } from './options.js';
+export { principalComponents, type Components } from './pca.js';
 export { random, type Random } from './random.js';
 export { recipes, type Recipe } from './recipes.js';
 export { startSplice, type SpliceRun, type StepInfo } from './splice.js';
