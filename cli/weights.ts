@@ -1,7 +1,8 @@
 /** Finds, reads and checks the ViT's weights. */
 import { access, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { parseSafetensors, SafetensorsError } from '../model/safetensors.js';
+import { CheckpointFileError } from '../model/checkpoints/errors.js';
+import { parseSafetensors } from '../model/safetensors.js';
 import { CheckpointError, parseSidecar, vitFromWeights, type VitSettings } from '../model/vit/checkpoint.js';
 import type { VitModel } from '../model/vit/config.js';
 import { fileProblem, InputError, UsageError } from './errors.js';
@@ -91,4 +92,4 @@ async function readSidecar(weightsPath: string): Promise<VitSettings> {
   }
 }
 
-const isAboutWeights = (error: unknown): error is Error => error instanceof SafetensorsError || error instanceof CheckpointError;
+const isAboutWeights = (error: unknown): error is Error => error instanceof CheckpointFileError || error instanceof CheckpointError;

@@ -1,7 +1,8 @@
 /** The safetensors reader believes nothing that it has not checked. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { parseSafetensors, serializeSafetensors, SafetensorsError } from '../../model/safetensors.js';
+import { CheckpointFileError } from '../../model/checkpoints/errors.js';
+import { parseSafetensors, serializeSafetensors } from '../../model/safetensors.js';
 
 /** A file with the given header, as text or object, and data. */
 function file(header: unknown, data: Uint8Array = new Uint8Array(0), claimed?: bigint): Uint8Array {
@@ -18,7 +19,7 @@ const bytesOf = (array: ArrayBufferView): Uint8Array => new Uint8Array(array.buf
 const entry = (dtype: string, shape: readonly number[], from: number, to: number) => ({ dtype, shape, data_offsets: [from, to] });
 
 const rejects = (bytes: Uint8Array, text: RegExp) =>
-  assert.throws(() => parseSafetensors(bytes), (error: Error) => error instanceof SafetensorsError && text.test(error.message));
+  assert.throws(() => parseSafetensors(bytes), (error: Error) => error instanceof CheckpointFileError && text.test(error.message));
 
 test('safetensors: what is written is read back, scalars, empty tensors and awkward names included', () => {
   const tensors = new Map([

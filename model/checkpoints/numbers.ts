@@ -1,0 +1,71 @@
+/** The number types that weights are stored in, whatever the file's format; all little-endian. */
+
+/** One stored type. */
+export interface ElementType {
+  readonly bytes: number;
+  /** `out.length` elements from the start of `view`, rounded to float32. */
+  readonly convert: (view: DataView, out: Float32Array) => void;
+}
+
+/** A type whose elements are read one by one. */
+const each = (bytes: number, read: (view: DataView, byte: number) => number): ElementType => ({
+  bytes,
+  convert: (view, out) => {
+    for (let i = 0; i < out.length; i++) out[i] = read(view, i * bytes);
+  },
+});
+
+/** By safetensors' names. The integers are here for counters and index tables that lie beside weights. */
+export const elementTypes: ReadonlyMap<string, ElementType> = new Map(
+  Object.entries({
+    F64: each(8, (view, i) => view.getFloat64(i, true)),
+    F32: each(4, (view, i) => view.getFloat32(i, true)),
+    F16: each(2, (view, i) => halves()[view.getUint16(i, true)]!),
+    BF16: each(2, (view, i) => fromBrainFloat(view.getUint16(i, true))),
+    I64: each(8, (view, i) => Number(view.getBigInt64(i, true))),
+    I32: each(4, (view, i) => view.getInt32(i, true)),
+    I16: each(2, (view, i) => view.getInt16(i, true)),
+    I8: each(1, (view, i) => view.getInt8(i)),
+    U8: each(1, (view, i) => view.getUint8(i)),
+    BOOL: each(1, (view, i) => view.getUint8(i)),
+  }),
+);
+
+/**
+ * `count` elements of type `dtype` at the start of `bytes` as float32. F32 at a multiple of four in its buffer is not copied: the array is a view
+ * of the caller's bytes, so that a file of weights costs its own size and no more.
+ */
+export function toFloat32(bytes: Uint8Array, dtype: string, count: number): Float32Array {
+  if (dtype === 'F32' && bytes.byteOffset % 4 === 0) return new Float32Array(bytes.buffer, bytes.byteOffset, count);
+  const out = new Float32Array(count);
+  const { bytes: step, convert } = elementTypes.get(dtype)!;
+  // Typed arrays begin at multiples of their element only; copying bytes is quicker than reading them one number at a time.
+  if (dtype === 'F32') new Uint8Array(out.buffer).set(bytes.subarray(0, 4 * count));
+  else convert(new DataView(bytes.buffer, bytes.byteOffset, count * step), out);
+  return out;
+}
+
+let halfTable: Float32Array | undefined;
+
+/** Every float16 as float32: a model has a hundred million of them, and only 65 536 are different. */
+function halves(): Float32Array {
+  halfTable ??= Float32Array.from({ length: 65_536 }, (_, bits) => fromHalf(bits));
+  return halfTable;
+}
+
+/** IEEE 754 binary16: one sign bit, five of exponent (bias 15), ten of fraction. */
+function fromHalf(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0x1f) return fraction ? NaN : sign * Infinity;
+  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+const word = new DataView(new ArrayBuffer(4));
+
+/** bfloat16 is the upper half of a float32. */
+function fromBrainFloat(bits: number): number {
+  word.setUint32(0, bits << 16);
+  return word.getFloat32(0);
+}

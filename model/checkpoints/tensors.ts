@@ -1,0 +1,91 @@
+/** Tensors as they lie in a file: known by shape and type, turned into numbers when asked for. */
+import { CheckpointFileError, shown } from './errors.js';
+import { elementTypes, toFloat32 } from './numbers.js';
+
+/** A tensor of a checkpoint. Nothing of it is copied before `read`. */
+export interface StoredTensor {
+  readonly shape: readonly number[];
+  /** safetensors' name of the type: F32, F16, BF16 ... */
+  readonly dtype: string;
+  /** All elements in order, as float32. May be a view of the file's bytes. @throws CheckpointFileError when they are damaged */
+  readonly read: () => Float32Array;
+}
+
+/** All tensors of a file by name. */
+export type StoredTensors = ReadonlyMap<string, StoredTensor>;
+
+/** Where a tensor's elements are: `offset` and `strides` count elements of the storage. */
+export interface Layout {
+  readonly shape: readonly number[];
+  readonly offset: number;
+  readonly strides: readonly number[];
+}
+
+/** A run of elements that several tensors may share. */
+export interface Storage {
+  readonly dtype: string;
+  /** Number of elements. */
+  readonly count: number;
+  readonly bytes: () => Uint8Array;
+}
+
+const MAX_RANK = 16;
+
+/** The tensor that looks at `storage` by `layout`. @throws CheckpointFileError when it looks beyond it, or claims more elements than there are */
+export function viewOf(storage: Storage, layout: Layout): StoredTensor {
+  const { shape, offset, strides } = layout;
+  const isPlain = [offset, ...shape, ...strides].every((n) => Number.isSafeInteger(n) && n >= 0);
+  if (!isPlain || shape.length !== strides.length || shape.length > MAX_RANK) throw new CheckpointFileError('a tensor has sizes or strides that are none');
+  const count = elementsOf(shape);
+  const span = count === 0 ? 0 : shape.reduce((sum, size, axis) => sum + (size - 1) * strides[axis]!, 1);
+  // Fewer elements than the storage has, too: strides of zero make a terabyte out of a byte.
+  if (offset + span > storage.count || count > storage.count) {
+    throw new CheckpointFileError(`a tensor [${shown(shape.join(', '))}] does not fit its storage of ${storage.count} elements`);
+  }
+  const read = (): Float32Array => {
+    const { bytes: step } = elementTypes.get(storage.dtype)!;
+    const flat = toFloat32(storage.bytes().subarray(offset * step), storage.dtype, span);
+    return isContiguous(shape, strides) ? flat : gather(flat, shape, strides, count);
+  };
+  return { shape, dtype: storage.dtype, read };
+}
+
+/** A tensor without elements fits anything; sizes of one have strides that do not matter. */
+function isContiguous(shape: readonly number[], strides: readonly number[]): boolean {
+  let expected = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    if (shape[axis] !== 1 && strides[axis] !== expected) return shape.includes(0);
+    expected *= shape[axis]!;
+  }
+  return true;
+}
+
+/** Copies in the order of the indices, the last running fastest. */
+function gather(from: Float32Array, shape: readonly number[], strides: readonly number[], count: number): Float32Array {
+  const out = new Float32Array(count);
+  const index = shape.map(() => 0);
+  let place = 0;
+  for (let i = 0; i < count; i++) {
+    out[i] = from[place]!;
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      place += strides[axis]!;
+      if (++index[axis]! < shape[axis]!) break;
+      place -= strides[axis]! * shape[axis]!;
+      index[axis] = 0;
+    }
+  }
+  return out;
+}
+
+/** Beyond 2^53 it is not exact, but beyond every file, too. */
+export const elementsOf = (shape: readonly number[]): number => (shape.includes(0) ? 0 : shape.reduce((a, b) => a * b, 1));
+
+/** Weights that share storage are rare and small; hostile files share one storage a thousand times. */
+const SHARED = 16e6;
+
+/** @throws CheckpointFileError when the tensors, read one after the other, would take far more bytes than the file has */
+export function checkTotal(tensors: StoredTensors, fileBytes: number): void {
+  let total = 0;
+  for (const { shape, dtype } of tensors.values()) total += elementsOf(shape) * elementTypes.get(dtype)!.bytes;
+  if (total > fileBytes + SHARED) throw new CheckpointFileError(`the tensors claim ${total} bytes, the file has ${fileBytes}`);
+}

@@ -1,0 +1,160 @@
+/**
+ * Finds the files inside a zip archive, as PyTorch writes them: stored, not compressed, with zip64 sizes where needed
+ * (https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT). Nothing is unpacked: an entry's bytes are a view of the archive.
+ */
+import { CheckpointFileError, shown } from './errors.js';
+
+export interface ZipArchive {
+  readonly names: readonly string[];
+  /** The entry's bytes, checked against its CRC-32. @throws CheckpointFileError when it is compressed, encrypted or damaged */
+  read(name: string): Uint8Array;
+}
+
+interface Entry {
+  readonly flags: number;
+  readonly method: number;
+  readonly crc: number;
+  readonly packed: number;
+  readonly size: number;
+  readonly header: number;
+}
+
+const LOCAL = 0x04034b50;
+const CENTRAL = 0x02014b50;
+const END = 0x06054b50;
+const END64 = 0x06064b50;
+const END64_LOCATOR = 0x07064b50;
+const FULL32 = 0xffffffff;
+/** Bytes of an end record without its comment, and with the longest. */
+const END_BYTES = 22;
+const END_MOST = END_BYTES + 0xffff;
+/** Far above any model's number of tensors; bounds the memory a directory can cost. */
+const MAX_ENTRIES = 20_000;
+const MAX_NAME = 512;
+
+/** @throws CheckpointFileError when the directory is damaged or names places outside of the archive */
+export function openZip(bytes: Uint8Array): ZipArchive {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const end = findEnd(view);
+  const entries = readDirectory(bytes, view, directoryOf(view, end));
+  return {
+    names: [...entries.keys()],
+    read(name) {
+      const entry = entries.get(name);
+      if (!entry) throw new CheckpointFileError(`the archive has no ${shown(name)}`);
+      return readEntry(bytes, view, name, entry);
+    },
+  };
+}
+
+/** The end record lies before a comment of unknown length, so it is searched for from the back. */
+function findEnd(view: DataView): number {
+  for (let at = view.byteLength - END_BYTES; at >= Math.max(0, view.byteLength - END_MOST); at--) {
+    if (view.getUint32(at, true) === END && at + END_BYTES + view.getUint16(at + 20, true) === view.byteLength) return at;
+  }
+  throw new CheckpointFileError('the zip archive has no end: it is cut short or damaged');
+}
+
+function directoryOf(view: DataView, end: number): { count: number; begin: number; end: number } {
+  let [count, size, begin] = [view.getUint16(end + 10, true), view.getUint32(end + 12, true), view.getUint32(end + 16, true)];
+  if (count === 0xffff || size === FULL32 || begin === FULL32) {
+    const at = end >= 20 && view.getUint32(end - 20, true) === END64_LOCATOR ? long(view, end - 12) : -1;
+    if (at < 0 || at + 56 > end || view.getUint32(at, true) !== END64) throw new CheckpointFileError('the zip64 end of the archive is damaged');
+    [count, size, begin] = [long(view, at + 32), long(view, at + 40), long(view, at + 48)];
+  }
+  if (count > MAX_ENTRIES) throw new CheckpointFileError(`the archive claims ${count} entries, at most ${MAX_ENTRIES} are read`);
+  if (begin + size > end) throw new CheckpointFileError('the directory of the archive ends beyond the file: it is cut short or damaged');
+  return { count, begin, end: begin + size };
+}
+
+function readDirectory(bytes: Uint8Array, view: DataView, { count, begin, end }: { count: number; begin: number; end: number }): Map<string, Entry> {
+  const entries = new Map<string, Entry>();
+  let [at, total] = [begin, 0];
+  for (let i = 0; i < count; i++) {
+    if (at + 46 > end || view.getUint32(at, true) !== CENTRAL) throw new CheckpointFileError('the directory of the archive is damaged');
+    const [nameBytes, extraBytes, commentBytes] = [28, 30, 32].map((field) => view.getUint16(at + field, true)) as [number, number, number];
+    const next = at + 46 + nameBytes + extraBytes + commentBytes;
+    if (next > end) throw new CheckpointFileError('the directory of the archive is damaged');
+    const name = checkedName(bytes.subarray(at + 46, at + 46 + nameBytes));
+    if (entries.has(name)) throw new CheckpointFileError(`the archive has two entries ${shown(name)}`);
+    const entry = directoryEntry(view, at, at + 46 + nameBytes, extraBytes);
+    // Entries that share bytes are how small archives claim to be large ones.
+    total += entry.packed;
+    if (total > view.byteLength) throw new CheckpointFileError('the entries of the archive claim more bytes than the file has');
+    entries.set(name, entry);
+    at = next;
+  }
+  return entries;
+}
+
+function directoryEntry(view: DataView, at: number, extra: number, extraBytes: number): Entry {
+  const [flags, method] = [view.getUint16(at + 8, true), view.getUint16(at + 10, true)];
+  const crc = view.getUint32(at + 16, true);
+  const short = { size: view.getUint32(at + 24, true), packed: view.getUint32(at + 20, true), header: view.getUint32(at + 42, true) };
+  let [place, end] = zip64Field(view, extra, extra + extraBytes);
+  // The zip64 field holds, in this order, only those that did not fit.
+  const wide = (value: number): number => {
+    if (value !== FULL32) return value;
+    if (place + 8 > end) throw new CheckpointFileError('a zip64 size in the archive is missing');
+    return long(view, (place += 8) - 8);
+  };
+  return { flags, method, crc, size: wide(short.size), packed: wide(short.packed), header: wide(short.header) };
+}
+
+/** Begin and end of the extra field with id 1, or nothing. */
+function zip64Field(view: DataView, begin: number, end: number): [number, number] {
+  for (let at = begin; at + 4 <= end; at += 4 + view.getUint16(at + 2, true)) {
+    if (view.getUint16(at, true) === 1) return [at + 4, Math.min(end, at + 4 + view.getUint16(at + 2, true))];
+  }
+  return [end, end];
+}
+
+/** Entries are only looked up, never written to disk; such names still tell that the archive is not PyTorch's. */
+function checkedName(bytes: Uint8Array): string {
+  const name = new TextDecoder().decode(bytes.subarray(0, MAX_NAME));
+  const isBad = bytes.length > MAX_NAME || name === '' || /^[/\\]|^[A-Za-z]:|\\|\0/.test(name) || name.split('/').includes('..');
+  if (isBad) throw new CheckpointFileError(`the archive has an entry with a bad name, "${shown(name)}"`);
+  return name;
+}
+
+function readEntry(bytes: Uint8Array, view: DataView, name: string, entry: Entry): Uint8Array {
+  const { flags, method, crc, size, packed, header } = entry;
+  if (flags & 1) throw new CheckpointFileError(`${shown(name)} in the archive is encrypted`);
+  if (method !== 0 || packed !== size) {
+    throw new CheckpointFileError(`${shown(name)} in the archive is compressed (method ${method}): PyTorch stores it as it is; pack the archive again without compression`);
+  }
+  if (header + 30 > bytes.length || view.getUint32(header, true) !== LOCAL) throw new CheckpointFileError(`${shown(name)} is not where the archive says`);
+  const begin = header + 30 + view.getUint16(header + 26, true) + view.getUint16(header + 28, true);
+  if (begin + size > bytes.length) throw new CheckpointFileError(`${shown(name)} ends beyond the archive: it is cut short or damaged`);
+  const data = bytes.subarray(begin, begin + size);
+  if (crc32(data) !== crc) throw new CheckpointFileError(`${shown(name)} in the archive is damaged: its CRC-32 is not the one written down`);
+  return data;
+}
+
+/** A 64-bit number. Beyond 2^53 it is no longer exact, but then it is beyond every file, too. */
+const long = (view: DataView, at: number): number => Number(view.getBigUint64(at, true));
+
+/** Four bytes at a time: table `k` is the effect of a byte with k more bytes behind it. */
+const crcTables = (() => {
+  const tables = [0, 1, 2, 3].map(() => new Uint32Array(256));
+  for (let i = 0; i < 256; i++) {
+    let c = i;
+    for (let bit = 0; bit < 8; bit++) c = c & 1 ? (c >>> 1) ^ 0xedb88320 : c >>> 1;
+    tables[0]![i] = c;
+  }
+  for (let k = 1; k < 4; k++) tables[k]!.forEach((_, i, table) => (table[i] = (tables[k - 1]![i]! >>> 8) ^ tables[0]![tables[k - 1]![i]! & 255]!));
+  return tables as [Uint32Array, Uint32Array, Uint32Array, Uint32Array];
+})();
+
+/** CRC-32 as zip and PNG use it: polynomial 0xedb88320, reflected. */
+export function crc32(bytes: Uint8Array): number {
+  const [t0, t1, t2, t3] = crcTables;
+  let c = FULL32;
+  let i = 0;
+  for (; i + 4 <= bytes.length; i += 4) {
+    c ^= bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24);
+    c = t3[c & 255]! ^ t2[(c >>> 8) & 255]! ^ t1[(c >>> 16) & 255]! ^ t0[c >>> 24]!;
+  }
+  for (; i < bytes.length; i++) c = (c >>> 8) ^ t0[(c ^ bytes[i]!) & 255]!;
+  return ~c >>> 0;
+}
