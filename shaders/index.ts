@@ -1,6 +1,7 @@
 /** The WGSL itself, for other WebGPU programs: one module per op, forward kernels then backward, and the fragments they share. */
 export * as activations from './activations.js';
 export * as adam from './adam.js';
+export * as adamw from './adamw.js';
 export * as attention from './attention.js';
 export * as attentionBackward from './attentionBackward.js';
 export * as attentionCls from './attentionCls.js';
@@ -13,7 +14,11 @@ export * as concat from './concat.js';
 export * as conv2d from './conv2d.js';
 export * as conv2dBackward from './conv2dBackward.js';
 export * as copy from './copy.js';
+export * as crossEntropy from './crossEntropy.js';
+export * as ema from './ema.js';
+export * as globalNorm from './globalNorm.js';
 export * as heads from './heads.js';
+export * as l2normalize from './l2normalize.js';
 export * as layernorm from './layernorm.js';
 export * as linear from './linear.js';
 export * as matmul from './matmul.js';

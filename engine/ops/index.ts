@@ -1,5 +1,6 @@
 /** Every op, by PyTorch's names. */
 export { adam, adamHyper, type AdamSettings } from './adam.js';
+export { adamw, adamwHyper, adamwRoles, type AdamwSettings } from './adamw.js';
 export { attention } from './attention.js';
 export { attentionCls } from './attentionCls.js';
 export { batchnorm } from './batchnorm.js';
@@ -9,6 +10,10 @@ export { colorJitter } from './colorJitter.js';
 export { concat } from './concat.js';
 export { conv2d, type Conv2dOptions } from './conv2d.js';
 export { copy } from './copy.js';
+export { crossEntropy } from './crossEntropy.js';
+export { ema } from './ema.js';
+export { globalNorm } from './globalNorm.js';
+export { l2normalize } from './l2normalize.js';
 export { layernorm } from './layernorm.js';
 export { linear } from './linear.js';
 export { matmul, type MatmulOptions } from './matmul.js';

@@ -1,0 +1,27 @@
+/** Exponential moving averages, one launch for all parameters of a model. */
+import { emaForward } from '../../shaders/ema.js';
+import { addNode, type Op, type Tensor } from '../graph.js';
+import { expectSame, sizeOf } from '../shape.js';
+import { vectorLaunch } from './pointwise.js';
+
+/** Inputs (mean, x, momentum), output mean. */
+const emaOp: Op<Record<string, never>> = {
+  name: 'ema',
+  inPlace: 1,
+  shapes: ([mean, x, momentum]) => {
+    expectSame('ema', 'the average and what goes into it must have one shape', mean!.shape, x!.shape);
+    expectSame('ema', 'momentum must be one number', momentum!.shape, [1]);
+    return [mean!.shape];
+  },
+  kernel: (node, tuning) => {
+    const N = sizeOf(node.inputs[0]!.shape);
+    const { N4, ...launch } = vectorLaunch(N, tuning);
+    return { code: emaForward, dims: [N4], ...launch, flops: 4 * N };
+  },
+};
+
+/**
+ * momentum * mean + (1 - momentum) * x. `mean` `[N]` is a parameter or input and is overwritten; x `[N]`, momentum `[1]`. Has no gradient.
+ * @throws ShapeError when the shapes differ or momentum is not `[1]`
+ */
+export const ema = (mean: Tensor, x: Tensor, momentum: Tensor): Tensor => addNode(emaOp, [mean, x, momentum], {});
