@@ -1,106 +1,103 @@
-/** The work of `splice-gpu bench`: one training step on the drawn landscapes, launch by launch. */
-import { median, showProfile, type Engine, type ProfileRow } from '../engine/index.js';
-import { layoutOf } from '../model/generators/parameters.js';
-import { defaultOptions, type RecipeName } from '../model/options.js';
-import { recipes } from '../model/recipes.js';
-import { stepGraph, type Setting } from '../model/steps.js';
-import { uploadVit } from '../model/vit/vit.js';
-import { scenePath } from './demo/files.js';
+/** The work of `splice-gpu bench`: measures, prints, keeps and compares. */
+import { measureRoof, type Engine, type Roof } from '../engine/index.js';
+import { kernelsReport, measureKernels, type KernelsRequest } from './bench/kernels.js';
+import { readResult, saveResult, showChanges, type BenchResult } from './bench/result.js';
+import { measureStep, planReport, planStep, stepReport, type StepRequest } from './bench/step.js';
+import { digits } from './bench/table.js';
+import { loadVariant } from './bench/variants.js';
 import type { AdapterSummary } from './device.js';
-import { readImage } from './image.js';
-import type { Output } from './progress.js';
+import type { RecipeName } from '../model/options.js';
+import { createProgress, type Output } from './progress.js';
 import type { OpenedEngine } from './transfer.js';
-import { loadVit } from './weights.js';
+
+export type BenchMode = BenchResult['what'];
 
 export interface BenchOptions {
-  readonly model: string;
-  readonly recipe: RecipeName;
-  /** Shorter side of the pictures in pixels. */
+  readonly what: BenchMode;
+  readonly model: readonly string[];
+  readonly recipe: readonly RecipeName[];
+  /** Side of the crops in pixels. */
   readonly size: number;
   readonly vitSize: number;
   readonly repeats: number;
   readonly json: boolean;
+  /** Only what has this word in its name. */
+  readonly filter?: string;
+  readonly save?: string;
+  readonly against?: string;
+  /** Kernels of all device classes. */
+  readonly allVariants: boolean;
+  /** Files with variants of the user's own. */
+  readonly variant: readonly string[];
+  /** Only plan: no device is opened. */
+  readonly plan: boolean;
 }
 
-/** What one step costs. Times are medians of the repeats, in milliseconds. */
-export interface StepFigures {
-  readonly adapter: AdapterSummary;
-  readonly kernels: string;
-  readonly model: string;
-  readonly launches: number;
-  readonly pipelines: number;
-  /** Building and planning the graph, compiling its pipelines, making its bind groups. */
-  readonly compileMs: number;
-  /** Building the graph for another crop size and adapting the program to it. */
-  readonly adaptMs: number;
-  /** CPU time to encode and submit a step. */
-  readonly encodeMs: number;
-  /** A step from submit to done. */
-  readonly stepMs: number;
-  /** Bytes of the slots all programs share, and the least any plan could need. */
-  readonly slotBytes: number;
-  readonly lowerBoundBytes: number;
-  readonly rows: readonly ProfileRow[];
+interface Measurement {
+  readonly result: BenchResult & { readonly figures?: unknown };
+  readonly report: string;
 }
 
-/** Measures and prints. Answers with the exit code. */
-export async function bench(options: BenchOptions, openEngine: () => Promise<OpenedEngine>, stdout: Output): Promise<number> {
+/** Measures and prints. Answers with the exit code. @throws InputError for files that cannot be read or written */
+export async function bench(options: BenchOptions, openEngine: () => Promise<OpenedEngine>, stdout: Output, stderr: Output): Promise<number> {
+  if (options.plan) {
+    const figures = await planStep(stepRequest(options));
+    stdout.write(options.json ? `${JSON.stringify(figures)}\n` : `${planReport(figures)}\n`);
+    return 0;
+  }
+  const before = options.against === undefined ? undefined : await readResult(options.against, options.what);
+  const variants = await Promise.all(options.variant.map(loadVariant));
   const { engine, adapter, close } = await openEngine();
   try {
-    const figures = await measureStep(options, engine, adapter);
-    stdout.write(options.json ? `${JSON.stringify(figures)}\n` : report(figures, options));
+    const { result, report } = await modes[options.what]({ options, engine, adapter, variants, stderr });
+    if (options.save !== undefined) await saveResult(options.save, result);
+    const changes = before && showChanges(options.against!, before, result);
+    const head = `${[adapter.vendor, adapter.device].filter(Boolean).join(' ')}, ${engine.tuning.name} kernels`;
+    stdout.write(options.json ? `${JSON.stringify(result)}\n` : `${[head, report, ...(changes ? ['', changes] : [])].join('\n')}\n`);
   } finally {
     close();
   }
   return 0;
 }
 
-async function measureStep(options: BenchOptions, engine: Engine, adapter: AdapterSummary): Promise<StepFigures> {
-  const { recipe, size, vitSize, repeats } = options;
-  const { vit } = await loadVit(options.model);
-  const [structure, appearance] = [await readImage(scenePath('valley'), { shorterSide: size }), await readImage(scenePath('peaks'), { shorterSide: size })];
-  const generator = recipes[recipe].generator();
-  const setting: Setting = { vit, generator, layout: layoutOf(generator), structure, appearance, options: { ...defaultOptions, recipe, vitSize } };
-  uploadVit(engine, vit);
-  const graph = (crop: number) => stepGraph(engine.graph(), { kind: 'crops', structure: crop, appearance: size, whole: false }, setting);
-
-  const [program, compileMs] = await timed(() => engine.compile(graph(size)));
-  const [, adaptMs] = await timed(async () => program.variant(graph(size - 1)));
-  program.run();
-  await engine.sync();
-  const runs: { encode: number; step: number }[] = [];
-  for (let i = 0; i < repeats; i++) {
-    const start = performance.now();
-    program.run();
-    const encode = performance.now() - start;
-    await engine.sync();
-    runs.push({ encode, step: performance.now() - start });
-  }
-  const { plan, launches } = program.schedule;
-  return {
-    adapter, kernels: engine.tuning.name, model: vit.name, launches: launches.length, pipelines: engine.pipelines.size(), compileMs, adaptMs,
-    encodeMs: median(runs.map((r) => r.encode)), stepMs: median(runs.map((r) => r.step)),
-    slotBytes: plan.slots.reduce((sum, bytes) => sum + bytes, 0), lowerBoundBytes: plan.lowerBound,
-    rows: await program.profile(repeats),
-  };
+interface Job {
+  readonly options: BenchOptions;
+  readonly engine: Engine;
+  readonly adapter: AdapterSummary;
+  readonly variants: KernelsRequest['variants'];
+  readonly stderr: Output;
 }
 
-async function timed<T>(work: () => Promise<T>): Promise<[T, number]> {
-  const start = performance.now();
-  const result = await work();
-  return [result, performance.now() - start];
-}
+const resultOf = ({ options, engine, adapter }: Job, rows: BenchResult['rows']): BenchResult => {
+  const { what, model, recipe, size, vitSize, repeats } = options;
+  return { what, adapter, kernels: engine.tuning.name, options: what === 'roof' ? { repeats } : { model, recipe, size, vitSize, repeats }, rows };
+};
 
-const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+const stepRequest = ({ model, recipe, ...rest }: BenchOptions): StepRequest => ({ ...rest, model: model[0]!, recipe: recipe[0]! });
 
-function report(f: StepFigures, { recipe, size, vitSize }: BenchOptions): string {
-  return [
-    `${[f.adapter.vendor, f.adapter.device].filter(Boolean).join(' ')}, ${f.kernels} kernels; ${recipe}, ${f.model}, crops of ${size}, ViT input ${vitSize}`,
-    `step ${f.stepMs.toFixed(1)} ms, of it ${f.encodeMs.toFixed(1)} ms to encode and submit ${f.launches} launches`,
-    `compiled in ${f.compileMs.toFixed(0)} ms (${f.pipelines} pipelines), adapted to another crop size in ${f.adaptMs.toFixed(0)} ms`,
-    `memory of the step ${mib(f.slotBytes)}, lower bound ${mib(f.lowerBoundBytes)}`,
-    '',
-    showProfile(f.rows),
-    '',
-  ].join('\n');
-}
+const roofReport = ({ gflops, gbPerSecond }: Roof): string =>
+  `ceilings: ${digits(gflops)} GFLOP/s of f32 multiply-adds, ${digits(gbPerSecond)} GB/s of copying, read and written`;
+
+/** Amounts a millisecond as times of a fixed amount, so that all results are compared alike. */
+const roofRows = ({ gflops, gbPerSecond }: Roof): BenchResult['rows'] =>
+  [{ name: '10^9 operations', ms: 1e3 / gflops, noise: 0 }, { name: '10^9 bytes copied', ms: 1e3 / gbPerSecond, noise: 0 }];
+
+const modes: Readonly<Record<BenchMode, (job: Job) => Promise<Measurement>>> = {
+  roof: async (job) => {
+    const roof = await measureRoof(job.engine, job.options.repeats);
+    return { result: { ...resultOf(job, roofRows(roof)), figures: roof }, report: roofReport(roof) };
+  },
+  kernels: async (job) => {
+    const { options, engine, variants, stderr } = job;
+    const { model: models, recipe: recipes, allVariants: all } = options;
+    const roof = await measureRoof(engine, options.repeats);
+    const progress = createProgress(0, stderr);
+    const rows = await measureKernels({ ...options, models, recipes, all, variants }, engine, roof, ({ name, ms }) => progress.note(`${name}: ${digits(ms)} ms`));
+    return { result: { ...resultOf(job, rows), figures: roof }, report: `${roofReport(roof)}\n\n${kernelsReport(rows)}` };
+  },
+  step: async (job) => {
+    const request = stepRequest(job.options);
+    const { rows, ...figures } = await measureStep(request, job.engine);
+    return { result: { ...resultOf(job, rows), figures }, report: stepReport({ rows, ...figures }, request) };
+  },
+};

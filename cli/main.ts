@@ -45,7 +45,7 @@ async function main(argv: readonly string[]): Promise<number> {
     transferCommand(runTransfer),
     demoCommand(runTransfer),
     benchCommand(async (options) => {
-      code = await bench(options, openEngine, stdout);
+      code = await bench(options, openEngine, stdout, stderr);
     }),
     doctorCommand(async (options) => {
       code = await doctor(options, stdout);

@@ -4,6 +4,9 @@ import { labelOf } from './graph.js';
 import { add } from './ops/binary.js';
 import { sizeOf, showShape } from './shape.js';
 
+/** What the gradient of a part of the model is called. */
+const BACKWARD = ' backward';
+
 /** Nodes on a path from some tensor of `wrt`; only these need gradients. */
 function dependents(nodes: readonly Node[], wrt: readonly Tensor[]): Set<Node> {
   const reached = new Set<Node>(wrt.map((t) => t.node));
@@ -30,12 +33,13 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
     const needed = node.inputs.map((t) => reached.has(t.node));
     if (!needed.includes(true)) continue;
     if (!node.op.backward) throw new Error(`gradients: ${labelOf(node)} has no gradient`);
-    node.op.backward(node, dys, needed).forEach((dx, i) => {
+    const part = node.part === undefined || node.part.endsWith(BACKWARD) ? node.part : node.part + BACKWARD;
+    graph.part(part, () => node.op.backward!(node, dys, needed).forEach((dx, i) => {
       const x = node.inputs[i]!;
       if (!dx || !needed[i]) return;
       const sum = grads.get(x);
       grads.set(x, sum ? add(sum, dx) : dx);
-    });
+    }));
   }
 
   return wrt.map((t) => {

@@ -1,8 +1,8 @@
 /** The engine: a device someone else opened, and what all programs on it share. */
 import { allocating, createBuffers, type Buffers } from './buffers.js';
 import { DeviceLostError, KernelError, OutOfMemoryError } from './errors.js';
-import { Graph, labelOf, type Tensor } from './graph.js';
-import type { Tuning } from './kernel.js';
+import { Graph, labelOf, type Node, type Tensor } from './graph.js';
+import type { Kernel, KernelVariant, Tuning } from './kernel.js';
 import { createPipelineCache, type PipelineCache } from './pipelines.js';
 import { bindingsOf, Program, type Launch } from './program.js';
 import { schedule } from './schedule.js';
@@ -15,6 +15,8 @@ const LEAST_SLEEP_MS = 20;
 export interface EngineOptions {
   /** Forces kernel variants; default: chosen from the device by engine/tuning.ts. */
   readonly tuning?: Partial<Tuning>;
+  /** Other kernels for some ops, by the op's name, in place of the project's own. */
+  readonly kernels?: Readonly<Record<string, KernelVariant>>;
   /** Fills every new buffer with NaN, so that an element nobody wrote shows. For tests. */
   readonly poison?: boolean;
 }
@@ -24,6 +26,7 @@ export class Engine {
   readonly tuning: Tuning;
   readonly pipelines: PipelineCache;
   readonly buffers: Buffers;
+  readonly #kernels: Readonly<Record<string, KernelVariant>>;
   #lost: string | undefined;
   /** Error scopes of submits whose answers are out, and the first error among those that came. */
   readonly #pending = new Set<Promise<void>>();
@@ -33,7 +36,8 @@ export class Engine {
   /** How long the next wait may take, in milliseconds. */
   #expectedWait = 0;
 
-  constructor(readonly device: GPUDevice, { tuning, poison = false }: EngineOptions) {
+  constructor(readonly device: GPUDevice, { tuning, kernels = {}, poison = false }: EngineOptions) {
+    this.#kernels = kernels;
     this.tuning = { ...tuningFor(traitsOf(device)), ...tuning };
     this.pipelines = createPipelineCache(device);
     this.buffers = createBuffers(device, poison);
@@ -46,13 +50,19 @@ export class Engine {
     return new Graph();
   }
 
+  /** The launch of a node on this device. */
+  kernelOf(node: Node): Kernel {
+    const usual = node.op.kernel!(node, this.tuning);
+    return this.#kernels[node.op.name]?.(node, usual, this.tuning) ?? usual;
+  }
+
   /**
    * Plans, compiles and allocates a program that computes `outputs`, which are what it can be asked for by name later.
    * @throws KernelError, OutOfMemoryError, DeviceLostError
    */
   async compile(outputs: Readonly<Record<string, Tensor>>): Promise<Program> {
     const plan = schedule(Object.values(outputs));
-    const kernels = plan.launches.map((node) => node.op.kernel!(node, this.tuning));
+    const kernels = plan.launches.map((node) => this.kernelOf(node));
     return this.guard(async () => {
       const launches = await Promise.all(
         plan.launches.map(async (node, i): Promise<Launch> => {

@@ -38,6 +38,8 @@ export interface Node<A = any> {
   readonly attrs: A;
   readonly inputs: readonly Tensor[];
   readonly outputs: readonly Tensor[];
+  /** The part of the model it was built in, for profiles: see `Graph.part`. */
+  readonly part?: string;
 }
 
 /** A value of the graph, not data. All data is f32. */
@@ -86,13 +88,26 @@ export function showNode(node: Node): string {
 
 export class Graph {
   readonly nodes: Node[] = [];
+  #part: string | undefined;
+
+  /** What `build` appends counts as part `name` in profiles, its gradient as `name backward`. Parts do not nest: the inner name counts. */
+  part<T>(name: string | undefined, build: () => T): T {
+    const outer = this.#part;
+    this.#part = name;
+    try {
+      return build();
+    } finally {
+      this.#part = outer;
+    }
+  }
 
   /** Appends a node and returns its outputs. */
   add<A>(op: Op<A>, inputs: readonly Tensor[], attrs: A): Tensor[] {
     for (const t of inputs) if (t.graph !== this) throw new Error(`${op.name}: ${showTensor(t)} belongs to another graph`);
     const shapes = op.shapes(inputs, attrs);
     const outputs: Tensor[] = [];
-    const node: Node<A> = { graph: this, id: this.nodes.length, op, attrs, inputs, outputs };
+    const part = this.#part;
+    const node: Node<A> = { graph: this, id: this.nodes.length, op, attrs, inputs, outputs, ...(part !== undefined && { part }) };
     shapes.forEach((shape, index) => {
       checkShape(op.name, shape);
       outputs.push({ graph: this, node, index, shape });

@@ -1,5 +1,6 @@
 /** What an op tells the engine about its launch, and what the engine tells an op about the device. */
 import { MAX_GRID } from '../shaders/common.js';
+import type { Node } from './graph.js';
 
 /**
  * One launch. Bindings of the WGSL, all in group 0, in this order: the `dims` uniform if there is one, the node's inputs
@@ -16,6 +17,9 @@ export interface Kernel {
   /** Floating-point operations, for the profile; a multiply-add counts two. */
   readonly flops?: number;
 }
+
+/** Another kernel for a node of an op: `usual` is the project's own. Undefined where it cannot do this node: the usual one then runs. */
+export type KernelVariant = (node: Node, usual: Kernel, tuning: Tuning) => Kernel | undefined;
 
 /** What kernels may know of the device. Chosen once when the engine is made; see `tuningFor`. */
 export interface Tuning {

@@ -2,11 +2,13 @@
 import type { Engine } from './engine.js';
 import { labelOf } from './graph.js';
 import { byteSize } from './memory.js';
-import { encodeLaunch, type Launch } from './program.js';
+import { encodeLaunch, type Launch, type Program } from './program.js';
 
 export interface ProfileRow {
   readonly label: string;
   readonly op: string;
+  /** The part of the model it belongs to; see `Graph.part`. */
+  readonly part: string;
   readonly workgroups: readonly [number, number, number];
   /** Median milliseconds. */
   readonly ms: number;
@@ -20,23 +22,52 @@ export interface ProfileRow {
 const RESOLVE = 512 | 4, READ_BACK = 8 | 1;
 /** Queries of a set; WebGPU allows 4096. */
 const MOST_QUERIES = 4096;
+const REST = 'rest';
 
 export async function profileLaunches(engine: Engine, launches: readonly Launch[], repeats: number): Promise<ProfileRow[]> {
-  const time = engine.device.features.has('timestamp-query') ? timeByQueries : timeByClock;
   const runs: number[][] = [];
   for (let r = 0; r < repeats; r++) {
     const run: number[] = [];
-    for (let at = 0; at < launches.length; at += MOST_QUERIES / 2) run.push(...(await time(engine, launches.slice(at, at + MOST_QUERIES / 2))));
+    for (let at = 0; at < launches.length; at += MOST_QUERIES / 2) {
+      const some = launches.slice(at, at + MOST_QUERIES / 2);
+      run.push(...(await timePasses(engine, some.map((launch) => (pass) => encodeLaunch(pass, launch)))));
+    }
     runs.push(run);
   }
   return launches.map(({ node, kernel, workgroups }, i) => ({
     label: labelOf(node),
     op: node.op.name,
+    part: node.part ?? REST,
     workgroups,
     ms: median(runs.map((run) => run[i]!)),
     flops: kernel.flops ?? 0,
     bytes: [...new Set([...node.inputs, ...node.outputs])].reduce((sum, t) => sum + byteSize(t), 0),
   }));
+}
+
+/** A profile that prints itself. */
+export interface Profile {
+  readonly rows: readonly ProfileRow[];
+  /** The table of `splice-gpu bench step`: by part of the model, then by op. */
+  toString(): string;
+}
+
+/** Times every launch of a program, `repeats` times; medians. Where a graph names its parts (`Graph.part`) they are summed, too. */
+export async function profile(program: Program, repeats = 5): Promise<Profile> {
+  const rows = await program.profile(repeats);
+  const named = rows.some((row) => row.part !== REST);
+  return { rows, toString: () => [...(named ? [showProfile(rows, 'part')] : []), showProfile(rows, 'op')].join('\n\n') };
+}
+
+/**
+ * Milliseconds of one run of a program, the mean of `count` runs in one go: for programs of few launches, whose times are near the clock's
+ * resolution. Without timestamp queries the time of one submit is in it.
+ */
+export async function timeRuns(program: Program, count: number): Promise<number> {
+  const [ms] = await timePasses(program.engine, [(pass) => {
+    for (let i = 0; i < count; i++) program.encode(pass);
+  }]);
+  return ms! / count;
 }
 
 /** The middle of the sorted values. */
@@ -45,18 +76,31 @@ export function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? NaN;
 }
 
-async function timeByQueries(engine: Engine, launches: readonly Launch[]): Promise<number[]> {
+/** How far the middle half of the values lies around the median, as a share of it: half the interquartile range. */
+export function noise(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (share: number): number => sorted[Math.round(share * (sorted.length - 1))] ?? NaN;
+  return (at(0.75) - at(0.25)) / 2 / at(0.5);
+}
+
+type Encode = (pass: GPUComputePassEncoder) => void;
+
+/** Milliseconds of each pass, all in order. */
+const timePasses = (engine: Engine, passes: readonly Encode[]): Promise<number[]> =>
+  engine.device.features.has('timestamp-query') ? timeByQueries(engine, passes) : timeByClock(engine, passes);
+
+async function timeByQueries(engine: Engine, passes: readonly Encode[]): Promise<number[]> {
   const { device } = engine;
-  const count = launches.length * 2;
+  const count = passes.length * 2;
   const querySet = device.createQuerySet({ type: 'timestamp', count });
   const resolved = device.createBuffer({ size: count * 8, usage: RESOLVE });
   const target = device.createBuffer({ size: count * 8, usage: READ_BACK });
   engine.submit((encoder) => {
-    launches.forEach((launch, i) => {
+    passes.forEach((encode, i) => {
       const pass = encoder.beginComputePass({
         timestampWrites: { querySet, beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 },
       });
-      encodeLaunch(pass, launch);
+      encode(pass);
       pass.end();
     });
     encoder.resolveQuerySet(querySet, 0, count, resolved, 0);
@@ -66,17 +110,17 @@ async function timeByQueries(engine: Engine, launches: readonly Launch[]): Promi
     await target.mapAsync(1 /* GPUMapMode.READ */);
     const stamps = new BigInt64Array(target.getMappedRange().slice(0));
     for (const gone of [querySet, resolved, target]) gone.destroy();
-    return launches.map((_, i) => Number(stamps[2 * i + 1]! - stamps[2 * i]!) / 1e6);
+    return passes.map((_, i) => Number(stamps[2 * i + 1]! - stamps[2 * i]!) / 1e6);
   });
 }
 
-async function timeByClock(engine: Engine, launches: readonly Launch[]): Promise<number[]> {
+async function timeByClock(engine: Engine, passes: readonly Encode[]): Promise<number[]> {
   const times: number[] = [];
-  for (const launch of launches) {
+  for (const encode of passes) {
     const start = performance.now();
     engine.submit((encoder) => {
       const pass = encoder.beginComputePass();
-      encodeLaunch(pass, launch);
+      encode(pass);
       pass.end();
     });
     await engine.sync();
@@ -85,19 +129,19 @@ async function timeByClock(engine: Engine, launches: readonly Launch[]): Promise
   return times;
 }
 
-/** The rows summed by op, slowest first: a table for people. */
-export function showProfile(rows: readonly ProfileRow[]): string {
+/** The rows summed by op, or by part of the model, slowest first: a table for people. */
+export function showProfile(rows: readonly ProfileRow[], by: 'op' | 'part' = 'op'): string {
   const total = rows.reduce((sum, row) => sum + row.ms, 0);
   const groups = new Map<string, ProfileRow[]>();
-  for (const row of rows) groups.set(row.op, [...(groups.get(row.op) ?? []), row]);
-  const lines = [...groups].map(([op, members]) => {
+  for (const row of rows) groups.set(row[by], [...(groups.get(row[by]) ?? []), row]);
+  const lines = [...groups].map(([name, members]) => {
     const add = (of: (row: ProfileRow) => number): number => members.reduce((sum, row) => sum + of(row), 0);
-    return { op, count: members.length, ms: add((r) => r.ms), flops: add((r) => r.flops), bytes: add((r) => r.bytes) };
+    return { name, count: members.length, ms: add((r) => r.ms), flops: add((r) => r.flops), bytes: add((r) => r.bytes) };
   });
   lines.sort((a, b) => b.ms - a.ms);
   const perSecond = (amount: number, ms: number): string => (ms > 0 ? (amount / ms / 1e6).toFixed(2) : '-'); // below the clock's resolution
-  const table = lines.map(({ op, count, ms, flops, bytes }) =>
-    `${op.padEnd(28)}${String(count).padStart(6)}${ms.toFixed(2).padStart(10)}${((100 * ms) / total).toFixed(1).padStart(7)}%` +
+  const table = lines.map(({ name, count, ms, flops, bytes }) =>
+    `${name.padEnd(28)}${String(count).padStart(9)}${ms.toFixed(2).padStart(10)}${((100 * ms) / total).toFixed(1).padStart(7)}%` +
     `${perSecond(flops, ms).padStart(10)}${perSecond(bytes, ms).padStart(9)}`);
-  return [`${'op'.padEnd(28)}${'count'.padStart(6)}${'ms'.padStart(10)}${'share'.padStart(8)}${'GFLOP/s'.padStart(10)}${'GB/s'.padStart(9)}`, ...table].join('\n');
+  return [`${by.padEnd(28)}${'launches'.padStart(9)}${'ms'.padStart(10)}${'share'.padStart(8)}${'GFLOP/s'.padStart(10)}${'GB/s'.padStart(9)}`, ...table].join('\n');
 }

@@ -112,7 +112,7 @@ export class Program {
    * must be the same.
    */
   variant(outputs: Readonly<Record<string, Tensor>>): Variant | undefined {
-    const kernels = adapt(this.schedule, this.launches.map((l) => l.kernel), Object.values(outputs), this.engine.tuning);
+    const kernels = adapt(this.schedule, this.launches.map((l) => l.kernel), Object.values(outputs), (node) => this.engine.kernelOf(node));
     return kernels && variantOf(outputs, kernels);
   }
 

@@ -3,7 +3,7 @@
  * how many workgroups run. Then the launches, bind groups and memory of a program serve it too. Pure.
  */
 import type { LeafAttrs, Node, Tensor } from './graph.js';
-import type { Kernel, Tuning } from './kernel.js';
+import type { Kernel } from './kernel.js';
 import { byteSize, layOut } from './memory.js';
 import { simplify, type Schedule } from './schedule.js';
 import { sameShape } from './shape.js';
@@ -48,7 +48,7 @@ const sameCode = (a: Kernel, b: Kernel): boolean => a.code === b.code && JSON.st
  * The kernels that compute `outputs`, a graph built like that of `base` but for other sizes, with the launches and memory of `base`;
  * absent when it differs in more than sizes or needs more memory anywhere.
  */
-export function adapt(base: Schedule, kernels: readonly Kernel[], outputs: readonly Tensor[], tuning: Tuning): Kernel[] | undefined {
+export function adapt(base: Schedule, kernels: readonly Kernel[], outputs: readonly Tensor[], kernelOf: (node: Node) => Kernel): Kernel[] | undefined {
   const { nodes: simplified } = simplify(outputs);
   if (simplified.length !== base.order.length) return undefined;
   const byId = new Map(simplified.map((n) => [n.id, n]));
@@ -70,7 +70,7 @@ export function adapt(base: Schedule, kernels: readonly Kernel[], outputs: reado
       const [{ root, offset }, place] = [homeOf(t), base.plan.placeOf(tensors[k]!)];
       return offset === place.offset && byteSize(root) <= place.storage.bytes;
     });
-    const kernel = node.op.kernel!(node, tuning);
+    const kernel = kernelOf(node);
     if (!fits || old.op !== node.op || !sameCode(kernel, kernels[i]!)) return undefined;
     adapted.push(kernel);
   }

@@ -45,12 +45,14 @@ function images(g: Graph, step: StepKind, { structure, appearance }: Setting): {
 
 /** Features of images through one ViT pass where their ViT inputs have one size, else through one pass each. */
 function featuresOf(g: Graph, xs: readonly Tensor[], { vit, options }: Setting): VitFeatures[] {
-  const inputs = xs.map((x) => recipes[options.recipe].toVit(x, vit.config, options));
+  const inputs = g.part('resize', () => xs.map((x) => recipes[options.recipe].toVit(x, vit.config, options)));
   const [first] = inputs as [Tensor, ...Tensor[]];
   const fits = inputs.every((t) => t.shape[2] === first.shape[2] && t.shape[3] === first.shape[3]);
-  if (!fits || inputs.length === 1) return inputs.map((t) => vitFeatures(g, vit, t));
-  const batch = vitFeatures(g, vit, concat(inputs, 0));
-  return inputs.map((_, i) => imageOf(batch, i));
+  return g.part('ViT', () => {
+    if (!fits || inputs.length === 1) return inputs.map((t) => vitFeatures(g, vit, t));
+    const batch = vitFeatures(g, vit, concat(inputs, 0));
+    return inputs.map((_, i) => imageOf(batch, i));
+  });
 }
 
 /** The weighted sum of the terms. `lambdas` [terms] is an input: the first step of a recipe may switch terms off. */
@@ -59,8 +61,10 @@ const weigh = (g: Graph, terms: readonly Tensor[]): Tensor => sum(mul(concat(ter
 /** Updates all trained parameters by Adam from the gradients of `loss`; returns the new flat weights. */
 function optimise(g: Graph, loss: Tensor, { layout }: Setting, bound: ReturnType<typeof bindParameters>): Tensor {
   const flatGradient = pack(gradients(loss, bound.views));
-  const [m, v] = [g.parameter(names.momentum, [layout.size]), g.parameter(names.variance, [layout.size])];
-  return adam(bound.flat, m, v, flatGradient, g.input('hyper', [6])).w;
+  return g.part('optimiser', () => {
+    const [m, v] = [g.parameter(names.momentum, [layout.size]), g.parameter(names.variance, [layout.size])];
+    return adam(bound.flat, m, v, flatGradient, g.input('hyper', [6])).w;
+  });
 }
 
 /**
@@ -70,8 +74,8 @@ function optimise(g: Graph, loss: Tensor, { layout }: Setting, bound: ReturnType
  */
 export function stepGraph(g: Graph, step: StepKind, setting: Setting): Record<string, Tensor> {
   const bound = bindParameters(g, names.weights, setting.layout);
-  const generate = (x: Tensor): Tensor => setting.generator.forward(bound.get, x);
-  const { a, b } = images(g, step, setting);
+  const generate = (x: Tensor): Tensor => g.part('generator', () => setting.generator.forward(bound.get, x));
+  const { a, b } = g.part('augmentation', () => images(g, step, setting));
   const [x, y] = [generate(a), generate(b)];
   if (step.kind === 'warm-start') {
     const terms = [mse(x, a), mse(y, b)] as const;
@@ -79,14 +83,14 @@ export function stepGraph(g: Graph, step: StepKind, setting: Setting): Record<st
     return { weights: optimise(g, total, setting, bound), losses: concat([...terms, total], 0) };
   }
   const [made, given] = [featuresOf(g, [x, y], setting), featuresOf(g, [a, b], setting)] as [[VitFeatures, VitFeatures], [VitFeatures, VitFeatures]];
-  const terms = [structureLoss(made[0], given[0]), appearanceLoss(made[0], given[1]), identityLoss(made[1], given[1])];
+  const terms = g.part('losses', () => [structureLoss(made[0], given[0]), appearanceLoss(made[0], given[1]), identityLoss(made[1], given[1])]);
   if (step.kind === 'crops' && step.whole) {
     const photoA = photo(g, names.structure, setting.structure);
     const [whole, target] = [featuresOf(g, [generate(photoA)], setting)[0]!, featuresOf(g, [photoA], setting)[0]!];
-    terms.push(structureLoss(whole, target), appearanceLoss(whole, given[1]));
+    g.part('losses', () => terms.push(structureLoss(whole, target), appearanceLoss(whole, given[1])));
   }
-  const total = weigh(g, terms);
-  return { weights: optimise(g, total, setting, bound), losses: concat([...terms.slice(0, 3), total], 0) };
+  const total = g.part('losses', () => weigh(g, terms));
+  return { weights: optimise(g, total, setting, bound), losses: g.part('losses', () => concat([...terms.slice(0, 3), total], 0)) };
 }
 
 /** The whole structure photo through the generator: [1, 3, H, W]. */

@@ -1,0 +1,171 @@
+/** `bench kernels`: every launch that a training step really has, one by one, and variants of it side by side. */
+import { createEngine, inputOp, labelOf, median, noise, showShape, single, sizeOf, timeRuns, type Engine, type KernelVariant, type LeafAttrs, type Node, type Program, type Roof, type Tuning } from '../../engine/index.js';
+import { random } from '../../model/random.js';
+import { plannedVit } from './models.js';
+import type { Measured } from './result.js';
+import { distinctLaunches, plannedStep, type Repeated, type StepOptions } from './setting.js';
+import { digits, percent, table } from './table.js';
+import type { NamedVariant } from './variants.js';
+
+export interface KernelsRequest extends Omit<StepOptions, 'recipe'> {
+  readonly models: readonly string[];
+  readonly recipes: readonly StepOptions['recipe'][];
+  readonly repeats: number;
+  readonly filter?: string;
+  /** Also the kernels of the other rows of the tuning table. */
+  readonly all: boolean;
+  readonly variants: readonly NamedVariant[];
+}
+
+/** A launch under one variant of its kernel. */
+export interface KernelRow extends Measured {
+  readonly op: string;
+  readonly variant: string;
+  /** Launches like it in a step. */
+  readonly count: number;
+  readonly gflops: number;
+  readonly gbPerSecond: number;
+  /** The nearer of the two ceilings, as a share: the time it would take at the ceiling over the time it takes. */
+  readonly ofRoof: number;
+  /** Largest difference to the usual kernel's outputs, as a share of their largest value; absent for the usual one. */
+  readonly error?: number;
+}
+
+/** A measurement takes at least so long, as a run of equal launches. */
+const LEAST_MS = 5;
+
+interface Candidate {
+  readonly name: string;
+  readonly engine: Engine;
+  /** The ops it has a kernel of its own for; all when absent. */
+  readonly op?: string;
+}
+
+/** The usual kernels first, then those of other devices, then the user's. All engines share one device. */
+function candidates(engine: Engine, { all, variants }: KernelsRequest): Candidate[] {
+  const { subgroupSize, software } = engine.tuning;
+  const forced: readonly (readonly [string, Partial<Tuning>])[] = [
+    ['software', { software: true, workgroupSize: 64 }],
+    ['gpu', { software: false, workgroupSize: 256 }],
+    ['gpu, no subgroups', { software: false, workgroupSize: 256, subgroupSize: 0 }],
+  ];
+  const usual = software ? 'software' : subgroupSize > 0 ? 'gpu' : 'gpu, no subgroups';
+  const others = all ? forced.filter(([name]) => name !== usual) : [];
+  return [
+    { name: 'usual', engine },
+    ...others.map(([name, tuning]) => ({ name, engine: createEngine(engine.device, { tuning }) })),
+    ...variants.map(({ name, op, kernel }) => ({ name, op, engine: createEngine(engine.device, { tuning: engine.tuning, kernels: { [op]: kernel as KernelVariant } }) })),
+  ];
+}
+
+/** The launches of all models and recipes, those with most work first within an op. */
+async function casesOf(engine: Engine, request: KernelsRequest): Promise<Repeated[]> {
+  const cases = new Map<string, Repeated>();
+  for (const model of request.models) {
+    const vit = await plannedVit(model);
+    for (const recipe of request.recipes) {
+      for (const found of distinctLaunches(engine, plannedStep({ ...request, recipe }, vit))) {
+        const name = nameOf(found.node);
+        if (request.filter && !name.includes(request.filter)) continue;
+        const known = cases.get(name);
+        if (!known || known.count < found.count) cases.set(name, found);
+      }
+    }
+  }
+  return [...cases.values()].sort((a, b) => a.node.op.name.localeCompare(b.node.op.name) || work(b.node) - work(a.node));
+}
+
+const work = (node: Node): number => [...node.inputs, ...node.outputs].reduce((sum, t) => sum + sizeOf(t.shape), 0);
+
+/** `linear [2, 785, 384] [1152, 384] [1152]`: the op, its numbers, the shapes it reads (or writes, where it reads none). */
+function nameOf(node: Node): string {
+  const numbers = Object.entries(node.attrs as object).filter(([, v]) => ['number', 'string', 'boolean'].includes(typeof v)).map(([k, v]) => `${k}=${v}`);
+  const shapes = (node.inputs.length > 0 ? node.inputs : node.outputs).map((t) => showShape(t.shape));
+  return [node.op.name, ...shapes, ...numbers].join(' ');
+}
+
+export async function measureKernels(request: KernelsRequest, engine: Engine, roof: Roof, onRow: (row: KernelRow) => void): Promise<KernelRow[]> {
+  const rows: KernelRow[] = [];
+  const all = candidates(engine, request);
+  try {
+    for (const found of await casesOf(engine, request)) {
+      const mine = all.filter(({ op }) => op === undefined || op === found.node.op.name);
+      for (const row of await measureCase(found, mine, request.repeats, roof)) {
+        rows.push(row);
+        onRow(row);
+      }
+    }
+  } finally {
+    for (const { engine: other } of all) if (other !== engine) other.destroy();
+  }
+  return rows;
+}
+
+/** All variants of one launch in turn, `repeats` times, so that what disturbs one disturbs all. */
+async function measureCase({ node, count }: Repeated, variants: readonly Candidate[], repeats: number, roof: Roof): Promise<KernelRow[]> {
+  const runs: { readonly name: string; readonly program: Program; readonly batch: number; readonly error?: number; readonly times: number[] }[] = [];
+  let expected: Float32Array[] | undefined;
+  for (const { name, engine } of variants) {
+    const program = await prepared(node, engine);
+    const outputs = await outputsOf(program);
+    const error = expected && Math.max(...outputs.map((y, i) => difference(y, expected![i]!)));
+    expected ??= outputs;
+    await timeRuns(program, 1);
+    const once = await timeRuns(program, 1);
+    runs.push({ name, program, batch: Math.min(256, Math.max(1, Math.ceil(LEAST_MS / Math.max(once, 1e-3)))), times: [], ...(error !== undefined && { error }) });
+  }
+  for (let i = 0; i < repeats; i++) for (const { program, batch, times } of runs) times.push(await timeRuns(program, batch));
+  const label = nameOf(node);
+  return runs.map(({ name, program, times, error }) => {
+    const { kernel } = program.launches[0]!;
+    const bytes = work(node) * 4;
+    const ms = median(times);
+    const atRoof = Math.max((kernel.flops ?? 0) / roof.gflops, bytes / roof.gbPerSecond) / 1e6;
+    program.destroy();
+    return {
+      name: `${label}${name === 'usual' ? '' : ` (${name})`}`, op: node.op.name, variant: name, count, ms, noise: noise(times),
+      gflops: (kernel.flops ?? 0) / ms / 1e6, gbPerSecond: bytes / ms / 1e6, ofRoof: atRoof / ms, ...(error !== undefined && { error }),
+    };
+  });
+}
+
+/** The launch alone, its inputs filled with numbers of both signs. */
+async function prepared(node: Node, engine: Engine): Promise<Program> {
+  const program = await engine.compile(single(node));
+  const next = random(7, labelOf(node));
+  for (const leaf of program.schedule.leaves.filter((n) => n.op === inputOp)) {
+    const { name, shape } = leaf.attrs as LeafAttrs;
+    program.write(name, Float32Array.from({ length: sizeOf(shape) }, () => next.between(-1, 1)));
+  }
+  return program;
+}
+
+/** What one run leaves, of outputs that are not overwritten inputs. */
+async function outputsOf(program: Program): Promise<Float32Array[]> {
+  program.run();
+  const names = Object.keys(program.base.outputs).slice(program.launches[0]!.node.op.inPlace ?? 0);
+  const outputs: Float32Array[] = [];
+  for (const name of names) outputs.push(await program.read(name));
+  return outputs;
+}
+
+function difference(a: Float32Array, b: Float32Array): number {
+  let [worst, largest] = [0, 1e-30];
+  for (let i = 0; i < b.length; i++) {
+    if (Number.isNaN(a[i]!) && Number.isNaN(b[i]!)) continue; // random inputs may be outside what an op is for
+    const d = Math.abs(a[i]! - b[i]!);
+    if (!(d <= worst)) worst = d;
+    largest = Math.max(largest, Math.abs(b[i]!));
+  }
+  return worst / largest;
+}
+
+export function kernelsReport(rows: readonly KernelRow[]): string {
+  const withErrors = rows.some((row) => row.error !== undefined);
+  const head = ['launch', 'a step', 'ms', 'noise', 'GFLOP/s', 'GB/s', 'of roof', ...(withErrors ? ['differs'] : [])];
+  const lines = rows.map((r) => [
+    r.name, `${r.count}x`, digits(r.ms), percent(r.noise), digits(r.gflops), digits(r.gbPerSecond), percent(r.ofRoof),
+    ...(withErrors ? [r.error === undefined ? '' : r.error.toExponential(1)] : []),
+  ]);
+  return table([head, ...lines]);
+}

@@ -1,0 +1,122 @@
+/** `bench step`: one training step by part and by op, what it costs the processor, and what memory it plans. */
+import { median, noise, showProfile, type Engine, type Program, type ProfileRow, type Schedule } from '../../engine/index.js';
+import { uploadVit } from '../../model/vit/vit.js';
+import { scenePath } from '../demo/files.js';
+import { readImage } from '../image.js';
+import { benchVit, plannedVit } from './models.js';
+import type { Measured } from './result.js';
+import { cropsStep, plannedStep, settingOf, type StepOptions } from './setting.js';
+import { mib } from './table.js';
+
+export interface StepRequest extends StepOptions {
+  readonly model: string;
+  readonly repeats: number;
+  readonly filter?: string;
+}
+
+/** What the planner says, before anything is computed. */
+export interface PlanFigures {
+  readonly launches: number;
+  /** Bytes of the slots that all programs share, and the least any plan could need: the largest sum of tensors alive at once. */
+  readonly slotBytes: number;
+  readonly lowerBoundBytes: number;
+  readonly largestSlotBytes: number;
+}
+
+/** What one step costs. Times are medians of the repeats, in milliseconds. */
+export interface StepFigures extends PlanFigures {
+  readonly pipelines: number;
+  /** Building and planning the graph, compiling its pipelines, making its bind groups. */
+  readonly compileMs: number;
+  /** Building the graph for another crop size and adapting the program to it. */
+  readonly adaptMs: number;
+  /** CPU time to encode and submit a step. */
+  readonly encodeMs: number;
+  /** A step from submit to done. */
+  readonly stepMs: number;
+  /** Bytes of parameters, constants and slots that the engine holds, and of inputs and outputs. */
+  readonly heldBytes: number;
+  readonly rows: readonly Measured[];
+  readonly launchRows: readonly ProfileRow[];
+}
+
+export function planFigures({ plan, launches }: Schedule): PlanFigures {
+  const slotBytes = plan.slots.reduce((sum, bytes) => sum + bytes, 0);
+  return { launches: launches.length, slotBytes, lowerBoundBytes: plan.lowerBound, largestSlotBytes: plan.slots[0] ?? 0 };
+}
+
+/** The plan of a step, without a device. */
+export const planStep = async (request: StepRequest): Promise<PlanFigures> => planFigures(plannedStep(request, await plannedVit(request.model)));
+
+export const planReport = ({ slotBytes, lowerBoundBytes, largestSlotBytes, launches }: PlanFigures): string =>
+  `memory of the step ${mib(slotBytes)} planned, lower bound ${mib(lowerBoundBytes)} (${(100 * (slotBytes / lowerBoundBytes - 1)).toFixed(1)}% above), ` +
+  `largest buffer ${mib(largestSlotBytes)}, ${launches} launches`;
+
+export async function measureStep(request: StepRequest, engine: Engine): Promise<StepFigures> {
+  const { size, repeats } = request;
+  const vit = await benchVit(request.model);
+  const [structure, appearance] = [await readImage(scenePath('valley'), { shorterSide: size }), await readImage(scenePath('peaks'), { shorterSide: size })];
+  const setting = settingOf(request, vit, structure, appearance);
+  uploadVit(engine, vit);
+  const graph = (crop: number) => cropsStep(engine.graph(), crop, size, setting);
+
+  const [program, compileMs] = await timed(() => engine.compile(graph(size)));
+  const [, adaptMs] = await timed(async () => program.variant(graph(size - 1)));
+  const { encode, step } = await timeSteps(program, repeats);
+  const profiles: (readonly ProfileRow[])[] = [];
+  for (let i = 0; i < repeats; i++) profiles.push(await program.profile(1));
+  const launchRows = profiles[0]!.map((row, i) => ({ ...row, ms: median(profiles.map((p) => p[i]!.ms)) }));
+  return {
+    ...planFigures(program.schedule), pipelines: engine.pipelines.size(), compileMs, adaptMs, encodeMs: median(encode), stepMs: median(step),
+    heldBytes: engine.buffers.heldBytes() + program.ownBytes(),
+    rows: [{ name: 'step', ...summary(step) }, { name: 'encode', ...summary(encode) }, ...sums(profiles, 'part'), ...sums(profiles, 'op')],
+    launchRows,
+  };
+}
+
+/** Milliseconds to encode and submit, and from submit to done, of each run after the first. */
+async function timeSteps(program: Program, repeats: number): Promise<{ encode: number[]; step: number[] }> {
+  program.run();
+  await program.engine.sync();
+  const [encode, step]: [number[], number[]] = [[], []];
+  for (let i = 0; i < repeats; i++) {
+    const start = performance.now();
+    program.run();
+    encode.push(performance.now() - start);
+    await program.engine.sync();
+    step.push(performance.now() - start);
+  }
+  return { encode, step };
+}
+
+const summary = (values: readonly number[]): Omit<Measured, 'name'> => ({ ms: median(values), noise: noise(values) });
+
+/** Milliseconds of each op, or part, in every profile. */
+function sums(profiles: readonly (readonly ProfileRow[])[], by: 'op' | 'part'): Measured[] {
+  const names = [...new Set(profiles[0]!.map((row) => row[by]))];
+  return names.map((name) => ({
+    name: `${by} ${name}`,
+    ...summary(profiles.map((rows) => rows.filter((row) => row[by] === name).reduce((sum, row) => sum + row.ms, 0))),
+  }));
+}
+
+async function timed<T>(work: () => Promise<T>): Promise<[T, number]> {
+  const start = performance.now();
+  const result = await work();
+  return [result, performance.now() - start];
+}
+
+export function stepReport(f: StepFigures, { recipe, model, size, vitSize, filter }: StepRequest): string {
+  const rows = f.launchRows.filter(({ op, part, label }) => !filter || [op, part, label].some((text) => text.includes(filter)));
+  return [
+    `${recipe}, ${model}, crops of ${size}, ViT input ${vitSize}`,
+    `step ${f.stepMs.toFixed(1)} ms, of it ${f.encodeMs.toFixed(1)} ms to encode and submit ${f.launches} launches`,
+    `compiled in ${f.compileMs.toFixed(0)} ms (${f.pipelines} pipelines), adapted to another crop size in ${f.adaptMs.toFixed(0)} ms`,
+    planReport(f),
+    `held on the device ${mib(f.heldBytes)}: slots, parameters, constants, inputs and outputs`,
+    '',
+    showProfile(rows, 'part'),
+    '',
+    showProfile(rows, 'op'),
+  ].join('\n');
+}
