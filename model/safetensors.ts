@@ -4,8 +4,9 @@
  * before it is checked.
  */
 import { CheckpointFileError, shown } from './checkpoints/errors.js';
+import { boundedJson, isObject } from './checkpoints/json.js';
 import { elementTypes, toFloat32 } from './checkpoints/numbers.js';
-import { elementsOf, type StoredTensor } from './checkpoints/tensors.js';
+import { elementsOf, MAX_RANK, type StoredTensor } from './checkpoints/tensors.js';
 import type { Weight } from './vit/config.js';
 
 export interface Safetensors {
@@ -25,8 +26,7 @@ interface Entry {
 const METADATA = '__metadata__';
 /** A hundred bytes a tensor are usual. */
 const MAX_HEADER = 2_000_000;
-/** Three a tensor are needed. JSON makes two bytes of brackets into a hundred of memory, so they are counted before it is parsed. */
-const MAX_BRACKETS = 100_000;
+const MAX_NAME = 1000;
 
 /** @throws CheckpointFileError when the bytes are not a whole, consistent file of types this project reads */
 export function parseSafetensors(bytes: Uint8Array): Safetensors {
@@ -72,20 +72,11 @@ export function serializeSafetensors(tensors: ReadonlyMap<string, Weight>, metad
 function readHeader(bytes: Uint8Array): { header: Record<string, unknown>; dataStart: number } {
   if (bytes.byteLength < 8) throw new CheckpointFileError(`not a safetensors file: ${bytes.byteLength} bytes are too few`);
   const length = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
-  if (length > BigInt(Math.min(MAX_HEADER, bytes.byteLength - 8))) {
+  if (length > BigInt(bytes.byteLength - 8)) {
     throw new CheckpointFileError(`not a safetensors file, or cut short: its header claims ${length} bytes, the file has ${bytes.byteLength}`);
   }
   const dataStart = 8 + Number(length);
-  const text = bytes.subarray(8, dataStart);
-  let brackets = 0;
-  for (const byte of text) if (byte === 0x5b || byte === 0x7b) brackets++;
-  if (brackets > MAX_BRACKETS) throw new CheckpointFileError(`safetensors: the header has ${brackets} brackets: no model needs more than ${MAX_BRACKETS}`);
-  let header: unknown;
-  try {
-    header = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(text));
-  } catch {
-    throw new CheckpointFileError('not a safetensors file: its header is not JSON');
-  }
+  const header = boundedJson(bytes.subarray(8, dataStart), 'not a safetensors file, or damaged: its header', MAX_HEADER);
   if (!isObject(header)) throw new CheckpointFileError('not a safetensors file: its header is not a JSON object');
   return { header, dataStart };
 }
@@ -102,11 +93,12 @@ function readMetadata(value: unknown): Map<string, string> {
 }
 
 function readEntry(name: string, value: unknown): Entry {
+  if (name.length > MAX_NAME) throw new CheckpointFileError(`safetensors: a tensor is called ${shown(name)}, ${name.length} characters: at most ${MAX_NAME} are read`);
   if (!isObject(value)) throw new CheckpointFileError(`safetensors: the entry of ${shown(name)} is not an object`);
   const { dtype, shape, data_offsets: offsets } = value;
   const type = typeof dtype === 'string' ? elementTypes.get(dtype) : undefined;
   if (!type) throw new CheckpointFileError(`safetensors: ${shown(name)} is of type ${typeof dtype === 'string' ? shown(dtype) : 'unknown'}; readable are ${[...elementTypes.keys()].join(', ')}`);
-  if (!isSizes(shape)) throw new CheckpointFileError(`safetensors: the shape of ${shown(name)} is not a list of sizes`);
+  if (!isSizes(shape) || shape.length > MAX_RANK) throw new CheckpointFileError(`safetensors: the shape of ${shown(name)} is not a list of sizes`);
   if (!isSizes(offsets) || offsets.length !== 2) throw new CheckpointFileError(`safetensors: the offsets of ${shown(name)} are not two positions`);
   const [begin, end] = offsets as [number, number];
   const expected = elementsOf(shape) * type.bytes;
@@ -134,5 +126,4 @@ const storedTensor = ({ dtype, shape, begin, end }: Entry, data: Uint8Array): St
   read: () => toFloat32(data.subarray(begin, end), dtype, elementsOf(shape)),
 });
 
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 const isSizes = (value: unknown): value is number[] => Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);

@@ -154,18 +154,22 @@ class Machine {
     this.push(callee.call(args));
   }
 
-  /** Attributes of an object. Those of an OrderedDict (its `_metadata`) are no items and are dropped. */
+  /** Attributes of an object. Those of an OrderedDict (its `_metadata`) are no items and are dropped, and so is what is no dict. */
   build(): void {
     const [state, object] = [this.pop(), this.top()];
+    if (!(object instanceof Fields || object instanceof Map)) throw new CheckpointFileError(`the pickle sets attributes of what has none before byte ${this.at}`);
     if (object instanceof Fields && state instanceof Map) object.values = state;
-    else if (!(object instanceof Map)) throw new CheckpointFileError(`the pickle sets attributes of what has none before byte ${this.at}`);
   }
 
+  /** Never turns an object into text to name it: a list that holds itself twice, thirty times over, has a billion characters. */
   stackGlobal(): void {
     const [name, module] = [this.pop(), this.pop()];
-    this.push(this.host.global(`${String(module)}.${String(name)}`));
+    if (!isName(name) || !isName(module)) throw new CheckpointFileError(`the pickle has a name that is none before byte ${this.at}`);
+    this.push(this.host.global(`${module}.${name}`));
   }
 }
+
+const isName = (value: unknown): value is string => typeof value === 'string' && value.length <= MAX_LINE;
 
 const STOP = 0x2e;
 const HIGHEST_PROTOCOL = 5;
@@ -186,6 +190,9 @@ const steps: ReadonlyMap<number, (m: Machine) => void> = new Map([
   [0x58, (m) => m.push(m.text(m.uint(4)))], // BINUNICODE
   [0x8c, (m) => m.push(m.text(m.uint(1)))], // SHORT_BINUNICODE
   [0x55, (m) => m.push(m.text(m.uint(1)))], // SHORT_BINSTRING, of Python 2
+  [0x54, (m) => m.push(m.text(m.uint(4)))], // BINSTRING
+  [0x43, (m) => m.push(m.text(m.uint(1)))], // SHORT_BINBYTES, as text: nothing that is looked at
+  [0x42, (m) => m.push(m.text(m.uint(4)))], // BINBYTES
   [0x7d, (m) => m.push(new Map())], // EMPTY_DICT
   [0x5d, (m) => m.push([])], // EMPTY_LIST
   [0x29, (m) => m.push([])], // EMPTY_TUPLE

@@ -29,7 +29,7 @@ export interface Storage {
   readonly bytes: () => Uint8Array;
 }
 
-const MAX_RANK = 16;
+export const MAX_RANK = 16;
 
 /** The tensor that looks at `storage` by `layout`. @throws CheckpointFileError when it looks beyond it, or claims more elements than there are */
 export function viewOf(storage: Storage, layout: Layout): StoredTensor {

@@ -16,7 +16,14 @@ export interface VitConfig {
   /** Per channel, of RGB in 0..1. */
   readonly mean: readonly [number, number, number];
   readonly std: readonly [number, number, number];
+  /** Of the MLP; GELU when absent. CLIP has x sigmoid(1.702 x). */
+  readonly activation?: Activation;
+  /** CLIP's image tower: a layer norm before the first block, and no bias of the patches. */
+  readonly preNorm?: boolean;
 }
+
+export const ACTIVATIONS = ['gelu', 'quickGelu'] as const;
+export type Activation = (typeof ACTIVATIONS)[number];
 
 export const IMAGENET_MEAN = [0.485, 0.456, 0.406] as const;
 export const IMAGENET_STD = [0.229, 0.224, 0.225] as const;

@@ -7,7 +7,7 @@ export const UNTRAINED_CONFIG: VitConfig = {
 };
 
 /** Names and shapes of a ViT's parameters, in file order, under DINO's and timm's keys. */
-export function vitParameters({ dim: C, depth, patch, image, hidden }: VitConfig): [string, number[]][] {
+export function vitParameters({ dim: C, depth, patch, image, hidden, preNorm }: VitConfig): [string, number[]][] {
   const tokens = (image / patch) ** 2 + 1;
   const blocks = Array.from({ length: depth }, (_, i): [string, number[]][] => [
     ['norm1.weight', [C]], ['norm1.bias', [C]],
@@ -17,10 +17,13 @@ export function vitParameters({ dim: C, depth, patch, image, hidden }: VitConfig
   ].map(([name, shape]) => [`blocks.${i}.${name as string}`, shape as number[]]));
   return [
     ['cls_token', [1, 1, C]], ['pos_embed', [1, tokens, C]],
-    ['patch_embed.proj.weight', [C, 3, patch, patch]], ['patch_embed.proj.bias', [C]],
-    ...blocks.flat(), ['norm.weight', [C]], ['norm.bias', [C]],
+    ['patch_embed.proj.weight', [C, 3, patch, patch]],
+    ...(preNorm ? norm('norm_pre', C) : [['patch_embed.proj.bias', [C]] as [string, number[]]]),
+    ...blocks.flat(), ...norm('norm', C),
   ];
 }
+
+const norm = (name: string, C: number): [string, number[]][] => [[`${name}.weight`, [C]], [`${name}.bias`, [C]]];
 
 /**
  * Random weights: matrices normal with deviation 1.2 / sqrt(inputs), large enough that attention and CLS token depend on the
@@ -32,7 +35,7 @@ export function untrainedVit(seed: number, config: VitConfig = UNTRAINED_CONFIG)
     const next = random(seed, name);
     const size = shape.reduce((n, s) => n * s, 1);
     const deviation = /pos_embed|cls_token/.test(name) ? 0.1 : 1.2 / Math.sqrt(shape.slice(1).reduce((n, s) => n * s, 1));
-    const draw = /norm\d?\.weight/.test(name) ? () => 1 : name.endsWith('bias') ? () => 0 : () => deviation * next.normal();
+    const draw = /norm(\d|_pre)?\.weight/.test(name) ? () => 1 : name.endsWith('bias') ? () => 0 : () => deviation * next.normal();
     weights.set(name, { shape, data: Float32Array.from({ length: size }, draw) });
   }
   return { name: 'untrained', config, weights };

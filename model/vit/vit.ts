@@ -1,5 +1,5 @@
 /** A vision transformer as a graph: frozen parameters, features of every layer or only what the losses need. */
-import { add, attention, attentionCls, concat, gelu, layernorm, linear, matmul, patchEmbed, scale, slice, softmax, type Engine, type Graph, type Tensor } from '../../engine/index.js';
+import { add, attention, attentionCls, concat, gelu, layernorm, linear, matmul, patchEmbed, quickGelu, scale, slice, softmax, type Engine, type Graph, type Tensor } from '../../engine/index.js';
 import type { VitModel } from './config.js';
 import { interpolatePositions } from './positions.js';
 
@@ -45,20 +45,22 @@ const clsTable = (vit: VitModel, B: number): Float32Array => tableOf(vit, `cls $
   return Float32Array.from({ length: B * cls.length }, (_, i) => cls[i % cls.length]!);
 });
 
-/** Patches of normalised images [B, 3, H, W], the CLS token before them, positions added: [B, T, C]. */
+/** Patches of normalised images [B, 3, H, W], the CLS token before them, positions added and, in CLIP's image tower, normalised: [B, T, C]. */
 function embed(g: Graph, vit: VitModel, x: Tensor): Tensor {
-  const { patch, dim } = vit.config;
+  const { patch, dim, eps, preNorm } = vit.config;
   const [B, , H, W] = x.shape as [number, number, number, number];
   const [rows, cols] = [Math.floor(H / patch), Math.floor(W / patch)];
   const p = (name: string): Tensor => g.parameter(named(vit, name), vit.weights.get(name)!.shape);
-  const patches = patchEmbed(x, p('patch_embed.proj.weight'), p('patch_embed.proj.bias'));
+  const patches = patchEmbed(x, p('patch_embed.proj.weight'), preNorm ? undefined : p('patch_embed.proj.bias'));
   const cls = g.constant(clsTable(vit, B), [B, 1, dim]);
-  return add(concat([cls, patches], 1), g.constant(positionTable(vit, rows, cols), [1 + rows * cols, dim]));
+  const tokens = add(concat([cls, patches], 1), g.constant(positionTable(vit, rows, cols), [1 + rows * cols, dim]));
+  return preNorm ? layernorm(tokens, p('norm_pre.weight'), p('norm_pre.bias'), eps) : tokens;
 }
 
 /** One block's pieces, with its parameters bound. */
 function block(g: Graph, vit: VitModel, index: number) {
-  const { heads, eps } = vit.config;
+  const { heads, eps, activation } = vit.config;
+  const activate = activation === 'quickGelu' ? quickGelu : gelu;
   const p = (name: string): Tensor => {
     const full = `blocks.${index}.${name}`;
     return g.parameter(named(vit, full), vit.weights.get(full)!.shape);
@@ -71,7 +73,7 @@ function block(g: Graph, vit: VitModel, index: number) {
     rest: (t: Tensor, a: Tensor): Tensor => {
       const mixed = add(linear(a, p('attn.proj.weight'), p('attn.proj.bias')), t);
       const hidden = linear(layernorm(mixed, p('norm2.weight'), p('norm2.bias'), eps), p('mlp.fc1.weight'), p('mlp.fc1.bias'));
-      return add(linear(gelu(hidden), p('mlp.fc2.weight'), p('mlp.fc2.bias')), mixed);
+      return add(linear(activate(hidden), p('mlp.fc2.weight'), p('mlp.fc2.bias')), mixed);
     },
   };
 }

@@ -1,0 +1,30 @@
+/** The index beside a checkpoint that is split over several files, as Hugging Face writes it: `model.safetensors.index.json`. */
+import { CheckpointFileError, shown } from './errors.js';
+import { boundedJson, isObject } from './json.js';
+
+const MAX_INDEX = 4_000_000;
+const MAX_SHARDS = 1000;
+
+/** Does the file begin as a JSON object does? A safetensors file begins with a length, whose high bytes are zero. */
+export const looksLikeIndex = (bytes: Uint8Array): boolean => /^\s*\{\s*"/.test(String.fromCharCode(...bytes.subarray(0, 64)));
+
+/**
+ * The files an index names and the tensors it expects in each. Files lie beside the index: other places are refused.
+ * @throws CheckpointFileError when it is no index
+ */
+export function parseShardIndex(bytes: Uint8Array): Map<string, string[]> {
+  const index = boundedJson(bytes, 'the index', MAX_INDEX);
+  const places = isObject(index) ? index['weight_map'] : undefined;
+  if (!isObject(places)) throw new CheckpointFileError('the index has no "weight_map" of tensors and files');
+  const shards = new Map<string, string[]>();
+  for (const [name, file] of Object.entries(places)) {
+    if (typeof file !== 'string' || !/^[\w][\w.-]{0,200}$/.test(file)) {
+      throw new CheckpointFileError(`the index puts ${shown(name)} into ${typeof file === 'string' ? shown(file) : 'no file'}: only files beside it are read`);
+    }
+    const names = shards.get(file) ?? [];
+    names.push(name);
+    shards.set(file, names);
+  }
+  if (shards.size === 0 || shards.size > MAX_SHARDS) throw new CheckpointFileError(`the index names ${shards.size} files`);
+  return shards;
+}

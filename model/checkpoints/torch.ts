@@ -1,0 +1,154 @@
+/**
+ * Reads what torch.save and torch.jit.save write: a zip archive with a pickle and one file per storage
+ * (https://pytorch.org/docs/stable/notes/serialization.html), or the stream of pickles from before PyTorch 1.6.
+ */
+import { CheckpointFileError, shown } from './errors.js';
+import { elementTypes } from './numbers.js';
+import { Fields, unpickle } from './pickle.js';
+import { checkTotal, type Storage, type StoredTensor } from './tensors.js';
+import { StorageType, StorageValue, TensorValue, torchName } from './torchNames.js';
+import { openZip, type ZipArchive } from './zip.js';
+
+/** Finds a storage's bytes by its key; called when a tensor is read. */
+type Locate = (key: string) => Uint8Array;
+
+/** What a pickle says about a storage. `view` is of the legacy stream: a part of the storage under a name of its own. */
+interface StorageId {
+  readonly key: string;
+  readonly dtype: string;
+  readonly count: number;
+  readonly view: { readonly offset: number; readonly count: number } | undefined;
+}
+
+/** Every tensor in a zip archive, under its path through dicts and modules: `model.blocks.0.norm1.weight`. @throws CheckpointFileError */
+export function openTorchZip(bytes: Uint8Array): Map<string, StoredTensor> {
+  const archive = openZip(bytes);
+  const root = rootOf(archive);
+  checkByteOrder(archive, root);
+  const known = new Map<string, Uint8Array>();
+  const locate: Locate = (key) => {
+    const data = known.get(key) ?? archive.read(`${root}/data/${key}`);
+    known.set(key, data);
+    return data;
+  };
+  const { value } = unpickle(archive.read(`${root}/data.pkl`), { global: torchName, persistent: (id) => storageOf(parseId(id), locate) });
+  return tensorsIn(value, bytes.length);
+}
+
+/** The folder that everything lies in, named after the file that was saved. */
+function rootOf({ names }: ZipArchive): string {
+  const pickle = names.find((name) => /^[^/]+\/data\.pkl$/.test(name));
+  if (!pickle) throw new CheckpointFileError(`the archive has no data.pkl: it was not written by torch.save (it has ${shown(names.slice(0, 3).join(', ') || 'no files')})`);
+  return pickle.slice(0, -'/data.pkl'.length);
+}
+
+function checkByteOrder({ names, read }: ZipArchive, root: string): void {
+  const name = `${root}/byteorder`;
+  if (names.includes(name) && new TextDecoder().decode(read(name).subarray(0, 8)).trim() === 'big') throw bigEndian();
+}
+
+const bigEndian = (): CheckpointFileError => new CheckpointFileError('it was saved on a big-endian machine: save it again on a common one');
+
+/** The first pickle of a legacy stream: a number of 80 bits, PyTorch's mark. */
+const LEGACY_MAGIC = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e] as const;
+const LEGACY_PROTOCOL = 1001;
+
+export const isLegacyTorch = (bytes: Uint8Array): boolean => LEGACY_MAGIC.every((byte, i) => bytes[i] === byte);
+
+/** Every tensor in a legacy stream: magic, protocol, system, the object, the storages' keys, then each storage's length and bytes. @throws CheckpointFileError */
+export function openLegacyTorch(bytes: Uint8Array): Map<string, StoredTensor> {
+  const storages = new Map<string, StorageId>();
+  const places = new Map<string, Uint8Array>();
+  const locate: Locate = (key) => {
+    const place = places.get(key);
+    if (!place) throw new CheckpointFileError(`storage ${shown(key)} is not in the file`);
+    return place;
+  };
+  const persistent = (id: unknown): StorageValue => {
+    const parsed = parseId(id);
+    storages.set(parsed.key, parsed);
+    return storageOf(parsed, locate);
+  };
+  const host = { global: torchName, persistent };
+  const next = (at: number) => unpickle(bytes, host, at);
+  const protocol = next(LEGACY_MAGIC.length);
+  if (protocol.value !== LEGACY_PROTOCOL) throw new CheckpointFileError(`the stream's protocol is not ${LEGACY_PROTOCOL}`);
+  const system = next(protocol.end);
+  if (system.value instanceof Map && system.value.get('little_endian') === false) throw bigEndian();
+  const object = next(system.end);
+  const keys = next(object.end);
+  placeStorages(bytes, keys.end, keys.value, storages, places);
+  return tensorsIn(object.value, bytes.length);
+}
+
+function placeStorages(bytes: Uint8Array, begin: number, keys: unknown, storages: ReadonlyMap<string, StorageId>, places: Map<string, Uint8Array>): void {
+  if (!Array.isArray(keys)) throw new CheckpointFileError('the stream has no list of storages');
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let at = begin;
+  for (const key of keys as unknown[]) {
+    const id = typeof key === 'string' ? storages.get(key) : undefined;
+    if (!id || places.has(id.key)) throw new CheckpointFileError('the list of storages names one that no tensor uses, or one twice');
+    const size = id.count * elementTypes.get(id.dtype)!.bytes;
+    if (at + 8 + size > bytes.length) throw new CheckpointFileError(`storage ${shown(id.key)} ends beyond the file: it is cut short or damaged`);
+    if (Number(view.getBigInt64(at, true)) !== id.count) throw new CheckpointFileError(`storage ${shown(id.key)} has another length than its tensors expect`);
+    places.set(id.key, bytes.subarray(at + 8, at + 8 + size));
+    at += 8 + size;
+  }
+}
+
+/** `('storage', type, key, device, count)`, in a legacy stream with `None` or `(key, offset, count)` behind. */
+function parseId(id: unknown): StorageId {
+  const [kind, type, key, , count, view] = Array.isArray(id) ? (id as unknown[]) : [];
+  if (kind !== 'storage' || !(type instanceof StorageType) || typeof key !== 'string' || !isCount(count)) {
+    throw new CheckpointFileError('the pickle refers to something outside of it that is no storage');
+  }
+  return { key, dtype: type.dtype, count, view: parseView(view, count) };
+}
+
+function parseView(view: unknown, count: number): StorageId['view'] {
+  if (view === undefined || view === null) return undefined;
+  const [, offset, size] = Array.isArray(view) ? (view as unknown[]) : [];
+  if (!isCount(offset) || !isCount(size) || offset + size > count) throw new CheckpointFileError('the pickle has a part of a storage that lies outside of it');
+  return { offset, count: size };
+}
+
+function storageOf({ key, dtype, count, view }: StorageId, locate: Locate): StorageValue {
+  const step = elementTypes.get(dtype)!.bytes;
+  const storage: Storage = {
+    dtype,
+    count: view?.count ?? count,
+    bytes: () => {
+      const data = locate(key);
+      if (data.length < count * step) throw new CheckpointFileError(`storage ${shown(key)} has ${data.length} bytes, ${count * step} are expected: the file is damaged`);
+      return view ? data.subarray(view.offset * step) : data;
+    },
+  };
+  return new StorageValue(storage);
+}
+
+/** Objects may be shared, so a small pickle can describe a tree of any size: depth, length of names and number of values are bounded. */
+const MAX_DEPTH = 24;
+const MAX_NAME = 512;
+const MAX_VISITS = 50_000;
+
+/** All tensors below `root` by their path; those in lists and tuples belong to optimisers and are left out. */
+function tensorsIn(root: unknown, fileBytes: number): Map<string, StoredTensor> {
+  const found = new Map<string, StoredTensor>();
+  let visits = 0;
+  const walk = (value: unknown, name: string, depth: number): void => {
+    if (++visits > MAX_VISITS || depth > MAX_DEPTH || name.length > MAX_NAME) throw new CheckpointFileError('its dicts are nested too deep, or hold one another');
+    if (value instanceof TensorValue) {
+      if (found.has(name)) throw new CheckpointFileError(`it has two tensors ${shown(name)}`);
+      found.set(name, value.tensor);
+    }
+    const children = value instanceof Map ? value : value instanceof Fields ? value.values : [];
+    for (const [key, child] of children) {
+      if (typeof key === 'string' || typeof key === 'number') walk(child, name === '' ? String(key) : `${name}.${key}`, depth + 1);
+    }
+  };
+  walk(root, '', 0);
+  checkTotal(found, fileBytes);
+  return found;
+}
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;

@@ -1,0 +1,119 @@
+/**
+ * Under which names checkpoints keep a ViT. A family is one table: this project's name (DINO's and timm's) and where its values come from.
+ * `{}` is the number of a block.
+ */
+import { IMAGENET_MEAN, IMAGENET_STD, type VitConfig } from './config.js';
+
+/** Sources of one parameter: several are laid one after the other, and `ones` sizes of 1 come before the shape that is stored. */
+export interface Source {
+  readonly names: readonly string[];
+  readonly ones?: number;
+}
+
+export interface Family {
+  /** As errors call it. */
+  readonly label: string;
+  /** The tensor that tells the family: what stands before it in a file is the prefix of all. */
+  readonly anchor: string;
+  readonly table: Readonly<Record<string, Source>>;
+  /** What all names of a block begin with. */
+  readonly block: RegExp;
+  /** Parts of other architectures under the family's names: leaving them out would compute wrong features without a word. */
+  readonly foreign: RegExp;
+  /** What shapes cannot tell, unless settings do. */
+  readonly defaults: Pick<VitConfig, 'eps' | 'mean' | 'std' | 'activation'>;
+}
+
+const from = (...names: string[]): Source => ({ names });
+const asRow = (ones: number, name: string): Source => ({ names: [name], ones });
+
+/** `blocks.{}.norm1` and the like, weight and bias, from the same of a module under another name. */
+const both = (pairs: Readonly<Record<string, readonly string[]>>): Record<string, Source> =>
+  Object.fromEntries(Object.entries(pairs).flatMap(([target, sources]) => ['weight', 'bias'].map((part) => [`${target}.${part}`, from(...sources.map((s) => `${s}.${part}`))])));
+
+const OWN_BLOCK = ['norm1', 'attn.qkv', 'attn.proj', 'norm2', 'mlp.fc1', 'mlp.fc2'];
+
+/** OpenAI's `preprocess`: the statistics of CLIP's own training pictures. */
+const CLIP = { eps: 1e-5, mean: [0.48145466, 0.4578275, 0.40821073], std: [0.26862954, 0.26130258, 0.27577711], activation: 'quickGelu' } as const;
+
+const timm: Family = {
+  label: "DINO's and timm's names",
+  anchor: 'patch_embed.proj.weight',
+  table: {
+    cls_token: from('cls_token'),
+    pos_embed: from('pos_embed'),
+    ...both({ 'patch_embed.proj': ['patch_embed.proj'], ...Object.fromEntries(OWN_BLOCK.map((name) => [`blocks.{}.${name}`, [`blocks.{}.${name}`]])) }),
+  },
+  block: /^blocks\.(\d+)\./,
+  foreign: /^(blocks\.\d+\.|reg_token|register_tokens|dist_token|norm_pre\.|pos_drop\.)/,
+  defaults: { eps: 1e-6, mean: IMAGENET_MEAN, std: IMAGENET_STD },
+};
+
+const huggingFaceVit: Family = {
+  label: "Hugging Face's ViT names",
+  anchor: 'embeddings.patch_embeddings.projection.weight',
+  table: {
+    cls_token: from('embeddings.cls_token'),
+    pos_embed: from('embeddings.position_embeddings'),
+    ...both({
+      'patch_embed.proj': ['embeddings.patch_embeddings.projection'],
+      'blocks.{}.norm1': ['encoder.layer.{}.layernorm_before'],
+      'blocks.{}.attn.qkv': ['query', 'key', 'value'].map((part) => `encoder.layer.{}.attention.attention.${part}`),
+      'blocks.{}.attn.proj': ['encoder.layer.{}.attention.output.dense'],
+      'blocks.{}.norm2': ['encoder.layer.{}.layernorm_after'],
+      'blocks.{}.mlp.fc1': ['encoder.layer.{}.intermediate.dense'],
+      'blocks.{}.mlp.fc2': ['encoder.layer.{}.output.dense'],
+    }),
+  },
+  block: /^encoder\.layer\.(\d+)\./,
+  foreign: /^(encoder\.layer\.\d+\.|embeddings\.(distillation|register))/,
+  defaults: { eps: 1e-12, mean: IMAGENET_MEAN, std: IMAGENET_STD },
+};
+
+const huggingFaceClip: Family = {
+  label: "Hugging Face's names of CLIP's image tower",
+  anchor: 'embeddings.class_embedding',
+  table: {
+    cls_token: asRow(2, 'embeddings.class_embedding'),
+    pos_embed: asRow(1, 'embeddings.position_embedding.weight'),
+    'patch_embed.proj.weight': from('embeddings.patch_embedding.weight'),
+    ...both({
+      norm_pre: ['pre_layrnorm'], // so spelt in every file
+      'blocks.{}.norm1': ['encoder.layers.{}.layer_norm1'],
+      'blocks.{}.attn.qkv': ['q', 'k', 'v'].map((part) => `encoder.layers.{}.self_attn.${part}_proj`),
+      'blocks.{}.attn.proj': ['encoder.layers.{}.self_attn.out_proj'],
+      'blocks.{}.norm2': ['encoder.layers.{}.layer_norm2'],
+      'blocks.{}.mlp.fc1': ['encoder.layers.{}.mlp.fc1'],
+      'blocks.{}.mlp.fc2': ['encoder.layers.{}.mlp.fc2'],
+    }),
+  },
+  block: /^encoder\.layers\.(\d+)\./,
+  foreign: /^(encoder\.layers\.\d+\.|embeddings\.patch_embedding\.bias)/,
+  defaults: CLIP,
+};
+
+const openAiClip: Family = {
+  label: "OpenAI's names of CLIP's image tower",
+  anchor: 'ln_pre.weight',
+  table: {
+    cls_token: asRow(2, 'class_embedding'),
+    pos_embed: asRow(1, 'positional_embedding'),
+    'patch_embed.proj.weight': from('conv1.weight'),
+    'blocks.{}.attn.qkv.weight': from('transformer.resblocks.{}.attn.in_proj_weight'),
+    'blocks.{}.attn.qkv.bias': from('transformer.resblocks.{}.attn.in_proj_bias'),
+    ...both({
+      norm_pre: ['ln_pre'],
+      'blocks.{}.norm1': ['transformer.resblocks.{}.ln_1'],
+      'blocks.{}.attn.proj': ['transformer.resblocks.{}.attn.out_proj'],
+      'blocks.{}.norm2': ['transformer.resblocks.{}.ln_2'],
+      'blocks.{}.mlp.fc1': ['transformer.resblocks.{}.mlp.c_fc'],
+      'blocks.{}.mlp.fc2': ['transformer.resblocks.{}.mlp.c_proj'],
+    }),
+  },
+  block: /^transformer\.resblocks\.(\d+)\./,
+  foreign: /^(transformer\.resblocks\.\d+\.|conv1\.bias)/,
+  defaults: CLIP,
+};
+
+/** In the order in which a file is tried. */
+export const families: readonly Family[] = [timm, huggingFaceVit, openAiClip, huggingFaceClip];

@@ -1,0 +1,106 @@
+/** Finds a ViT among the tensors of a file, whatever they are called, and gives them this project's names. */
+import { listed } from '../checkpoints/errors.js';
+import type { StoredTensor, StoredTensors } from '../checkpoints/tensors.js';
+import { CheckpointError } from './errors.js';
+import { families, type Family, type Source } from './families.js';
+
+/** A ViT in a file. Every parameter of its family's table is there; shapes are not checked. */
+export interface FoundVit {
+  readonly family: Family;
+  /** What stands before the family's names: `model.`, `teacher.backbone.`. */
+  readonly prefix: string;
+  /** Other ViTs in the same file, by prefix. */
+  readonly others: readonly string[];
+  readonly depth: number;
+  readonly tensors: StoredTensors;
+  /** The file's own name of a parameter, for errors. */
+  readonly sourceOf: (name: string) => string;
+}
+
+/** Checkpoints of a training in pairs: the teacher is the model that was published, an average is better than what it averages. */
+const ranks: readonly RegExp[] = [/(^|\.)teacher\./, /(^|[._])ema([._]|$)/];
+const STUDENT = /(^|\.)student\./;
+
+function rankOf(prefix: string): number {
+  const rank = ranks.findIndex((pattern) => pattern.test(prefix));
+  return rank >= 0 ? rank : ranks.length + Number(STUDENT.test(prefix));
+}
+
+/** @throws CheckpointError when there is no ViT, or listing what is missing and what is left over when it is not whole */
+export function findVit(tensors: StoredTensors): FoundVit {
+  const [best, ...rest] = candidates(tensors);
+  if (!best) throw new CheckpointError(`no ViT is in it: none of the tensors ${families.map(({ anchor }) => anchor).join(', ')} is there, but ${listed([...tensors.keys()], 4) || 'nothing'}`);
+  const { family, prefix } = best;
+  const names = new Set([...tensors.keys()].filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length)));
+  const depth = countBlocks(names, family);
+  const table = expand(family, Math.max(1, depth));
+  const used = new Set([...table.values()].flatMap((source) => source.names));
+  const leftOver = [...names].filter((name) => !used.has(name));
+  checkWhole(family, prefix, [...used].filter((name) => !names.has(name)), leftOver);
+  const get = (name: string): StoredTensor => tensors.get(prefix + name)!;
+  return {
+    family,
+    prefix,
+    others: rest.map((other) => other.prefix),
+    depth,
+    tensors: new Map([...table].map(([name, source]) => [name, join(source, get)])),
+    sourceOf: (name) => table.get(name)?.names.map((source) => prefix + source).join(' + ') ?? name,
+  };
+}
+
+/** Families and prefixes whose anchor is in the file, the best first. */
+function candidates(tensors: StoredTensors): { family: Family; prefix: string }[] {
+  const found = families.flatMap((family) =>
+    [...tensors.keys()]
+      .filter((name) => name === family.anchor || name.endsWith(`.${family.anchor}`))
+      .map((name) => ({ family, prefix: name.slice(0, -family.anchor.length) })));
+  return found.sort((a, b) => rankOf(a.prefix) - rankOf(b.prefix));
+}
+
+function countBlocks(names: ReadonlySet<string>, { block }: Family): number {
+  const numbers = new Set([...names].flatMap((name) => block.exec(name)?.[1] ?? []).map(Number));
+  const gap = [...numbers.keys()].findIndex((_, i) => !numbers.has(i));
+  if (gap >= 0) throw new CheckpointError(`block ${gap} is missing: the file has blocks up to ${[...numbers].reduce((a, b) => Math.max(a, b))}`);
+  return numbers.size;
+}
+
+/** The table with every block's number in place of `{}`. */
+function expand({ table }: Family, depth: number): Map<string, Source> {
+  const entries = Object.entries(table);
+  const numbered = (i: number): [string, Source][] => entries
+    .filter(([name]) => name.includes('{}'))
+    .map(([name, source]) => [name.replace('{}', String(i)), { ...source, names: source.names.map((s) => s.replace('{}', String(i))) }]);
+  return new Map([...entries.filter(([name]) => !name.includes('{}')), ...Array.from({ length: depth }, (_, i) => numbered(i)).flat()]);
+}
+
+function checkWhole({ label, foreign }: Family, prefix: string, missing: readonly string[], leftOver: readonly string[]): void {
+  if (missing.length > 0) {
+    const what = missing.length === 1 ? 'a tensor is missing' : `${missing.length} tensors are missing`;
+    const where = prefix === '' ? label : `${label} below "${prefix}"`;
+    throw new CheckpointError(`${what}: ${listed(missing)}${leftOver.length > 0 ? `; left over: ${listed(leftOver)}` : ''} (by ${where})`);
+  }
+  const strange = leftOver.filter((name) => foreign.test(name));
+  if (strange.length > 0) throw new CheckpointError(`${listed(strange.map((name) => prefix + name), 4)} belongs to a kind of ViT that is not supported: use DINO's, timm's or CLIP's plain ViT`);
+}
+
+/** One parameter out of its sources. */
+function join({ names, ones = 0 }: Source, get: (name: string) => StoredTensor): StoredTensor {
+  const parts = names.map(get);
+  const [first] = parts as [StoredTensor, ...StoredTensor[]];
+  if (parts.length === 1) return { ...first, shape: [...Array.from({ length: ones }, () => 1), ...first.shape] };
+  const [, ...rest] = first.shape;
+  if (parts.some(({ shape }) => shape.length === 0 || shape.slice(1).join() !== rest.join())) {
+    throw new CheckpointError(`${names.join(', ')} do not go together: ${parts.map(({ shape }) => `[${shape.join(', ')}]`).join(', ')}`);
+  }
+  const read = (): Float32Array => {
+    const values = parts.map((part) => part.read());
+    const all = new Float32Array(values.reduce((sum, { length }) => sum + length, 0));
+    let at = 0;
+    for (const part of values) {
+      all.set(part, at);
+      at += part.length;
+    }
+    return all;
+  };
+  return { shape: [parts.reduce((sum, { shape }) => sum + shape[0]!, 0), ...rest], dtype: first.dtype, read };
+}
