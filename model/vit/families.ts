@@ -24,12 +24,12 @@ export interface Family {
   readonly defaults: Pick<VitConfig, 'eps' | 'mean' | 'std' | 'activation'>;
 }
 
-const from = (...names: string[]): Source => ({ names });
+const stored = (...names: string[]): Source => ({ names });
 const asRow = (ones: number, name: string): Source => ({ names: [name], ones });
 
 /** `blocks.{}.norm1` and the like, weight and bias, from the same of a module under another name. */
 const both = (pairs: Readonly<Record<string, readonly string[]>>): Record<string, Source> =>
-  Object.fromEntries(Object.entries(pairs).flatMap(([target, sources]) => ['weight', 'bias'].map((part) => [`${target}.${part}`, from(...sources.map((s) => `${s}.${part}`))])));
+  Object.fromEntries(Object.entries(pairs).flatMap(([target, sources]) => ['weight', 'bias'].map((part) => [`${target}.${part}`, stored(...sources.map((s) => `${s}.${part}`))])));
 
 const OWN_BLOCK = ['norm1', 'attn.qkv', 'attn.proj', 'norm2', 'mlp.fc1', 'mlp.fc2'];
 
@@ -40,8 +40,8 @@ const timm: Family = {
   label: "DINO's and timm's names",
   anchor: 'patch_embed.proj.weight',
   table: {
-    cls_token: from('cls_token'),
-    pos_embed: from('pos_embed'),
+    cls_token: stored('cls_token'),
+    pos_embed: stored('pos_embed'),
     ...both({ 'patch_embed.proj': ['patch_embed.proj'], ...Object.fromEntries(OWN_BLOCK.map((name) => [`blocks.{}.${name}`, [`blocks.{}.${name}`]])) }),
   },
   block: /^blocks\.(\d+)\./,
@@ -53,8 +53,8 @@ const huggingFaceVit: Family = {
   label: "Hugging Face's ViT names",
   anchor: 'embeddings.patch_embeddings.projection.weight',
   table: {
-    cls_token: from('embeddings.cls_token'),
-    pos_embed: from('embeddings.position_embeddings'),
+    cls_token: stored('embeddings.cls_token'),
+    pos_embed: stored('embeddings.position_embeddings'),
     ...both({
       'patch_embed.proj': ['embeddings.patch_embeddings.projection'],
       'blocks.{}.norm1': ['encoder.layer.{}.layernorm_before'],
@@ -76,7 +76,7 @@ const huggingFaceClip: Family = {
   table: {
     cls_token: asRow(2, 'embeddings.class_embedding'),
     pos_embed: asRow(1, 'embeddings.position_embedding.weight'),
-    'patch_embed.proj.weight': from('embeddings.patch_embedding.weight'),
+    'patch_embed.proj.weight': stored('embeddings.patch_embedding.weight'),
     ...both({
       norm_pre: ['pre_layrnorm'], // so spelt in every file
       'blocks.{}.norm1': ['encoder.layers.{}.layer_norm1'],
@@ -98,9 +98,9 @@ const openAiClip: Family = {
   table: {
     cls_token: asRow(2, 'class_embedding'),
     pos_embed: asRow(1, 'positional_embedding'),
-    'patch_embed.proj.weight': from('conv1.weight'),
-    'blocks.{}.attn.qkv.weight': from('transformer.resblocks.{}.attn.in_proj_weight'),
-    'blocks.{}.attn.qkv.bias': from('transformer.resblocks.{}.attn.in_proj_bias'),
+    'patch_embed.proj.weight': stored('conv1.weight'),
+    'blocks.{}.attn.qkv.weight': stored('transformer.resblocks.{}.attn.in_proj_weight'),
+    'blocks.{}.attn.qkv.bias': stored('transformer.resblocks.{}.attn.in_proj_bias'),
     ...both({
       norm_pre: ['ln_pre'],
       'blocks.{}.norm1': ['transformer.resblocks.{}.ln_1'],
