@@ -1,0 +1,63 @@
+/** Figures of a result from the pictures alone, without any model. */
+import type { Image } from '../image.js';
+import { resample, resampleShorterSide } from '../resample.js';
+import { edgeCosine, sharpness } from './edges.js';
+import { lightness, toLab, type Lab } from './lab.js';
+import { colourProfile, halve, patchProfile, profileDistance, type Profile } from './wasserstein.js';
+
+/**
+ * They tell a working run from a broken one and sharp from blurred; they do not rank methods: a mere tint scores well.
+ * Distances are in L*a*b*.
+ */
+export interface PictureFigures {
+  /** Cosine of oriented gradients with the structure image: 1 is kept. */
+  readonly structure: number;
+  /** Sliced Wasserstein distance of colours to the appearance image: 0 is reached. */
+  readonly colour: number;
+  /** The same of 7x7 patches, mean over three scales. */
+  readonly patches: number;
+  /** Colour distance to the structure image: small means that its look is still there. */
+  readonly leak: number;
+  /** Variance of the Laplacian over the structure image's. */
+  readonly sharpness: number;
+}
+
+/** Shorter side at which pictures are compared. */
+const SIDE = 256;
+const SCALES = 3;
+
+function patchProfiles(lab: Lab): Profile[] {
+  let at = lab;
+  return Array.from({ length: SCALES }, (_, i) => {
+    if (i > 0) at = halve(at);
+    return patchProfile(at);
+  });
+}
+
+const meanDistance = (a: readonly Profile[], b: readonly Profile[]): number => a.reduce((sum, p, i) => sum + profileDistance(p, b[i]!), 0) / a.length;
+
+/**
+ * Judges results of one pair; the numbers of oracle/metrics.py. `side` is the shorter side that all pictures are brought to first
+ * (bicubic), 'own' leaves them as they are, at least 28 pixels each way. The result is resized to the structure image for `structure`,
+ * `leak` and `sharpness`.
+ */
+export function judgePictures(structureImage: Image, appearanceImage: Image, side: number | 'own' = SIDE): (result: Image) => PictureFigures {
+  const sized = (image: Image): Image => (side === 'own' ? image : resampleShorterSide(image, side));
+  const structure = sized(structureImage);
+  const { width, height } = structure;
+  const [s, a] = [toLab(structure), toLab(sized(appearanceImage))];
+  const target = { light: lightness(s), colours: colourProfile(s) };
+  const wanted = { colours: colourProfile(a), patches: patchProfiles(a) };
+  const sharp = sharpness(target.light, width, height);
+  return (result) => {
+    const [own, fit] = [toLab(sized(result)), toLab(resample(result, width, height))];
+    const light = lightness(fit);
+    return {
+      structure: edgeCosine(target.light, light, width, height),
+      colour: profileDistance(colourProfile(own), wanted.colours),
+      patches: meanDistance(patchProfiles(own), wanted.patches),
+      leak: profileDistance(colourProfile(fit), target.colours),
+      sharpness: sharpness(light, width, height) / (sharp + 1e-9),
+    };
+  };
+}
