@@ -4,6 +4,7 @@ import type { Image } from '../model/image.js';
 import { InputError } from './errors.js';
 import { readInput, sha256, writeFileAtomic } from './files.js';
 import { decodePng, encodePng, pngSize } from './png.js';
+import { addPngText, readPngText, type PngText } from './pngText.js';
 import { sniff, type PhotoFormat } from './sniff.js';
 
 /** Interleaved RGB, [height, width, 3], full range of its type, sRGB. */
@@ -47,8 +48,11 @@ export async function readPhoto(path: string, { shorterSide }: ReadOptions = {})
   return { path, sha256: sha256(bytes), format: kind.format, width: pixels.width, height: pixels.height, image: toImage(used) };
 }
 
-/** An 8-bit RGB PNG; values outside 0..1 are clamped. */
-export const writeImage = (path: string, image: Image): Promise<void> => writeFileAtomic(path, encodePng(toPixels(image)));
+/** An 8-bit RGB PNG with `text` inside; values outside 0..1 are clamped. */
+export const writeImage = (path: string, image: Image, text: PngText = {}): Promise<void> => writeFileAtomic(path, addPngText(encodePng(toPixels(image)), text));
+
+/** The texts inside a PNG, none for other formats. @throws InputError when the file cannot be read */
+export const readImageText = async (path: string): Promise<PngText> => readPngText(await readInput(path, MAX_BYTES));
 
 /** Lanczos, antialiased, through 8 bits: for looking at, not for training on. */
 export const resizeImage = async (image: Image, size: { width: number; height: number }): Promise<Image> => toImage(await resize(toPixels(image), size));

@@ -2,9 +2,11 @@
 /** The command line: hands options to the work, and turns what comes back into an exit code. */
 import { Command } from 'commander';
 import { createEngine } from '../engine/index.js';
+import type { openJudge as Open } from '../model/compare/judge.js';
 import type { startSplice as Start } from '../model/splice.js';
 import { bench } from './bench.js';
 import { benchCommand } from './commands/bench.js';
+import { compareCommand } from './commands/compare.js';
 import { demoCommand } from './commands/demo.js';
 import { doctorCommand } from './commands/doctor.js';
 import { transferCommand } from './commands/transfer.js';
@@ -18,6 +20,7 @@ import { version } from './version.js';
 
 // Loaded when needed: doctor, --help and wrong options do without the models.
 const startSplice: typeof Start = async (...inputs) => (await import('../model/splice.js')).startSplice(...inputs);
+const openJudge: typeof Open = async (...inputs) => (await import('../model/compare/judge.js')).openJudge(...inputs);
 
 async function openEngine(): Promise<OpenedEngine> {
   const { adapter, device } = await openDevice();
@@ -39,13 +42,16 @@ async function main(argv: readonly string[]): Promise<number> {
     .configureOutput({ outputError: () => undefined })
     .exitOverride();
   const runTransfer = async (options: TransferOptions) => {
-    code = await transfer(options, { openEngine, startSplice, interrupt: interruptSignal(), stdout, stderr });
+    code = await transfer(options, { openEngine, startSplice, openJudge, interrupt: interruptSignal(), stdout, stderr });
   };
   const commands = [
     transferCommand(runTransfer),
     demoCommand(runTransfer),
     benchCommand(async (options) => {
       code = await bench(options, openEngine, stdout, stderr);
+    }),
+    compareCommand(async (options) => {
+      code = await (await import('./compare.js')).compare(options, openEngine, { stdout, stderr });
     }),
     doctorCommand(async (options) => {
       code = await doctor(options, stdout);

@@ -7,6 +7,7 @@ import type { Weight } from '../model/vit/config.js';
 import { fileProblem, InputError, UsageError } from './errors.js';
 import { prepareFolder, writeFileAtomic, writeJson } from './files.js';
 import { writeImage } from './image.js';
+import type { PngText } from './pngText.js';
 import { lossCurveSvg, type LogEntry } from './lossCurve.js';
 
 export interface Outputs {
@@ -20,13 +21,15 @@ export interface Outputs {
   log(entry: LogEntry): Promise<void>;
   /** previews/NNNNN.png, NNNNN steps of training behind it. */
   preview(steps: number, image: Image): Promise<void>;
-  result(image: Image): Promise<void>;
+  /** `text` goes into the file. */
+  result(image: Image, text: PngText): Promise<void>;
+  report(value: unknown): Promise<void>;
   triptych(image: Image): Promise<void>;
   generator(weights: ReadonlyMap<string, Weight>, metadata: Readonly<Record<string, string>>): Promise<void>;
   curve(entries: readonly LogEntry[], title: string): Promise<void>;
 }
 
-const FILES = ['result.png', 'triptych.png', 'generator.safetensors', 'config.json', 'log.jsonl', 'losses.svg', 'previews'] as const;
+const FILES = ['result.png', 'triptych.png', 'generator.safetensors', 'config.json', 'report.json', 'log.jsonl', 'losses.svg', 'previews'] as const;
 /** Any of these means that a run's results would be overwritten. */
 const PRECIOUS = ['result.png', 'log.jsonl', 'config.json'] as const;
 
@@ -47,7 +50,8 @@ export async function openOutputs(folder: string, force: boolean): Promise<Outpu
     config: (value) => writeJson(at('config.json'), value),
     log: (entry) => append(at('log.jsonl'), JSON.stringify(entry) + '\n'),
     preview: (steps, image) => writeImage(at(`previews/${String(steps).padStart(5, '0')}.png`), image),
-    result: (image) => writeImage(at('result.png'), image),
+    result: (image, text) => writeImage(at('result.png'), image, text),
+    report: (value) => writeJson(at('report.json'), value),
     triptych: (image) => writeImage(at('triptych.png'), image),
     generator: (weights, metadata) => writeFileAtomic(at('generator.safetensors'), serializeSafetensors(weights, metadata)),
     curve: (entries, title) => writeFileAtomic(at('losses.svg'), lossCurveSvg(entries, title)),

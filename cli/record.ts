@@ -1,9 +1,11 @@
 /** What a run writes down about itself. */
 import { basename, dirname, join, resolve } from 'node:path';
+import type { Figures } from '../model/compare/judge.js';
 import type { AdapterSummary } from './device.js';
 import type { Photo } from './image.js';
 import type { LogEntry } from './lossCurve.js';
 import type { Outputs } from './outputs.js';
+import type { PngText } from './pngText.js';
 import type { TransferOptions } from './transfer.js';
 import { version } from './version.js';
 import type { LoadedVit } from './weights.js';
@@ -35,6 +37,20 @@ export function describeRun(options: TransferOptions, { structure, appearance, m
     started: new Date().toISOString(),
   };
 }
+
+/** Keyword of the model's hash in a result's text chunks. */
+export const MODEL_KEYWORD = 'Model SHA-256';
+
+/** What result.png says about itself: enough to repeat it, and its figures once it is finished. */
+export const resultText = (record: ReturnType<typeof describeRun>, steps: number, figures?: Figures): PngText => ({
+  Software: `${record.program} ${record.version}`,
+  Seed: String(record.options.seed),
+  Steps: String(steps),
+  Model: record.model.name,
+  [MODEL_KEYWORD]: record.model.sha256,
+  Settings: JSON.stringify({ ...record.options, structure: record.structure.sha256, appearance: record.appearance.sha256 }),
+  ...(figures && { Figures: JSON.stringify(figures) }),
+});
 
 /** Metadata of generator.safetensors. */
 export const generatorMetadata = (options: TransferOptions, { structure, appearance }: Inputs, steps: number): Record<string, string> => ({

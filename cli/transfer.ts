@@ -1,5 +1,6 @@
 /** The work of `splice-gpu transfer`: check everything, train, keep the folder in order. */
 import type { Engine } from '../engine/index.js';
+import type { Judge, openJudge } from '../model/compare/judge.js';
 import type { Image } from '../model/image.js';
 import type { SpliceOptions } from '../model/options.js';
 import type { VitSettings } from '../model/vit/checkpoint.js';
@@ -9,11 +10,12 @@ import { readPhoto, type Photo } from './image.js';
 import type { LogEntry } from './lossCurve.js';
 import { openOutputs, type Outputs } from './outputs.js';
 import { createProgress, type Output, type Progress } from './progress.js';
-import { curveTitle, describeRun, generatorMetadata, sentence, summarize, type Inputs } from './record.js';
+import { curveTitle, describeRun, generatorMetadata, resultText, sentence, summarize, type Inputs } from './record.js';
+import { matchWarning, trivialRows } from './report.js';
 import { trainLoop } from './trainLoop.js';
 import type { SpliceRun, startSplice } from '../model/splice.js';
 import { triptych } from './triptych.js';
-import { loadVit } from './weights.js';
+import { DEFAULT_MODEL, loadVit } from './weights.js';
 
 export interface TransferOptions {
   readonly structure: string;
@@ -40,6 +42,7 @@ export interface OpenedEngine {
 export interface TransferParts {
   openEngine(): Promise<OpenedEngine>;
   readonly startSplice: typeof startSplice;
+  readonly openJudge: typeof openJudge;
   readonly interrupt: AbortSignal;
   readonly stdout: Output;
   readonly stderr: Output;
@@ -59,9 +62,11 @@ export async function transfer(options: TransferOptions, parts: TransferParts): 
   let run: SpliceRun | undefined;
   try {
     opened = await parts.openEngine();
-    run = await parts.startSplice(opened.engine, inputs.model.vit, inputs.structure.image, inputs.appearance.image, options.splice);
+    const [pair, { vit }] = [[inputs.structure.image, inputs.appearance.image] as const, inputs.model];
+    const judge = await parts.openJudge(...pair, { engine: opened.engine, vit, viewing: options.splice });
+    run = await parts.startSplice(opened.engine, vit, ...pair, options.splice);
     await outputs.begin();
-    return await train(options, inputs, outputs, run, opened.adapter, parts);
+    return await train(options, inputs, outputs, run, judge, opened.adapter, parts);
   } finally {
     run?.destroy();
     opened?.close();
@@ -99,21 +104,22 @@ async function train(
   inputs: Inputs,
   outputs: Outputs,
   run: SpliceRun,
+  judge: Judge,
   adapter: AdapterSummary,
   { interrupt, stdout, stderr }: TransferParts,
 ): Promise<number> {
   const began = Date.now();
   const record = describeRun(options, inputs, adapter);
   const progress = createProgress(options.splice.warmStart + options.splice.steps, stderr);
-  announce(progress, options, inputs, adapter);
+  announce(progress, options, inputs, judge, adapter);
   await outputs.config({ ...record, status: 'running' });
 
   const log: LogEntry[] = [];
-  const keeper = createKeeper(options, inputs, outputs, run, log);
+  const keeper = createKeeper(options, inputs, outputs, run, log, record);
   try {
     const plan = { warmStart: options.splice.warmStart, steps: options.splice.steps, saveEvery: options.saveEvery };
     const status = await trainLoop(run, plan, { ...keeper.hooks, onStep: (done, phase) => progress.update(done, phase, log.at(-1)) }, interrupt);
-    await keeper.saveFinal();
+    await keeper.saveFinal(judge);
     const summary = summarize(status, record, log, outputs, { stepsDone: run.stepsDone, seconds: (Date.now() - began) / 1000 });
     await outputs.config({ ...record, status, stepsDone: run.stepsDone, seconds: summary.seconds });
     progress.finish();
@@ -128,14 +134,14 @@ async function train(
 }
 
 /** Writes log lines and pictures as they come, and only pictures without NaN. */
-function createKeeper(options: TransferOptions, inputs: Inputs, outputs: Outputs, run: SpliceRun, log: LogEntry[]) {
+function createKeeper(options: TransferOptions, inputs: Inputs, outputs: Outputs, run: SpliceRun, log: LogEntry[], record: ReturnType<typeof describeRun>) {
   let savedAt: number | undefined;
   const save = async (): Promise<Image> => {
     const steps = run.stepsDone;
     const picture = await run.result();
     if (!picture.data.every(Number.isFinite)) throw new NonFiniteError(`after ${steps} steps the picture holds values that are not finite`);
     if (steps > 0 && steps % options.saveEvery === 0) await outputs.preview(steps, picture);
-    await outputs.result(picture);
+    await outputs.result(picture, resultText(record, steps));
     await outputs.generator(await run.weights(), generatorMetadata(options, inputs, steps));
     await outputs.curve(log, curveTitle(options));
     savedAt = steps;
@@ -149,14 +155,22 @@ function createKeeper(options: TransferOptions, inputs: Inputs, outputs: Outputs
       },
       onSave: async () => void (await save()),
     },
-    saveFinal: async () => outputs.triptych(await triptych(inputs.structure.image, await save(), inputs.appearance.image)),
+    saveFinal: async (judge: Judge) => {
+      const [picture, structure, appearance] = [await save(), inputs.structure.image, inputs.appearance.image];
+      await outputs.triptych(await triptych(structure, picture, appearance));
+      const figures = await judge.judge(picture);
+      await outputs.report({ judge: record.model.name, match: judge.match ?? null, result: figures, baselines: await trivialRows(judge, structure, appearance) });
+      await outputs.result(picture, resultText(record, run.stepsDone, figures));
+    },
     lastGood: () => (savedAt === undefined ? 'no picture was saved before it' : `${outputs.resultPath} is the last good picture, of step ${savedAt}`),
   };
 }
 
-function announce(progress: Progress, options: TransferOptions, { structure, appearance, model }: Inputs, adapter: AdapterSummary): void {
+function announce(progress: Progress, options: TransferOptions, { structure, appearance, model }: Inputs, { match }: Judge, adapter: AdapterSummary): void {
   const size = ({ image }: Photo) => `${image.width} x ${image.height}`;
   progress.note(`structure ${structure.path} (${size(structure)}), appearance ${appearance.path} (${size(appearance)})`);
   progress.note(`model ${model.vit.name}, recipe ${options.splice.recipe}, seed ${options.splice.seed}, on ${adapter.device || adapter.driver}${adapter.software ? ' (software: slow)' : ''}`);
   if (model.note) progress.note(`note: ${model.note}`);
+  const warning = matchWarning(options.model === DEFAULT_MODEL ? undefined : match); // random weights cannot tell
+  if (warning) progress.note(warning);
 }

@@ -31,16 +31,19 @@ function slope(L: Float64Array, start: number, stride: number, i: number, n: num
 }
 
 function normaliseBlocks(votes: Float64Array, w: number, h: number): Float64Array {
-  const energy = (y: number, x: number): number => {
-    const cell = (Math.min(h - 1, Math.max(0, y)) * w + Math.min(w - 1, Math.max(0, x))) * BINS;
-    return votes.subarray(cell, cell + BINS).reduce((sum, v) => sum + v * v, 0);
-  };
-  return votes.map((v, i) => {
-    const [x, y] = [Math.floor(i / BINS) % w, Math.floor(i / (BINS * w))];
-    let block = 1e-3;
-    for (let dy = -1; dy <= 1; dy++) for (let dx = -1; dx <= 1; dx++) block += energy(y + dy, x + dx);
-    return v / Math.sqrt(block);
+  const energy = Float64Array.from({ length: w * h }, (_, cell) => {
+    const histogram = votes.subarray(cell * BINS, (cell + 1) * BINS);
+    return dot(histogram, histogram);
   });
+  const inside = (i: number, n: number): number => Math.min(n - 1, Math.max(0, i));
+  for (let y = 0; y < h; y++) {
+    for (let x = 0; x < w; x++) {
+      let block = 1e-3;
+      for (let dy = -1; dy <= 1; dy++) for (let dx = -1; dx <= 1; dx++) block += energy[inside(y + dy, h) * w + inside(x + dx, w)]!;
+      for (let b = 0; b < BINS; b++) votes[(y * w + x) * BINS + b]! /= Math.sqrt(block);
+    }
+  }
+  return votes;
 }
 
 const dot = (a: Float64Array, b: Float64Array): number => a.reduce((sum, v, i) => sum + v * b[i]!, 0);

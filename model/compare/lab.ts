@@ -15,15 +15,19 @@ const WHITE = [0.95047, 1, 1.08883] as const;
 const linear = (v: number): number => (v > 0.04045 ? ((v + 0.055) / 1.055) ** 2.4 : v / 12.92);
 const compress = (t: number): number => (t > 0.008856 ? Math.cbrt(t) : 7.787 * t + 16 / 116);
 
+/** X, Y or Z over the white's, compressed. */
+const axis = (k: 0 | 1 | 2, r: number, g: number, b: number): number => compress((XYZ[k][0] * r + XYZ[k][1] * g + XYZ[k][2] * b) / WHITE[k]);
+
 export function toLab({ width, height, data }: Image): Lab {
   const plane = width * height;
   const lab = new Float64Array(3 * plane);
   for (let i = 0; i < plane; i++) {
     const [r, g, b] = [linear(data[i]!), linear(data[plane + i]!), linear(data[2 * plane + i]!)];
-    const [x, y, z] = XYZ.map((m, k) => compress((m[0] * r + m[1] * g + m[2] * b) / WHITE[k]!)) as [number, number, number];
+    const x = axis(0, r, g, b);
+    const y = axis(1, r, g, b);
     lab[3 * i] = 116 * y - 16;
     lab[3 * i + 1] = 500 * (x - y);
-    lab[3 * i + 2] = 200 * (y - z);
+    lab[3 * i + 2] = 200 * (y - axis(2, r, g, b));
   }
   return { width, height, data: lab };
 }

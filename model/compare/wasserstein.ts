@@ -3,6 +3,7 @@
  * averaged (Rabin, Peyré, Delon and Bernot, "Wasserstein barycenter and its application to texture mixing", 2011).
  */
 import type { Lab } from './lab.js';
+import { quantiles } from './quantiles.js';
 
 const DIRECTIONS = 64;
 const LEVELS = 256;
@@ -39,32 +40,29 @@ const STRIDE = 4;
 const colourDirections = directions('metrics.colour', 3);
 const patchDirections = directions('metrics.patch', 3 * PATCH * PATCH);
 
-/** LEVELS linearly interpolated quantiles of `values`, which get sorted. */
-function quantiles(values: Float64Array): number[] {
-  values.sort();
-  return Array.from({ length: LEVELS }, (_, q) => {
-    const at = (q / (LEVELS - 1)) * (values.length - 1);
-    const low = Math.floor(at);
-    const high = Math.min(low + 1, values.length - 1);
-    return values[low]! + (at - low) * (values[high]! - values[low]!);
-  });
+/** Quantiles of the projections on every direction. */
+function profileOf(unit: readonly Float64Array[], project: (direction: Float64Array) => Float64Array): Profile {
+  const profile = new Float64Array(unit.length * LEVELS);
+  unit.forEach((direction, d) => profile.set(quantiles(project(direction), LEVELS), d * LEVELS));
+  return profile;
 }
 
 /** The colours of all pixels. */
 export function colourProfile({ data }: Lab): Profile {
-  return Float64Array.from(colourDirections.flatMap(([x, y, z]) => {
-    const projected = new Float64Array(data.length / 3);
-    for (let i = 0; i < projected.length; i++) projected[i] = x! * data[3 * i]! + y! * data[3 * i + 1]! + z! * data[3 * i + 2]!;
-    return quantiles(projected);
-  }));
+  const projected = new Float64Array(data.length / 3);
+  return profileOf(colourDirections, (direction) => {
+    const [x, y, z] = direction as unknown as [number, number, number];
+    for (let i = 0; i < projected.length; i++) projected[i] = x * data[3 * i]! + y * data[3 * i + 1]! + z * data[3 * i + 2]!;
+    return projected;
+  });
 }
 
 /** All 7x7 patches, every fourth row and column. @throws RangeError when there is none */
 export function patchProfile({ width, height, data }: Lab): Profile {
   const [across, down] = [width, height].map((side) => Math.floor((side - PATCH) / STRIDE) + 1) as [number, number];
   if (across < 1 || down < 1) throw new RangeError(`patches: a picture of ${width}x${height} is smaller than ${PATCH}x${PATCH}`);
-  return Float64Array.from(patchDirections.flatMap((direction) => {
-    const projected = new Float64Array(across * down);
+  const projected = new Float64Array(across * down);
+  return profileOf(patchDirections, (direction) => {
     for (let p = 0; p < projected.length; p++) {
       const from = STRIDE * (Math.floor(p / across) * width + (p % across));
       let sum = 0;
@@ -74,8 +72,8 @@ export function patchProfile({ width, height, data }: Lab): Profile {
       }
       projected[p] = sum;
     }
-    return quantiles(projected);
-  }));
+    return projected;
+  });
 }
 
 /** The mean distance of two profiles of one kind. */
@@ -85,10 +83,11 @@ export const profileDistance = (a: Profile, b: Profile): number => a.reduce((sum
 export function halve({ width, height, data }: Lab): Lab {
   const [w, h] = [Math.floor(width / 2), Math.floor(height / 2)];
   const half = new Float64Array(3 * w * h);
-  for (let i = 0; i < half.length; i++) {
-    const [c, x, y] = [i % 3, Math.floor(i / 3) % w, Math.floor(i / (3 * w))];
-    const at = 3 * (2 * y * width + 2 * x) + c;
-    half[i] = (data[at]! + data[at + 3]! + data[at + 3 * width]! + data[at + 3 * width + 3]!) / 4;
+  for (let y = 0; y < h; y++) {
+    for (let i = 0; i < 3 * w; i++) {
+      const at = 6 * y * width + 2 * i - (i % 3); // channel i % 3 of pixel 2 * floor(i / 3)
+      half[3 * y * w + i] = (data[at]! + data[at + 3]! + data[at + 3 * width]! + data[at + 3 * width + 3]!) / 4;
+    }
   }
   return { width: w, height: h, data: half };
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { NoAdapterError, NonFiniteError, UsageError } from '../../cli/errors.js';
-import { readImage } from '../../cli/image.js';
+import { readImage, readImageText } from '../../cli/image.js';
 import { transfer } from '../../cli/transfer.js';
 import { parseSafetensors, serializeSafetensors } from '../../model/safetensors.js';
 import { fakeParts, shortRun } from '../helpers/fakeRun.js';
@@ -20,7 +20,7 @@ const files = {
 const newOut = () => join(temporaryFolder(), 'deep/out');
 const json = (path: string) => JSON.parse(readFileSync(path, 'utf8'));
 const logOf = (out: string) => readFileSync(join(out, 'log.jsonl'), 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line));
-const everything = ['config.json', 'generator.safetensors', 'log.jsonl', 'losses.svg', 'previews', 'result.png', 'triptych.png'];
+const everything = ['config.json', 'generator.safetensors', 'log.jsonl', 'losses.svg', 'previews', 'report.json', 'result.png', 'triptych.png'];
 
 const failure = async (run: Promise<unknown>): Promise<Error> => {
   const error = await run.then(() => undefined, (reason: Error) => reason);
@@ -87,6 +87,27 @@ test('transfer: the generator carries its recipe, config everything to repeat th
   assert.equal([config.structure.path, config.structure.size, config.structure.usedSize], [files.structure, [60, 40], [54, 36]]);
   assert.match(config.appearance.sha256, /^[0-9a-f]{64}$/);
   assert.equal([config.model.name, config.model.config.patch, config.device.device, config.version], ['tiny', 4, 'fake', '0.1.0']);
+});
+
+test('transfer: report.json has the figures of result and photos, the picture says how it was made', async () => {
+  const out = newOut();
+  await transfer(shortRun({ ...files, out }), fakeParts().parts);
+  const { judge, match, result, baselines } = json(join(out, 'report.json'));
+  assert.equal([judge, match, result.sharpness.toFixed(3)], ['tiny', 0.6, '0.025']);
+  assert.equal(baselines.map(({ name }: { name: string }) => name), ['structure itself', 'appearance itself']);
+  assert.is.not(baselines[0].figures.sharpness, result.sharpness);
+  const text = await readImageText(join(out, 'result.png'));
+  assert.equal([text['Seed'], text['Steps'], text['Model']], ['1', '25', 'tiny']);
+  assert.is(text['Model SHA-256'], json(join(out, 'config.json')).model.sha256);
+  assert.equal([JSON.parse(text['Settings']!).recipe, JSON.parse(text['Figures']!)], ['splice', result]);
+});
+
+test('transfer: photos that hardly match are warned about before training, others are not', async () => {
+  const { parts, heard } = fakeParts({ match: 0.3, onStep: () => assert.match(heard.stderr, /warning: the photos hardly match \(0\.30; related/) });
+  await transfer(shortRun({ ...files, out: newOut() }), parts);
+  const good = fakeParts({ match: 0.5 });
+  await transfer(shortRun({ ...files, out: newOut() }), good.parts);
+  assert.not.match(good.heard.stderr, /warning/);
 });
 
 test('transfer: --json is one object on stdout', async () => {

@@ -1,5 +1,6 @@
 /** A training run without a GPU, for tests of everything around it. */
 import type { OpenedEngine, TransferOptions, TransferParts } from '../../cli/transfer.js';
+import type { openJudge } from '../../model/compare/judge.js';
 import type { SpliceRun, startSplice } from '../../model/splice.js';
 import type { Engine } from '../../engine/index.js';
 import type { Image } from '../../model/image.js';
@@ -14,6 +15,8 @@ export interface FakeBehaviour {
   /** Called with the number of steps, warm start included, before each. */
   readonly onStep?: (done: number) => void;
   readonly startError?: Error;
+  /** How well the photos match. */
+  readonly match?: number;
 }
 
 export interface FakeCalls {
@@ -61,6 +64,12 @@ export function fakeStart({ nanFrom = Infinity, nanPictureFrom = Infinity, onSte
   };
 }
 
+/** Figures of a picture tell its red, as `sharpness`. */
+export const fakeJudge = (match: number): typeof openJudge => async () => ({
+  match,
+  judge: async ({ data }) => ({ structure: 1, colour: 0, patches: 0, leak: 0, sharpness: data[0]!, selfSimilarity: 0, cls: 1, segments: 1 }),
+});
+
 export interface Heard extends FakeCalls {
   stdout: string;
   stderr: string;
@@ -76,6 +85,7 @@ export function fakeParts(behaviour: FakeBehaviour = {}, interrupt: AbortSignal 
   const parts: TransferParts = {
     openEngine: async (): Promise<OpenedEngine> => ({ engine: undefined as unknown as Engine, adapter, close }),
     startSplice: fakeStart(behaviour, heard),
+    openJudge: fakeJudge(behaviour.match ?? 0.6),
     interrupt,
     stdout: { write: (text) => (heard.stdout += text) },
     stderr: { write: (text) => (heard.stderr += text) },

@@ -74,7 +74,7 @@ function chunk(type: string, data: Buffer): Buffer {
 }
 
 /** CRC-32 of PNG's appendix D, bit by bit. */
-function crc32(bytes: Uint8Array): number {
+export function crc32(bytes: Uint8Array): number {
   let crc = 0xffffffff;
   for (const byte of bytes) {
     crc ^= byte;

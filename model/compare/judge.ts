@@ -1,0 +1,35 @@
+/** All figures of a result: from the pictures alone and, where there is one, by a ViT. */
+import type { Engine } from '../../engine/index.js';
+import type { Image } from '../image.js';
+import type { VitModel } from '../vit/config.js';
+import type { Viewing } from './features.js';
+import { judgePictures, type PictureFigures } from './pictures.js';
+import { vitJudge, type VitFigures } from './vitJudge.js';
+
+export type Figures = PictureFigures & Partial<VitFigures>;
+
+export interface Judge {
+  /** How well the photos of the pair match, by the ViT; see `LEAST_MATCH`. */
+  readonly match?: number;
+  readonly judge: (result: Image) => Promise<Figures>;
+}
+
+/** A ViT and the device it judges on. */
+export interface Seeing {
+  readonly engine: Engine;
+  readonly vit: VitModel;
+  readonly viewing: Viewing;
+}
+
+/** A judge of results for one pair of photos. */
+export async function openJudge(structure: Image, appearance: Image, seeing?: Seeing): Promise<Judge> {
+  const byVit = seeing && (await vitJudge(seeing.engine, seeing.vit, structure, appearance, seeing.viewing));
+  let byPictures: ReturnType<typeof judgePictures> | undefined; // takes seconds, so only when there is something to judge
+  return {
+    ...(byVit && { match: byVit.match }),
+    judge: async (result) => {
+      byPictures ??= judgePictures(structure, appearance);
+      return { ...byPictures(result), ...(byVit && (await byVit.judge(result))) };
+    },
+  };
+}

@@ -1,0 +1,52 @@
+/** Quantiles of many numbers without sorting all of them. */
+
+const BUCKETS = 2048;
+
+/** Values sorted into buckets of increasing value; a bucket is put in order when somebody looks into it. */
+interface Buckets {
+  readonly values: Float64Array;
+  /** Where each begins, and the end of the last. */
+  readonly starts: Uint32Array;
+  readonly sorted: Uint8Array;
+}
+
+function fillBuckets(values: Float64Array): Buckets {
+  let [low, high] = [Infinity, -Infinity];
+  for (let i = 0; i < values.length; i++) {
+    const v = values[i]!;
+    if (v < low) low = v;
+    if (v > high) high = v;
+  }
+  const scale = high > low ? (BUCKETS - 1) / (high - low) : 0;
+  const starts = new Uint32Array(BUCKETS + 1);
+  for (let i = 0; i < values.length; i++) starts[Math.trunc((values[i]! - low) * scale) + 1]!++;
+  for (let b = 0; b < BUCKETS; b++) starts[b + 1]! += starts[b]!;
+  const next = starts.slice();
+  const ordered = new Float64Array(values.length);
+  for (let i = 0; i < values.length; i++) {
+    const v = values[i]!;
+    ordered[next[Math.trunc((v - low) * scale)]!++] = v;
+  }
+  return { values: ordered, starts, sorted: new Uint8Array(BUCKETS) };
+}
+
+/** `levels` linearly interpolated quantiles at even steps from the least to the largest value, as numpy's `quantile` has them. */
+export function quantiles(values: Float64Array, levels: number): Float64Array {
+  const { values: ordered, starts, sorted } = fillBuckets(values);
+  let bucket = 0;
+  const at = (rank: number): number => {
+    while (starts[bucket + 1]! <= rank) bucket++; // ranks never fall
+    if (!sorted[bucket]) ordered.subarray(starts[bucket]!, starts[bucket + 1]!).sort();
+    sorted[bucket] = 1;
+    return ordered[rank]!;
+  };
+  return Float64Array.from({ length: levels }, (_, q) => {
+    const place = (q / (levels - 1)) * (values.length - 1);
+    const rank = Math.floor(place);
+    const below = at(rank);
+    const saved = bucket;
+    const above = at(Math.min(rank + 1, values.length - 1));
+    bucket = saved;
+    return below + (place - rank) * (above - below);
+  });
+}

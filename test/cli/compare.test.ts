@@ -1,0 +1,48 @@
+/** `compare` through the real command line. */
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { readImage, writeImage } from '../../cli/image.js';
+import { packageRoot } from '../../cli/files.js';
+import { splice, temporaryFolder } from '../helpers/pictures.js';
+
+const folder = temporaryFolder();
+const [structure, appearance, result] = ['valley', 'peaks', 'result'].map((name) => join(folder, `${name}.png`)) as [string, string, string];
+for (const name of ['valley', 'peaks']) await writeImage(join(folder, `${name}.png`), await readImage(join(packageRoot, `cli/demo/${name}.png`), { shorterSide: 64 }));
+await writeImage(result, await readImage(structure));
+const pair = ['compare', '--structure', structure, '--appearance', appearance];
+
+test('compare: a table with both trivial results, and without a judge no figures of a ViT', async () => {
+  const { code, stdout, stderr } = await splice([...pair, result]);
+  assert.is(code, 0, stderr);
+  const lines = stdout.split('\n');
+  assert.match(lines[0]!, /^ +structure +colour +patches +leak +sharpness$/);
+  assert.match(lines[1]!, /^structure itself +1\.000 .* 0\.00 +1\.00$/);
+  assert.match(lines[2]!, /^appearance itself .* 0\.00 +0\.00 /);
+  assert.match(lines[3]!, /result\.png +1\.000/);
+  assert.match(stderr, /no --judge/);
+});
+
+test('compare: --json with a judge; a result that says it was trained with it is marked', async () => {
+  const { code, stdout, stderr } = await splice([...pair, '--judge', 'untrained', '--vit-size', '64', '--json', result]);
+  assert.is(code, 0, stderr);
+  const { judge, match, baselines, results } = JSON.parse(stdout);
+  assert.equal([judge.name, judge.vitSize, baselines.length, results.length], ['untrained', 64, 2, 1]);
+  assert.equal([results[0].path, results[0].figures.selfSimilarity, results[0].figures.segments, results[0].trainedByJudge], [result, 0, 1, false]);
+  assert.ok(match > 0 && baselines[1].figures.cls > 0.999);
+  await writeImage(result, await readImage(structure), { 'Model SHA-256': judge.sha256 });
+  const marked = await splice([...pair, '--judge', 'untrained', '--vit-size', '64', result]);
+  assert.match(marked.stdout, /result\.png \* .*\n[^]*flatter it/);
+});
+
+test('compare: what is wrong is named in one line', async () => {
+  const missing = await splice([...pair, join(folder, 'none.png')]);
+  assert.is(missing.code, 1);
+  assert.match(missing.stderr, /none\.png does not exist: check the path\n$/);
+  assert.is((await splice(pair)).code, 2);
+  const small = await splice([...pair, '--judge', 'untrained', '--vit-size', '8', result]);
+  assert.is(small.code, 2);
+  assert.match(small.stderr, /--vit-size 8 is below 16/);
+});
+
+test.run();
