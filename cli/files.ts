@@ -39,6 +39,16 @@ export async function writeFileAtomic(path: string, data: Uint8Array | string): 
   }
 }
 
+/** Whether a name is of a file that `writeFileAtomic` or `prepareFolder` of some process had in the making. */
+export const isTemporary = (name: string): boolean => /^\..+\.\d+\.tmp$/.test(name);
+
+/** Makes the names in a folder last through a loss of power, where the system can. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r').catch(() => undefined); // Windows opens no folders
+  await folder?.sync().catch(() => undefined);
+  await folder?.close();
+}
+
 export const writeJson = (path: string, value: unknown): Promise<void> => writeFileAtomic(path, JSON.stringify(value, null, 2) + '\n');
 
 export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');

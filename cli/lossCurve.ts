@@ -7,8 +7,6 @@ export interface LogEntry {
   readonly appearance: number;
   readonly identity: number;
   readonly total: number;
-  /** Mean milliseconds per step since the line before. */
-  readonly ms: number;
 }
 
 type Term = 'total' | 'structure' | 'appearance' | 'identity';

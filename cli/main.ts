@@ -15,7 +15,8 @@ import { doctor } from './doctor.js';
 import { privateDriver, reexecute } from './driver.js';
 import { errorDetail, errorLine, exitCodeOf, NoAdapterError } from './errors.js';
 import { interruptSignal } from './interrupt.js';
-import { transfer, type OpenedEngine, type TransferOptions } from './transfer.js';
+import type { ResumeOptions } from './resume.js';
+import { resumeTransfer, transfer, type OpenedEngine, type TransferOptions } from './transfer.js';
 import { version } from './version.js';
 
 // Loaded when needed: doctor, --help and wrong options do without the models.
@@ -41,11 +42,15 @@ async function main(argv: readonly string[]): Promise<number> {
     .version(version())
     .configureOutput({ outputError: () => undefined })
     .exitOverride();
+  const parts = () => ({ openEngine, startSplice, openJudge, interrupt: interruptSignal(), stdout, stderr });
   const runTransfer = async (options: TransferOptions) => {
-    code = await transfer(options, { openEngine, startSplice, openJudge, interrupt: interruptSignal(), stdout, stderr });
+    code = await transfer(options, parts());
+  };
+  const runResume = async (options: ResumeOptions) => {
+    code = await resumeTransfer(options, parts());
   };
   const commands = [
-    transferCommand(runTransfer),
+    transferCommand(runTransfer, runResume),
     demoCommand(runTransfer),
     benchCommand(async (options) => {
       code = await bench(options, openEngine, stdout, stderr);

@@ -3,18 +3,13 @@ import { basename, dirname, join, resolve } from 'node:path';
 import type { Figures } from '../model/compare/judge.js';
 import type { AdapterSummary } from './device.js';
 import type { Photo } from './image.js';
+import type { Inputs } from './inputs.js';
 import type { LogEntry } from './lossCurve.js';
 import type { Outputs } from './outputs.js';
 import type { PngText } from './pngText.js';
 import type { TransferOptions } from './transfer.js';
 import { version } from './version.js';
-import type { LoadedVit } from './weights.js';
-
-export interface Inputs {
-  readonly structure: Photo;
-  readonly appearance: Photo;
-  readonly model: LoadedVit;
-}
+import { knownModels } from './weights.js';
 
 const describePhoto = ({ path, sha256, format, width, height, image }: Photo) => ({
   path: resolve(path),
@@ -24,17 +19,37 @@ const describePhoto = ({ path, sha256, format, width, height, image }: Photo) =>
   usedSize: [image.width, image.height],
 });
 
-/** Everything needed to repeat the run. */
-export function describeRun(options: TransferOptions, { structure, appearance, model }: Inputs, adapter: AdapterSummary) {
+/** Why and where a run was taken up again. */
+export interface Continuation {
+  /** The run's config.json so far. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Steps behind it, those of the warm start counted in. */
+  readonly step: number;
+  readonly reason: 'resumed' | 'device lost';
+}
+
+export type RunRecord = ReturnType<typeof describeRun>;
+
+/** Everything needed to repeat the run, or to go on with it. */
+export function describeRun(options: TransferOptions, { structure, appearance, model }: Inputs, adapter: AdapterSummary, continued?: Continuation) {
+  const now = new Date().toISOString();
+  const { started, resumed } = continued?.config ?? {};
   return {
     program: 'splice-gpu',
     version: version(),
     options: { ...options.splice, size: options.size ?? null, saveEvery: options.saveEvery },
     structure: describePhoto(structure),
     appearance: describePhoto(appearance),
-    model: { name: model.vit.name, path: resolve(model.path), sha256: model.sha256, config: model.vit.config },
+    model: {
+      given: knownModels().includes(options.model) ? options.model : resolve(model.path),
+      name: model.vit.name,
+      path: resolve(model.path),
+      sha256: model.sha256,
+      config: model.vit.config,
+    },
     device: adapter,
-    started: new Date().toISOString(),
+    started: typeof started === 'string' ? started : now,
+    ...(continued && { resumed: [...(Array.isArray(resumed) ? (resumed as unknown[]) : []), { at: now, step: continued.step, reason: continued.reason, device: adapter }] }),
   };
 }
 
@@ -42,7 +57,7 @@ export function describeRun(options: TransferOptions, { structure, appearance, m
 export const MODEL_KEYWORD = 'Model SHA-256';
 
 /** What result.png says about itself: enough to repeat it, and its figures once it is finished. */
-export const resultText = (record: ReturnType<typeof describeRun>, steps: number, figures?: Figures): PngText => ({
+export const resultText = (record: RunRecord, steps: number, figures?: Figures): PngText => ({
   Software: `${record.program} ${record.version}`,
   Seed: String(record.options.seed),
   Steps: String(steps),
@@ -65,7 +80,7 @@ export const generatorMetadata = (options: TransferOptions, { structure, appeara
 /** What is printed at the end. */
 export function summarize(
   status: 'finished' | 'interrupted',
-  record: ReturnType<typeof describeRun>,
+  record: RunRecord,
   log: readonly LogEntry[],
   outputs: Outputs,
   { stepsDone, seconds }: { stepsDone: number; seconds: number },

@@ -2,7 +2,8 @@
 import type { Losses } from '../model/options.js';
 import { NonFiniteError } from './errors.js';
 import type { LogEntry } from './lossCurve.js';
-import type { SpliceRun } from '../model/splice.js';
+import type { SpliceRun, StepInfo } from '../model/splice.js';
+import { LOG_EVERY } from './runLog.js';
 
 export interface LoopPlan {
   readonly warmStart: number;
@@ -11,40 +12,42 @@ export interface LoopPlan {
 }
 
 export interface LoopHooks {
-  /** Every 10 steps and after the last. */
-  onLosses(entry: LogEntry): Promise<void>;
-  /** Every `saveEvery` steps but the last; all losses so far were finite. */
-  onSave(): Promise<void>;
+  /** Every 10 steps and after the last; `ms` are the mean milliseconds per step since the entry before. */
+  onLosses(entry: LogEntry, ms: number): Promise<void>;
+  /** Every `saveEvery` steps but the last; all losses so far were finite. In the warm start too. */
+  onSave(phase: StepInfo['phase']): Promise<void>;
   /** After every step; `done` counts the warm start in. */
   onStep(done: number, phase: string): void;
 }
 
-/** Losses are read, and the GPU's queue is let run empty, every so many steps. */
-const READ_EVERY = 10;
 /** On a device slower than this no step is submitted ahead: it would gain nothing, and delay Ctrl-C by up to ten steps. */
 const SLOW_STEP_MS = 100;
 const MEASURED_STEPS = 5;
 
-/** @throws NonFiniteError when a loss is no number any more, and whatever `run` throws */
-export async function trainLoop(run: SpliceRun, plan: LoopPlan, hooks: LoopHooks, interrupt: AbortSignal): Promise<'finished' | 'interrupted'> {
+/**
+ * Trains from where `run` stands to the end of the plan. Losses are read, and the GPU's queue is let run empty, when they are logged.
+ * @param logged the last step whose losses are in the log already, -1 when none are
+ * @throws NonFiniteError when a loss is no number any more, and whatever `run` throws
+ */
+export async function trainLoop(run: SpliceRun, plan: LoopPlan, hooks: LoopHooks, interrupt: AbortSignal, logged = -1): Promise<'finished' | 'interrupted'> {
   const total = plan.warmStart + plan.steps;
-  const reader = lossReader(run, hooks.onLosses);
+  const reader = lossReader(run, hooks, logged);
   let pace = createPace(run);
-  for (let done = 1; done <= total && !interrupt.aborted; done++) {
+  for (let done = run.warmStepsDone + run.stepsDone + 1; done <= total && !interrupt.aborted; done++) {
     if (done === plan.warmStart + 1) {
       pace = createPace(run);
       reader.start();
     }
     const { phase, step } = await pace.step();
+    const isSave = (step + 1) % plan.saveEvery === 0 && done < total;
     if (phase === 'warm-start') {
-      if (done % READ_EVERY === 0 || done === plan.warmStart) await run.sync();
+      if (done % LOG_EVERY === 0 || done === plan.warmStart) await run.sync();
+      if (isSave) checkTotal(step, await run.losses());
     } else {
-      if (step % READ_EVERY === 0) await reader.read(step);
-      if ((step + 1) % plan.saveEvery === 0 && done < total) {
-        await reader.check(step);
-        await hooks.onSave();
-      }
+      if (step % LOG_EVERY === 0) await reader.read(step);
+      if (isSave) await reader.check(step);
     }
+    if (isSave) await hooks.onSave(phase);
     hooks.onStep(done, phase === 'warm-start' ? 'warm start' : 'training');
   }
   await reader.finish(run.stepsDone - 1);
@@ -69,20 +72,20 @@ function createPace(run: SpliceRun): { step: () => ReturnType<SpliceRun['step']>
 }
 
 /** Reads losses one read behind: the read of step n is awaited when that of step n + 10 is asked for, so the queue stays filled. */
-function lossReader(run: SpliceRun, onLosses: (entry: LogEntry) => Promise<void>) {
+function lossReader(run: SpliceRun, { onLosses }: LoopHooks, logged: number) {
   let pending: Promise<{ step: number; losses: Losses; time: number }> | undefined;
-  let asked = -1;
-  let previous = { step: -1, time: performance.now() };
+  let asked = logged;
+  let previous = { step: run.stepsDone - 1, time: performance.now() };
 
   const drain = async (): Promise<void> => {
     if (!pending) return;
     const { step, losses, time } = await pending;
     pending = undefined;
     const { structure, appearance, identity, total } = losses;
-    const ms = Number(((time - previous.time) / (step - previous.step)).toFixed(3));
+    const ms = Number(((time - previous.time) / Math.max(1, step - previous.step)).toFixed(3));
     previous = { step, time };
     checkFinite(step, losses);
-    await onLosses({ step, structure, appearance, identity, total, ms });
+    await onLosses({ step, structure, appearance, identity, total }, ms);
   };
   const read = async (step: number): Promise<void> => {
     await drain();
@@ -100,6 +103,7 @@ function lossReader(run: SpliceRun, onLosses: (entry: LogEntry) => Promise<void>
     if (lastStep > asked) await read(lastStep);
     await drain();
   };
+  /** Begins to measure time: the method's first step comes next. */
   const start = () => {
     previous = { step: -1, time: performance.now() };
   };
@@ -109,4 +113,9 @@ function lossReader(run: SpliceRun, onLosses: (entry: LogEntry) => Promise<void>
 function checkFinite(step: number, { structure, appearance, identity, total }: Losses): void {
   const bad = Object.entries({ structure, appearance, identity, total }).filter(([, value]) => !Number.isFinite(value));
   if (bad.length > 0) throw new NonFiniteError(`at step ${step} the loss is not a finite number any more (${bad.map(([name, value]) => `${name} ${value}`).join(', ')})`);
+}
+
+/** A step of the warm start has a total only. */
+function checkTotal(step: number, { total }: Losses): void {
+  if (!Number.isFinite(total)) throw new NonFiniteError(`at step ${step} of the warm start the loss is not a finite number any more (${total})`);
 }

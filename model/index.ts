@@ -4,6 +4,7 @@ export { defaultOptions, type Losses, type RecipeName, type SpliceOptions } from
 export { principalComponents, type Components } from './pca.js';
 export { random, type Random } from './random.js';
 export { recipes, type Recipe } from './recipes.js';
+export type { RunState } from './runState.js';
 export { startSplice, type SpliceRun, type StepInfo } from './splice.js';
 export { skipNetwork, type SkipOptions } from './generators/skip.js';
 export { unet, type UnetOptions } from './generators/unet.js';

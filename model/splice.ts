@@ -6,6 +6,7 @@ import type { Image } from './image.js';
 import type { Losses, SpliceOptions } from './options.js';
 import { random } from './random.js';
 import { recipes, WHOLE_IMAGE_EVERY } from './recipes.js';
+import { checkState, type RunState } from './runState.js';
 import { names, resultGraph, stepGraph, type Setting, type StepKind } from './steps.js';
 import type { VitModel, Weight } from './vit/config.js';
 import { uploadVit } from './vit/vit.js';
@@ -24,6 +25,8 @@ export interface StepInfo {
 
 /** Made by `startSplice`. Steps are submitted without waiting for the GPU. */
 export interface SpliceRun {
+  /** Steps of the warm start done so far. */
+  readonly warmStepsDone: number;
   /** Steps of the method done so far, warm start not counted. */
   readonly stepsDone: number;
   /** Submits one step (of the warm start while that lasts) and says which it was. */
@@ -34,6 +37,8 @@ export interface SpliceRun {
   readonly result: () => Promise<Image>;
   /** The generator's parameters by name. */
   readonly weights: () => Promise<Map<string, Weight>>;
+  /** Copies what `startSplice` needs to go on from here, to the last bit as if it had never stopped. */
+  readonly state: () => Promise<RunState>;
   /** Waits for the GPU. @throws what went wrong since the last look */
   readonly sync: () => Promise<void>;
   readonly destroy: () => void;
@@ -102,14 +107,15 @@ function programCache(engine: Engine, setting: Setting) {
   };
 }
 
-/** Puts photos, ViT and a fresh generator on the device; returns the parameters that are not trained. */
-function upload(engine: Engine, { vit, generator, layout, structure, appearance, options }: Setting): Map<string, Weight> {
+/** Puts photos, ViT and a generator, fresh or of an earlier state, on the device; returns the parameters that are not trained. */
+function upload(engine: Engine, { vit, generator, layout, structure, appearance, options }: Setting, from?: RunState): Map<string, Weight> {
   uploadVit(engine, vit);
   engine.writeParameter(names.structure, [1, 3, structure.height, structure.width], structure.data);
   engine.writeParameter(names.appearance, [1, 3, appearance.height, appearance.width], appearance.data);
   const initial = recipes[options.recipe].initialWeights(generator, random(options.seed, 'generator'));
-  engine.writeParameter(names.weights, [layout.size], flatten(layout, initial));
-  for (const name of [names.momentum, names.variance]) engine.writeParameter(name, [layout.size], new Float32Array(layout.size));
+  engine.writeParameter(names.weights, [layout.size], from?.weights ?? flatten(layout, initial));
+  engine.writeParameter(names.momentum, [layout.size], from?.momentum ?? new Float32Array(layout.size));
+  engine.writeParameter(names.variance, [layout.size], from?.variance ?? new Float32Array(layout.size));
   return new Map([...initial].filter(([name]) => !layout.slices.some((s) => s.name === name)));
 }
 
@@ -135,17 +141,19 @@ function termWeights({ recipe, lambdaStructure, lambdaAppearance, lambdaIdentity
 
 /**
  * Prepares a run on `engine`: all that follows depends on the photos, the ViT and the options alone, and on the device in
- * the last bits. @throws Error when a photo is too small for the recipe's generator
+ * the last bits. With `from`, a state of a run with the same of these, it goes on there.
+ * @throws Error when a photo is too small for the recipe's generator, or `from` is of another run
  */
-export async function startSplice(engine: Engine, vit: VitModel, structure: Image, appearance: Image, options: SpliceOptions): Promise<SpliceRun> {
+export async function startSplice(engine: Engine, vit: VitModel, structure: Image, appearance: Image, options: SpliceOptions, from?: RunState): Promise<SpliceRun> {
   const recipe = recipes[options.recipe];
   const generator = recipe.generator();
   const setting: Setting = { vit, generator, layout: layoutOf(generator), structure, appearance, options };
   checkSizes(setting);
-  const untrained = upload(engine, setting);
+  if (from) checkState(setting, from);
+  const untrained = upload(engine, setting, from);
   const programs = programCache(engine, setting);
   const resultProgram = await engine.compile(resultGraph(engine.graph(), setting));
-  let [warmSteps, stepsDone, updates] = [0, 0, 0];
+  let { warmStepsDone: warmSteps, stepsDone, updates } = from ?? { warmStepsDone: 0, stepsDone: 0, updates: 0 };
   let last: { program: Program; step: number } | undefined;
 
   const submit = async (kind: StepKind, step: number, lambdas: readonly number[], draw?: (program: Program) => void): Promise<void> => {
@@ -180,14 +188,35 @@ export async function startSplice(engine: Engine, vit: VitModel, structure: Imag
     return { phase: 'train', step: stepsDone++ };
   };
 
+  /** Structure, appearance, identity, total; a step of the warm start has a total only. */
+  const lossValues = async (): Promise<Float32Array> => {
+    if (!last) return from?.losses ?? new Float32Array(4).fill(NaN);
+    const values = await last.program.read('losses');
+    return values.length === 4 ? values : Float32Array.of(NaN, NaN, NaN, values[2]!);
+  };
+
   const readLosses = async (): Promise<Losses> => {
-    if (!last) throw new Error('losses: no step was made yet');
-    const values = [...(await last.program.read('losses'))];
-    const [structureTerm, appearanceTerm, identity, total] = values.length === 4 ? values : [NaN, NaN, NaN, values[2]];
-    return { step: last.step, structure: structureTerm!, appearance: appearanceTerm!, identity: identity!, total: total! };
+    if (!last && !from) throw new Error('losses: no step was made yet');
+    const step = last?.step ?? (stepsDone > 0 ? stepsDone : warmSteps) - 1;
+    const [structureTerm, appearanceTerm, identity, total] = await lossValues();
+    return { step, structure: structureTerm!, appearance: appearanceTerm!, identity: identity!, total: total! };
+  };
+
+  const readState = async (): Promise<RunState> => {
+    const counters = { warmStepsDone: warmSteps, stepsDone, updates };
+    return {
+      ...counters,
+      weights: await engine.readParameter(names.weights),
+      momentum: await engine.readParameter(names.momentum),
+      variance: await engine.readParameter(names.variance),
+      losses: await lossValues(),
+    };
   };
 
   return {
+    get warmStepsDone() {
+      return warmSteps;
+    },
     get stepsDone() {
       return stepsDone;
     },
@@ -198,6 +227,7 @@ export async function startSplice(engine: Engine, vit: VitModel, structure: Imag
       return { width: structure.width, height: structure.height, data: await resultProgram.read('result') };
     },
     weights: async () => unflatten(setting.layout, await engine.readParameter(names.weights), untrained),
+    state: readState,
     sync: () => engine.sync(),
     destroy: () => {
       programs.destroy();

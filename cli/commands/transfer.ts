@@ -2,13 +2,15 @@
 import { Command, Option } from 'commander';
 import { defaultOptions, type SpliceOptions } from '../../model/options.js';
 import { real, rgb, whole } from '../numbers.js';
+import type { ResumeOptions } from '../resume.js';
 import type { TransferOptions } from '../transfer.js';
 import { DEFAULT_MODEL, knownModels } from '../weights.js';
 
 interface Parsed extends SpliceOptions {
-  readonly structure: string;
-  readonly appearance: string;
-  readonly out: string;
+  readonly structure?: string;
+  readonly appearance?: string;
+  readonly out?: string;
+  readonly resume?: string;
   readonly model: string;
   readonly heads?: number;
   readonly patch?: number;
@@ -24,18 +26,23 @@ const MAX_SEED = 2 ** 32 - 1;
 const MAX_SIDE = 8192;
 
 const EXAMPLE = `
-DIR gets result.png, triptych.png, previews/, generator.safetensors, config.json, log.jsonl and losses.svg.
-Ctrl-C finishes the current step and writes all of them.
+DIR gets result.png, triptych.png, previews/, generator.safetensors, config.json, log.jsonl, timings.jsonl, losses.svg and checkpoints/.
+Ctrl-C finishes the current step and writes all of them; --resume goes on from there, or from the last checkpoint of a run that was killed.
 
 Example:
-  $ splice-gpu transfer --structure cow.jpg --appearance highland.jpg --out out/cow --size 256 --steps 2000`;
+  $ splice-gpu transfer --structure cow.jpg --appearance highland.jpg --out out/cow --size 256 --steps 2000
+  $ splice-gpu transfer --resume out/cow --steps 4000`;
 
-export const transferCommand = (run: (options: TransferOptions) => Promise<void>): Command =>
+/** What goes with --resume; all else is in the run's config.json. */
+const WITH_RESUME = ['resume', 'steps', 'json'];
+
+export const transferCommand = (run: (options: TransferOptions) => Promise<void>, resume: (options: ResumeOptions) => Promise<void>): Command =>
   new Command('transfer')
     .description('paint the structure photo with the look of the appearance photo')
-    .requiredOption('--structure <file>', 'photo whose layout is kept (PNG, JPEG, WebP or AVIF)')
-    .requiredOption('--appearance <file>', 'photo whose look is taken')
-    .requiredOption('--out <dir>', 'folder for the results')
+    .option('--structure <file>', 'photo whose layout is kept (PNG, JPEG, WebP or AVIF)')
+    .option('--appearance <file>', 'photo whose look is taken')
+    .option('--out <dir>', 'folder for the results')
+    .option('--resume <dir>', 'go on with the run in DIR, from its last checkpoint and with its options; only --steps (more of them) and --json go with it')
     .option('--model <name|file>', `ViT: ${knownModels().join(', ')}, or a .safetensors file with DINO's or timm's names`, DEFAULT_MODEL)
     .option('--heads <count>', "attention heads of the ViT (default: from the weights' .json, else width / 64)", whole(1))
     .option('--patch <pixels>', 'patch side the weights must have', whole(1))
@@ -52,13 +59,24 @@ export const transferCommand = (run: (options: TransferOptions) => Promise<void>
     .option('--no-antialias', "point-sample the ViT's input as the published runs did")
     .option('--warm-start <steps>', 'steps of plain reconstruction first; 0 is the published behaviour', whole(0), defaultOptions.warmStart)
     .option('--vit-size <pixels>', "shorter side of the ViT's input; smaller is faster and coarser", whole(1, MAX_SIDE), defaultOptions.vitSize)
-    .option('--save-every <steps>', 'steps between saved pictures', whole(1), 250)
+    .option('--save-every <steps>', 'steps between saved pictures and checkpoints', whole(1), 250)
     .option('--force', 'replace an earlier run in DIR')
     .option('--json', 'print the summary as one JSON object on stdout')
     .addHelpText('after', EXAMPLE)
-    .action((parsed: Parsed) => run(toOptions(parsed)));
+    .action((parsed: Parsed, command: Command) => (parsed.resume === undefined ? run(toOptions(parsed, command)) : resume(toResume(parsed, parsed.resume, command))));
 
-function toOptions({ structure, appearance, out, model, heads, patch, mean, std, size, saveEvery, force, json, ...splice }: Parsed): TransferOptions {
+function toResume({ steps, json = false }: Parsed, folder: string, command: Command): ResumeOptions {
+  const given = command.options.filter((option) => command.getOptionValueSource(option.attributeName()) === 'cli');
+  const extra = given.find((option) => !WITH_RESUME.includes(option.attributeName()));
+  if (extra) command.error(`error: ${extra.long} cannot go with --resume, which takes it from ${folder}: leave it out`);
+  return { folder, json, ...(given.some((option) => option.attributeName() === 'steps') && { steps }) };
+}
+
+function toOptions(parsed: Parsed, command: Command): TransferOptions {
+  const { structure = '', appearance = '', out = '', model, heads, patch, mean, std, size, saveEvery, force, json, resume: _, ...splice } = parsed;
+  for (const [value, flags] of [[structure, '--structure <file>'], [appearance, '--appearance <file>'], [out, '--out <dir>']]) {
+    if (!value) command.error(`error: required option '${flags}' not specified`);
+  }
   return {
     structure,
     appearance,

@@ -83,6 +83,16 @@ test('bad input: a missing option is named, no command shows the help', async ()
   assert.match(empty.stderr, /Usage: splice-gpu/);
 });
 
+test('bad input: --resume with what it takes from the run, and of a folder without one', async () => {
+  const folder = temporaryFolder();
+  const both = await splice(['transfer', '--resume', folder, '--seed', '3']);
+  assert.equal([both.code, both.stderr], [2, `splice-gpu: --seed cannot go with --resume, which takes it from ${folder}: leave it out (--help lists the options)\n`]);
+  const none = await splice(['transfer', '--resume', folder, '--steps', '9', '--json']);
+  assert.equal([none.code, none.stdout], [1, '']);
+  assert.match(none.stderr, /^splice-gpu: .* holds no run to go on with \(there is no .*config\.json\): check the path, or start a run there with --out\n$/);
+  assert.equal(readdirSync(folder), []);
+});
+
 test('an earlier run in DIR is refused', async () => {
   const out = temporaryFolder();
   mkdirSync(join(out, 'previews'));

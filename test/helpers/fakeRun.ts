@@ -1,6 +1,7 @@
 /** A training run without a GPU, for tests of everything around it. */
 import type { OpenedEngine, TransferOptions, TransferParts } from '../../cli/transfer.js';
 import type { openJudge } from '../../model/compare/judge.js';
+import type { RunState } from '../../model/runState.js';
 import type { SpliceRun, startSplice } from '../../model/splice.js';
 import type { Engine } from '../../engine/index.js';
 import type { Image } from '../../model/image.js';
@@ -28,15 +29,18 @@ export interface FakeCalls {
 
 /** Pictures are a flat grey of steps / 1000. */
 export function fakeStart({ nanFrom = Infinity, nanPictureFrom = Infinity, onStep, startError }: FakeBehaviour, record: FakeCalls): typeof startSplice {
-  return async (_engine, _vit, structure, _appearance, options): Promise<SpliceRun> => {
+  return async (_engine, _vit, structure, _appearance, options, from): Promise<SpliceRun> => {
     if (startError) throw startError;
-    let done = 0;
+    let done = from ? from.warmStepsDone + from.stepsDone : 0;
     const trained = () => Math.max(0, done - options.warmStart);
     const losses = (step: number): Losses => {
-      const total = step >= nanFrom ? NaN : 10 / (1 + step);
+      const total = step >= nanFrom ? NaN : 10 / (1 + Math.max(0, step));
       return { step, structure: total / 10, appearance: total / 20, identity: total / 5, total };
     };
     return {
+      get warmStepsDone() {
+        return Math.min(done, options.warmStart);
+      },
       get stepsDone() {
         return trained();
       },
@@ -56,6 +60,13 @@ export function fakeStart({ nanFrom = Infinity, nanPictureFrom = Infinity, onSte
         return { ...structure, data: new Float32Array(structure.data.length).fill(value) };
       },
       weights: async () => new Map([['conv.weight', { shape: [1], data: Float32Array.of(trained()) }]]),
+      state: async (): Promise<RunState> => {
+        record.calls.push(`state ${done}`);
+        const { structure: s, appearance, identity, total } = losses(trained() - 1);
+        const flat = () => Float32Array.of(done, 2, 3);
+        const counters = { warmStepsDone: Math.min(done, options.warmStart), stepsDone: trained(), updates: done };
+        return { ...counters, weights: flat(), momentum: flat(), variance: flat(), losses: Float32Array.of(s, appearance, identity, total) };
+      },
       sync: async () => undefined,
       destroy: () => {
         record.destroyed = true;

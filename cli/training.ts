@@ -1,0 +1,189 @@
+/** One pair's training from the device to the last picture: checkpoints, lost devices, and what the user hears. */
+import { DeviceLostError } from '../engine/index.js';
+import type { Judge } from '../model/compare/judge.js';
+import type { Image } from '../model/image.js';
+import type { SpliceRun } from '../model/splice.js';
+import type { Checkpoint, Identity } from './checkpoints.js';
+import type { AdapterSummary } from './device.js';
+import { EXIT_INTERRUPTED, NonFiniteError } from './errors.js';
+import type { Photo } from './image.js';
+import type { Inputs } from './inputs.js';
+import type { LogEntry } from './lossCurve.js';
+import type { Outputs } from './outputs.js';
+import { createProgress, type Progress } from './progress.js';
+import { curveTitle, describeRun, generatorMetadata, resultText, sentence, summarize, type RunRecord } from './record.js';
+import { matchWarning, trivialRows } from './report.js';
+import { checkIdentity, checkSteps, identityOf, resumeCommand } from './resume.js';
+import { trainLoop } from './trainLoop.js';
+import type { OpenedEngine, TransferOptions, TransferParts } from './transfer.js';
+import { triptych } from './triptych.js';
+import { DEFAULT_MODEL } from './weights.js';
+
+export interface Job {
+  readonly options: TransferOptions;
+  readonly inputs: Inputs;
+  readonly outputs: Outputs;
+  /** The config.json of the run to go on with; a new one when absent. */
+  readonly saved?: Readonly<Record<string, unknown>>;
+}
+
+/** One stretch of training on one device. */
+interface Session extends Job {
+  readonly identity: Identity;
+  readonly from: Checkpoint | undefined;
+  readonly run: SpliceRun;
+  readonly judge: Judge;
+  readonly record: RunRecord;
+  readonly log: LogEntry[];
+  readonly progress: Progress;
+  readonly began: number;
+}
+
+/** A device that is lost more often will be lost again. */
+const MOST_REOPENINGS = 3;
+
+/** Trains to the end or to an interrupt; a lost device is opened again. Answers with the exit code. */
+export async function trainPair(job: Job, parts: TransferParts): Promise<number> {
+  const { options, outputs } = job;
+  const progress = createProgress(options.splice.warmStart + options.splice.steps, parts.stderr);
+  let saved = job.saved;
+  for (let losses = 0; ; losses++) {
+    try {
+      const onBegun = (record: RunRecord) => (saved = record);
+      return await onOneDevice({ ...job, ...(saved && { saved }) }, progress, losses, onBegun, parts);
+    } catch (error) {
+      progress.finish();
+      const isLost = error instanceof DeviceLostError;
+      if (isLost && losses < MOST_REOPENINGS) {
+        progress.note(`${error.message}: opening it again, ${losses + 1} of at most ${MOST_REOPENINGS} times`);
+        continue;
+      }
+      const kept = saved && (await outputs.checkpoints.newest(() => undefined, () => undefined).catch(() => undefined));
+      if (kept) progress.note(`${stepsOf(kept)} are kept: ${resumeCommand(outputs.folder)} goes on from there`);
+      throw isLost ? new DeviceLostError(`${error.message}, for the ${losses + 1}th time in this run`) : error;
+    }
+  }
+}
+
+async function onOneDevice(job: Job, progress: Progress, losses: number, onBegun: (record: RunRecord) => void, parts: TransferParts): Promise<number> {
+  const { options, inputs, outputs, saved } = job;
+  const identity = identityOf(options, inputs);
+  const from = saved && (await findCheckpoint(job, identity, progress));
+  let opened: OpenedEngine | undefined;
+  let run: SpliceRun | undefined;
+  try {
+    opened = await parts.openEngine().catch((error: Error) => {
+      throw losses > 0 ? new DeviceLostError(`the GPU device was lost and none can be opened (${error.message})`) : error;
+    });
+    const [pair, { vit }] = [[inputs.structure.image, inputs.appearance.image] as const, inputs.model];
+    const judge = await parts.openJudge(...pair, { engine: opened.engine, vit, viewing: options.splice });
+    run = await parts.startSplice(opened.engine, vit, ...pair, options.splice, from?.state);
+    const record = describeRun(options, inputs, opened.adapter, saved && { config: saved, step: stepsDone(from), reason: losses > 0 ? 'device lost' : 'resumed' });
+    if (!saved) await outputs.begin();
+    const log = saved ? await outputs.rewind(from?.logBytes ?? 0, from?.state.stepsDone ?? 0) : [];
+    announce(progress, job, judge, opened.adapter, from, losses);
+    await outputs.config({ ...record, status: 'running' });
+    onBegun(record);
+    return await train({ ...job, identity, from, run, judge, record, log, progress, began: Date.now() }, parts);
+  } finally {
+    run?.destroy();
+    opened?.close();
+  }
+}
+
+/** The checkpoint to go on from. @throws InputError when photos, weights or settings are not those the run began with */
+async function findCheckpoint({ options, inputs, outputs }: Job, identity: Identity, progress: Progress): Promise<Checkpoint | undefined> {
+  const logSize = await outputs.log.size();
+  const problem = ({ logBytes }: Checkpoint) => (logBytes > logSize ? `the log has ${logSize} bytes, ${logBytes} belong to the newest checkpoint` : undefined);
+  const from = await outputs.checkpoints.newest(problem, (line) => progress.note(line));
+  if (!from) return undefined;
+  checkIdentity(outputs.folder, from.identity, identity, inputs);
+  checkSteps(options, from.state.stepsDone);
+  return from;
+}
+
+async function train(session: Session, { interrupt, stdout }: TransferParts): Promise<number> {
+  const { options, outputs, run, record, log, progress } = session;
+  const keeper = createKeeper(session);
+  try {
+    const plan = { warmStart: options.splice.warmStart, steps: options.splice.steps, saveEvery: options.saveEvery };
+    const hooks = { ...keeper.hooks, onStep: (done: number, phase: string) => progress.update(done, phase, log.at(-1)) };
+    const status = await trainLoop(run, plan, hooks, interrupt, log.at(-1)?.step);
+    await keeper.saveFinal();
+    const summary = summarize(status, record, log, outputs, { stepsDone: run.stepsDone, seconds: secondsOf(session) });
+    await outputs.config({ ...record, status, stepsDone: run.stepsDone, seconds: summary.seconds });
+    progress.finish();
+    const goOn = status === 'interrupted' ? `; ${resumeCommand(outputs.folder)} goes on` : '';
+    stdout.write(options.json ? `${JSON.stringify(summary)}\n` : `${sentence(summary)}${goOn}\n`);
+    return status === 'finished' ? 0 : EXIT_INTERRUPTED;
+  } catch (error) {
+    await outputs.curve(log, curveTitle(options)).catch(() => undefined);
+    await outputs.config({ ...record, status: 'failed', stepsDone: run.stepsDone, error: String(error) }).catch(() => undefined);
+    throw error instanceof NonFiniteError ? new NonFiniteError(`${error.message}: ${keeper.lastGood()}; try another --seed or a smaller --lr`) : error;
+  }
+}
+
+/** Writes log lines, pictures and checkpoints as they come, and only pictures without NaN. */
+function createKeeper(session: Session) {
+  const { options, inputs, outputs, run, judge, record, log, from } = session;
+  let savedAt = from?.state.stepsDone || undefined;
+  /** Behind everything else of its step: whoever goes on from it does not make that again. */
+  const checkpoint = async (): Promise<void> => {
+    const state = await run.state();
+    await outputs.checkpoints.write({ state, identity: session.identity, logBytes: await outputs.log.keep(), seconds: secondsOf(session) });
+  };
+  const pictures = async (): Promise<Image> => {
+    const steps = run.stepsDone;
+    const picture = await run.result();
+    if (!picture.data.every(Number.isFinite)) throw new NonFiniteError(`after ${steps} steps the picture holds values that are not finite`);
+    if (steps > 0 && steps % options.saveEvery === 0) await outputs.preview(steps, picture);
+    await outputs.result(picture, resultText(record, steps));
+    await outputs.generator(await run.weights(), generatorMetadata(options, inputs, steps));
+    await outputs.curve(log, curveTitle(options));
+    savedAt = steps;
+    return picture;
+  };
+  return {
+    hooks: {
+      onLosses: async (entry: LogEntry, ms: number) => {
+        log.push(entry);
+        await outputs.log.append(entry, ms);
+      },
+      onSave: async (phase: string) => {
+        if (phase === 'train') await pictures();
+        await checkpoint();
+      },
+    },
+    saveFinal: async () => {
+      const [picture, structure, appearance] = [await pictures(), inputs.structure.image, inputs.appearance.image];
+      await outputs.triptych(await triptych(structure, picture, appearance));
+      const figures = await judge.judge(picture);
+      await outputs.report({ judge: record.model.name, match: judge.match ?? null, result: figures, baselines: await trivialRows(judge, structure, appearance) });
+      await outputs.result(picture, resultText(record, run.stepsDone, figures));
+      await checkpoint();
+    },
+    lastGood: () => (savedAt === undefined ? 'no picture was saved before it' : `${outputs.resultPath} is the last good picture, of step ${savedAt}`),
+  };
+}
+
+function announce(progress: Progress, { options, inputs, saved }: Job, { match }: Judge, adapter: AdapterSummary, from: Checkpoint | undefined, losses: number): void {
+  const size = ({ image }: Photo) => `${image.width} x ${image.height}`;
+  if (losses === 0) {
+    const { structure, appearance, model } = inputs;
+    progress.note(`structure ${structure.path} (${size(structure)}), appearance ${appearance.path} (${size(appearance)})`);
+    progress.note(`model ${model.vit.name}, recipe ${options.splice.recipe}, seed ${options.splice.seed}, on ${adapter.device || adapter.driver}${adapter.software ? ' (software: slow)' : ''}`);
+    if (model.note) progress.note(`note: ${model.note}`);
+    const warning = matchWarning(options.model === DEFAULT_MODEL ? undefined : match); // random weights cannot tell
+    if (warning) progress.note(warning);
+  }
+  if (!saved) return;
+  progress.note(from ? `going on behind ${stepsOf(from)}` : 'no checkpoint was written yet: starting from the beginning');
+  if (from && JSON.stringify(saved['device']) !== JSON.stringify(adapter)) progress.note('note: this is another device than before, results can differ in the last digits');
+}
+
+const stepsDone = (from: Checkpoint | undefined): number => (from ? from.state.warmStepsDone + from.state.stepsDone : 0);
+
+const stepsOf = ({ state }: Checkpoint): string => (state.stepsDone > 0 ? `${state.stepsDone} steps` : `${state.warmStepsDone} steps of the warm start`);
+
+/** Training time, that before an interruption counted in. */
+const secondsOf = ({ from, began }: Session): number => (from?.seconds ?? 0) + (Date.now() - began) / 1000;

@@ -1,0 +1,88 @@
+/** A run taken up again is the run that was never interrupted, to the last bit, wherever it was interrupted. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { createEngine } from '../../engine/index.js';
+import { defaultOptions, type RecipeName } from '../../model/options.js';
+import type { RunState } from '../../model/runState.js';
+import { startSplice } from '../../model/splice.js';
+import { testDevice } from '../helpers/device.js';
+import { testImage } from '../helpers/golden.js';
+import { formulaVit } from '../helpers/models.js';
+
+const vit = formulaVit('probe8', 'resume', 0.5);
+const image = (name: string, height: number, width: number) => ({ width, height, data: testImage(name, height, width) });
+// Crops of 42 to 44 and 43 to 45 pixels: programs are compiled for some of these and serve the others.
+const [structure, appearance] = [image('resume.a', 44, 48), image('resume.b', 45, 46)];
+const WARM_START = 2;
+
+/** Makes steps up to `until` on an engine of its own, from the beginning or a state; losses of each, the state and the picture behind them. */
+async function stretch(recipe: RecipeName, until: number, from?: RunState) {
+  const engine = createEngine(await testDevice(), { poison: true });
+  const run = await startSplice(engine, vit, structure, appearance, { ...defaultOptions, recipe, vitSize: 32, warmStart: WARM_START }, from);
+  const losses: string[] = [];
+  while (run.warmStepsDone + run.stepsDone < until) {
+    await run.step();
+    losses.push(JSON.stringify(await run.losses()));
+  }
+  const [state, picture] = [await run.state(), await run.result()];
+  run.destroy();
+  engine.destroy();
+  return { losses, state, picture };
+}
+
+const bytes = (data: Float32Array): string => Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64');
+const same = (a: RunState, b: RunState): void => {
+  for (const name of ['weights', 'momentum', 'variance', 'losses'] as const) assert.ok(bytes(a[name]) === bytes(b[name]), `${name} differ`);
+  assert.equal([a.warmStepsDone, a.stepsDone, a.updates], [b.warmStepsDone, b.stepsDone, b.updates]);
+};
+
+for (const recipe of ['splice', 'splice-transfer'] as const) {
+  test(`${recipe}: goes on to the last bit from within the warm start and from later`, async () => {
+    const end = 6;
+    const whole = await stretch(recipe, end);
+    assert.equal(new Set(whole.losses).size, end, 'every step is another');
+    for (const stop of [1, 4]) {
+      const first = await stretch(recipe, stop);
+      const second = await stretch(recipe, end, first.state);
+      assert.equal([...first.losses, ...second.losses], whole.losses, `interrupted after ${stop} steps`);
+      same(second.state, whole.state);
+      assert.ok(bytes(second.picture.data) === bytes(whole.picture.data), 'pictures differ');
+    }
+  });
+}
+
+test('a picture or a state asked for on the way changes nothing', async () => {
+  const whole = await stretch('splice', 5);
+  const engine = createEngine(await testDevice(), { poison: true });
+  const run = await startSplice(engine, vit, structure, appearance, { ...defaultOptions, vitSize: 32, warmStart: WARM_START });
+  for (let i = 0; i < 5; i++) {
+    await run.step();
+    await run.result();
+    await run.state();
+  }
+  same(await run.state(), whole.state);
+  run.destroy();
+  engine.destroy();
+});
+
+test('losses of a state are those of its last step, without making one', async () => {
+  const { state, losses } = await stretch('splice', 4);
+  const engine = createEngine(await testDevice(), { poison: true });
+  const run = await startSplice(engine, vit, structure, appearance, { ...defaultOptions, vitSize: 32, warmStart: WARM_START }, state);
+  assert.is(JSON.stringify(await run.losses()), losses.at(-1));
+  run.destroy();
+  engine.destroy();
+});
+
+test('a state of another generator or another warm start is refused', async () => {
+  const { state } = await stretch('splice', 3);
+  const engine = createEngine(await testDevice(), { poison: true });
+  const start = (change: object, from: RunState) => startSplice(engine, vit, structure, appearance, { ...defaultOptions, vitSize: 32, warmStart: WARM_START, ...change }, from);
+  const refused = async (promise: Promise<unknown>, text: RegExp) => assert.match(await promise.then(() => 'accepted', (error: Error) => error.message), text);
+  await refused(start({ recipe: 'splice-transfer' }, state), /this generator has \d+ and 4/);
+  await refused(start({ warmStart: 1 }, state), /2 steps of warm start and 1 behind it, the options have a warm start of 1/);
+  await refused(start({ warmStart: 9 }, state), /the options have a warm start of 9/);
+  engine.destroy();
+});
+
+test.run();
