@@ -5,10 +5,12 @@ import { createEngine } from '../engine/index.js';
 import type { openJudge as Open } from '../model/compare/judge.js';
 import type { startSplice as Start } from '../model/splice.js';
 import { bench } from './bench.js';
+import { attentionCommand } from './commands/attention.js';
 import { benchCommand } from './commands/bench.js';
 import { compareCommand } from './commands/compare.js';
 import { demoCommand } from './commands/demo.js';
 import { doctorCommand } from './commands/doctor.js';
+import { pcaCommand } from './commands/pca.js';
 import { transferCommand } from './commands/transfer.js';
 import { openDevice, summarize } from './device.js';
 import { doctor } from './doctor.js';
@@ -49,6 +51,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const runResume = async (options: ResumeOptions) => {
     code = await resumeTransfer(options, parts());
   };
+  const studyParts = () => ({ openEngine, interrupt: interruptSignal(), stdout, stderr });
   const commands = [
     transferCommand(runTransfer, runResume),
     demoCommand(runTransfer),
@@ -57,6 +60,12 @@ async function main(argv: readonly string[]): Promise<number> {
     }),
     compareCommand(async (options) => {
       code = await (await import('./compare.js')).compare(options, openEngine, { stdout, stderr });
+    }),
+    pcaCommand(async (options) => {
+      code = await (await import('./pca.js')).pca(options, studyParts());
+    }),
+    attentionCommand(async (options) => {
+      code = await (await import('./attention.js')).attention(options, studyParts());
     }),
     doctorCommand(async (options) => {
       code = await doctor(options, stdout);
