@@ -3,6 +3,7 @@
 import { Command } from 'commander';
 import { createEngine } from '../engine/index.js';
 import type { openJudge as Open } from '../model/compare/judge.js';
+import type { startPretrain as StartPretrain } from '../model/dino/pretrain.js';
 import type { startSplice as Start } from '../model/splice.js';
 import { bench } from './bench.js';
 import { attentionCommand } from './commands/attention.js';
@@ -11,12 +12,16 @@ import { compareCommand } from './commands/compare.js';
 import { demoCommand } from './commands/demo.js';
 import { doctorCommand } from './commands/doctor.js';
 import { pcaCommand } from './commands/pca.js';
+import { pretrainCommand } from './commands/pretrain.js';
+import { probeCommand } from './commands/probe.js';
 import { transferCommand } from './commands/transfer.js';
 import { openDevice, summarize } from './device.js';
 import { doctor } from './doctor.js';
 import { privateDriver, reexecute } from './driver.js';
 import { errorDetail, errorLine, exitCodeOf, NoAdapterError } from './errors.js';
 import { interruptSignal } from './interrupt.js';
+import { pretrain } from './pretrain.js';
+import { probe } from './probe.js';
 import type { ResumeOptions } from './resume.js';
 import { resumeTransfer, transfer, type OpenedEngine, type TransferOptions } from './transfer.js';
 import { version } from './version.js';
@@ -24,6 +29,7 @@ import { version } from './version.js';
 // Loaded when needed: doctor, --help and wrong options do without the models.
 const startSplice: typeof Start = async (...inputs) => (await import('../model/splice.js')).startSplice(...inputs);
 const openJudge: typeof Open = async (...inputs) => (await import('../model/compare/judge.js')).openJudge(...inputs);
+const startPretrain: typeof StartPretrain = async (...inputs) => (await import('../model/dino/pretrain.js')).startPretrain(...inputs);
 
 async function openEngine(): Promise<OpenedEngine> {
   const { adapter, device } = await openDevice();
@@ -55,6 +61,12 @@ async function main(argv: readonly string[]): Promise<number> {
   const commands = [
     transferCommand(runTransfer, runResume),
     demoCommand(runTransfer),
+    pretrainCommand(async (command) => {
+      code = await pretrain(command, { openEngine, startPretrain, interrupt: interruptSignal(), stdout, stderr });
+    }),
+    probeCommand(async (options) => {
+      code = await probe(options, openEngine, stdout, stderr);
+    }),
     benchCommand(async (options) => {
       code = await bench(options, openEngine, stdout, stderr);
     }),

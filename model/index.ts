@@ -22,3 +22,5 @@ export { findVit, type FoundVit } from './vit/names.js';
 export { interpolatePositions } from './vit/positions.js';
 export { UNTRAINED_CONFIG, untrainedVit, vitParameters } from './vit/untrained.js';
 export * from './vit/vit.js';
+export { pretrainDefaults, type PretrainOptions } from './dino/options.js';
+export { startPretrain, type PretrainRun, type PretrainState, type PretrainStats } from './dino/pretrain.js';

@@ -7,6 +7,7 @@ import { CheckpointFileError, shown } from './checkpoints/errors.js';
 import { boundedJson, isObject } from './checkpoints/json.js';
 import { elementTypes, toFloat32 } from './checkpoints/numbers.js';
 import { elementsOf, MAX_RANK, type StoredTensor } from './checkpoints/tensors.js';
+import { toHalf } from './half.js';
 import type { Weight } from './vit/config.js';
 
 export interface Safetensors {
@@ -46,15 +47,21 @@ export function openSafetensors(bytes: Uint8Array): { tensors: Map<string, Store
   return { tensors: new Map(entries.map((entry) => [entry.name, storedTensor(entry, data)])), metadata };
 }
 
-/** The bytes of a file with `tensors` as F32, the header padded so that the data is aligned to 8 bytes. */
-export function serializeSafetensors(tensors: ReadonlyMap<string, Weight>, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
+/** How elements are stored; F16 halves the file and keeps three digits. */
+export type StoredType = 'F32' | 'F16';
+
+/** The bytes of a file with `tensors` as `dtype`, the header padded so that the data is aligned to 8 bytes. */
+export function serializeSafetensors(tensors: ReadonlyMap<string, Weight>, metadata: Readonly<Record<string, string>> = {}, dtype: StoredType = 'F32'): Uint8Array {
   const header: [string, unknown][] = Object.keys(metadata).length > 0 ? [[METADATA, metadata]] : [];
+  const parts: Uint8Array[] = [];
   let size = 0;
   for (const [name, { shape, data }] of tensors) {
     if (name === METADATA) throw new CheckpointFileError(`safetensors: a tensor cannot be called ${METADATA}`);
     if (data.length !== elementsOf(shape)) throw new CheckpointFileError(`safetensors: ${name} has ${data.length} values, its shape is [${shape.join(', ')}]`);
-    header.push([name, { dtype: 'F32', shape, data_offsets: [size, size + data.byteLength] }]);
-    size += data.byteLength;
+    const stored = dtype === 'F32' ? data : Uint16Array.from(data, toHalf);
+    header.push([name, { dtype, shape, data_offsets: [size, size + stored.byteLength] }]);
+    parts.push(new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength));
+    size += stored.byteLength;
   }
   const text = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
   const headerSize = Math.ceil(text.length / 8) * 8;
@@ -62,9 +69,9 @@ export function serializeSafetensors(tensors: ReadonlyMap<string, Weight>, metad
   new DataView(bytes.buffer).setBigUint64(0, BigInt(headerSize), true);
   bytes.set(text, 8);
   let place = 8 + headerSize;
-  for (const { data } of tensors.values()) {
-    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), place);
-    place += data.byteLength;
+  for (const part of parts) {
+    bytes.set(part, place);
+    place += part.byteLength;
   }
   return bytes;
 }

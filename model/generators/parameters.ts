@@ -1,4 +1,4 @@
-/** A generator's parameters in one flat buffer, so that the optimiser is one launch for the whole model. */
+/** A model's parameters in one flat buffer, so that the optimiser is one launch for the whole model. */
 import { alignedSize, leakyRelu, sizeOf, view, type Graph, type Shape, type Tensor } from '../../engine/index.js';
 import type { Random } from '../random.js';
 import type { Weight, Weights } from '../vit/config.js';
@@ -30,7 +30,9 @@ export interface Generator {
 export const leaky = (x: Tensor): Tensor => leakyRelu(x, 0.2);
 
 /** Where a trained parameter lies in the flat buffer. */
-export interface Slice extends ParameterSpec {
+export interface Slice {
+  readonly name: string;
+  readonly shape: Shape;
   /** In elements. */
   readonly offset: number;
 }
@@ -41,16 +43,19 @@ export interface Layout {
   readonly size: number;
 }
 
-/** The trained parameters one after the other, each where a view may begin. */
-export function layoutOf({ parameters }: Generator): Layout {
+/** Parameters one after the other, each where a view may begin. */
+export function placed(parameters: readonly Omit<Slice, 'offset'>[]): Layout {
   let size = 0;
-  const slices = parameters.filter((p) => p.trained).map((p) => {
+  const slices = parameters.map(({ name, shape }) => {
     const offset = size;
-    size += alignedSize(p.shape);
-    return { ...p, offset };
+    size += alignedSize(shape);
+    return { name, shape, offset };
   });
   return { slices, size };
 }
+
+/** The trained parameters of a generator. */
+export const layoutOf = ({ parameters }: Generator): Layout => placed(parameters.filter((p) => p.trained));
 
 /** Views of the flat parameter `name`, in the layout's order and by name. */
 export function bindParameters(g: Graph, name: string, { slices, size }: Layout): { flat: Tensor; views: Tensor[]; get: (name: string) => Tensor } {
@@ -59,7 +64,7 @@ export function bindParameters(g: Graph, name: string, { slices, size }: Layout)
   const byName = new Map(slices.map((s, i) => [s.name, views[i]!]));
   const get = (key: string): Tensor => {
     const found = byName.get(key);
-    if (!found) throw new Error(`generator: no trained parameter ${key}`);
+    if (!found) throw new Error(`no trained parameter is called ${key}`);
     return found;
   };
   return { flat, views, get };
@@ -71,7 +76,7 @@ export function flatten({ slices, size }: Layout, weights: Weights): Float32Arra
   for (const { name, shape, offset } of slices) {
     const found = weights.get(name);
     if (!found || found.data.length !== sizeOf(shape)) {
-      throw new Error(`generator: ${name} must be [${shape.join(', ')}], the file has ${found ? `[${found.shape.join(', ')}]` : 'none'}`);
+      throw new Error(`${name} must be [${shape.join(', ')}], the file has ${found ? `[${found.shape.join(', ')}]` : 'none'}`);
     }
     flat.set(found.data, offset);
   }

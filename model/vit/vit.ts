@@ -1,6 +1,6 @@
-/** A vision transformer as a graph: frozen parameters, features of every layer or only what the losses need. */
+/** A vision transformer as a graph: features of every layer or only what the losses need, of frozen parameters or of trained ones. */
 import { add, attention, attentionCls, concat, gelu, layernorm, linear, matmul, patchEmbed, quickGelu, scale, slice, softmax, type Engine, type Graph, type Tensor } from '../../engine/index.js';
-import type { VitModel } from './config.js';
+import type { VitConfig, VitModel } from './config.js';
 import { interpolatePositions } from './positions.js';
 
 /** What one block made: tokens [B, T, C] after it, and its queries, keys and values side by side [B, T, 3C]. */
@@ -45,26 +45,40 @@ const clsTable = (vit: VitModel, B: number): Float32Array => tableOf(vit, `cls $
   return Float32Array.from({ length: B * cls.length }, (_, i) => cls[i % cls.length]!);
 });
 
+/** A ViT's parameters as tensors of a graph, wherever they live. */
+export interface VitParameters {
+  readonly config: VitConfig;
+  /** By the checkpoint's key. */
+  readonly get: (name: string) => Tensor;
+  /** The CLS token, once per image of a batch: [B, 1, C]. */
+  readonly cls: (B: number) => Tensor;
+  /** Position embeddings of the CLS token and a grid of patches: [1 + rows * cols, C]. */
+  readonly positions: (rows: number, cols: number) => Tensor;
+}
+
+/** The frozen parameters that `uploadVit` put on the device. */
+function frozen(g: Graph, vit: VitModel): VitParameters {
+  const { dim } = vit.config;
+  return {
+    config: vit.config,
+    get: (name) => g.parameter(named(vit, name), vit.weights.get(name)!.shape),
+    cls: (B) => g.constant(clsTable(vit, B), [B, 1, dim]),
+    positions: (rows, cols) => g.constant(positionTable(vit, rows, cols), [1 + rows * cols, dim]),
+  };
+}
+
 /** Patches of normalised images [B, 3, H, W], the CLS token before them, positions added and, in CLIP's image tower, normalised: [B, T, C]. */
-function embed(g: Graph, vit: VitModel, x: Tensor): Tensor {
-  const { patch, dim, eps, preNorm } = vit.config;
+function embed({ config: { patch, eps, preNorm }, get, cls, positions }: VitParameters, x: Tensor): Tensor {
   const [B, , H, W] = x.shape as [number, number, number, number];
-  const [rows, cols] = [Math.floor(H / patch), Math.floor(W / patch)];
-  const p = (name: string): Tensor => g.parameter(named(vit, name), vit.weights.get(name)!.shape);
-  const patches = patchEmbed(x, p('patch_embed.proj.weight'), preNorm ? undefined : p('patch_embed.proj.bias'));
-  const cls = g.constant(clsTable(vit, B), [B, 1, dim]);
-  const tokens = add(concat([cls, patches], 1), g.constant(positionTable(vit, rows, cols), [1 + rows * cols, dim]));
-  return preNorm ? layernorm(tokens, p('norm_pre.weight'), p('norm_pre.bias'), eps) : tokens;
+  const patches = patchEmbed(x, get('patch_embed.proj.weight'), preNorm ? undefined : get('patch_embed.proj.bias'));
+  const tokens = add(concat([cls(B), patches], 1), positions(Math.floor(H / patch), Math.floor(W / patch)));
+  return preNorm ? layernorm(tokens, get('norm_pre.weight'), get('norm_pre.bias'), eps) : tokens;
 }
 
 /** One block's pieces, with its parameters bound. */
-function block(g: Graph, vit: VitModel, index: number) {
-  const { heads, eps, activation } = vit.config;
+function block({ config: { heads, eps, activation }, get }: VitParameters, index: number) {
   const activate = activation === 'quickGelu' ? quickGelu : gelu;
-  const p = (name: string): Tensor => {
-    const full = `blocks.${index}.${name}`;
-    return g.parameter(named(vit, full), vit.weights.get(full)!.shape);
-  };
+  const p = (name: string): Tensor => get(`blocks.${index}.${name}`);
   return {
     qkv: (t: Tensor): Tensor => linear(layernorm(t, p('norm1.weight'), p('norm1.bias'), eps), p('attn.qkv.weight'), p('attn.qkv.bias')),
     attention: (qkv: Tensor): Tensor => attention(qkv, heads),
@@ -80,9 +94,10 @@ function block(g: Graph, vit: VitModel, index: number) {
 
 /** All layers of normalised images [B, 3, H, W]; what is not used is never computed. */
 export function vitLayers(g: Graph, vit: VitModel, x: Tensor): VitLayer[] {
-  let tokens = embed(g, vit, x);
+  const parameters = frozen(g, vit);
+  let tokens = embed(parameters, x);
   return Array.from({ length: vit.config.depth }, (_, i) => {
-    const b = block(g, vit, i);
+    const b = block(parameters, i);
     const qkv = b.qkv(tokens);
     tokens = b.rest(tokens, b.attention(qkv));
     return { tokens, qkv };
@@ -96,14 +111,17 @@ export function facet({ qkv }: Pick<VitLayer, 'qkv'>, which: 0 | 1 | 2): Tensor 
 }
 
 /** What the losses need of normalised images [B, 3, H, W]. Of the last block only the CLS row goes through attention and MLP. */
-export function vitFeatures(g: Graph, vit: VitModel, x: Tensor): VitFeatures {
-  const { depth } = vit.config;
-  let tokens = embed(g, vit, x);
+export const vitFeatures = (g: Graph, vit: VitModel, x: Tensor): VitFeatures => featuresWith(frozen(g, vit), x);
+
+/** `vitFeatures` with parameters from elsewhere. */
+export function featuresWith(parameters: VitParameters, x: Tensor): VitFeatures {
+  const { depth } = parameters.config;
+  let tokens = embed(parameters, x);
   for (let i = 0; i < depth - 1; i++) {
-    const b = block(g, vit, i);
+    const b = block(parameters, i);
     tokens = b.rest(tokens, b.attention(b.qkv(tokens)));
   }
-  const last = block(g, vit, depth - 1);
+  const last = block(parameters, depth - 1);
   const qkv = last.qkv(tokens);
   return { keys: facet({ qkv }, 1), cls: last.rest(slice(tokens, 1, 0, 1), last.attentionCls(qkv)) };
 }

@@ -10,6 +10,7 @@ export const vitConfigs = {
   vits8: vit(384, 12, 6, 8, 224),
   probe8: vit(48, 4, 3, 8, 32),
   probe4: vit(64, 3, 4, 4, 24),
+  dino8: vit(32, 2, 2, 8, 32),
 } as const;
 
 /** `vit_params` of the oracle. */

@@ -1,0 +1,33 @@
+/**
+ * Draws any number of landscapes with their masks, to train a ViT on or to measure one:
+ * `node dist/cli/demo/drawMany.js FOLDER COUNT [FIRST_SEED] [WIDTH] [HEIGHT]` writes COUNT of each kind as valley-0001.png and
+ * masks/valley-0001.png. A second or two each without a GPU; what is there already is kept, so it can be interrupted.
+ */
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { openDevice } from '../device.js';
+import { prepareFolder } from '../files.js';
+import { writeImage } from '../image.js';
+import { writeMask } from './masks.js';
+import { scenePainter } from './scenes.js';
+
+const [folder = '', ...numbers] = process.argv.slice(2);
+const [count = 0, firstSeed = 1, width = 192, height = 128] = numbers.map(Number);
+if (!folder || ![count, firstSeed, width, height].every((n) => Number.isSafeInteger(n) && n > 0)) {
+  console.error('usage: node dist/cli/demo/drawMany.js FOLDER COUNT [FIRST_SEED] [WIDTH] [HEIGHT]');
+  process.exit(2);
+}
+await prepareFolder(join(folder, 'masks'));
+const { device } = await openDevice();
+for (const kind of ['valley', 'peaks'] as const) {
+  const paint = await scenePainter(device, kind);
+  for (let seed = firstSeed; seed < firstSeed + count; seed++) {
+    const name = `${kind}-${String(seed).padStart(4, '0')}.png`;
+    if (await access(join(folder, name)).then(() => true, () => false)) continue;
+    const { image, mask } = await paint({ seed, width, height, samples: 2 });
+    await writeMask(join(folder, 'masks', name), mask);
+    await writeImage(join(folder, name), image); // last: a picture that is there has its mask
+  }
+  console.log(`drew ${count} ${kind} landscapes in ${folder}`);
+}
+process.exit(0); // a held GPU object keeps Node alive

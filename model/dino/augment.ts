@@ -1,0 +1,71 @@
+/**
+ * Random crops for self-distillation, drawn and made on the CPU: a step needs dozens of small pictures of different places of different photos,
+ * and making them takes a few per cent of what the ViT then does with them. As torchvision does it, on floats.
+ */
+import type { Random } from '../random.js';
+import { blurred, resampled, type Box } from './resample.js';
+import { adjustHue, grey, jitterOrder, solarize } from './colour.js';
+
+/** RGB, one byte a channel, channel by channel: `data` is [3, height, width]. A thousand photos of 128 pixels are 49 MB. */
+export interface Bitmap {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array;
+}
+
+/** What is done to a crop beside cropping and flipping; chances by which. */
+interface CropKind {
+  readonly blur: number;
+  readonly solarize: number;
+}
+
+/** The published recipe: the first global crop is always blurred, the second seldom, but it may be solarised. */
+const GLOBALS: readonly CropKind[] = [{ blur: 1, solarize: 0 }, { blur: 0.1, solarize: 0.2 }];
+const LOCAL: CropKind = { blur: 0.5, solarize: 0 };
+const FLIP = 0.5, JITTER = 0.8, GREY = 0.2;
+/** Largest changes of brightness, contrast, saturation and hue. */
+const CHANGES = [0.4, 0.4, 0.2, 0.1] as const;
+/** The recipe's deviations of the blur are for crops of this side. */
+const BLUR_SIDE = 224;
+
+export interface CropSizes {
+  readonly imageSize: number;
+  readonly localSize: number;
+  readonly locals: number;
+  readonly globalScale: readonly [number, number];
+  readonly localScale: readonly [number, number];
+}
+
+/** The crop number `index` of a photo, the two global ones first: [3, side, side] in 0..1. */
+export function drawCrop(next: Random, photo: Bitmap, index: number, sizes: CropSizes): Float32Array {
+  const isGlobal = index < 2;
+  const side = isGlobal ? sizes.imageSize : sizes.localSize;
+  const kind = GLOBALS[index] ?? LOCAL;
+  const box = drawBox(next, photo, isGlobal ? sizes.globalScale : sizes.localScale);
+  const pixels = resampled(photo, box, side, next.chance(FLIP));
+  if (next.chance(JITTER)) jitter(next, pixels);
+  if (next.chance(GREY)) grey(pixels);
+  if (next.chance(kind.blur)) blurred(pixels, side, (next.between(0.1, 2) * side) / BLUR_SIDE);
+  if (next.chance(kind.solarize)) solarize(pixels);
+  return pixels;
+}
+
+/** torchvision's RandomResizedCrop: a share of the area within `scale`, sides in a proportion of 3:4 to 4:3. */
+function drawBox(next: Random, { width, height }: Bitmap, [least, most]: readonly [number, number]): Box {
+  for (let attempt = 0; attempt < 10; attempt++) {
+    const area = width * height * next.between(least, most);
+    const ratio = Math.exp(next.between(Math.log(3 / 4), Math.log(4 / 3)));
+    const [w, h] = [Math.round(Math.sqrt(area * ratio)), Math.round(Math.sqrt(area / ratio))];
+    if (w < 1 || h < 1 || w > width || h > height) continue;
+    return { left: next.integer(0, width - w), top: next.integer(0, height - h), width: w, height: h };
+  }
+  const [w, h] = width > (4 / 3) * height ? [Math.round((4 / 3) * height), height] : height > (4 / 3) * width ? [width, Math.round((4 / 3) * width)] : [width, height];
+  return { left: Math.floor((width - w) / 2), top: Math.floor((height - h) / 2), width: w, height: h };
+}
+
+function jitter(next: Random, pixels: Float32Array): void {
+  const order = next.permutation(4);
+  const factors = CHANGES.slice(0, 3).map((change) => next.between(1 - change, 1 + change)) as [number, number, number];
+  const turn = next.between(-CHANGES[3], CHANGES[3]);
+  jitterOrder(pixels, order, factors, (p) => adjustHue(p, turn));
+}

@@ -1,0 +1,67 @@
+/** The graphs of a pretraining: one optimiser step, and the teacher's keys of a few photos. */
+import { adamw, concat, crossEntropy, ema, globalNorm, gradients, mean, mul, normalize, pack, reshape, sub, type Graph, type Tensor } from '../../engine/index.js';
+import type { Layout } from '../generators/parameters.js';
+import { batchCentre, dinoLoss, teacherTargets } from './loss.js';
+import { vitConfigOf, type PretrainOptions } from './options.js';
+import { bindNetwork, type BoundNetwork } from './student.js';
+
+/** What all graphs of a pretraining are made from. */
+export interface PretrainSetting {
+  readonly options: PretrainOptions;
+  readonly layout: Layout;
+  readonly roles: Float32Array;
+}
+
+/** Names of the run's tensors in the engine; together they are its state. */
+export const stateNames = {
+  student: 'dino.student',
+  momentum: 'dino.adamw.m',
+  variance: 'dino.adamw.v',
+  teacher: 'dino.teacher',
+  centre: 'dino.centre',
+} as const;
+
+/** CLS tokens of several batches of images, one after the other: [N, C]. */
+const clsOf = (network: BoundNetwork, images: readonly Tensor[]): Tensor =>
+  concat(images.map((x) => network.features(x).cls).map((cls) => reshape(cls, [cls.shape[0]!, cls.shape[2]!])), 0);
+
+/**
+ * One step: the student learns from the teacher, then the teacher and the centre follow. Inputs: `globals` [2B, 3, G, G] and `locals` [L B, 3, S, S] in
+ * 0..1, crop by crop; `inverseTemp` [1], `momentum` [1], `centreMomentum` [1], and `hyper` [10] as `adamw` takes it. Outputs: `stats` [3] = loss, the
+ * teacher's mean entropy, the gradient's length; and the state (in place).
+ */
+export function pretrainGraph(g: Graph, { options, layout, roles: roleTable }: PretrainSetting): Record<string, Tensor> {
+  const { batch: B, imageSize: G, localSize: S, locals: L, prototypes: K } = options;
+  const config = vitConfigOf(options);
+  const normalized = (name: string, count: number, side: number): Tensor => normalize(g.input(name, [count, 3, side, side]), config.mean, config.std);
+  const globals = normalized('globals', 2 * B, G);
+  const crops = L > 0 ? [globals, normalized('locals', L * B, S)] : [globals];
+  const [student, teacher] = [bindNetwork(g, stateNames.student, layout, config), bindNetwork(g, stateNames.teacher, layout, config)];
+
+  const t = teacher.project(clsOf(teacher, [globals]));
+  const centre = g.parameter(stateNames.centre, [K]);
+  const inverseTemp = g.input('inverseTemp', [1]);
+  const q = teacherTargets(t, centre, inverseTemp);
+  const loss = dinoLoss(student.project(clsOf(student, crops)), q, options.studentTemp);
+
+  const dw = pack(gradients(loss, student.views));
+  const roles = g.constant(roleTable);
+  const norm = globalNorm(dw, roles);
+  const [m, v] = [g.parameter(stateNames.momentum, [layout.size]), g.parameter(stateNames.variance, [layout.size])];
+  const { w } = adamw(student.flat, m, v, dw, roles, norm, g.input('hyper', [10]));
+
+  const entropy = mean(crossEntropy(mul(sub(t, centre), inverseTemp), q));
+  return {
+    stats: concat([loss, entropy, norm], 0),
+    student: w,
+    teacher: ema(teacher.flat, w, g.input('momentum', [1])),
+    centre: ema(centre, batchCentre(t), g.input('centreMomentum', [1])),
+  };
+}
+
+/** The teacher's keys of the last block, [N, T, C], of `images` [N, 3, H, W] in 0..1. */
+export function keysGraph(g: Graph, { options, layout }: PretrainSetting, count: number, side: number): Record<string, Tensor> {
+  const config = vitConfigOf(options);
+  const teacher = bindNetwork(g, stateNames.teacher, layout, config);
+  return { keys: teacher.features(normalize(g.input('images', [count, 3, side, side]), config.mean, config.std)).keys };
+}

@@ -1,0 +1,105 @@
+/** The network that is trained, and its teacher: a ViT and a projection head in one flat buffer each. */
+import { adamwRoles, add, gelu, l2normalize, layernorm, linear, matmul, reshape, type Graph, type Tensor } from '../../engine/index.js';
+import { bindParameters, placed, type Layout } from '../generators/parameters.js';
+import { random, type Random } from '../random.js';
+import type { VitConfig, Weight, Weights } from '../vit/config.js';
+import { interpolatePositions } from '../vit/positions.js';
+import { vitParameters } from '../vit/untrained.js';
+import { featuresWith, type VitFeatures, type VitParameters } from '../vit/vit.js';
+import { vitConfigOf, type PretrainOptions } from './options.js';
+
+/** Weight-normalised without gains, and held still at first. */
+const LAST_LAYER = 'head.last_layer.weight_v';
+
+/** Names (those of the published checkpoints, without their prefixes) and shapes of the projection head. */
+const headParameters = ({ dim, headHidden: H, bottleneck: N, prototypes: K }: PretrainOptions): [string, number[]][] => [
+  ['head.mlp.0.weight', [H, dim]], ['head.mlp.0.bias', [H]],
+  ['head.mlp.2.weight', [H, H]], ['head.mlp.2.bias', [H]],
+  ['head.mlp.4.weight', [N, H]], ['head.mlp.4.bias', [N]],
+  [LAST_LAYER, [K, N]],
+];
+
+/** Where everything lies in the flat buffers. */
+export const networkLayout = (options: PretrainOptions): Layout =>
+  placed([...vitParameters(vitConfigOf(options)), ...headParameters(options)].map(([name, shape]) => ({ name, shape })));
+
+/** What AdamW does to each element: biases and norms do not decay, gaps are left alone. */
+export function networkRoles({ slices, size }: Layout): Float32Array {
+  const roles = new Float32Array(size).fill(adamwRoles.gap);
+  for (const { name, shape, offset } of slices) {
+    const role = name === LAST_LAYER ? adamwRoles.late : shape.length > 1 ? adamwRoles.decayed : adamwRoles.plain;
+    roles.fill(role, offset, offset + shape.reduce((n, s) => n * s, 1));
+  }
+  return roles;
+}
+
+/** Normal, drawn again beyond two deviations. */
+function truncated(next: Random): number {
+  for (;;) {
+    const value = next.normal();
+    if (Math.abs(value) <= 2) return value;
+  }
+}
+
+/**
+ * Initial weights: positions and CLS token truncated normal of deviation 0.02, biases 0, norms 1 and 0, patch embedding and last layer uniform within
+ * 1 / sqrt(inputs), all as published. Matrices are truncated normal of deviation 1 / sqrt(inputs) instead of 0.02: that was chosen for 384 inputs and more,
+ * and leaves the tokens of a narrow network so small that for hundreds of steps they say nothing about the picture.
+ */
+export function initialWeights({ slices }: Layout, seed: number): Map<string, Weight> {
+  return new Map(slices.map(({ name, shape }) => {
+    const next = random(seed, 'pretrain', name);
+    const bound = 1 / Math.sqrt(shape.slice(1).reduce((n, s) => n * s, 1));
+    const draw = /norm\d?\.weight/.test(name) ? () => 1
+      : name === 'patch_embed.proj.weight' || name === LAST_LAYER ? () => next.between(-bound, bound)
+      : shape.length === 2 ? () => bound * truncated(next)
+      : shape.length > 2 ? () => 0.02 * truncated(next)
+      : () => 0;
+    return [name, { shape, data: Float32Array.from({ length: shape.reduce((n, s) => n * s, 1) }, draw) }];
+  }));
+}
+
+/** `interpolatePositions` as a matrix [1 + rows * cols, 1 + g * g]: it is linear in the embeddings, so that they can be trained through it. */
+function positionMatrix(g: number, rows: number, cols: number): Float32Array {
+  const T = 1 + g * g;
+  const identity = Float32Array.from({ length: T * T }, (_, i) => (i % (T + 1) === 0 ? 1 : 0));
+  return interpolatePositions({ shape: [1, T, T], data: identity }, rows, cols);
+}
+
+/** A network bound to the flat parameter `name`. */
+export interface BoundNetwork {
+  readonly flat: Tensor;
+  readonly views: readonly Tensor[];
+  /** What the ViT makes of normalised images [B, 3, H, W]. */
+  readonly features: (x: Tensor) => VitFeatures;
+  /** Logits [N, K] of CLS tokens [N, C] before the final norm. */
+  readonly project: (cls: Tensor) => Tensor;
+}
+
+export function bindNetwork(g: Graph, name: string, layout: Layout, config: VitConfig): BoundNetwork {
+  const { flat, views, get } = bindParameters(g, name, layout);
+  const side = config.image / config.patch;
+  const vit: VitParameters = {
+    config,
+    get,
+    cls: (B) => add(g.constant(new Float32Array(B * config.dim), [B, 1, config.dim]), reshape(get('cls_token'), [1, config.dim])),
+    positions: (rows, cols) => {
+      const own = reshape(get('pos_embed'), [1 + side * side, config.dim]);
+      return rows === side && cols === side ? own : matmul(g.constant(positionMatrix(side, rows, cols), [1 + rows * cols, 1 + side * side]), own);
+    },
+  };
+  const layer = (x: Tensor, key: string): Tensor => linear(x, get(`${key}.weight`), get(`${key}.bias`));
+  return {
+    flat,
+    views,
+    features: (x) => featuresWith(vit, x),
+    project: (cls) => {
+      const normed = layernorm(cls, get('norm.weight'), get('norm.bias'), config.eps);
+      const low = layer(gelu(layer(gelu(layer(normed, 'head.mlp.0')), 'head.mlp.2')), 'head.mlp.4');
+      return linear(l2normalize(low), l2normalize(get(LAST_LAYER)));
+    },
+  };
+}
+
+/** The ViT's part of the weights, final norm included. */
+export const vitPart = (weights: Weights): Map<string, Weight> => new Map([...weights].filter(([name]) => !name.startsWith('head.')));
