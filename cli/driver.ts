@@ -4,8 +4,9 @@
  */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { constants, homedir } from 'node:os';
+import { constants } from 'node:os';
 import { join } from 'node:path';
+import { cacheFolder } from './cache.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -13,7 +14,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** Where set-up unpacks the driver; SPLICE_GPU_CACHE moves it. */
 export const driverFolder = (env: Environment = process.env): string =>
-  join(env['SPLICE_GPU_CACHE'] || env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'splice-gpu', 'driver');
+  join(cacheFolder(env), 'driver');
 
 /** The variables that make the unpacked driver work, or undefined when there is none or this process has them already. */
 export function privateDriver(env: Environment = process.env): Record<string, string> | undefined {

@@ -25,9 +25,13 @@ export class NoAdapterError extends Error {
 /** Ended by Ctrl-C or a termination signal, as shells count it. */
 export const EXIT_INTERRUPTED = 130;
 
-/** 0 for --help and --version, 2 when the command line is wrong, 1 for everything else. */
+/** Work that stopped because its signal said so. */
+const isAbort = (error: unknown): boolean => error instanceof Error && error.name === 'AbortError';
+
+/** 0 for --help and --version, 130 when interrupted, 2 when the command line is wrong, 1 for everything else. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (isAbort(error)) return EXIT_INTERRUPTED;
   return error instanceof UsageError ? 2 : 1;
 }
 
@@ -37,6 +41,7 @@ export function errorLine(error: unknown): string | undefined {
     if (error.exitCode === 0 || error.code === 'commander.help') return undefined;
     return `${firstLine(error.message.replace(/^error: /, ''))} (--help lists the options)`;
   }
+  if (isAbort(error)) return 'interrupted';
   const remedy = remedies.find(([type]) => error instanceof type)?.[1];
   const text = firstLine(error instanceof Error ? error.message : String(error));
   if (remedy) return `${text}; ${remedy}`;

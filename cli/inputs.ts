@@ -1,7 +1,7 @@
 /** What a transfer works on, read and checked before anything is created. */
 import { InputError, UsageError } from './errors.js';
 import { readPhoto, type Photo } from './image.js';
-import type { TransferOptions } from './transfer.js';
+import type { TransferOptions, TransferParts } from './transfer.js';
 import { loadVit, type LoadedVit } from './weights.js';
 
 export interface Inputs {
@@ -17,13 +17,13 @@ const MIN_CROP_SIDE = 33;
 const MIN_HEIGHT = Math.ceil(MIN_CROP_SIDE / 0.95);
 
 /** @throws InputError or UsageError with the file or option and the remedy */
-export async function readInputs(options: TransferOptions): Promise<Inputs> {
+export async function readInputs(options: TransferOptions, { interrupt, stderr }: Pick<TransferParts, 'interrupt' | 'stderr'>): Promise<Inputs> {
   const reading = options.size === undefined ? {} : { shorterSide: options.size };
   const structure = await readPhoto(options.structure, reading);
   checkPhoto(structure);
   const appearance = await readPhoto(options.appearance, reading);
   checkPhoto(appearance);
-  const model = await loadVit(options.model, options.vit);
+  const model = await loadVit(options.model, options.vit, { signal: interrupt, output: stderr });
   const least = 2 * model.vit.config.patch;
   if (options.splice.vitSize < least) {
     throw new UsageError(`--vit-size ${options.splice.vitSize} is below ${least}, two patches of this ViT: give ${least} or more`);

@@ -11,6 +11,7 @@ import { benchCommand } from './commands/bench.js';
 import { compareCommand } from './commands/compare.js';
 import { demoCommand } from './commands/demo.js';
 import { doctorCommand } from './commands/doctor.js';
+import { modelsCommand } from './commands/models.js';
 import { pcaCommand } from './commands/pca.js';
 import { pretrainCommand } from './commands/pretrain.js';
 import { probeCommand } from './commands/probe.js';
@@ -20,6 +21,7 @@ import { doctor } from './doctor.js';
 import { privateDriver, reexecute } from './driver.js';
 import { errorDetail, errorLine, exitCodeOf, NoAdapterError } from './errors.js';
 import { interruptSignal } from './interrupt.js';
+import { addToModels, getModels, listModels, removeModels, verifyModels } from './models.js';
 import { pretrain } from './pretrain.js';
 import { probe } from './probe.js';
 import type { ResumeOptions } from './resume.js';
@@ -82,8 +84,20 @@ async function main(argv: readonly string[]): Promise<number> {
     doctorCommand(async (options) => {
       code = await doctor(options, stdout);
     }),
+    modelsCommand({
+      list: (json) => listModels(json, { stdout, stderr }),
+      get: (options) => getModels(options, interruptSignal(), { stdout, stderr }),
+      add: (path, name) => addToModels(path, name, { stdout, stderr }),
+      verify: async (names) => {
+        code = (await verifyModels(names, { stdout, stderr })) ? 0 : 1;
+      },
+      remove: (names) => removeModels(names, { stdout, stderr }),
+    }),
   ];
-  for (const command of commands) program.addCommand(command.copyInheritedSettings(program));
+  for (const command of commands) {
+    program.addCommand(command.copyInheritedSettings(program));
+    for (const part of command.commands) part.copyInheritedSettings(command);
+  }
   await program.parseAsync(argv);
   return code;
 }

@@ -3,8 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { defaultOptions, type SpliceOptions } from '../model/options.js';
 import { recipes } from '../model/recipes.js';
-import { parseSidecar, type VitSettings } from '../model/vit/checkpoint.js';
 import { CheckpointError } from '../model/vit/errors.js';
+import { parseSidecar, type VitSettings } from '../model/vit/settings.js';
 import type { Identity } from './checkpoints.js';
 import { fileProblem, InputError, UsageError } from './errors.js';
 import type { Inputs } from './inputs.js';
@@ -65,9 +65,9 @@ export function parseConfig(config: Fields, folder: string, json: boolean, steps
 
 /** The sizes are in the weights; these are what shapes do not tell. */
 function vitSettings(value: unknown): VitSettings {
-  const { heads, patch, mean, std } = objectOf('model.config', value);
+  const { heads, patch, mean, std, activation } = objectOf('model.config', value);
   try {
-    return parseSidecar({ heads, patch, mean, std });
+    return parseSidecar({ heads, patch, mean, std, activation });
   } catch (error) {
     throw error instanceof CheckpointError ? new Error(`model.config: ${error.message}`, { cause: error }) : error;
   }

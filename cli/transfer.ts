@@ -3,7 +3,7 @@ import type { Engine } from '../engine/index.js';
 import type { openJudge } from '../model/compare/judge.js';
 import type { SpliceOptions } from '../model/options.js';
 import type { startSplice } from '../model/splice.js';
-import type { VitSettings } from '../model/vit/checkpoint.js';
+import type { VitSettings } from '../model/vit/settings.js';
 import type { AdapterSummary } from './device.js';
 import { readInputs } from './inputs.js';
 import { openOutputs, reopenOutputs } from './outputs.js';
@@ -15,7 +15,7 @@ export interface TransferOptions {
   readonly structure: string;
   readonly appearance: string;
   readonly out: string;
-  /** A known model's name or the path of a weight file. */
+  /** A known model's name, `auto`, or the path of a weight file. */
   readonly model: string;
   readonly vit: VitSettings;
   /** Shorter side both photos are brought to; as they are when absent. */
@@ -44,7 +44,7 @@ export interface TransferParts {
 
 /** Trains one pair. Answers with the exit code: 0, or 130 when interrupted. Throws before anything is created if an input is wrong. */
 export async function transfer(options: TransferOptions, parts: TransferParts): Promise<number> {
-  const inputs = await readInputs(options);
+  const inputs = await readInputs(options, parts);
   const outputs = await openOutputs(options.out, options.force);
   try {
     return await trainPair({ options, inputs, outputs }, parts);
@@ -59,7 +59,7 @@ export async function resumeTransfer(resume: ResumeOptions, parts: TransferParts
   const outputs = await reopenOutputs(resume.folder);
   try {
     const { options, config } = await readSavedRun(resume);
-    return await trainPair({ options, inputs: await readInputs(options), outputs, saved: config }, parts);
+    return await trainPair({ options, inputs: await readInputs(options, parts), outputs, saved: config }, parts);
   } finally {
     await outputs.close();
   }

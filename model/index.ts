@@ -16,9 +16,10 @@ export { parseSafetensors, serializeSafetensors, type Safetensors } from './safe
 export { openCheckpoint } from './checkpoints/read.js';
 export { looksLikeIndex, parseShardIndex } from './checkpoints/shards.js';
 export type { StoredTensor, StoredTensors } from './checkpoints/tensors.js';
-export { parseSidecar, vitFromFound, vitFromStored, vitFromWeights, type VitSettings } from './vit/checkpoint.js';
+export { vitFromFound, vitFromStored, vitFromWeights } from './vit/checkpoint.js';
 export { CheckpointError } from './vit/errors.js';
 export { findVit, type FoundVit } from './vit/names.js';
+export { parseHuggingFace, parseSidecar, type VitSettings } from './vit/settings.js';
 export { interpolatePositions } from './vit/positions.js';
 export { UNTRAINED_CONFIG, untrainedVit, vitParameters } from './vit/untrained.js';
 export * from './vit/vit.js';

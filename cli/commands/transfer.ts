@@ -4,7 +4,7 @@ import { defaultOptions, type SpliceOptions } from '../../model/options.js';
 import { real, rgb, whole } from '../numbers.js';
 import type { ResumeOptions } from '../resume.js';
 import type { TransferOptions } from '../transfer.js';
-import { DEFAULT_MODEL, knownModels } from '../weights.js';
+import { AUTO_MODEL, knownModels } from '../weights.js';
 
 interface Parsed extends SpliceOptions {
   readonly structure?: string;
@@ -43,7 +43,7 @@ export const transferCommand = (run: (options: TransferOptions) => Promise<void>
     .option('--appearance <file>', 'photo whose look is taken')
     .option('--out <dir>', 'folder for the results')
     .option('--resume <dir>', 'go on with the run in DIR, from its last checkpoint and with its options; only --steps (more of them) and --json go with it')
-    .option('--model <name|file>', `ViT: ${knownModels().join(', ')}, or a .safetensors file with DINO's or timm's names`, DEFAULT_MODEL)
+    .option('--model <name|file>', `ViT: ${knownModels().join(', ')}, what "models list" shows, or a checkpoint (safetensors or PyTorch); auto: dino_vits8 if it is here or can be fetched, else what ships`, AUTO_MODEL)
     .option('--heads <count>', "attention heads of the ViT (default: from the weights' .json, else width / 64)", whole(1))
     .option('--patch <pixels>', 'patch side the weights must have', whole(1))
     .option('--mean <rgb>', "input mean, such as 0.5 or 0.485,0.456,0.406 (default: from the .json, else ImageNet's)", rgb({ positive: false }))

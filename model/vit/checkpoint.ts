@@ -1,22 +1,10 @@
 /** From the tensors of a checkpoint to a ViT: its sizes are read off the shapes, and every tensor is checked. */
 import type { StoredTensors } from '../checkpoints/tensors.js';
-import { ACTIVATIONS, type Activation, type VitConfig, type VitModel, type Weight, type Weights } from './config.js';
+import type { VitConfig, VitModel, Weight, Weights } from './config.js';
 import { CheckpointError } from './errors.js';
 import { findVit, type FoundVit } from './names.js';
+import type { VitSettings } from './settings.js';
 import { vitParameters } from './untrained.js';
-
-type Rgb = readonly [number, number, number];
-
-/** What shapes cannot tell. Sources are merged: options over sidecar over defaults. */
-export interface VitSettings {
-  readonly heads?: number;
-  /** Must agree with the weights: it guards against a sidecar of another model. */
-  readonly patch?: number;
-  readonly mean?: Rgb;
-  readonly std?: Rgb;
-  /** Of the MLP. CLIP models trained by others than OpenAI often have GELU. */
-  readonly activation?: Activation;
-}
 
 const HEAD_SIZE = 64;
 
@@ -41,19 +29,6 @@ export function vitFromFound(name: string, found: FoundVit, settings: VitSetting
   }));
   checkFinite(found, weights);
   return { name, config, weights };
-}
-
-/** Settings from a sidecar, a JSON object such as `{ "heads": 3, "patch": 16, "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5] }`. */
-export function parseSidecar(value: unknown): VitSettings {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new CheckpointError('a JSON object is expected');
-  const { heads, patch, mean, std, activation } = value as Record<string, unknown>;
-  return {
-    ...(heads !== undefined && { heads: sizeField('heads', heads) }),
-    ...(patch !== undefined && { patch: sizeField('patch', patch) }),
-    ...(mean !== undefined && { mean: rgbField('mean', mean) }),
-    ...(std !== undefined && { std: rgbField('std', std) }),
-    ...(activation !== undefined && { activation: activationField(activation) }),
-  };
 }
 
 /** Name -> shape of what the losses need: all but the final norm, which comes behind the keys and the CLS token they use. */
@@ -110,23 +85,6 @@ function checkFinite({ sourceOf }: FoundVit, weights: Weights): void {
 
 const misshapen = ({ tensors, sourceOf }: FoundVit, key: string, expected: readonly number[]): CheckpointError =>
   new CheckpointError(`${sourceOf(key)} is ${show(tensors.get(key)!.shape)}, expected ${show(expected)}`);
-
-function sizeField(name: string, value: unknown): number {
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1) return value;
-  throw new CheckpointError(`"${name}" is ${JSON.stringify(value)}: expected a whole number above 0`);
-}
-
-function rgbField(name: 'mean' | 'std', value: unknown): Rgb {
-  const isRgb = Array.isArray(value) && value.length === 3 && value.every((v) => Number.isFinite(v) && (name === 'mean' || v > 0));
-  if (isRgb) return value as unknown as Rgb;
-  throw new CheckpointError(`"${name}" is ${JSON.stringify(value)}: expected three ${name === 'std' ? 'positive ' : ''}numbers, of red, green and blue`);
-}
-
-function activationField(value: unknown): Activation {
-  const known = ACTIVATIONS.find((name) => name === value);
-  if (known) return known;
-  throw new CheckpointError(`"activation" is ${JSON.stringify(value)}: expected ${ACTIVATIONS.join(' or ')}`);
-}
 
 const show = (shape: readonly number[]): string => `[${shape.join(', ')}]`;
 

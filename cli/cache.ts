@@ -1,0 +1,17 @@
+/** Where files live that can be fetched or made again. */
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The platform's cache folder, `splice-gpu` in it. SPLICE_GPU_CACHE, then XDG_CACHE_HOME, stand for the platform's. */
+export function cacheFolder(env: Environment = process.env, platform: string = process.platform): string {
+  const own = env['SPLICE_GPU_CACHE'] || env['XDG_CACHE_HOME'];
+  return join(own || platformCache(env, platform), 'splice-gpu');
+}
+
+function platformCache(env: Environment, platform: string): string {
+  if (platform === 'darwin') return join(homedir(), 'Library', 'Caches');
+  if (platform === 'win32') return env['LOCALAPPDATA'] || join(homedir(), 'AppData', 'Local');
+  return join(homedir(), '.cache');
+}

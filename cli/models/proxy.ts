@@ -1,0 +1,22 @@
+/** Which proxy a request goes through, by the variables that curl and others read. */
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The proxy's address for `url`, or undefined for a direct connection. Lower-case variables are stronger, NO_PROXY is strongest. */
+export function proxyFor(url: URL, env: Environment = process.env): string | undefined {
+  const of = (name: string): string | undefined => env[name.toLowerCase()] || env[name.toUpperCase()] || undefined;
+  const proxy = of(url.protocol === 'https:' ? 'https_proxy' : 'http_proxy') ?? of('all_proxy');
+  if (!proxy || isExempt(url, of('no_proxy') ?? '')) return undefined;
+  return proxy.includes('://') ? proxy : `http://${proxy}`;
+}
+
+/** `no_proxy` lists hosts, each with all below it, `host:port`, or `*` for everything. */
+function isExempt({ hostname, port, protocol }: URL, list: string): boolean {
+  const actualPort = port || (protocol === 'https:' ? '443' : '80');
+  return list.split(/[\s,]+/).filter(Boolean).some((entry) => {
+    if (entry === '*') return true;
+    const [, host, onlyPort] = /^\*?\.?(.*?)(?::(\d+))?$/.exec(entry.toLowerCase())!;
+    const isHost = hostname === host || hostname.endsWith(`.${host!}`);
+    return isHost && (onlyPort === undefined || onlyPort === actualPort);
+  });
+}

@@ -1,0 +1,103 @@
+/** One HTTP request for a part of a file: proxies, redirects and a watchdog. */
+import { Agent, fetch, ProxyAgent, type Dispatcher, type Response } from 'undici';
+import { proxyFor } from './proxy.js';
+
+/** Trying again may help: the connection was cut, or the server is busy. */
+export class TransientError extends Error {
+  override readonly name = 'TransientError';
+}
+
+export interface RequestOptions {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+  /** Longest wait for a connection and the beginning of an answer. */
+  readonly answerMs: number;
+  /** Longest silence between any two pieces of it. */
+  readonly silenceMs: number;
+}
+
+/** An answer and what keeps its connection. */
+export interface Answer {
+  readonly response: Response;
+  readonly url: string;
+  /** The body piece by piece. @throws TransientError when it stops coming */
+  readonly body: () => AsyncGenerator<Uint8Array>;
+  readonly close: () => Promise<void>;
+}
+
+const MOST_REDIRECTS = 5;
+
+/** @throws TransientError when there is no connection or no answer, the signal's reason when it is aborted, Error for a redirect that is not followed */
+export async function request(address: string, options: RequestOptions): Promise<Answer> {
+  let url = new URL(address);
+  for (let hop = 0; hop <= MOST_REDIRECTS; hop++) {
+    const answer = await requestOnce(url, options);
+    const target = answer.response.headers.get('location');
+    if (answer.response.status < 300 || answer.response.status >= 400 || !target) return answer;
+    await answer.close();
+    const next = new URL(target, url);
+    if (next.protocol !== 'https:' && next.protocol !== url.protocol) throw new Error(`${url.href} leads to ${next.protocol} on ${next.host}, which is not as safe: not followed`);
+    url = next;
+  }
+  throw new Error(`${address} leads from one address to the next, more than ${MOST_REDIRECTS} times`);
+}
+
+async function requestOnce(url: URL, { headers, signal, answerMs, silenceMs }: RequestOptions): Promise<Answer> {
+  const dispatcher = dispatcherFor(url, answerMs);
+  const watchdog = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const expect = (ms: number): void => {
+    clearTimeout(timer);
+    timer = setTimeout(() => watchdog.abort(new TransientError(`nothing came for ${ms / 1000} s`)), ms);
+  };
+  const close = async (): Promise<void> => {
+    clearTimeout(timer);
+    watchdog.abort(new TransientError('closed'));
+    await dispatcher.destroy().catch(() => undefined);
+  };
+  const failed = async (error: unknown): Promise<never> => {
+    await close();
+    signal.throwIfAborted();
+    throw error instanceof TransientError ? error : new TransientError(reasonOf(error), { cause: error });
+  };
+  expect(answerMs);
+  const both = AbortSignal.any([signal, watchdog.signal]);
+  // Not compressed on the way: lengths and positions are the file's.
+  const response = await fetch(url, { dispatcher, headers: { 'accept-encoding': 'identity', ...headers }, redirect: 'manual', signal: both }).catch(failed);
+  expect(silenceMs);
+  async function* body(): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const piece of response.body ?? []) {
+        expect(silenceMs);
+        yield piece as Uint8Array;
+      }
+    } catch (error) {
+      await failed(error);
+    }
+  }
+  return { response, url: url.href, body, close };
+}
+
+function dispatcherFor(url: URL, connectMs: number): Dispatcher {
+  const proxy = proxyFor(url);
+  // The watchdog is the only clock, except for connecting, which undici would otherwise give ten seconds.
+  const times = { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: connectMs } };
+  return proxy ? new ProxyAgent({ uri: proxy, ...times }) : new Agent(times);
+}
+
+/** `fetch failed` says nothing; its cause does. */
+function reasonOf(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  const { code, message } = cause as NodeJS.ErrnoException;
+  return reasons[code ?? ''] ?? (message || code || String(cause));
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'the host is not known here: no network?',
+  EAI_AGAIN: 'the host cannot be looked up: no network?',
+  ECONNREFUSED: 'the connection was refused',
+  ECONNRESET: 'the connection was cut',
+  UND_ERR_SOCKET: 'the connection was cut',
+  UND_ERR_CONNECT_TIMEOUT: 'no connection in time',
+  ENETUNREACH: 'the network cannot be reached',
+};
