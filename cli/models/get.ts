@@ -1,7 +1,8 @@
 /** Brings models into the cache: from the address of those who trained them, from a mirror, or from a file. */
-import { copyFile, open, readFile, rm, stat } from 'node:fs/promises';
+import { copyFile, mkdir, rm, rmdir, stat } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
 import { fileProblem, InputError, UsageError } from '../errors.js';
+import { lockFolder } from '../lock.js';
 import type { Output } from '../progress.js';
 import { download, hashFile, type DownloadOptions } from './download.js';
 import { fileOf, type KnownModel } from './known.js';
@@ -36,13 +37,20 @@ export function addressOf(model: KnownModel, mirror = process.env['SPLICE_GPU_MI
 export async function getModel(model: KnownModel, options: GetOptions, check: CheckWeights): Promise<StoredModel> {
   const present = await findStored(model.name);
   if (present) return present;
-  const folder = await openStore();
-  const part = join(folder, `${model.name}.part`);
-  return withLock(`${part}.lock`, model.name, async () => fetchInto(part, model, options, check));
+  const url = addressOf(model, options.mirror);
+  // A folder of its own, for one process at a time: two downloads into one file would spoil it.
+  const folder = join(await openStore(), `.${model.name}.fetch`);
+  await mkdir(folder, { recursive: true });
+  const unlock = await lockFolder(folder);
+  try {
+    return await fetchInto(url, join(folder, fileOf(model)), model, options, check);
+  } finally {
+    await unlock();
+    await rmdir(folder).catch(() => undefined); // not when a part waits in it
+  }
 }
 
-async function fetchInto(part: string, model: KnownModel, { mirror, trust, signal, output, patience }: GetOptions, check: CheckWeights): Promise<StoredModel> {
-  const url = addressOf(model, mirror);
+async function fetchInto(url: string, part: string, model: KnownModel, { trust, signal, output, patience }: GetOptions, check: CheckWeights): Promise<StoredModel> {
   const remembered = model.sha256 ?? (trust ? undefined : await firstSeen(model.name));
   const progress = downloadProgress(model.name, output);
   let announced = false;
@@ -83,7 +91,7 @@ export async function addModel(path: string, name: string, settings: object, che
   if (/\.json$/i.test(path)) throw new UsageError(`${path} is an index of several files: join them into one .safetensors first, or give the index to --model as it is`);
   if (await findStored(name)) throw new UsageError(`the cache has a model ${name}: choose another name, or remove it first`);
   await check(path);
-  const part = join(await openStore(), `${name}.${process.pid}.part`);
+  const part = join(await openStore(), `.${name}.${process.pid}.tmp`);
   try {
     await copyFile(path, part);
     const [{ size }, sha256] = await Promise.all([stat(part), hashFile(part)]);
@@ -93,30 +101,5 @@ export async function addModel(path: string, name: string, settings: object, che
   } catch (error) {
     await rm(part, { force: true });
     throw error instanceof InputError ? error : new InputError(`${path} ${fileProblem(error)}`, { cause: error });
-  }
-}
-
-/** Two downloads into one file would spoil it. A lock whose owner has died is taken over. */
-async function withLock<T>(path: string, name: string, work: () => Promise<T>): Promise<T> {
-  const owner = Number(await readFile(path, 'utf8').catch(() => ''));
-  if (owner && isAlive(owner)) throw new InputError(`${name} is being fetched by process ${owner}: wait for it, or end it`);
-  await rm(path, { force: true });
-  try {
-    const file = await open(path, 'wx');
-    await file.writeFile(String(process.pid));
-    await file.close();
-  } catch (error) {
-    const taken = (error as NodeJS.ErrnoException).code === 'EEXIST';
-    throw new InputError(taken ? `${name} is being fetched by another process: wait for it` : `${path} ${fileProblem(error)}`, { cause: error });
-  }
-  return work().finally(() => rm(path, { force: true }));
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

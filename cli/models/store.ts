@@ -33,7 +33,7 @@ export const modelsFolder = (): string => join(cacheFolder(), 'models');
 
 /** @throws UsageError for names that are no plain file names */
 export function checkName(name: string): string {
-  if (NAME.test(name) && !name.endsWith('.part')) return name;
+  if (NAME.test(name)) return name;
   throw new UsageError(`"${name}" cannot be a model's name: use letters, digits, dots, dashes and underscores, 64 at most`);
 }
 
@@ -45,7 +45,7 @@ const recordPath = (name: string): string => join(modelsFolder(), `${name}.json`
 /** Everything in the cache, by name. Damaged records are left out: `get` and `add` write them anew. */
 export async function storedModels(): Promise<StoredModel[]> {
   const names = await readdir(modelsFolder()).catch(() => []);
-  const records = await Promise.all(names.filter((name) => name.endsWith('.json') && !name.startsWith('.') && !name.endsWith('.part.json')).map((name) => findStored(name.slice(0, -5))));
+  const records = await Promise.all(names.filter((name) => name.endsWith('.json') && !name.startsWith('.')).map((name) => findStored(name.slice(0, -5))));
   return records.filter((record) => record !== undefined).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 

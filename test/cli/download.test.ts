@@ -26,9 +26,9 @@ interface Tried {
 }
 
 async function tryDownload(behaviour: Behaviour, change: Partial<DownloadOptions> = {}, part = join(temporaryFolder(), 'x.part')): Promise<Tried> {
-  const server = await serveFile(file, behaviour);
   const progress: number[] = [];
-  const options: DownloadOptions = { signal: new AbortController().signal, expected: right, pauseMs: 1, answerMs: 2000, silenceMs: 2000, attempts: 3, onProgress: (done) => progress.push(done), ...change };
+  const server = await serveFile(file, { ...behaviour, seen: () => progress.at(-1) ?? 0 });
+  const options: DownloadOptions = { signal: new AbortController().signal, expected: right, pauseMs: 1, answerMs: 20_000, silenceMs: 20_000, attempts: 3, onProgress: (done) => progress.push(done), ...change };
   const url = `${server.url}/vit.pth`;
   const outcome = await download(url, part, options).then((result) => ({ result }), (error: Error) => ({ error }));
   await server.close();

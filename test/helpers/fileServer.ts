@@ -5,8 +5,9 @@ import { connect, type AddressInfo, type Socket } from 'node:net';
 export interface Behaviour {
   /** Answers with this status and no file. */
   readonly status?: number;
-  /** The connection is cut after so many bytes of an answer, the first `cuts` times. */
+  /** The connection is cut after so many bytes of an answer, the first `cuts` times, and not before the other side has `seen` them: what waits in a buffer is lost. */
   readonly cutAfter?: number;
+  readonly seen?: () => number;
   readonly cuts?: number;
   /** Ranges are not understood: every answer is the whole file. */
   readonly noRange?: boolean;
@@ -55,7 +56,14 @@ export async function serveFile(file: Buffer, behaviour: Behaviour = {}): Promis
     if (behaviour.stallAfter !== undefined) return void res.write(part.subarray(0, behaviour.stallAfter));
     if (behaviour.cutAfter !== undefined && cut < (behaviour.cuts ?? Infinity)) {
       cut++;
-      return void res.write(part.subarray(0, behaviour.cutAfter), () => setTimeout(() => res.destroy(), 20));
+      res.write(part.subarray(0, behaviour.cutAfter));
+      const last = begin + behaviour.cutAfter;
+      const timer = setInterval(() => {
+        if ((behaviour.seen?.() ?? last) < Math.min(last, body.length)) return;
+        clearInterval(timer);
+        res.destroy();
+      }, 5);
+      return;
     }
     res.end(part);
   };
