@@ -57,7 +57,7 @@ const describeStored = (model: StoredModel): Pick<ListedModel, 'from' | 'state' 
 function table(models: readonly ListedModel[]): string {
   const rows = models.map(({ name, what, bytes, exact, license, from, state, trust }) =>
     [name, exact ? `${(bytes / 1e6).toFixed(1)} MB` : `~${(bytes / 1e6).toFixed(0)} MB`, state === 'cached' ? `cached (${trust})` : state, license || '-', what, from]);
-  const all = [['name', 'size', 'state', 'license', 'what', 'from'], ...rows];
+  const all = [['name', 'size', 'state', 'license', 'what', 'source'], ...rows];
   const widths = all[0]!.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
   return all.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd()).join('\n');
 }
