@@ -51,7 +51,7 @@ async function describeShipped({ name, path }: { name: string; path: string }): 
   return { name, what: 'part of splice-gpu', bytes: size, exact: true, license: 'MIT', from: 'splice-gpu', state: 'ships', path };
 }
 
-const describeStored = (model: StoredModel): Pick<ListedModel, 'from' | 'state' | 'path' | 'sha256' | 'trust'> =>
+const describeStored = (model: StoredModel): Omit<ListedModel, 'name' | 'what' | 'bytes' | 'exact' | 'license'> =>
   ({ from: model.from, state: 'cached', path: weightsPath(model), sha256: model.sha256, trust: model.trust });
 
 function table(models: readonly ListedModel[]): string {
