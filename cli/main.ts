@@ -11,6 +11,7 @@ import { benchCommand } from './commands/bench.js';
 import { compareCommand } from './commands/compare.js';
 import { demoCommand } from './commands/demo.js';
 import { doctorCommand } from './commands/doctor.js';
+import { invertCommand } from './commands/invert.js';
 import { modelsCommand } from './commands/models.js';
 import { pcaCommand } from './commands/pca.js';
 import { pretrainCommand } from './commands/pretrain.js';
@@ -77,6 +78,9 @@ async function main(argv: readonly string[]): Promise<number> {
     }),
     pcaCommand(async (options) => {
       code = await (await import('./pca.js')).pca(options, studyParts());
+    }),
+    invertCommand(async (options) => {
+      code = await (await import('./invert.js')).invert(options, studyParts());
     }),
     attentionCommand(async (options) => {
       code = await (await import('./attention.js')).attention(options, studyParts());

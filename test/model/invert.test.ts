@@ -1,0 +1,75 @@
+/** Feature inversion on a small ViT: losses fall, the same seed gives the same picture, another seed another. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { createEngine } from '../../engine/index.js';
+import type { Image } from '../../model/image.js';
+import { startInversion, type InversionOptions } from '../../model/study/invert.js';
+import { testDevice } from '../helpers/device.js';
+import { testImage } from '../helpers/golden.js';
+import { formulaVit } from '../helpers/models.js';
+
+const vit = formulaVit('probe8', 'invert', 0.5);
+const image: Image = { width: 50, height: 41, data: testImage('invert.a', 41, 50) };
+const defaults: InversionOptions = { facet: 'keys', layer: 3, painter: 'pixels', steps: 10, lr: 0.1, noise: false, tv: 0, seed: 1, vitSize: 40 };
+
+async function invert(change: Partial<InversionOptions>, restartWith?: number): Promise<{ losses: number[]; result: Image; target: Image }> {
+  const engine = createEngine(await testDevice(), { poison: true });
+  const options = { ...defaults, ...change };
+  const inversion = await startInversion(engine, vit, image, options);
+  const losses: number[] = [];
+  const run = async (): Promise<void> => {
+    while (inversion.stepsDone() < options.steps) {
+      inversion.step();
+      losses.push(await inversion.loss());
+    }
+  };
+  await run();
+  if (restartWith !== undefined) {
+    inversion.restart(restartWith);
+    losses.length = 0;
+    await run();
+  }
+  const result = await inversion.result();
+  const { target } = inversion;
+  inversion.destroy();
+  engine.destroy();
+  return { losses, result, target };
+}
+
+for (const [facet, layer] of [['keys', 3], ['queries', 1], ['values', 2], ['tokens', 0], ['self-similarity', 3], ['cls', 3], ['cls', 1]] as const) {
+  test(`pixels come nearer to ${facet} of layer ${layer}`, async () => {
+    const { losses, result, target } = await invert({ facet, layer });
+    assert.ok(losses.at(-1)! < 0.8 * losses[0]!, `${losses[0]} to ${losses.at(-1)}`);
+    assert.equal([result.width, result.height, target.width], [48, 40, 48], 'whole patches');
+    assert.ok(result.data.every((v) => v > 0 && v < 1));
+  });
+}
+
+for (const painter of ['skip', 'unet'] as const) {
+  test(`the ${painter} generator comes nearer, the same seed gives the same picture to the last bit, another seed another`, async () => {
+    const [first, again, other] = [await invert({ painter, steps: 5, lr: 0.01 }), await invert({ painter, steps: 5, lr: 0.01, seed: 5 }, 1), await invert({ painter, steps: 5, lr: 0.01, seed: 5 })];
+    assert.ok(first.losses.at(-1)! < first.losses[0]!, `${first.losses}`);
+    assert.equal(again.losses, first.losses);
+    assert.equal([...again.result.data], [...first.result.data]);
+    assert.not.equal([...other.result.data], [...first.result.data]);
+  });
+}
+
+test('added noise changes every step, not the result of what was learned without it', async () => {
+  const [still, noisy] = [await invert({ painter: 'skip', steps: 2 }), await invert({ painter: 'skip', steps: 2, noise: true })];
+  assert.is.not(noisy.losses[0], still.losses[0]);
+  assert.ok(noisy.losses.every(Number.isFinite));
+});
+
+test('total variation makes a smoother picture', async () => {
+  const roughness = ({ result: { data, width } }: { result: Image }): number =>
+    data.reduce((sum, v, i) => sum + (i % width ? (v - data[i - 1]!) ** 2 : 0), 0);
+  assert.ok(roughness(await invert({ tv: 50 })) < 0.7 * roughness(await invert({ tv: 0 })));
+});
+
+test('the published network needs a larger picture, and says so', async () => {
+  const error = await invert({ painter: 'skip6' }).then(() => undefined, (reason: Error) => reason);
+  assert.match(error!.message, /the skip network needs one side above 64 pixels/);
+});
+
+test.run();
