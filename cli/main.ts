@@ -6,7 +6,9 @@ import type { openJudge as Open } from '../model/compare/judge.js';
 import type { startPretrain as StartPretrain } from '../model/dino/pretrain.js';
 import type { startSplice as Start } from '../model/splice.js';
 import { bench } from './bench.js';
+import { applyCommand } from './commands/apply.js';
 import { attentionCommand } from './commands/attention.js';
+import { augmentCommand } from './commands/augment.js';
 import { benchCommand } from './commands/bench.js';
 import { compareCommand } from './commands/compare.js';
 import { demoCommand } from './commands/demo.js';
@@ -81,6 +83,12 @@ async function main(argv: readonly string[]): Promise<number> {
     }),
     invertCommand(async (options) => {
       code = await (await import('./invert.js')).invert(options, studyParts());
+    }),
+    applyCommand(async (options) => {
+      code = await (await import('./apply.js')).apply(options, studyParts());
+    }),
+    augmentCommand(async (options) => {
+      code = await (await import('./augment.js')).augment(options, studyParts());
     }),
     attentionCommand(async (options) => {
       code = await (await import('./attention.js')).attention(options, studyParts());

@@ -113,3 +113,20 @@ export function batchnorm(x: Tensor, w: Tensor, b: Tensor, eps = 1e-5): Tensor {
   const statistics = addNode(statisticsOp, [addNode(partialOp, [x], {})], { x: x.shape, eps });
   return addNode(batchnormOp, [x, statistics, w, b], { slope: 1 });
 }
+
+/** Without the gradient, which goes through statistics of the whole. */
+const batchnormGivenOp: Batchnorm = { name: 'batchnormGiven', shapes: batchnormOp.shapes, kernel: batchnormOp.kernel!, fuse: batchnormOp.fuse! };
+
+/**
+ * The same with statistics that come from elsewhere, of a picture of which x is a part: `[C, 2]`, mean and 1 / sqrt(var + eps) of each channel.
+ * Has no gradient.
+ * @throws ShapeError when statistics, w or b do not fit x
+ */
+export function batchnormGiven(x: Tensor, statistics: Tensor, w: Tensor, b: Tensor): Tensor {
+  expectRank('batchnorm', 'x', x.shape, 4);
+  const C = x.shape[1]!;
+  for (const [name, t, shape] of [['statistics', statistics, [C, 2]], ['w', w, [C]], ['b', b, [C]]] as const) {
+    if (!sameShape(t.shape, shape)) throw new ShapeError(`batchnorm: ${name} must be ${showShape(shape)}: ${showShape(t.shape)} for x ${showShape(x.shape)}`);
+  }
+  return addNode(batchnormGivenOp, [x, statistics, w, b], { slope: 1 });
+}

@@ -3,7 +3,7 @@ export { adam, adamHyper, type AdamSettings } from './adam.js';
 export { adamw, adamwHyper, adamwRoles, type AdamwSettings } from './adamw.js';
 export { attention } from './attention.js';
 export { attentionCls } from './attentionCls.js';
-export { batchnorm } from './batchnorm.js';
+export { batchnorm, batchnormGiven } from './batchnorm.js';
 export { add, mul, scale, sub } from './binary.js';
 export { blur } from './blur.js';
 export { colorJitter } from './colorJitter.js';

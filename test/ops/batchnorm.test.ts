@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { add, gradients, mul, scale, schedule, ShapeError, sum, type Graph, type Shape, type Tensor } from '../../engine/index.js';
-import { batchnorm } from '../../engine/ops/batchnorm.js';
+import { add, gradients, mul, scale, schedule, ShapeError, sum, Graph, type Shape, type Tensor } from '../../engine/index.js';
+import { batchnorm, batchnormGiven } from '../../engine/ops/batchnorm.js';
 import { leakyRelu } from '../../engine/ops/unary.js';
 import { checkOp, type Values } from '../helpers/check.js';
 import { testEngine } from '../helpers/device.js';
@@ -110,6 +110,23 @@ test('shapes that do not fit are named', async () => {
   throws(() => batchnorm(g.input('x', [2, 3]), w, w), /batchnorm: x must have 4 axes, got \[2, 3\]/);
   throws(() => batchnorm(g.input('x', [1, 3, 4, 4]), w, b), /batchnorm: b .*\[2\] and \[1, 3, 4, 4\]/);
   throws(() => batchnorm(g.input('x', [1, 3, 1, 1]), w, w), /batchnorm: one value per channel.*\[1, 3, 1, 1\]/);
+});
+
+test('batchnorm with given statistics, then leaky ReLU', () => checkOp({
+  inputs: { x: [1, 3, 5, 8], statistics: [3, 2], w: [3], b: [3] },
+  build: ({ x, statistics, w, b }) => leakyRelu(batchnormGiven(x!, statistics!, w!, b!), SLOPE),
+  reference: ({ x, statistics, w, b }) => x!.map((v, i) => {
+    const c = Math.floor(i / 40);
+    return leaky((v - statistics![2 * c]!) * statistics![2 * c + 1]! * w![c]! + b![c]!);
+  }),
+  gradients: [],
+}));
+
+test('batchnorm with given statistics refuses gradients and what does not fit', () => {
+  const g = new Graph();
+  const [x, s, w] = [g.input('x', [1, 3, 5, 8]), g.input('s', [3, 2]), g.input('w', [3])];
+  assert.throws(() => gradients(sum(batchnormGiven(x, s, w, w)), [x]), /batchnormGiven/);
+  assert.throws(() => batchnormGiven(x, w, w, w), /batchnorm: statistics must be \[3, 2\]: \[3\] for x \[1, 3, 5, 8\]/);
 });
 
 test.run();
