@@ -2,8 +2,8 @@
 
 const clamp = (v: number): number => (v < 0 ? 0 : v > 1 ? 1 : v);
 
-/** Luma as ITU-R 601-2 weighs it. */
-const luma = (r: number, g: number, b: number): number => 0.299 * r + 0.587 * g + 0.114 * b;
+/** Luma as torchvision weighs it. */
+const luma = (r: number, g: number, b: number): number => 0.2989 * r + 0.587 * g + 0.114 * b;
 
 /** The adjustments 0 brightness, 1 contrast, 2 saturation, 3 hue in the given order. */
 export function jitterOrder(p: Float32Array, order: readonly number[], [brightness, contrast, saturation]: readonly [number, number, number], hue: (p: Float32Array) => void): void {

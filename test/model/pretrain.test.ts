@@ -1,0 +1,112 @@
+/** A pretraining on the GPU: it learns, and a run taken up again goes on as if nothing had happened. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Bitmap } from '../../model/dino/augment.js';
+import { pretrainDefaults, type PretrainOptions } from '../../model/dino/options.js';
+import { startPretrain, type PretrainRun, type PretrainStart, type PretrainStats } from '../../model/dino/pretrain.js';
+import { vitFromWeights } from '../../model/vit/checkpoint.js';
+import { testEngine } from '../helpers/device.js';
+import { testImage } from '../helpers/golden.js';
+
+const options: PretrainOptions = {
+  ...pretrainDefaults, dim: 16, depth: 2, heads: 2, imageSize: 16, localSize: 8, locals: 2, batch: 3, epochs: 4, warmupEpochs: 1, headHidden: 24, bottleneck: 12,
+  prototypes: 32, lr: 0.05, momentum: 0.9, seed: 5,
+};
+const photos: Bitmap[] = Array.from({ length: 7 }, (_, i) => ({ width: 24, height: 20, data: Uint8Array.from(testImage(`photo${i}`, 20, 24), (v) => 255 * v) }));
+
+const start = async (begin?: PretrainStart, change: Partial<PretrainOptions> = {}): Promise<PretrainRun> =>
+  startPretrain(await testEngine(), photos, { ...options, ...change }, begin);
+
+async function steps(run: PretrainRun, until: number): Promise<PretrainStats[]> {
+  const all: PretrainStats[] = [];
+  while (run.stepsDone < until) {
+    run.step();
+    all.push(await run.stats());
+  }
+  return all;
+}
+
+test('a resumed run makes the same steps to the last bit', async () => {
+  const undisturbed = await start();
+  assert.equal([undisturbed.stepsPerEpoch, undisturbed.totalSteps], [2, 8]);
+  const expected = await steps(undisturbed, 8);
+  const weights = await undisturbed.teacher();
+  undisturbed.destroy();
+
+  const first = await start();
+  await steps(first, 3); // in the middle of an epoch
+  const state = await first.state();
+  await steps(first, 5); // what is done after the state was saved is lost
+  first.destroy();
+  const second = await start({ state });
+  assert.equal(await steps(second, 8), expected.slice(3));
+  assert.equal(await second.teacher(), weights);
+  second.destroy();
+  assert.ok(expected.every(({ loss, entropy, gradient }) => [loss, entropy, gradient].every(Number.isFinite) && entropy > 0 && gradient > 0));
+});
+
+test('another seed gives another run', async () => {
+  const losses: number[] = [];
+  for (const seed of [5, 6]) {
+    const run = await start({}, { seed });
+    losses.push((await steps(run, 1))[0]!.loss);
+    run.destroy();
+  }
+  assert.ok(losses[0] !== losses[1], String(losses));
+});
+
+test('the last layer is held still in the first epoch, then moves', async () => {
+  const run = await start();
+  const head = (flat: Float32Array): Float32Array => flat.slice(flat.length - 32 * 12); // 384 is a multiple of 64: no gap behind it
+  const initial = head((await run.state()).arrays.get('student')!);
+  await steps(run, 2);
+  const { arrays } = await run.state();
+  assert.equal(head(arrays.get('student')!), initial);
+  assert.ok(head(arrays.get('momentum')!).every((v) => v === 0));
+  assert.ok(arrays.get('momentum')!.some((v) => v !== 0));
+  await steps(run, 3);
+  assert.not.equal(head((await run.state()).arrays.get('student')!), initial);
+  run.destroy();
+});
+
+test('the student learns what the teacher says: the distance between them falls', async () => {
+  const run = await start({}, { epochs: 40, lr: 0.2 });
+  const all = await steps(run, 60);
+  const distance = (part: PretrainStats[]): number => part.reduce((sum, s) => sum + s.loss - s.entropy, 0) / part.length;
+  assert.ok(distance(all.slice(-10)) < 0.8 * distance(all.slice(0, 10)), `${distance(all.slice(0, 10))} to ${distance(all.slice(-10))}`);
+  run.destroy();
+});
+
+test('the teacher is a ViT that the rest of the project reads, and another run can begin with', async () => {
+  const run = await start();
+  await steps(run, 3);
+  const weights = await run.teacher();
+  const { config } = vitFromWeights('made', weights, { heads: 2 });
+  assert.equal([config.dim, config.depth, config.patch, config.image], [16, 2, 8, 16]);
+  assert.ok(weights.has('norm.weight') && ![...weights.keys()].some((name) => name.startsWith('head.')));
+  run.destroy();
+  const next = await start({ init: weights });
+  assert.equal(await next.teacher(), weights);
+  next.destroy();
+  const wrong = new Map([...weights, ['norm.weight', { shape: [3], data: new Float32Array(3) }]]);
+  const refused = await start({ init: wrong }).then(() => '', (e: Error) => e.message);
+  assert.match(refused, /norm\.weight must be \[16\], the file has \[3\]/);
+});
+
+test('keys of pictures larger than the crops', async () => {
+  const run = await start();
+  const { data, tokens } = await run.keys(new Float32Array(2 * 3 * 32 * 32).fill(0.5), 32);
+  assert.equal([tokens, data.length], [17, 2 * 17 * 16]);
+  assert.ok(data.every(Number.isFinite));
+  run.destroy();
+});
+
+test('too few photos, and a state of another size, are named', async () => {
+  assert.match(await start({}, { batch: 8 }).then(() => '', (e: Error) => e.message), /7 photos are fewer than the 8 of one step/);
+  const run = await start();
+  const state = await run.state();
+  run.destroy();
+  assert.match(await start({ state }, { dim: 24 }).then(() => '', (e: Error) => e.message), /the saved state does not fit: student has \d+ values, expected \d+/);
+});
+
+test.run();
