@@ -70,7 +70,7 @@ const fileProblems: Readonly<Record<string, string>> = {
 };
 
 const remedies: readonly (readonly [new (...args: never[]) => Error, string])[] = [
-  [DeviceLostError, 'start again; if it happens again, update the GPU driver'],
+  [DeviceLostError, 'if it happens again, update the GPU driver'],
   [OutOfMemoryError, 'a smaller --size or --vit-size needs less'],
   [KernelError, 'please report this with the output of DEBUG=1 and splice-gpu doctor'],
 ];

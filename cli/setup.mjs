@@ -1,5 +1,5 @@
 /**
- * Makes a bare clone ready and then runs a job: `node cli/setup.mjs demo|test|bench [arguments]`.
+ * Makes a bare clone ready and then runs a job: `node cli/setup.mjs demo|test|bench|faults [arguments]`.
  * Plain JavaScript with nothing but Node's own modules, because it runs before anything is installed. Every step is skipped
  * when it is already done, so the same command serves the first run and all later ones.
  */
@@ -27,6 +27,7 @@ process.exit(process.exitCode);
 const jobs = {
   demo: (args) => ['dist/cli/main.js', 'demo', ...args],
   bench: (args) => ['dist/cli/main.js', 'bench', ...args],
+  faults: (args) => ['dist/test/faults/main.js', ...args],
   test: (args) => ['--input-type=module', '--eval', RUN_TESTS, testPattern(args)],
 };
 

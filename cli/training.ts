@@ -1,5 +1,5 @@
 /** One pair's training from the device to the last picture: checkpoints, lost devices, and what the user hears. */
-import { DeviceLostError } from '../engine/index.js';
+import { DeviceLostError, OutOfMemoryError } from '../engine/index.js';
 import type { Judge } from '../model/compare/judge.js';
 import type { Image } from '../model/image.js';
 import type { SpliceRun } from '../model/splice.js';
@@ -60,7 +60,8 @@ export async function trainPair(job: Job, parts: TransferParts): Promise<number>
       }
       const kept = saved && (await outputs.checkpoints.newest(() => undefined, () => undefined).catch(() => undefined));
       if (kept) progress.note(`${stepsOf(kept)} are kept: ${resumeCommand(outputs.folder)} goes on from there`);
-      throw isLost ? new DeviceLostError(`${error.message}, for the ${losses + 1}th time in this run`) : error;
+      if (isLost) throw new DeviceLostError(`${error.message}, for the ${losses + 1}th time in this run`);
+      throw error instanceof OutOfMemoryError ? new OutOfMemoryError(`${memoryUse(job)}: ${error.message}`) : error;
     }
   }
 }
@@ -179,6 +180,12 @@ function announce(progress: Progress, { options, inputs, saved }: Job, { match }
   if (!saved) return;
   progress.note(from ? `going on behind ${stepsOf(from)}` : 'no checkpoint was written yet: starting from the beginning');
   if (from && JSON.stringify(saved['device']) !== JSON.stringify(adapter)) progress.note('note: this is another device than before, results can differ in the last digits');
+}
+
+/** What decides how much memory a run needs. */
+function memoryUse({ options, inputs: { structure, appearance } }: Job): string {
+  const size = ({ image }: Photo) => `${image.width} x ${image.height}`;
+  return `the GPU has too little memory for photos of ${size(structure)} and ${size(appearance)} and a ViT input of ${options.splice.vitSize}`;
 }
 
 const stepsDone = (from: Checkpoint | undefined): number => (from ? from.state.warmStepsDone + from.state.stepsDone : 0);

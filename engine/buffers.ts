@@ -137,7 +137,7 @@ export async function allocating<T>(device: GPUDevice, what: string, make: () =>
   // Popped in any case, or they would swallow later errors.
   const [invalid, exhausted] = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
   if ('thrown' in attempt) throw attempt.thrown;
-  if (exhausted) throw new OutOfMemoryError(`${what}: ${exhausted.message}: use smaller images`);
+  if (exhausted) throw new OutOfMemoryError(`${what}: ${exhausted.message}`);
   if (invalid) throw new KernelError(`${what}: ${invalid.message}`);
   return attempt.made;
 }

@@ -1,6 +1,6 @@
 /** The engine: a device someone else opened, and what all programs on it share. */
 import { allocating, createBuffers, type Buffers } from './buffers.js';
-import { DeviceLostError, KernelError, OutOfMemoryError } from './errors.js';
+import { DeviceLostError, KernelError, mib, OutOfMemoryError } from './errors.js';
 import { Graph, labelOf, type Node, type Tensor } from './graph.js';
 import type { Kernel, KernelVariant, Tuning } from './kernel.js';
 import { createPipelineCache, type PipelineCache } from './pipelines.js';
@@ -71,14 +71,21 @@ export class Engine {
           return { node, kernel, bindings, workgroups: kernel.workgroups, pipeline: await this.pipelines.get(labelOf(node), kernel, bindings) };
         }),
       );
-      return allocating(this.device, `program of ${launches.length} launches`, () => {
+      const needed = plan.plan.slots.reduce((sum, bytes) => sum + bytes, 0);
+      return this.allocate(`a program of ${launches.length} launches with ${mib(needed)} of intermediate results`, () => {
         const program = new Program(this, outputs, plan, launches);
         program.prepare();
         return program;
-      }).catch((error: unknown) => {
-        if (error instanceof OutOfMemoryError) this.buffers.dropSlots();
-        throw error;
       });
+    });
+  }
+
+  /** Does `make`, which makes buffers. @throws OutOfMemoryError with the figures when the device's memory does not suffice */
+  allocate<T>(what: string, make: () => T): Promise<T> {
+    const held = this.buffers.heldBytes();
+    return allocating(this.device, `${what}, with ${mib(held)} held before`, make).catch((error: unknown) => {
+      if (error instanceof OutOfMemoryError) this.buffers.dropSlots();
+      throw error;
     });
   }
 

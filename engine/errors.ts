@@ -15,12 +15,12 @@ export class OutOfMemoryError extends Error {
   override readonly name = 'OutOfMemoryError';
 }
 
-const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+export const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 
 /** @throws OutOfMemoryError when a single buffer of `bytes` is beyond the device's limits */
 export function checkBufferSize(device: GPUDevice, what: string, bytes: number): void {
   const limit = Math.min(device.limits.maxBufferSize, device.limits.maxStorageBufferBindingSize);
-  if (bytes > limit) throw new OutOfMemoryError(`${what} needs ${mib(bytes)}, this device binds at most ${mib(limit)}: use smaller images`);
+  if (bytes > limit) throw new OutOfMemoryError(`${what} needs ${mib(bytes)}, this device binds at most ${mib(limit)}`);
 }
 
 /** Source with line numbers, as compilers count them. */

@@ -150,7 +150,7 @@ export async function startSplice(engine: Engine, vit: VitModel, structure: Imag
   const setting: Setting = { vit, generator, layout: layoutOf(generator), structure, appearance, options };
   checkSizes(setting);
   if (from) checkState(setting, from);
-  const untrained = upload(engine, setting, from);
+  const untrained = await engine.allocate('photos, ViT and generator', () => upload(engine, setting, from));
   const programs = programCache(engine, setting);
   const resultProgram = await engine.compile(resultGraph(engine.graph(), setting));
   let { warmStepsDone: warmSteps, stepsDone, updates } = from ?? { warmStepsDone: 0, stepsDone: 0, updates: 0 };
