@@ -9,7 +9,7 @@ import type { Outputs } from './outputs.js';
 import type { PngText } from './pngText.js';
 import type { TransferOptions } from './transfer.js';
 import { version } from './version.js';
-import { knownModels } from './weights.js';
+import { AUTO_MODEL, type LoadedVit } from './weights.js';
 
 const describePhoto = ({ path, sha256, format, width, height, image }: Photo) => ({
   path: resolve(path),
@@ -18,6 +18,12 @@ const describePhoto = ({ path, sha256, format, width, height, image }: Photo) =>
   size: [width, height],
   usedSize: [image.width, image.height],
 });
+
+/** What finds the same weights again: a name, also where `auto` chose it, or the file's whole path. */
+function givenModel(model: string, { path, vit }: LoadedVit): string {
+  if (model === AUTO_MODEL) return vit.name;
+  return model === path ? resolve(path) : model;
+}
 
 /** Why and where a run was taken up again. */
 export interface Continuation {
@@ -41,7 +47,7 @@ export function describeRun(options: TransferOptions, { structure, appearance, m
     structure: describePhoto(structure),
     appearance: describePhoto(appearance),
     model: {
-      given: knownModels().includes(options.model) ? options.model : resolve(model.path),
+      given: givenModel(options.model, model),
       name: model.vit.name,
       path: resolve(model.path),
       sha256: model.sha256,
