@@ -44,7 +44,7 @@ export const benchCommand = (run: (options: BenchOptions) => Promise<void>): Com
   new Command('bench')
     .description('measure a training step, its kernels, or what the device can do at most')
     .addArgument(new Argument('[what]', 'step, kernels or roof').choices(['step', 'kernels', 'roof']).default('step'))
-    .addOption(new Option('--model <name|file>', `ViT: ${benchModels().join(', ')}, or a .safetensors file; kernels takes several`).argParser(several))
+    .addOption(new Option('--model <name|file>', `ViT: ${benchModels().join(', ')}, or a checkpoint; kernels takes several`).argParser(several))
     .addOption(new Option('--recipe <name>', 'generator and losses: splice, splice-transfer; kernels takes several').argParser(several as (v: string, p?: RecipeName[]) => RecipeName[]))
     .option('--size <pixels>', 'side of the crops', whole(40, 4096), 128)
     .option('--vit-size <pixels>', "shorter side of the ViT's input", whole(16, 2048), 224)

@@ -25,7 +25,7 @@ Example:
 export const probeCommand = (run: (options: ProbeOptions) => Promise<void>): Command =>
   new Command('probe')
     .description('measure how good the features of ViTs are')
-    .requiredOption('--model <name|file>', `ViT: ${knownModels().join(', ')}, or a .safetensors file; may be given several times`, (model: string, all: string[] | undefined) => [...(all ?? []), model])
+    .requiredOption('--model <name|file>', `ViT: ${knownModels().join(', ')}, or a checkpoint; may be given several times`, (model: string, all: string[] | undefined) => [...(all ?? []), model])
     .option('--photos <dir>', 'folder whose subfolders are classes of photos; without it only scenes are looked at')
     .option('--classes <names>', 'subfolders to use, with commas between (default: all)', (text: string) => text.split(',').filter(Boolean))
     .option('--grid <patches>', 'patches along a side of a photo, so that all models look at as many', whole(2, 64), 12)

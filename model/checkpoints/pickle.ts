@@ -23,7 +23,7 @@ export interface PickleHost {
 }
 
 /** A ViT with optimiser takes 50 000; the bound keeps hostile files from filling the memory. */
-const MAX_STEPS = 250_000;
+const MAX_STEPS = 150_000;
 const MAX_BYTES = 8_000_000;
 const MAX_LINE = 256;
 
@@ -77,7 +77,7 @@ class Machine {
     let value = 0n;
     for (let i = size - 1; i >= 0; i--) value = (value << 8n) | BigInt(this.bytes[at + i]!);
     value = BigInt.asIntN(8 * size, value);
-    return BigInt(Number(value)) === value && Number.isSafeInteger(Number(value)) ? Number(value) : value;
+    return Number.isSafeInteger(Number(value)) ? Number(value) : value;
   }
 
   text(size: number): string {

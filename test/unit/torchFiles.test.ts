@@ -75,6 +75,7 @@ test('PyTorch: damaged and hostile pickles', () => {
   rejects(torchZip(tensorCodes({ shape: [4], strides: [-1] })), /sizes or strides that are none/);
   rejects(torchZip(tensorCodes({ shape: [4, 4], strides: [4] })), /sizes or strides that are none/);
   rejects(torchZip([op.emptyList, op.persistent]), /no storage/);
+  assert.is(openCheckpoint(torchZip([`\x8a\xff${'\x7f'.repeat(255)}`])).size, 0, 'an integer of 2040 bits is none of our business');
 });
 
 test('PyTorch: objects that hold themselves, and trees that double at every level', () => {

@@ -1,0 +1,142 @@
+/**
+ * Ten thousand damaged checkpoints: `node dist/test/faults/checkpoints.js [COUNT]`. Each must be refused with an error of this project's, or be read;
+ * in two seconds, in 64 MB beyond its own size, with nothing executed. Exit code 1 when one is not.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { CheckpointFileError } from '../../model/checkpoints/errors.js';
+import { openCheckpoint } from '../../model/checkpoints/read.js';
+import { looksLikeIndex, parseShardIndex } from '../../model/checkpoints/shards.js';
+import { vitFromStored } from '../../model/vit/checkpoint.js';
+import { CheckpointError } from '../../model/vit/errors.js';
+import { op, torchZip } from '../helpers/torchFiles.js';
+import { bombs, kinds, seeds } from './checkpointFiles.js';
+
+const MOST_MS = 2000;
+const MOST_BYTES = 64e6;
+
+export interface Outcome {
+  /** `read` may be of a file that holds no ViT. */
+  readonly result: 'read' | 'refused' | 'broken';
+  readonly message: string;
+  /** Of the processor: what else the machine does is of no matter. */
+  readonly ms: number;
+}
+
+/** Reads everything in a file, as a command would. */
+export function attempt(bytes: Buffer): Outcome {
+  const began = process.cpuUsage();
+  const done = (result: Outcome['result'], message = ''): Outcome => {
+    const { user, system } = process.cpuUsage(began);
+    return { result, message, ms: (user + system) / 1000 };
+  };
+  try {
+    if (looksLikeIndex(bytes)) {
+      parseShardIndex(bytes);
+      return done('read');
+    }
+    const tensors = openCheckpoint(bytes);
+    for (const tensor of tensors.values()) tensor.read();
+    try {
+      vitFromStored('x', tensors);
+    } catch (error) {
+      if (!(error instanceof CheckpointError)) throw error;
+    }
+    return done('read');
+  } catch (error) {
+    if (!(error instanceof CheckpointFileError)) return done('broken', (error as Error).stack ?? String(error));
+    const isOneLine = error.message.length < 2000 && !/[\n\r]/.test(error.message);
+    return done(isOneLine ? 'refused' : 'broken', error.message);
+  }
+}
+
+export interface Row {
+  readonly kind: string;
+  files: number;
+  refused: number;
+  read: number;
+  slowestMs: number;
+  /** What was neither read nor refused. */
+  readonly broken: string[];
+}
+
+/** `count` files of all kinds by their shares, the same ones for the same count. */
+export function runFaults(count: number, onFile: (done: number) => void = () => undefined): Row[] {
+  let done = 0;
+  return kinds.map(({ name, share, make }) => {
+    const row: Row = { kind: name, files: 0, refused: 0, read: 0, slowestMs: 0, broken: [] };
+    for (let i = 0; i < Math.ceil((count * share) / 100); i++) {
+      const { what, bytes } = make(i);
+      const { result, message, ms } = attempt(bytes);
+      row.files++;
+      row.slowestMs = Math.max(row.slowestMs, ms);
+      if (result === 'broken') row.broken.push(`file ${i} (${what}): ${message}`);
+      else row[result]++;
+      onFile(++done);
+    }
+    return row;
+  });
+}
+
+/** A pickle that would make a file if it were executed. */
+export function leavesTrace(folder: string): boolean {
+  const trace = join(folder, 'trace');
+  for (const name of ['os.system', 'posix.system', 'subprocess.call', 'builtins.exec']) {
+    attempt(torchZip([op.global(name), op.text(`touch ${trace}`), op.tuple1, op.reduce]));
+  }
+  return existsSync(trace);
+}
+
+const peak = (): number => process.resourceUsage().maxRSS * 1024;
+
+/** In a process of its own: reads the file, and says what that took beyond what was there before. */
+function measure(path: string): void {
+  for (const seed of seeds) attempt(seed);
+  const bytes = readFileSync(path);
+  const before = peak();
+  const outcome = attempt(bytes);
+  process.stdout.write(JSON.stringify({ ...outcome, bytes: peak() - before }));
+}
+
+function measureBombs(folder: string): boolean {
+  let good = true;
+  for (const [name, make] of Object.entries(bombs)) {
+    const path = join(folder, 'bomb');
+    const file = make();
+    writeFileSync(path, file);
+    const child = spawnSync(process.execPath, [fileURLToPath(import.meta.url), '--measure', path], { encoding: 'utf8', timeout: 60_000 });
+    const { result, ms, bytes, message } = JSON.parse(child.stdout || '{"result":"broken","message":"no answer"}') as Outcome & { bytes: number };
+    good &&= result !== 'broken' && ms < MOST_MS && bytes < MOST_BYTES;
+    console.log(`${result.padEnd(8)} ${ms?.toFixed(0).padStart(5)} ms ${((bytes ?? 0) / 1e6).toFixed(1).padStart(6)} MB beyond ${(file.length / 1e6).toFixed(1)} MB: ${name}${result === 'broken' ? `: ${message}` : ''}`);
+  }
+  return good;
+}
+
+function main(count: number): boolean {
+  const folder = mkdtempSync(join(tmpdir(), 'splice-gpu-faults-'));
+  try {
+    for (const seed of seeds) attempt(seed);
+    const before = peak();
+    const rows = runFaults(count);
+    for (const { kind, files, refused, read, slowestMs, broken } of rows) {
+      console.log(`${String(files).padStart(6)} files, ${refused} refused, ${read} read, slowest ${slowestMs.toFixed(0)} ms: ${kind}`);
+      for (const line of broken.slice(0, 5)) console.log(`  BROKEN ${line}`);
+    }
+    const grown = peak() - before;
+    console.log(`${rows.reduce((sum, { files }) => sum + files, 0)} files; the whole run took ${(grown / 1e6).toFixed(0)} MB more than the first, whole files`);
+    const bombsHeld = measureBombs(folder);
+    const trace = leavesTrace(folder);
+    console.log(trace ? 'SOMETHING WAS EXECUTED' : 'nothing was executed');
+    return bombsHeld && !trace && rows.every(({ broken, slowestMs }) => broken.length === 0 && slowestMs < MOST_MS);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  if (process.argv[2] === '--measure') measure(process.argv[3]!);
+  else process.exitCode = main(Number(process.argv[2] ?? 10_000)) ? 0 : 1;
+}
