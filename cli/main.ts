@@ -9,6 +9,7 @@ import { bench } from './bench.js';
 import { applyCommand } from './commands/apply.js';
 import { attentionCommand } from './commands/attention.js';
 import { augmentCommand } from './commands/augment.js';
+import { batchCommand } from './commands/batch.js';
 import { benchCommand } from './commands/bench.js';
 import { compareCommand } from './commands/compare.js';
 import { demoCommand } from './commands/demo.js';
@@ -65,6 +66,9 @@ async function main(argv: readonly string[]): Promise<number> {
   const studyParts = () => ({ openEngine, interrupt: interruptSignal(), stdout, stderr });
   const commands = [
     transferCommand(runTransfer, runResume),
+    batchCommand(async (options) => {
+      code = await (await import('./batch.js')).batch(options, parts());
+    }),
     demoCommand(runTransfer),
     pretrainCommand(async (command) => {
       code = await pretrain(command, { openEngine, startPretrain, interrupt: interruptSignal(), stdout, stderr });

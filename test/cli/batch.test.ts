@@ -1,0 +1,172 @@
+/** Many pairs: what a CSV file or a folder means, what is gone on with, and that one bad pair spoils nothing else. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { batch, type BatchOptions, type BatchPair } from '../../cli/batch.js';
+import { parsePairs, readPairs, type Pair } from '../../cli/batch/pairs.js';
+import { reportPage, type PairResult } from '../../cli/batch/page.js';
+import { batchCommand, withOptions } from '../../cli/commands/batch.js';
+import { InputError, UsageError } from '../../cli/errors.js';
+import { serializeSafetensors } from '../../model/safetensors.js';
+import { fakeParts, type FakeBehaviour } from '../helpers/fakeRun.js';
+import { redBlue, splice, temporaryFile, temporaryFolder } from '../helpers/pictures.js';
+import { tinyWeights } from '../helpers/tinyVit.js';
+
+const COLUMNS = ['seed', 'size', 'steps', 'antialias', 'mean'];
+const csv = (text: string | Buffer) => parsePairs('/data/pairs.csv', Buffer.from(text), COLUMNS);
+const refused = (text: string | Buffer, message: RegExp) => assert.throws(() => csv(text), (error: Error) => error instanceof InputError && message.test(error.message) && !error.message.includes('\n'));
+
+test('csv: paths are relative to the file, columns are settings, empty cells count for nothing', () => {
+  const pairs = csv('structure,appearance,name,seed,size\ncow.jpg,/photos/highland cow.jpg,,3,\n"a, b.png",c.png,"second, no",,64\n'.replace('"second, no"', 'second no'));
+  assert.equal(pairs.map(({ name, structure, appearance, settings, where }) => [name, structure, appearance, settings, where]), [
+    ['cow-as-highland-cow', '/data/cow.jpg', '/photos/highland cow.jpg', { seed: '3' }, '/data/pairs.csv line 2'],
+    ['second no', '/data/a, b.png', '/data/c.png', { size: '64' }, '/data/pairs.csv line 3'],
+  ]);
+});
+
+test('csv: as spreadsheets save it: byte order mark, semicolons, CRLF, blank lines, capital letters', () => {
+  const pairs = csv('\ufeffStructure;Appearance;SEED\r\n\r\na.png;b.png;7\r\n;;\r\nc.png;d.png;\r\n');
+  assert.equal(pairs.map(({ name, settings, where }) => [name, settings, where]), [['a-as-b', { seed: '7' }, '/data/pairs.csv line 3'], ['c-as-d', {}, '/data/pairs.csv line 5']]);
+});
+
+test('csv: names of equal pairs are counted, those of files in folders are their folders', () => {
+  assert.equal(csv('structure,appearance\na.png,b.png\na.png,b.png\nA.png,b.png\ncow/structure.jpg,cow/appearance.jpg\n').map(({ name }) => name), ['a-as-b', 'a-as-b-2', 'A-as-b-3', 'cow']);
+});
+
+for (const [text, message] of [
+  ['', /has no column "structure"|has no pairs/],
+  ['structure,appearance\n', /has no pairs: give a header line/],
+  ['photo,appearance\na,b\n', /has no column "structure": its first line must name the columns/],
+  ['structure,appearance,sead\na,b,1\n', /has an unknown column "sead": known are structure, appearance, name, seed, /],
+  ['structure,appearance,seed,seed\na,b,1,2\n', /has the column "seed" twice/],
+  ['structure,appearance\na.png\n', /is no proper CSV file \(.*line 2.*\): save it again/],
+  ['structure,appearance\n"a.png,b.png\n', /is no proper CSV file \(Quote Not Closed/],
+  ['structure,appearance\n,b.png\n', /line 2 has no structure photo: fill in the column "structure"/],
+  ['structure,appearance,name\na,b,../up\n', /line 2: "\.\.\/up" is no name for a folder/],
+  ['structure,appearance,name\na,b,x\na,b,X\n', /line 3 has the name "X" of .* line 2: give each line another/],
+] as const) {
+  test(`csv: ${JSON.stringify(text)} is refused by name`, () => refused(text, message));
+}
+
+test('csv: what is not UTF-8 is refused', () => refused(Buffer.from([0x73, 0xff, 0xfe, 0x0a]), /is not UTF-8 text: save it as CSV in UTF-8/));
+
+test('folder: subfolders with one structure and one appearance photo', async () => {
+  const folder = temporaryFolder();
+  const put = (name: string) => (mkdirSync(join(folder, name, '..'), { recursive: true }), writeFileSync(join(folder, name), 'x'));
+  for (const name of ['b/structure.png', 'b/appearance.JPG', 'a/appearance.webp', 'a/Structure.jpeg', 'notes/readme.txt', 'list.txt']) put(name);
+  assert.equal((await readPairs(folder, [])).map(({ name, appearance }) => [name, appearance]), [['a', join(folder, 'a/appearance.webp')], ['b', join(folder, 'b/appearance.JPG')]]);
+  put('b/structure.jpg');
+  const error = await readPairs(folder, []).catch((reason: Error) => reason);
+  assert.match((error as Error).message, /b has more than one structure photo: put exactly one/);
+  const none = await readPairs(temporaryFolder(), []).catch((reason: Error) => reason);
+  assert.match((none as Error).message, /holds no pairs: give a folder whose subfolders/);
+});
+
+const pairOf = (settings: Pair['settings']): Pair => ({ name: 'n', structure: '/a.png', appearance: '/b.png', settings, where: 'pairs.csv line 2' });
+
+test('settings of a line are options of transfer, stronger than those for all', async () => {
+  const { options } = await withOptions(pairOf({ seed: '9', antialias: 'no', mean: '0.5' }), '/out/n', ['--seed=2', '--steps=33']);
+  assert.equal([options.splice.seed, options.splice.steps, options.splice.antialias, options.vit.mean, options.out], [9, 33, false, [0.5, 0.5, 0.5], '/out/n']);
+  for (const [settings, message] of [[{ seed: 'x' }, /pairs\.csv line 2: option '--seed <number>' argument 'x' is invalid\. Give a whole number/], [{ antialias: 'perhaps' }, /line 2: antialias is "perhaps": give yes or no/]] as const) {
+    const error = await withOptions(pairOf(settings), '/out/n').catch((reason: Error) => reason);
+    assert.instance(error, UsageError);
+    assert.match((error as Error).message, message);
+  }
+});
+
+test('the command hands options for all pairs on, and every column has its option', async () => {
+  const path = temporaryFile('pairs.csv', 'structure,appearance,lambda-identity\na.png,b.png,0.25\n');
+  let got: BatchOptions | undefined;
+  await batchCommand(async (options) => void (got = options)).parseAsync([path, '--out', '/o', '--mean', '0.1,0.2,0.3', '--no-antialias', '--lr', '0.5'], { from: 'user' });
+  const { splice: made, vit, out } = got!.pairs[0]!.options;
+  assert.equal([made.lambdaIdentity, made.lr, made.antialias, vit.mean, out], [0.25, 0.5, false, [0.1, 0.2, 0.3], '/o/a-as-b']);
+});
+
+const photos = temporaryFolder();
+writeFileSync(join(photos, 'a.png'), await redBlue(60, 40).png().toBuffer());
+writeFileSync(join(photos, 'b.png'), await redBlue(50, 50).png().toBuffer());
+writeFileSync(join(photos, 'broken.png'), 'no photo');
+const model = temporaryFile('tiny.safetensors', serializeSafetensors(tinyWeights()));
+
+async function runBatch(out: string, text: string, behaviour: FakeBehaviour = {}, interrupt?: AbortSignal) {
+  const pairs = parsePairs(join(photos, 'pairs.csv'), Buffer.from(text), COLUMNS);
+  const shared = ['--model', model, '--steps', '5', '--warm-start', '1', '--save-every', '2'];
+  const full: BatchPair[] = await Promise.all(pairs.map((pair) => withOptions(pair, join(out, pair.name), shared)));
+  const { parts, heard } = fakeParts(behaviour, interrupt);
+  const code = await batch({ source: 'pairs.csv', pairs: full, out, json: true }, parts);
+  return { code, heard, summary: JSON.parse(heard.stdout) as { done: number; failed: number; results: PairResult[] } };
+}
+
+const three = 'structure,appearance,name,seed\na.png,b.png,one,1\nbroken.png,b.png,bad,1\nb.png,a.png,two,2\n';
+
+test('batch: a pair that fails does not stop the others, and the exit code says so', async () => {
+  const out = join(temporaryFolder(), 'out');
+  const { code, summary, heard } = await runBatch(out, three);
+  assert.equal([code, summary.done, summary.failed], [1, 2, 1]);
+  assert.equal(summary.results.map(({ status, stepsDone }) => [status, stepsDone]), [['done', 5], ['failed', undefined], ['done', 5]]);
+  assert.match(summary.results[1]!.error!, /broken\.png is not a photo but text/);
+  assert.match(heard.stderr, /\[2\/3\] bad\n.*pairs\.csv line 3: .*broken\.png is not a photo/);
+  assert.equal(readdirSync(out).sort(), ['one', 'report.html', 'two'], 'nothing is left of the pair that could not begin');
+  const page = readFileSync(join(out, 'report.html'), 'utf8');
+  assert.match(page, /3 pairs: 2 done, 1 failed/);
+  assert.match(page, /<img src="one\/triptych\.png"/);
+  assert.match(page, /<dt>sharpness<\/dt><dd>0\.00500<\/dd>/);
+});
+
+test('batch: started again it makes only what is missing; with the photo mended all is done', async () => {
+  const out = join(temporaryFolder(), 'out');
+  await runBatch(out, three);
+  const mended = three.replace('broken.png', 'a.png');
+  const { code, summary, heard } = await runBatch(out, mended);
+  assert.equal([code, summary.done], [0, 3]);
+  assert.is(heard.calls.filter((call) => call === 'step').length, 6, 'the steps of one pair');
+  assert.equal(heard.stderr.match(/done already/g)!.length, 2);
+});
+
+test('batch: an interrupted pair is gone on with where it was', async () => {
+  const out = join(temporaryFolder(), 'out');
+  const controller = new AbortController();
+  let steps = 0;
+  const first = await runBatch(out, three, { onStep: () => void (++steps === 3 && controller.abort()) }, controller.signal);
+  assert.equal([first.code, first.summary.results.map(({ status }) => status)], [130, ['interrupted', 'waiting', 'waiting']]);
+  const second = await runBatch(out, three.replace('broken.png', 'a.png'));
+  assert.is(second.code, 0);
+  assert.is(second.heard.calls.filter((call) => call === 'step').length, 18 - 3);
+});
+
+test('batch: more steps go on, other settings under an old name are refused for that pair alone', async () => {
+  const out = join(temporaryFolder(), 'out');
+  const text = three.replace('broken.png', 'a.png');
+  await runBatch(out, text);
+  const { code, summary } = await runBatch(out, text.replace('a.png,b.png,one,1', 'a.png,b.png,one,5').replace(/seed\n/, 'seed\n'));
+  assert.equal([code, summary.done, summary.failed], [1, 2, 1]);
+  assert.match(summary.results[0]!.error!, /out\/one holds a run with another seed: delete that folder, or give .*pairs\.csv line 2 another name/);
+  rmSync(join(out, 'one'), { recursive: true });
+  assert.is((await runBatch(out, text.replace('one,1', 'one,5'))).code, 0);
+});
+
+test('batch: a run that goes wrong keeps its reason on the page', async () => {
+  const out = join(temporaryFolder(), 'out');
+  const { code, summary } = await runBatch(out, three, { nanFrom: 3 });
+  assert.equal([code, summary.failed], [1, 3]);
+  assert.match(readFileSync(join(out, 'report.html'), 'utf8'), /class="error">at step 3 the loss is not a finite number/);
+  assert.ok(existsSync(join(out, 'one/config.json')));
+});
+
+test('page: text is escaped, links are encoded, nothing is loaded from elsewhere', () => {
+  const page = reportPage('<b> & "c"', [{ name: `<script>alert('x')</script>`, status: 'failed', settings: { model: '"><img src=x>' }, error: '</p><script>', picture: 'a "b" #1/triptych.png' }]);
+  assert.not.match(page, /<script|<img src=x|<b>/);
+  assert.match(page, /src="a%20%22b%22%20%231\/triptych\.png"/);
+  assert.not.match(page, /https?:/);
+});
+
+test('batch through the command line: bad lines are one line and exit code 2 before anything is made', async () => {
+  const out = join(temporaryFolder(), 'out');
+  const { code, stderr, stdout } = await splice(['batch', temporaryFile('pairs.csv', 'structure,appearance,seed\na.png,b.png,1\nc.png,d.png,minus\n'), '--out', out]);
+  assert.equal([code, stdout], [2, '']);
+  assert.match(stderr, /^splice-gpu: .*pairs\.csv line 3: option '--seed <number>' argument 'minus' is invalid[^\n]*\n$/);
+  assert.not.ok(existsSync(out));
+});
+
+test.run();
