@@ -14,6 +14,7 @@ import { benchCommand } from './commands/bench.js';
 import { compareCommand } from './commands/compare.js';
 import { demoCommand } from './commands/demo.js';
 import { doctorCommand } from './commands/doctor.js';
+import { figuresCommand } from './commands/figures.js';
 import { invertCommand } from './commands/invert.js';
 import { modelsCommand } from './commands/models.js';
 import { pcaCommand } from './commands/pca.js';
@@ -93,6 +94,9 @@ async function main(argv: readonly string[]): Promise<number> {
     }),
     augmentCommand(async (options) => {
       code = await (await import('./augment.js')).augment(options, studyParts());
+    }),
+    figuresCommand(async (options) => {
+      code = await (await import('./figures.js')).figures(options, parts());
     }),
     attentionCommand(async (options) => {
       code = await (await import('./attention.js')).attention(options, studyParts());
