@@ -49,7 +49,10 @@ export async function readPhoto(path: string, { shorterSide }: ReadOptions = {})
 }
 
 /** An 8-bit RGB PNG with `text` inside; values outside 0..1 are clamped. */
-export const writeImage = (path: string, image: Image, text: PngText = {}): Promise<void> => writeFileAtomic(path, addPngText(encodePng(toPixels(image)), text));
+export const writeImage = (path: string, image: Image, text: PngText = {}): Promise<void> => writeFileAtomic(path, addPngText(encodeImage(image), text));
+
+/** The bytes of such a PNG without text. */
+export const encodeImage = (image: Image): Buffer => encodePng(toPixels(image));
 
 /** The texts inside a PNG, none for other formats. @throws InputError when the file cannot be read */
 export const readImageText = async (path: string): Promise<PngText> => readPngText(await readInput(path, MAX_BYTES));

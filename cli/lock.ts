@@ -32,7 +32,7 @@ const PAUSE_MS = 100;
 export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   const name = `.running-${randomBytes(6).toString('hex')}.json`;
   const release = () => rm(join(folder, name), { force: true });
-  const me: Holder = { pid: process.pid, ...(await thisBoot()), start: (await startOf(process.pid)) ?? '', since: new Date().toISOString() };
+  const me = await thisProcess();
   for (let attempt = 1; ; attempt++) {
     await writeFileAtomic(join(folder, name), JSON.stringify(me) + '\n');
     const other = await liveHolder(folder, name, me);
@@ -42,6 +42,18 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * (0.5 + Math.random())));
   }
 }
+
+/** Whether a process has `folder`, for those who only look: nothing is taken away. */
+export async function isHeld(folder: string): Promise<boolean> {
+  const me = await thisProcess();
+  for (const name of (await readdir(folder)).filter((file) => NAME.test(file))) {
+    const holder = parseHolder(await readFile(join(folder, name), 'utf8').catch(() => ''));
+    if (holder && (await isAlive(holder, me))) return true;
+  }
+  return false;
+}
+
+const thisProcess = async (): Promise<Holder> => ({ pid: process.pid, ...(await thisBoot()), start: (await startOf(process.pid)) ?? '', since: new Date().toISOString() });
 
 interface Other extends Holder {
   readonly path: string;

@@ -21,6 +21,7 @@ import { pcaCommand } from './commands/pca.js';
 import { pretrainCommand } from './commands/pretrain.js';
 import { probeCommand } from './commands/probe.js';
 import { transferCommand } from './commands/transfer.js';
+import { viewCommand } from './commands/view.js';
 import { openDevice, summarize } from './device.js';
 import { doctor } from './doctor.js';
 import { privateDriver, reexecute } from './driver.js';
@@ -32,6 +33,7 @@ import { probe } from './probe.js';
 import type { ResumeOptions } from './resume.js';
 import { resumeTransfer, transfer, type OpenedEngine, type TransferOptions } from './transfer.js';
 import { version } from './version.js';
+import { view } from './view.js';
 
 // Loaded when needed: doctor, --help and wrong options do without the models.
 const startSplice: typeof Start = async (...inputs) => (await import('../model/splice.js')).startSplice(...inputs);
@@ -76,6 +78,9 @@ async function main(argv: readonly string[]): Promise<number> {
     }),
     probeCommand(async (options) => {
       code = await probe(options, openEngine, stdout, stderr);
+    }),
+    viewCommand(async (options) => {
+      code = await view(options, interruptSignal(), { stdout, stderr });
     }),
     benchCommand(async (options) => {
       code = await bench(options, openEngine, stdout, stderr);

@@ -41,6 +41,17 @@ const FILES = ['config.json', 'checkpoints', 'result.png', 'triptych.png', 'gene
 /** Any of these means that a run's results would be overwritten. */
 const PRECIOUS = ['result.png', 'log.jsonl', 'config.json'] as const;
 
+const previewName = (steps: number): string => `${String(steps).padStart(5, '0')}.png`;
+
+/** The previews in a run's folder. */
+export async function previewsIn(folder: string): Promise<{ readonly steps: number; readonly path: string }[]> {
+  const names = await readdir(join(folder, 'previews')).catch(() => []);
+  return names.flatMap((name) => {
+    const steps = Number.parseInt(name, 10);
+    return name === previewName(steps) ? [{ steps, path: join(folder, 'previews', name) }] : [];
+  });
+}
+
 /** For a new run. @throws UsageError when the folder holds an earlier one and `force` is off, InputError when it cannot be written to or is in use */
 export async function openOutputs(folder: string, force: boolean): Promise<Outputs> {
   const outputs = await reopenOutputs(folder);
@@ -59,7 +70,6 @@ export async function reopenOutputs(folder: string): Promise<Outputs> {
     throw error;
   });
   const log = runLog(at('log.jsonl'), at('timings.jsonl'));
-  const previewPath = (steps: number) => at(`previews/${String(steps).padStart(5, '0')}.png`);
   return {
     folder,
     resultPath: at('result.png'),
@@ -83,7 +93,7 @@ export async function reopenOutputs(folder: string): Promise<Outputs> {
       await undo();
     },
     config: (value) => writeJson(at('config.json'), value),
-    preview: (steps, image) => writeImage(previewPath(steps), image),
+    preview: (steps, image) => writeImage(at(`previews/${previewName(steps)}`), image),
     result: (image, text) => writeImage(at('result.png'), image, text),
     report: (value) => writeJson(at('report.json'), value),
     triptych: (image) => writeImage(at('triptych.png'), image),

@@ -1,5 +1,6 @@
 /** Progress on stderr: one line redrawn on a terminal, a plain line now and then elsewhere. */
 import type { Losses } from '../model/options.js';
+import { rateMeter } from './rate.js';
 
 export interface Progress {
   /** `done` of all steps, warm start counted in. */
@@ -28,27 +29,24 @@ export interface ProgressState {
 
 const REDRAW_MS = 100;
 const PLAIN_MS = 15_000;
-/** The rate is that of the last so many milliseconds: compiling at the start must not count for long. */
-const RATE_MS = 20_000;
 /** In characters. */
 const SHORTEST_BAR = 5;
 const LONGEST_BAR = 30;
 
 export function createProgress(total: number, output: Output = process.stderr, now: () => number = () => performance.now()): Progress {
   const terminal = output.isTTY === true;
-  const marks: { time: number; done: number }[] = [];
+  const rate = rateMeter(now);
   let written = -Infinity;
   let latest: Losses | undefined;
 
   const update = (done: number, phase: string, losses?: Losses): void => {
     const time = now();
     latest = losses ?? latest;
-    marks.push({ time, done });
-    while (marks.length > 2 && time - marks[1]!.time > RATE_MS) marks.shift();
+    const stepsPerSecond = rate.mark(done);
     const isDue = time - written >= (terminal ? REDRAW_MS : PLAIN_MS) || done === total;
     if (!isDue) return;
     written = time;
-    const state: ProgressState = { done, total, phase, ...(latest && { losses: latest }), ...rateOf(marks) };
+    const state: ProgressState = { done, total, phase, ...(latest && { losses: latest }), ...(stepsPerSecond && { stepsPerSecond }) };
     output.write(terminal ? `\r${barLine(state, output.columns ?? 80)}\x1b[K` : `${plainLine(state)}\n`);
   };
   const note = (text: string): void => {
@@ -86,12 +84,6 @@ export function clockTime(seconds: number): string {
   const pair = (n: number) => String(n).padStart(2, '0');
   const minutes = Math.floor(whole / 60);
   return minutes < 60 ? `${minutes}:${pair(whole % 60)}` : `${Math.floor(minutes / 60)}:${pair(minutes % 60)}:${pair(whole % 60)}`;
-}
-
-function rateOf(marks: readonly { time: number; done: number }[]): { stepsPerSecond?: number } {
-  const [first, last] = [marks[0]!, marks.at(-1)!];
-  const seconds = (last.time - first.time) / 1000;
-  return seconds > 0 && last.done > first.done ? { stepsPerSecond: (last.done - first.done) / seconds } : {};
 }
 
 /** Three significant digits. */

@@ -16,6 +16,8 @@ export interface ResumeOptions {
   /** Steps in all; as many as before when absent. */
   readonly steps?: number;
   readonly json: boolean;
+  /** As `TransferOptions.watch`. */
+  readonly watch?: number;
 }
 
 export interface SavedRun {
@@ -135,4 +137,7 @@ function wholeOf(name: string, value: unknown): number {
 const show = (value: unknown): string => (value === undefined ? 'missing' : JSON.stringify(value).slice(0, 60));
 
 /** The command line that takes up the run in a folder. */
-export const resumeCommand = (folder: string): string => `splice-gpu transfer --resume ${/^[\w./-]+$/.test(folder) ? folder : JSON.stringify(folder)}`;
+export const resumeCommand = (folder: string): string => `splice-gpu transfer --resume ${inShell(folder)}`;
+
+/** A path as one types it. */
+export const inShell = (path: string): string => (/^[\w./-]+$/.test(path) ? path : JSON.stringify(path));

@@ -14,10 +14,12 @@ export interface LoopPlan {
 export interface LoopHooks {
   /** Every 10 steps and after the last; `ms` are the mean milliseconds per step since the entry before. */
   onLosses(entry: LogEntry, ms: number): Promise<void>;
-  /** Every `saveEvery` steps but the last; all losses so far were finite. In the warm start too. */
-  onSave(phase: StepInfo['phase']): Promise<void>;
+  /** Every `saveEvery` steps but the last, and when `asked` for; all losses so far were finite. In the warm start too. */
+  onSave(phase: StepInfo['phase'], asked: boolean): Promise<void>;
   /** After every step; `done` counts the warm start in. */
   onStep(done: number, phase: string): void;
+  /** Between two steps, for as long as it takes; `save` does what is due every `saveEvery` steps. Answers with the milliseconds that are not training. */
+  between(save: () => Promise<void>): Promise<number>;
 }
 
 /** On a device slower than this no step is submitted ahead: it would gain nothing, and delay Ctrl-C by up to ten steps. */
@@ -39,16 +41,16 @@ export async function trainLoop(run: SpliceRun, plan: LoopPlan, hooks: LoopHooks
       reader.start();
     }
     const { phase, step } = await pace.step();
-    const isSave = (step + 1) % plan.saveEvery === 0 && done < total;
-    if (phase === 'warm-start') {
-      if (done % LOG_EVERY === 0 || done === plan.warmStart) await run.sync();
-      if (isSave) checkTotal(step, await run.losses());
-    } else {
-      if (step % LOG_EVERY === 0) await reader.read(step);
-      if (isSave) await reader.check(step);
-    }
-    if (isSave) await hooks.onSave(phase);
+    const save = async (asked: boolean): Promise<void> => {
+      if (phase === 'warm-start') checkTotal(step, await run.losses());
+      else await reader.check(step);
+      await hooks.onSave(phase, asked);
+    };
+    if (phase === 'train' && step % LOG_EVERY === 0) await reader.read(step);
+    if (phase === 'warm-start' && (done % LOG_EVERY === 0 || done === plan.warmStart)) await run.sync();
+    if ((step + 1) % plan.saveEvery === 0 && done < total) await save(false);
     hooks.onStep(done, phase === 'warm-start' ? 'warm start' : 'training');
+    if (done < total) reader.skip(await hooks.between(() => save(true)));
   }
   await reader.finish(run.stepsDone - 1);
   await run.sync();
@@ -107,7 +109,11 @@ function lossReader(run: SpliceRun, { onLosses }: LoopHooks, logged: number) {
   const start = () => {
     previous = { step: -1, time: performance.now() };
   };
-  return { start, read, check, finish };
+  /** Leaves so many milliseconds out of what the steps took. */
+  const skip = (ms: number) => {
+    previous = { ...previous, time: previous.time + ms };
+  };
+  return { start, read, check, finish, skip };
 }
 
 function checkFinite(step: number, { structure, appearance, identity, total }: Losses): void {

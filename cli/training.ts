@@ -5,7 +5,7 @@ import type { Image } from '../model/image.js';
 import type { SpliceRun } from '../model/splice.js';
 import type { Checkpoint, Identity } from './checkpoints.js';
 import type { AdapterSummary } from './device.js';
-import { EXIT_INTERRUPTED, NonFiniteError } from './errors.js';
+import { errorLine, EXIT_INTERRUPTED, NonFiniteError } from './errors.js';
 import type { Photo } from './image.js';
 import type { Inputs } from './inputs.js';
 import type { LogEntry } from './lossCurve.js';
@@ -17,6 +17,7 @@ import { checkIdentity, checkSteps, identityOf, resumeCommand } from './resume.j
 import { trainLoop } from './trainLoop.js';
 import type { OpenedEngine, TransferOptions, TransferParts } from './transfer.js';
 import { triptych } from './triptych.js';
+import { watchPair, type PairWatch } from './watchPair.js';
 import { DEFAULT_MODEL } from './weights.js';
 
 export interface Job {
@@ -27,16 +28,23 @@ export interface Job {
   readonly saved?: Readonly<Record<string, unknown>>;
 }
 
+/** A job, and where it is told how it goes. */
+interface Attended extends Job {
+  readonly progress: Progress;
+  readonly watch: PairWatch;
+}
+
 /** One stretch of training on one device. */
-interface Session extends Job {
+interface Session extends Attended {
   readonly identity: Identity;
   readonly from: Checkpoint | undefined;
   readonly run: SpliceRun;
   readonly judge: Judge;
   readonly record: RunRecord;
   readonly log: LogEntry[];
-  readonly progress: Progress;
   readonly began: number;
+  /** What the page's idle time was then. */
+  readonly idleBefore: number;
 }
 
 /** A device that is lost more often will be lost again. */
@@ -44,18 +52,34 @@ const MOST_REOPENINGS = 3;
 
 /** Trains to the end or to an interrupt; a lost device is opened again. Answers with the exit code. */
 export async function trainPair(job: Job, parts: TransferParts): Promise<number> {
-  const { options, outputs } = job;
+  const { options, inputs } = job;
   const progress = createProgress(options.splice.warmStart + options.splice.steps, parts.stderr);
+  const watch = await watchPair(options, inputs, parts.interrupt);
+  if (watch.url) progress.note(`watch it at ${watch.url}`);
+  try {
+    return await onDevices({ ...job, progress, watch }, parts);
+  } catch (error) {
+    await watch.end('failed', { note: errorLine(error) ?? String(error) });
+    throw error;
+  } finally {
+    await watch.close();
+  }
+}
+
+async function onDevices(job: Attended, parts: TransferParts): Promise<number> {
+  const { outputs, progress, watch } = job;
   let saved = job.saved;
   for (let losses = 0; ; losses++) {
     try {
       const onBegun = (record: RunRecord) => (saved = record);
-      return await onOneDevice({ ...job, ...(saved && { saved }) }, progress, losses, onBegun, parts);
+      return await onOneDevice({ ...job, ...(saved && { saved }) }, losses, onBegun, parts);
     } catch (error) {
       progress.finish();
       const isLost = error instanceof DeviceLostError;
       if (isLost && losses < MOST_REOPENINGS) {
-        progress.note(`${error.message}: opening it again, ${losses + 1} of at most ${MOST_REOPENINGS} times`);
+        const trouble = `${error.message}: opening it again, ${losses + 1} of at most ${MOST_REOPENINGS} times`;
+        progress.note(trouble);
+        watch.trouble(trouble);
         continue;
       }
       const kept = saved && (await outputs.checkpoints.newest(() => undefined, () => undefined).catch(() => undefined));
@@ -66,8 +90,8 @@ export async function trainPair(job: Job, parts: TransferParts): Promise<number>
   }
 }
 
-async function onOneDevice(job: Job, progress: Progress, losses: number, onBegun: (record: RunRecord) => void, parts: TransferParts): Promise<number> {
-  const { options, inputs, outputs, saved } = job;
+async function onOneDevice(job: Attended, losses: number, onBegun: (record: RunRecord) => void, parts: TransferParts): Promise<number> {
+  const { options, inputs, outputs, saved, progress } = job;
   const identity = identityOf(options, inputs);
   const from = saved && (await findCheckpoint(job, identity, progress));
   let opened: OpenedEngine | undefined;
@@ -85,7 +109,8 @@ async function onOneDevice(job: Job, progress: Progress, losses: number, onBegun
     announce(progress, job, judge, opened.adapter, from, losses);
     await outputs.config({ ...record, status: 'running' });
     onBegun(record);
-    return await train({ ...job, identity, from, run, judge, record, log, progress, began: Date.now() }, parts);
+    await job.watch.begin(record, stepsDone(from), log);
+    return await train({ ...job, identity, from, run, judge, record, log, began: Date.now(), idleBefore: job.watch.idle() }, parts);
   } finally {
     run?.destroy();
     opened?.close();
@@ -103,17 +128,17 @@ async function findCheckpoint({ options, inputs, outputs }: Job, identity: Ident
   return from;
 }
 
-async function train(session: Session, { interrupt, stdout }: TransferParts): Promise<number> {
-  const { options, outputs, run, record, log, progress } = session;
+async function train(session: Session, { stdout }: TransferParts): Promise<number> {
+  const { options, outputs, run, record, log, progress, watch } = session;
   const keeper = createKeeper(session);
   try {
     const plan = { warmStart: options.splice.warmStart, steps: options.splice.steps, saveEvery: options.saveEvery };
-    const hooks = { ...keeper.hooks, onStep: (done: number, phase: string) => progress.update(done, phase, log.at(-1)) };
-    const status = await trainLoop(run, plan, hooks, interrupt, log.at(-1)?.step);
+    const status = await trainLoop(run, plan, keeper.hooks, watch.signal, log.at(-1)?.step);
     await keeper.saveFinal();
     const summary = summarize(status, record, log, outputs, { stepsDone: run.stepsDone, seconds: secondsOf(session) });
     await outputs.config({ ...record, status, stepsDone: run.stepsDone, seconds: summary.seconds });
     progress.finish();
+    await watch.end(status, { seconds: summary.seconds });
     const goOn = status === 'interrupted' ? `; ${resumeCommand(outputs.folder)} goes on` : '';
     stdout.write(options.json ? `${JSON.stringify(summary)}\n` : `${sentence(summary)}${goOn}\n`);
     return status === 'finished' ? 0 : EXIT_INTERRUPTED;
@@ -126,21 +151,22 @@ async function train(session: Session, { interrupt, stdout }: TransferParts): Pr
 
 /** Writes log lines, pictures and checkpoints as they come, and only pictures without NaN. */
 function createKeeper(session: Session) {
-  const { options, inputs, outputs, run, judge, record, log, from } = session;
+  const { options, inputs, outputs, run, judge, record, log, from, progress, watch } = session;
   let savedAt = from?.state.stepsDone || undefined;
   /** Behind everything else of its step: whoever goes on from it does not make that again. */
   const checkpoint = async (): Promise<void> => {
     const state = await run.state();
     await outputs.checkpoints.write({ state, identity: session.identity, logBytes: await outputs.log.keep(), seconds: secondsOf(session) });
   };
-  const pictures = async (): Promise<Image> => {
+  const pictures = async (asked = false): Promise<Image> => {
     const steps = run.stepsDone;
     const picture = await run.result();
     if (!picture.data.every(Number.isFinite)) throw new NonFiniteError(`after ${steps} steps the picture holds values that are not finite`);
-    if (steps > 0 && steps % options.saveEvery === 0) await outputs.preview(steps, picture);
+    if (steps > 0 && (asked || steps % options.saveEvery === 0)) await outputs.preview(steps, picture);
     await outputs.result(picture, resultText(record, steps));
     await outputs.generator(await run.weights(), generatorMetadata(options, inputs, steps));
     await outputs.curve(log, curveTitle(options));
+    await watch.saved(steps, picture);
     savedAt = steps;
     return picture;
   };
@@ -149,11 +175,17 @@ function createKeeper(session: Session) {
       onLosses: async (entry: LogEntry, ms: number) => {
         log.push(entry);
         await outputs.log.append(entry, ms);
+        watch.losses(entry);
       },
-      onSave: async (phase: string) => {
-        if (phase === 'train') await pictures();
+      onSave: async (phase: string, asked: boolean) => {
+        if (phase === 'train') await pictures(asked);
         await checkpoint();
       },
+      onStep: (done: number, phase: string) => {
+        progress.update(done, phase, log.at(-1));
+        watch.step(done, phase);
+      },
+      between: (save: () => Promise<void>) => watch.between(save, async () => ({ picture: await run.result(), step: run.stepsDone })),
     },
     saveFinal: async () => {
       const [picture, structure, appearance] = [await pictures(), inputs.structure.image, inputs.appearance.image];
@@ -192,5 +224,5 @@ const stepsDone = (from: Checkpoint | undefined): number => (from ? from.state.w
 
 const stepsOf = ({ state }: Checkpoint): string => (state.stepsDone > 0 ? `${state.stepsDone} steps` : `${state.warmStepsDone} steps of the warm start`);
 
-/** Training time, that before an interruption counted in. */
-const secondsOf = ({ from, began }: Session): number => (from?.seconds ?? 0) + (Date.now() - began) / 1000;
+/** Training time: that before an interruption counted in, pauses left out. */
+const secondsOf = ({ from, began, idleBefore, watch }: Session): number => (from?.seconds ?? 0) + (Date.now() - began) / 1000 - (watch.idle() - idleBefore);

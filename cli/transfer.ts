@@ -23,6 +23,8 @@ export interface TransferOptions {
   readonly saveEvery: number;
   readonly json: boolean;
   readonly force: boolean;
+  /** Port of the page that shows the run, 0 for any free one; no page when absent. */
+  readonly watch?: number;
   readonly splice: SpliceOptions;
 }
 
@@ -59,7 +61,8 @@ export async function resumeTransfer(resume: ResumeOptions, parts: TransferParts
   const outputs = await reopenOutputs(resume.folder);
   try {
     const { options, config } = await readSavedRun(resume);
-    return await trainPair({ options, inputs: await readInputs(options, parts), outputs, saved: config }, parts);
+    const inputs = await readInputs(options, parts);
+    return await trainPair({ options: { ...options, ...(resume.watch !== undefined && { watch: resume.watch }) }, inputs, outputs, saved: config }, parts);
   } finally {
     await outputs.close();
   }

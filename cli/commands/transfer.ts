@@ -5,6 +5,7 @@ import { real, rgb, whole } from '../numbers.js';
 import type { ResumeOptions } from '../resume.js';
 import type { TransferOptions } from '../transfer.js';
 import { AUTO_MODEL, knownModels } from '../weights.js';
+import { MAX_PORT } from './view.js';
 
 interface Parsed extends SpliceOptions {
   readonly structure?: string;
@@ -19,6 +20,7 @@ interface Parsed extends SpliceOptions {
   readonly size?: number;
   readonly saveEvery: number;
   readonly force?: boolean;
+  readonly watch?: number | true;
   readonly json?: boolean;
 }
 
@@ -34,7 +36,7 @@ Example:
   $ splice-gpu transfer --resume out/cow --steps 4000`;
 
 /** What goes with --resume; all else is in the run's config.json. */
-const WITH_RESUME = ['resume', 'steps', 'json'];
+const WITH_RESUME = ['resume', 'steps', 'watch', 'json'];
 
 export const transferCommand = (run: (options: TransferOptions) => Promise<void>, resume: (options: ResumeOptions) => Promise<void>): Command =>
   new Command('transfer')
@@ -42,7 +44,7 @@ export const transferCommand = (run: (options: TransferOptions) => Promise<void>
     .option('--structure <file>', 'photo whose layout is kept (PNG, JPEG, WebP or AVIF)')
     .option('--appearance <file>', 'photo whose look is taken')
     .option('--out <dir>', 'folder for the results')
-    .option('--resume <dir>', 'go on with the run in DIR, from its last checkpoint and with its options; only --steps (more of them) and --json go with it')
+    .option('--resume <dir>', 'go on with the run in DIR, from its last checkpoint and with its options; only --steps (more of them), --watch and --json go with it')
     .option('--model <name|file>', `ViT: ${knownModels().join(', ')}, what "models list" shows, or a checkpoint (safetensors or PyTorch); auto: dino_vits8 if it is here or can be fetched, else what ships`, AUTO_MODEL)
     .option('--heads <count>', "attention heads of the ViT (default: from the weights' .json, else width / 64)", whole(1))
     .option('--patch <pixels>', 'patch side the weights must have', whole(1))
@@ -61,19 +63,23 @@ export const transferCommand = (run: (options: TransferOptions) => Promise<void>
     .option('--vit-size <pixels>', "shorter side of the ViT's input; smaller is faster and coarser", whole(1, MAX_SIDE), defaultOptions.vitSize)
     .option('--save-every <steps>', 'steps between saved pictures and checkpoints', whole(1), 250)
     .option('--force', 'replace an earlier run in DIR')
+    .option('--watch [port]', 'show the run on a page of this machine, 127.0.0.1, where it can be paused, saved and stopped', whole(1, MAX_PORT))
     .option('--json', 'print the summary as one JSON object on stdout')
     .addHelpText('after', EXAMPLE)
     .action((parsed: Parsed, command: Command) => (parsed.resume === undefined ? run(toOptions(parsed, command)) : resume(toResume(parsed, parsed.resume, command))));
 
-function toResume({ steps, json = false }: Parsed, folder: string, command: Command): ResumeOptions {
+function toResume({ steps, watch, json = false }: Parsed, folder: string, command: Command): ResumeOptions {
   const given = command.options.filter((option) => command.getOptionValueSource(option.attributeName()) === 'cli');
   const extra = given.find((option) => !WITH_RESUME.includes(option.attributeName()));
   if (extra) command.error(`error: ${extra.long} cannot go with --resume, which takes it from ${folder}: leave it out`);
-  return { folder, json, ...(given.some((option) => option.attributeName() === 'steps') && { steps }) };
+  return { folder, json, ...portOf(watch), ...(given.some((option) => option.attributeName() === 'steps') && { steps }) };
 }
 
+/** Any free port when none is given. */
+const portOf = (watch: number | true | undefined): { watch?: number } => (watch === undefined ? {} : { watch: watch === true ? 0 : watch });
+
 function toOptions(parsed: Parsed, command: Command): TransferOptions {
-  const { structure = '', appearance = '', out = '', model, heads, patch, mean, std, size, saveEvery, force, json, resume: _, ...splice } = parsed;
+  const { structure = '', appearance = '', out = '', model, heads, patch, mean, std, size, saveEvery, force, watch, json, resume: _, ...splice } = parsed;
   for (const [value, flags] of [[structure, '--structure <file>'], [appearance, '--appearance <file>'], [out, '--out <dir>']]) {
     if (!value) command.error(`error: required option '${flags}' not specified`);
   }
@@ -86,6 +92,7 @@ function toOptions(parsed: Parsed, command: Command): TransferOptions {
     ...(size && { size }),
     saveEvery,
     force: force ?? false,
+    ...portOf(watch),
     json: json ?? false,
     splice,
   };

@@ -24,7 +24,8 @@ const rules: { readonly folder: string; readonly may: RegExp }[] = [
   { folder: 'engine/ops', may: /^(engine\/(ops\/|graph\.js|kernel\.js|shape\.js)|shaders\/)/ },
   { folder: 'engine', may: /^(engine|shaders)\// },
   { folder: 'model', may: /^(model\/|engine\/index\.js)/ },
-  { folder: 'cli', may: /^(cli|model)\/|^engine\/index\.js|^(node:|webgpu$|pngjs$|sharp$|commander$|undici$|csv-parse\/sync$)/ },
+  { folder: 'cli', may: /^(cli|model)\/|^engine\/index\.js|^(node:|webgpu$|pngjs$|sharp$|commander$|undici$|csv-parse\/sync$|uplot$)/ },
+  { folder: 'cli/watch/page', may: /^cli\/watch\/(page\/|snapshot\.js$)|^uplot$/ },
 ];
 
 for (const { folder, may } of rules) {

@@ -1,0 +1,153 @@
+/** Follows a run by what it leaves in its folder: for runs that have ended, and for those of another process. */
+import { readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { fileProblem, InputError } from '../errors.js';
+import { encodeImage, readPhoto } from '../image.js';
+import { previewsIn } from '../outputs.js';
+import { rateMeter } from '../rate.js';
+import { aboutRun, fieldOf, numberOf, textOf, totalSteps, type Config } from './describe.js';
+import { createFeed, type Feed, type FeedWriter, type ReadPng } from './feed.js';
+import { logTail } from './logTail.js';
+import { isOver, type RunState, type RunStatus } from './snapshot.js';
+
+export interface FolderFeed extends Feed {
+  /** Looks for news once. */
+  refresh(): Promise<void>;
+}
+
+const STATUSES: readonly string[] = ['running', 'finished', 'interrupted', 'failed'] satisfies RunStatus[];
+
+/**
+ * @param isHeld whether a process has the folder; a run that says it is going on without one is gone
+ * @throws InputError when the folder holds no run
+ */
+export async function openRunFolder(folder: string, isHeld: (folder: string) => Promise<boolean>): Promise<FolderFeed> {
+  let config = await readConfig(folder);
+  const tail = logTail(join(folder, 'log.jsonl'));
+  const rate = rateMeter();
+  const feed = createFeed(aboutRun(config, folder, tail.terms), stateOf(config, 0));
+  const result = pictureWatch(feed, 'result', 'Result', join(folder, 'result.png'));
+  let seen = '';
+
+  const readLog = async (): Promise<void> => {
+    const { rewound, rows } = await tail.read();
+    if (rewound) feed.rewind();
+    feed.losses(rows);
+  };
+  const refresh = async (): Promise<void> => {
+    config = await readConfig(folder).catch(() => config); // between two runs there is none for a moment
+    await readLog();
+    const key = JSON.stringify([config, tail.terms]);
+    if (key !== seen) {
+      if (seen !== '' && fieldOf(JSON.parse(seen)[0] as Config, 'started') !== config['started']) rate.reset();
+      feed.about(aboutRun(config, folder, tail.terms));
+      await showInputs(feed, config, folder);
+    }
+    seen = key;
+    await showPreviews(feed, folder);
+    const last = feed.snapshot().losses.at(-1)?.[0];
+    const next = stateOf(config, last === undefined ? 0 : last + 1);
+    const state = next.status === 'running' && !(await isHeld(folder)) ? gone(next) : withRate(next, rate.mark(next.done));
+    await result(textOf(config, 'status') === 'running' ? undefined : numberOf(config, 'stepsDone'));
+    if (JSON.stringify(state) !== JSON.stringify(feed.snapshot().state)) feed.state(state);
+  };
+  await refresh();
+  return { ...feed, get listeners() { return feed.listeners; }, refresh };
+}
+
+async function readConfig(folder: string): Promise<Config> {
+  const path = join(folder, 'config.json');
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') throw new InputError(`${folder} holds no run to look at (there is no ${path}): give the --out folder of a run`);
+    throw new InputError(`${path} ${fileProblem(error)}`, { cause: error });
+  });
+  try {
+    const config: unknown = JSON.parse(text);
+    if (typeof config === 'object' && config !== null && !Array.isArray(config)) return config as Config;
+  } catch {
+    // told below
+  }
+  throw new InputError(`${path} does not describe a run: give the --out folder of a run`);
+}
+
+/** @param logged training steps that the log knows of; a running one's config does not say how far it is */
+function stateOf(config: Config, logged: number): RunState {
+  const total = Math.max(1, totalSteps(config));
+  const named = textOf(config, 'status') ?? '';
+  const status = (STATUSES.includes(named) ? named : 'running') as RunStatus;
+  const warmStart = numberOf(config, 'options', 'warmStart') ?? 0;
+  const trained = isOver(status) ? (numberOf(config, 'stepsDone') ?? logged) : logged;
+  const done = trained > 0 || status === 'finished' ? Math.min(total, warmStart + trained) : 0;
+  const seconds = isOver(status) ? numberOf(config, 'seconds') : undefined;
+  return {
+    status,
+    phase: trained > 0 ? 'training' : 'warm start',
+    done,
+    total,
+    ...(seconds && { secondsTaken: seconds, stepsPerSecond: done / seconds }),
+    ...(status === 'failed' && { note: textOf(config, 'error') }),
+  };
+}
+
+const gone = (state: RunState): RunState => ({ ...state, status: 'gone', note: 'It ended without a word; what it had saved is here.' });
+
+const withRate = (state: RunState, stepsPerSecond: number | undefined): RunState =>
+  isOver(state.status) || !stepsPerSecond ? state : { ...state, stepsPerSecond, secondsLeft: (state.total - state.done) / stepsPerSecond };
+
+/** Shows a file anew whenever it changed. */
+function pictureWatch(feed: FeedWriter, name: string, label: string, path: string): (step: number | undefined) => Promise<void> {
+  let shown = '';
+  return async (step) => {
+    const found = await stat(path).catch(() => undefined);
+    if (!found) return;
+    const key = `${found.ino} ${found.mtimeMs} ${found.size} ${step}`;
+    if (key !== shown) feed.showPicture({ name, label, ...(step !== undefined && { step }) }, () => readFile(path));
+    shown = key;
+  };
+}
+
+async function showPreviews(feed: FeedWriter, folder: string): Promise<void> {
+  const previews = await previewsIn(folder);
+  for (const { steps, path } of previews) feed.showPreview(steps, () => readFile(path));
+  feed.keepPreviews(previews.map(({ steps }) => steps));
+}
+
+/** The photos as they were used: from where they lay, if they are unchanged, else cut out of triptych.png. */
+async function showInputs(feed: FeedWriter, config: Config, folder: string): Promise<void> {
+  for (const [name, label] of [['structure', 'Structure'], ['appearance', 'Appearance']] as const) {
+    const read = (await photoAt(config, name)) ?? (await cutFromTriptych(config, name, join(folder, 'triptych.png')));
+    if (read) feed.showPicture({ name, label }, read);
+  }
+}
+
+async function photoAt(config: Config, name: string): Promise<ReadPng | undefined> {
+  const [path, hash, size] = [textOf(config, name, 'path'), textOf(config, name, 'sha256'), sizeOf(config, name)];
+  if (!path || !size) return undefined;
+  const photo = await readPhoto(path, { shorterSide: Math.min(...size) }).catch(() => undefined);
+  if (!photo || photo.sha256 !== hash) return undefined;
+  const png = encodeImage(photo.image);
+  return async () => png;
+}
+
+function sizeOf(config: Config, name: string): readonly [number, number] | undefined {
+  const size = fieldOf(config, name, 'usedSize');
+  const isSize = Array.isArray(size) && size.length === 2 && size.every((side) => Number.isSafeInteger(side) && side > 0 && side <= 65_536);
+  return isSize ? (size as [number, number]) : undefined;
+}
+
+/** Structure lies at the left, the appearance, brought to the same height, at the right. */
+async function cutFromTriptych(config: Config, name: 'structure' | 'appearance', path: string): Promise<ReadPng | undefined> {
+  const [structure, appearance] = [sizeOf(config, 'structure'), sizeOf(config, 'appearance')];
+  if (!structure || !appearance) return undefined;
+  const height = structure[1];
+  const width = name === 'structure' ? structure[0] : Math.max(1, Math.round((appearance[0] * height) / appearance[1]));
+  try {
+    const whole = sharp(await readFile(path));
+    const total = (await whole.metadata()).width;
+    const png = await whole.extract({ left: name === 'structure' ? 0 : total - width, top: 0, width, height }).png().toBuffer();
+    return async () => png;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,112 @@
+/** A run that is going on, and its page: what the run tells, what the page asks of it, and the server between them. */
+import { rateMeter, type RateMeter } from '../rate.js';
+import { createGate, type Gate } from './controls.js';
+import { createFeed, type FeedWriter } from './feed.js';
+import { serveWatch } from './server.js';
+import type { LossRow, RunAbout, RunStatus } from './snapshot.js';
+
+/** Where a run stands when it begins, or goes on from a checkpoint. */
+export interface Standing {
+  readonly about: RunAbout;
+  /** Steps done and in all, every phase counted. */
+  readonly done: number;
+  readonly total: number;
+  readonly losses: readonly LossRow[];
+}
+
+/** What happens between two steps on the page's behalf. */
+export interface Between {
+  /** Writes everything worth keeping; the page's "save". */
+  save(): Promise<void>;
+  /** The result as it is now; undefined when there is none worth showing. */
+  draw(): Promise<{ readonly png: Uint8Array; readonly step: number } | undefined>;
+}
+
+export interface LiveRun {
+  readonly url: string;
+  /** Aborted by the page's "stop", and by the signal it was made with. */
+  readonly signal: AbortSignal;
+  readonly feed: FeedWriter;
+  /** May be called again: curves and previews that were told before do not count any more. */
+  begin(standing: Standing): void;
+  step(done: number, phase: string): void;
+  /** A step's losses, in the order of the terms. */
+  losses(row: LossRow): void;
+  /**
+   * To be awaited between steps: saves, pauses, draws. Answers with the milliseconds it took.
+   * The newest result is drawn only while somebody looks, and so seldom that it costs a twentieth of the time.
+   */
+  between(work: Between): Promise<number>;
+  /** The last word. Pages show it, fetch what they lack, and the server closes. */
+  end(status: Extract<RunStatus, 'finished' | 'interrupted' | 'failed'>, last: { readonly seconds?: number; readonly note?: string }): Promise<void>;
+  /** Closes without a word, for runs that never began. */
+  close(): Promise<void>;
+}
+
+const STATE_MS = 200;
+const DRAW_MS = 1000;
+const DRAW_SHARE = 1 / 20;
+
+/** @throws UsageError when the port cannot be had */
+export async function watchRun(about: RunAbout, port: number, interrupt: AbortSignal): Promise<LiveRun> {
+  const feed = createFeed(about);
+  const gate = createGate(feed, interrupt);
+  const server = await serveWatch(feed, { port, controls: gate.controls });
+  const rate = rateMeter();
+  let closed: Promise<void> | undefined;
+  const close = () => (closed ??= server.close());
+  return {
+    url: server.url,
+    signal: gate.signal,
+    feed,
+    begin: (standing) => {
+      rate.reset();
+      show(feed, standing);
+    },
+    step: stepTeller(feed, rate),
+    losses: (row) => feed.losses([row]),
+    between: betweenSteps(feed, gate, rate),
+    end: async (status, { seconds, note }) => {
+      feed.state({ status, note, secondsTaken: seconds, secondsLeft: undefined });
+      await close();
+    },
+    close,
+  };
+}
+
+function show(feed: FeedWriter, { about, done, total, losses }: Standing): void {
+  feed.rewind();
+  feed.losses(losses);
+  feed.state({ status: 'running', done, total, note: undefined, stepsPerSecond: undefined, secondsLeft: undefined });
+  feed.about(about);
+}
+
+/** Steps come faster than anybody can read: the page hears of some, of every change of phase, and of the last. */
+function stepTeller(feed: FeedWriter, rate: RateMeter): LiveRun['step'] {
+  let told = -Infinity;
+  return (done, phase) => {
+    const stepsPerSecond = rate.mark(done);
+    const { state } = feed.snapshot();
+    const now = performance.now();
+    if (now - told < STATE_MS && phase === state.phase && done < state.total) return;
+    told = now;
+    const moving = state.status === 'running' && stepsPerSecond !== undefined;
+    feed.state({ done, phase, ...(moving && { stepsPerSecond, secondsLeft: (state.total - done) / stepsPerSecond }) });
+  };
+}
+
+function betweenSteps(feed: FeedWriter, gate: Gate, rate: RateMeter): LiveRun['between'] {
+  let nextDrawing = -Infinity;
+  return async ({ save, draw }) => {
+    const began = performance.now();
+    if (began >= nextDrawing && feed.listeners > 0 && !gate.signal.aborted) {
+      const drawn = await draw();
+      if (drawn) feed.showPicture({ name: 'result', label: 'Result', step: drawn.step }, async () => drawn.png);
+      const now = performance.now();
+      nextDrawing = now + Math.max(DRAW_MS, (now - began) / DRAW_SHARE);
+    }
+    const paused = await gate.pass(save);
+    if (paused) rate.reset();
+    return performance.now() - began;
+  };
+}

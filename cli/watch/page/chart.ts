@@ -1,0 +1,153 @@
+/** The loss curves: uPlot, with a legend that switches curves on and off and tells values under the pointer. */
+import type UPlot from 'uplot';
+import type { LossRow } from '../snapshot.js';
+import { byId, element, setText } from './dom.js';
+import { smoothed } from './smooth.js';
+import { short } from './texts.js';
+
+/** Comes from uplot.js, a classic script that runs before this one. */
+declare const uPlot: typeof UPlot;
+
+const LINEAR = 1;
+const LOGARITHMIC = 3;
+const AXIS_FONT = '12px system-ui, "Liberation Sans", sans-serif';
+/** Room above and below the curves on a logarithmic axis, as a factor. */
+const MARGIN = 1.25;
+const RAW_ALPHA = 0.28;
+
+export interface Chart {
+  show(terms: readonly string[], rows: readonly LossRow[]): void;
+}
+
+interface Curves {
+  readonly terms: readonly string[];
+  readonly steps: number[];
+  readonly raw: (number | null)[][];
+  readonly smooth: (number | null)[][];
+}
+
+function curvesOf(terms: readonly string[], rows: readonly LossRow[]): Curves {
+  const raw = terms.map((_, i) => rows.map((row) => row[i + 1] ?? null));
+  return { terms, steps: rows.map(([step]) => step), raw, smooth: raw.map(smoothed) };
+}
+
+/** On a logarithmic axis what is not above 0 has no place. */
+const dataOf = ({ steps, raw, smooth }: Curves, log: boolean): UPlot.AlignedData =>
+  [steps, ...raw.map((values) => (log ? values.map((value) => (value !== null && value > 0 ? value : null)) : values)), ...smooth] as UPlot.AlignedData;
+
+export function createChart(): Chart {
+  const holder = byId('chart');
+  const legend = createLegend(() => redraw(), () => rebuild());
+  let curves: Curves = curvesOf([], []);
+  let plot: UPlot | undefined;
+
+  const size = () => ({ width: Math.max(200, holder.clientWidth), height: Math.max(140, holder.clientHeight) });
+  const redraw = (): void => {
+    curves.terms.forEach((_, i) => {
+      for (const series of [1 + i, 1 + curves.terms.length + i]) plot?.setSeries(series, { show: legend.isOn(i) });
+    });
+  };
+  const rebuild = (): void => {
+    plot?.destroy();
+    plot = undefined;
+    if (curves.steps.length === 0) return;
+    holder.replaceChildren();
+    const pointAt = (index: number | null | undefined) => legend.tell(curves.steps, curves.smooth, index ?? undefined);
+    plot = new uPlot(options(curves.terms, legend.isLog(), size(), pointAt), dataOf(curves, legend.isLog()), holder);
+    redraw();
+  };
+  new ResizeObserver(() => plot?.setSize(size())).observe(holder);
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', rebuild);
+  holder.replaceChildren(element('p', { className: 'none', textContent: 'Curves begin with the first measured step.' }));
+
+  return {
+    show: (terms, rows) => {
+      const sameTerms = terms.join() === curves.terms.join();
+      if (sameTerms && rows.length === curves.steps.length && rows.at(-1)?.[0] === curves.steps.at(-1)) return;
+      curves = curvesOf(terms, rows);
+      legend.names(terms);
+      if (plot && sameTerms) plot.setData(dataOf(curves, legend.isLog()));
+      else rebuild();
+      legend.tell(curves.steps, curves.smooth, plot?.cursor.idx ?? undefined);
+    },
+  };
+}
+
+/** Raw values thin, their smoothed course bold, as in losses.svg. */
+function options(terms: readonly string[], log: boolean, size: { width: number; height: number }, pointAt: (index: number | null | undefined) => void): UPlot.Options {
+  const colour = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const axis = { stroke: colour('--soft'), grid: { stroke: colour('--line'), width: 1 }, ticks: { stroke: colour('--line'), width: 1 }, font: AXIS_FONT };
+  const line = (i: number, width: number, alpha: number): UPlot.Series => ({ stroke: colour(`--curve-${i % 6}`), width, alpha, points: { show: false }, spanGaps: false });
+  return {
+    ...size,
+    padding: [8, 12, 0, 0],
+    legend: { show: false },
+    cursor: { y: false, points: { show: false }, drag: { x: true, y: false } },
+    scales: { x: { time: false }, y: log ? { distr: LOGARITHMIC, range: (_, low, high) => [low / MARGIN, high * MARGIN] } : { distr: LINEAR } },
+    axes: [
+      { ...axis, grid: { show: false }, size: 30, values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? String(tick) : '')) },
+      { ...axis, size: 62, ...(log && { splits: ({ scales }) => decadeTicks(scales['y']!.min!, scales['y']!.max!), filter: (_, ticks) => ticks }), values: (_, ticks) => ticks.map((tick) => (tick === null ? '' : String(Number(tick.toPrecision(3))))) },
+    ],
+    series: [{}, ...terms.map((_, i) => line(i, 1, RAW_ALPHA)), ...terms.map((_, i) => line(i, i === 0 ? 2.4 : 1.8, 1))],
+    hooks: { setCursor: [({ cursor }) => pointAt(cursor.idx)] },
+  };
+}
+
+/** Powers of ten; with less than three of them in sight, 2 and 5 times them too. */
+function decadeTicks(low: number, high: number): number[] {
+  const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
+  const factors = Math.log10(high / low) < 3 ? [1, 2, 5] : [1];
+  const ticks = Array.from({ length: last - first + 1 }, (_, i) => factors.map((factor) => factor * 10 ** (first + i))).flat();
+  return ticks.filter((tick) => tick >= low && tick <= high);
+}
+
+interface Legend {
+  names(terms: readonly string[]): void;
+  isOn(i: number): boolean;
+  isLog(): boolean;
+  /** Values at a point of the curves, the last one's by default. */
+  tell(steps: readonly number[], values: readonly (readonly (number | null)[])[], index: number | undefined): void;
+}
+
+function createLegend(onToggle: () => void, onScale: () => void): Legend {
+  const legend = byId('legend');
+  const at = element('span', { className: 'at' });
+  const scale = element('button', { type: 'button', id: 'scale', textContent: 'Log scale' });
+  let buttons: { readonly button: HTMLButtonElement; readonly value: HTMLElement }[] = [];
+  const pressed = (button: HTMLButtonElement) => button.getAttribute('aria-pressed') === 'true';
+  const press = (button: HTMLButtonElement, act: () => void) => {
+    button.setAttribute('aria-pressed', 'true');
+    button.addEventListener('click', () => {
+      button.setAttribute('aria-pressed', String(!pressed(button)));
+      act();
+    });
+  };
+  press(scale, onScale);
+
+  const make = (term: string, i: number) => {
+    const value = element('span', { className: 'value' });
+    const button = element('button', { type: 'button' }, [element('span', { className: 'swatch' }), term, value]);
+    button.dataset['curve'] = String(i % 6);
+    press(button, onToggle);
+    return { button, value };
+  };
+  let shown = '';
+  return {
+    names: (terms) => {
+      if (terms.join() === shown) return;
+      shown = terms.join();
+      buttons = terms.map(make);
+      legend.replaceChildren(...buttons.map(({ button }) => button), at, scale);
+    },
+    isOn: (i) => buttons[i] !== undefined && pressed(buttons[i].button),
+    isLog: () => pressed(scale),
+    tell: (steps, values, index) => {
+      const point = index ?? steps.length - 1;
+      setText(at, steps[point] === undefined ? '' : `step ${steps[point]}`);
+      buttons.forEach(({ value }, i) => {
+        const known = values[i]?.[point];
+        setText(value, known === null || known === undefined ? '–' : short(known));
+      });
+    },
+  };
+}

@@ -1,0 +1,11 @@
+/** Sends commands, with the page's token. */
+const token = document.querySelector<HTMLMetaElement>('meta[name=splice-token]')?.content;
+
+/** Whether this page may command at all. */
+export const hasCommands = token !== undefined;
+
+/** @throws Error when the run does not take it, or is not there any more */
+export async function command(name: 'pause' | 'resume' | 'stop' | 'save'): Promise<void> {
+  const response = await fetch(`do/${name}`, { method: 'POST', headers: { 'x-splice-token': token ?? '' } });
+  if (!response.ok) throw new Error(`${name} was refused (${response.status})`);
+}

@@ -1,0 +1,44 @@
+/** Pictures by address, fetched once and kept: when the run's process has ended there is nobody left to ask. */
+
+/** Kept bytes; the oldest go first. Some hundred previews of a large photo. */
+const MOST_BYTES = 400e6;
+
+const kept = new Map<string, { readonly url: Promise<string>; bytes: number }>();
+
+/** An address that always works for what `path` is on the server. @throws what fetching threw */
+export function picture(path: string): Promise<string> {
+  const known = kept.get(path);
+  if (known) return known.url;
+  const entry = { url: fetchPicture(path), bytes: 0 };
+  kept.set(path, entry);
+  entry.url.catch(() => kept.delete(path));
+  return entry.url;
+}
+
+async function fetchPicture(path: string): Promise<string> {
+  const response = await fetch(path);
+  if (!response.ok) throw new Error(`${path}: ${response.status}`);
+  const blob = await response.blob();
+  const entry = kept.get(path);
+  if (entry) entry.bytes = blob.size;
+  forgetOldest();
+  return URL.createObjectURL(blob);
+}
+
+function forgetOldest(): void {
+  let total = [...kept.values()].reduce((sum, { bytes }) => sum + bytes, 0);
+  for (const [path, { bytes }] of kept) {
+    if (total <= MOST_BYTES) return;
+    total -= bytes;
+    forget(path);
+  }
+}
+
+/** Gives back the memory of a picture that is not shown any more. */
+export function forget(path: string): void {
+  kept.get(path)?.url.then(URL.revokeObjectURL, () => undefined);
+  kept.delete(path);
+}
+
+/** Waits until everything asked for so far is here, or has failed. */
+export const allFetched = async (): Promise<void> => void (await Promise.allSettled([...kept.values()].map(({ url }) => url)));

@@ -1,0 +1,176 @@
+/** Draws the model into the page: words, figures and pictures. The curves have a file of their own. */
+import { isOver, type PictureInfo, type RunState, type Snapshot } from '../snapshot.js';
+import { byId, element, setText } from './dom.js';
+import { forget, picture } from './pictures.js';
+import type { Connection, Model } from './stream.js';
+import { duration, percent, speed, statusText } from './texts.js';
+
+const RESULT = 'result';
+
+export function showHeader({ connection, run }: Model): void {
+  const state = run?.state;
+  const over = state !== undefined && isOver(state.status);
+  const status = byId('status');
+  const lost = connection === 'lost' || (connection === 'closed' && !over);
+  status.dataset['status'] = lost && !over ? 'lost' : (state?.status ?? 'starting');
+  setText(status, lost && !over ? 'no connection' : state ? statusText[state.status] : 'connecting');
+  if (!run || !state) return;
+  setText(byId('title'), run.about.title);
+  document.title = `${over ? statusText[state.status] : percent(state)} · ${run.about.title}`;
+  Object.assign(byId<HTMLProgressElement>('progress'), { max: Math.max(1, state.total), value: state.done });
+  showBanner(connection, run);
+}
+
+function showBanner(connection: Connection, run: Snapshot): void {
+  const banner = byId('banner');
+  const { bad = false, text, commands = [] } = bannerOf(connection, run);
+  banner.hidden = text === undefined;
+  const key = JSON.stringify([text, commands]);
+  if (banner.dataset['key'] === key) return;
+  Object.assign(banner.dataset, { key, kind: bad ? 'bad' : 'good' });
+  banner.replaceChildren(text ?? '', ...commands.flatMap(([what, command]) => [` ${what} `, element('code', { textContent: command })]));
+}
+
+interface Banner {
+  readonly bad?: boolean;
+  /** Absent when all goes its way. */
+  readonly text?: string;
+  /** What can be done, and what to type for it. */
+  readonly commands?: readonly (readonly [what: string, command: string])[];
+}
+
+function bannerOf(connection: Connection, { state, about }: Snapshot): Banner {
+  const offline = connection === 'closed' || connection === 'lost';
+  const again = ['To see it again:', about.again] as const;
+  if (state.status === 'finished') return offline ? { text: ending(state), commands: [again] } : {};
+  if (isOver(state.status)) {
+    const commands = [...(about.goOn ? [['To go on with it:', about.goOn] as const] : []), ...(offline ? [again] : [])];
+    return { bad: state.status !== 'interrupted', text: [ending(state), state.note].filter(Boolean).join(' '), commands };
+  }
+  if (connection === 'lost') return { bad: true, text: 'No word from the run: its process has ended or is held up. This page goes on by itself when it is back.', commands: [again] };
+  if (connection === 'closed') return { bad: true, text: 'The process behind this page has ended. What you see is the last it said.', commands: [again] };
+  return state.note ? { text: state.note } : {};
+}
+
+function ending({ status, done, total }: RunState): string {
+  const steps = `${done} of ${total} steps`;
+  if (status === 'finished') return `Finished: all ${total} steps are done.`;
+  if (status === 'interrupted') return `Stopped after ${steps}; everything is saved.`;
+  if (status === 'failed') return `Failed after ${steps}.`;
+  return `The run's process is gone since ${steps}.`;
+}
+
+export function showFigures({ connection, run }: Model): void {
+  if (!run) return;
+  const { state, about } = run;
+  const moving = state.status === 'running' && connection === 'live';
+  setText(byId('step'), `${state.done} / ${state.total}`);
+  setText(byId('phase'), isOver(state.status) ? statusText[state.status] : state.phase);
+  setText(byId('speed'), state.stepsPerSecond ? speed(state.stepsPerSecond) : '–');
+  const taken = isOver(state.status) ? state.secondsTaken : undefined;
+  setText(byId('left-label'), taken === undefined ? 'Time left' : 'Took');
+  const seconds = taken ?? (moving ? state.secondsLeft : undefined);
+  setText(byId('left'), seconds === undefined ? '–' : duration(seconds));
+  const facts = byId('facts');
+  const key = JSON.stringify(about.facts);
+  if (facts.dataset['key'] === key) return;
+  facts.dataset['key'] = key;
+  facts.replaceChildren(...about.facts.flatMap(([name, value]) => [element('dt', { textContent: name }), element('dd', { textContent: value })]));
+}
+
+/** Gives a picture's place its proportions. */
+function fit({ currentTarget }: Event): void {
+  const { naturalWidth, naturalHeight, parentElement } = currentTarget as HTMLImageElement;
+  const figure = parentElement?.closest<HTMLElement>('.picture');
+  figure?.style.setProperty('--ratio', String(naturalWidth / Math.max(1, naturalHeight)));
+  figure?.classList.remove('empty');
+}
+
+/** Puts what `path` shows into an image as soon as it is here, unless something newer was asked for meanwhile. */
+function showImage(image: HTMLImageElement, path: string, alt: string): void {
+  const before = image.dataset['path'];
+  if (before === path) return;
+  image.dataset['path'] = path;
+  picture(path).then(
+    (url) => {
+      if (image.dataset['path'] !== path) return;
+      Object.assign(image, { src: url, alt, hidden: false, onload: fit });
+      if (before && isVersionOf(before, path)) forget(before);
+    },
+    () => delete image.dataset['path'],
+  );
+}
+
+/** An older version of the same picture, which nothing leads back to. */
+const isVersionOf = (before: string, path: string): boolean => before.startsWith('picture/') && before.slice(0, before.lastIndexOf('/')) === path.slice(0, path.lastIndexOf('/'));
+
+const pathOf = ({ name, version }: PictureInfo): string => `picture/${name}/${version}`;
+
+/** Every picture but the result, in the order the run named them. */
+export function showInputs(pictures: readonly PictureInfo[]): void {
+  const inputs = byId('inputs');
+  const shown = pictures.filter(({ name }) => name !== RESULT);
+  inputs.hidden = shown.length === 0;
+  for (const info of shown) {
+    const figure = inputs.querySelector(`#input-${info.name}`) ?? inputs.appendChild(inputFigure(info));
+    showImage(figure.querySelector('img')!, pathOf(info), `${info.label} photo`);
+  }
+}
+
+const inputFigure = ({ name, label }: PictureInfo): HTMLElement =>
+  element('figure', { id: `input-${name}`, className: 'picture empty' }, [
+    element('div', { className: 'frame' }, [
+      element('img', { hidden: true }),
+      element('figcaption', {}, [element('span', { className: 'name', textContent: label })]),
+    ]),
+  ]);
+
+/** The result and the slider over its previews; the slider's last place is the newest result, which it follows. */
+export function resultView(): (run: Snapshot) => void {
+  const [slider, latest] = [byId<HTMLInputElement>('previews'), byId<HTMLButtonElement>('latest')];
+  let run: Snapshot | undefined;
+  let chosen: number | undefined; // step of a preview; undefined follows the newest result
+
+  const show = (): void => {
+    if (!run) return;
+    const { previews, pictures, epoch } = run;
+    if (chosen !== undefined && !previews.includes(chosen)) chosen = undefined;
+    const newest = pictures.find(({ name }) => name === RESULT);
+    byId('slider').hidden = previews.length === 0;
+    Object.assign(slider, { max: String(previews.length), value: String(chosen === undefined ? previews.length : previews.indexOf(chosen)) });
+    slider.setAttribute('aria-valuetext', chosen === undefined ? 'latest result' : `after ${chosen} steps`);
+    latest.setAttribute('aria-pressed', String(chosen === undefined));
+    const image = byId<HTMLImageElement>('result-image');
+    if (chosen !== undefined) showImage(image, `preview/${epoch}/${chosen}`, `Preview after ${chosen} steps`);
+    else if (newest) showImage(image, pathOf(newest), 'Newest result');
+    const step = chosen ?? newest?.step;
+    setText(byId('result-step'), step !== undefined ? `after ${step} steps` : newest ? '' : 'no picture yet');
+  };
+  slider.addEventListener('input', () => {
+    chosen = run?.previews[Number(slider.value)];
+    show();
+  });
+  latest.addEventListener('click', () => {
+    chosen = undefined;
+    show();
+  });
+  return (next) => {
+    run = next;
+    show();
+  };
+}
+
+const keptPreviews = new Set<string>();
+
+/** Fetches what is not shown yet, once, so that the slider works when the run's process is gone. */
+export function keepPreviews({ previews, epoch }: Snapshot): void {
+  for (const path of previews.map((step) => `preview/${epoch}/${step}`)) {
+    if (!keptPreviews.has(path)) picture(path).catch(() => keptPreviews.delete(path));
+    keptPreviews.add(path);
+  }
+}
+
+/** Fetches the pictures that are not shown at the moment. */
+export function keepPictures({ pictures }: Snapshot): void {
+  for (const info of pictures) picture(pathOf(info)).catch(() => undefined);
+}

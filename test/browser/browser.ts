@@ -1,0 +1,65 @@
+/** The distribution's Chromium without a window, and runs for it to look at. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { chromium, type Browser, type Page } from 'playwright-core';
+
+const PLACES = [process.env['SPLICE_GPU_CHROMIUM'], '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+/** No sandbox: tests run as root in containers. The others keep it from talking to anybody. */
+const ARGUMENTS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+
+/** Undefined, and a line that says so, where there is no Chromium. */
+export async function openBrowser(): Promise<Browser | undefined> {
+  const executablePath = PLACES.find((path) => path && existsSync(path));
+  if (executablePath) return chromium.launch({ executablePath, args: ARGUMENTS });
+  console.log('skipped: no Chromium for the tests of the page (apt-get install chromium, or SPLICE_GPU_CHROMIUM names one)');
+  return undefined;
+}
+
+/** What a page should not do. */
+export interface Trouble {
+  /** Errors of its scripts, and what the browser itself complains about. */
+  readonly errors: string[];
+  /** Requests to anybody but the run. */
+  readonly foreign: string[];
+}
+
+export function watchTrouble(page: Page, url: string): Trouble {
+  const trouble: Trouble = { errors: [], foreign: [] };
+  page.on('console', (message) => void (['error', 'warning'].includes(message.type()) && trouble.errors.push(message.text())));
+  page.on('pageerror', (error) => trouble.errors.push(String(error)));
+  page.on('request', (request) => {
+    const { protocol, host } = new URL(request.url());
+    if (protocol !== 'blob:' && host !== new URL(url).host) trouble.foreign.push(request.url());
+  });
+  return trouble;
+}
+
+export interface Serving {
+  readonly url: string;
+  readonly child: ChildProcess;
+  /** Resolves with the exit code. */
+  readonly ended: Promise<number | null>;
+  /** What it said so far, both streams. */
+  said(): string;
+}
+
+const MAIN = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
+
+/** Starts `splice-gpu` with these arguments and waits for the address it prints. @throws Error with what it said when it ends before */
+export function serveRun(args: readonly string[]): Promise<Serving> {
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  process.once('exit', () => child.kill('SIGKILL'));
+  let text = '';
+  const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+  return new Promise((resolve, reject) => {
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (part: string) => {
+        text += part;
+        const url = /http:\/\/127\.0\.0\.1:\d+\/[\w-]+\//.exec(text)?.[0];
+        if (url) resolve({ url, child, ended, said: () => text });
+      });
+    }
+    void ended.then((code) => reject(new Error(`it ended with ${code}:\n${text}`)));
+  });
+}

@@ -1,0 +1,145 @@
+/** The page of a run in a real browser, with a real run behind it: small pictures, an untrained ViT. */
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { scenePath } from '../../cli/demo/files.js';
+import { temporaryFolder } from '../helpers/pictures.js';
+import { openBrowser, serveRun, watchTrouble } from './browser.js';
+
+const browser = await openBrowser();
+const out = join(temporaryFolder(), 'run');
+/** A slow machine under load compiles kernels for a while. */
+const PATIENCE = { timeout: 180_000 };
+
+const TINY = ['--size', '48', '--vit-size', '32', '--warm-start', '2', '--steps', '100000', '--save-every', '4'];
+
+const open = async (url: string, viewport = { width: 1280, height: 800 }): Promise<Page> => (await browser!.newContext({ viewport })).newPage().then(async (page) => {
+  page.setDefaultTimeout(PATIENCE.timeout);
+  await page.goto('about:blank');
+  page.context().setDefaultNavigationTimeout(PATIENCE.timeout);
+  watched.set(page, watchTrouble(page, url));
+  await page.goto(url);
+  return page;
+});
+const watched = new Map<Page, ReturnType<typeof watchTrouble>>();
+
+const status = (page: Page, text: string) => page.waitForFunction((wanted) => document.getElementById('status')?.textContent === wanted, text);
+
+/** Width and height of the picture that is shown as the result, once one is. */
+async function resultSize(page: Page): Promise<[number, number]> {
+  await page.waitForFunction(() => (document.getElementById('result-image') as HTMLImageElement).naturalWidth > 0);
+  return page.$eval('#result-image', (image) => [(image as HTMLImageElement).naturalWidth, (image as HTMLImageElement).naturalHeight]);
+}
+
+/** The last step the curves know. */
+const lastStep = (page: Page): Promise<number> => page.$eval('#legend .at', (at) => Number(at.textContent!.replace('step ', '')));
+
+const curveReaches = (page: Page, step: number) =>
+  page.waitForFunction((least) => Number(document.querySelector('#legend .at')?.textContent?.replace('step ', '') ?? -1) >= least, step);
+
+/** How many pixels of the curves' canvas are painted. */
+const painted = (page: Page): Promise<number> =>
+  page.$eval('#chart canvas', (canvas) => {
+    const { width, height } = canvas as HTMLCanvasElement;
+    const { data } = (canvas as HTMLCanvasElement).getContext('2d')!.getImageData(0, 0, width, height);
+    return data.reduce((count, value, i) => count + (i % 4 === 3 && value > 0 ? 1 : 0), 0);
+  });
+
+const saysNothingBad = (page: Page) => assert.equal(watched.get(page), { errors: [], foreign: [] });
+
+/** Anything wider than the window is out of sight on a narrow one. */
+const overflow = (page: Page): Promise<[number, number]> =>
+  page.evaluate(() => [document.documentElement.scrollWidth - innerWidth, document.documentElement.scrollHeight - innerHeight]);
+
+if (browser) {
+  test('page: a live run is shown, obeys and ends; its folder is shown again', async () => {
+    const run = await serveRun(['transfer', '--structure', scenePath('valley'), '--appearance', scenePath('peaks'), '--out', out, ...TINY, '--watch']);
+    const page = await open(run.url);
+    await status(page, 'running');
+    assert.equal(await resultSize(page), [72, 48]);
+    assert.equal(await page.$$eval('#inputs img', (images) => images.map((image) => (image as HTMLImageElement).alt)), ['Structure photo', 'Appearance photo']);
+    assert.equal(await overflow(page), [0, 0], 'all of it is seen at 1280 x 800');
+
+    // The curve grows.
+    await curveReaches(page, 0);
+    await curveReaches(page, (await lastStep(page)) + 10);
+    assert.ok((await painted(page)) > 500);
+    assert.match(await page.title(), /^0 % · valley as peaks$/);
+
+    // Pause, save meanwhile, go on.
+    await page.click('#pause');
+    await status(page, 'paused');
+    await page.waitForFunction(() => document.getElementById('left')?.textContent === '–');
+    const stepsAt = () => page.textContent('#step');
+    const savedAt = () => statSync(join(out, 'result.png')).mtimeMs;
+    const [step, before] = [await stepsAt(), savedAt()];
+    await page.click('#save');
+    while (savedAt() === before) await page.waitForTimeout(20);
+    const trained = Number.parseInt(step!) - 2; // two steps of warm start
+    assert.ok(existsSync(join(out, 'previews', `${String(trained).padStart(5, '0')}.png`)));
+    assert.is(await stepsAt(), step);
+    await page.click('text=Continue');
+    await status(page, 'running');
+    await page.waitForFunction((old) => document.getElementById('step')?.textContent !== old, step);
+
+    // Reload: everything is there again.
+    const known = await lastStep(page);
+    await page.reload();
+    await curveReaches(page, known);
+    assert.equal(await resultSize(page), [72, 48]);
+
+    // The slider goes through the previews, by keyboard too.
+    await page.focus('#previews');
+    await page.keyboard.press('Home');
+    await page.waitForFunction(() => document.getElementById('result-image')?.getAttribute('alt') === 'Preview after 4 steps');
+    assert.is(await page.textContent('#result-step'), 'after 4 steps');
+    await page.click('#latest');
+    await page.waitForFunction(() => document.getElementById('result-image')?.getAttribute('alt') === 'Newest result');
+
+    // A curve is switched off and on.
+    const all = await painted(page);
+    for (const name of ['total', 'structure', 'appearance']) await page.click(`#legend >> text=${name}`);
+    assert.ok((await painted(page)) < all);
+    await page.click('#legend >> text=total');
+
+    // Stop asks first, then stops, and the page keeps what it has.
+    await page.click('#stop');
+    await page.keyboard.press('Escape');
+    assert.is(await page.textContent('#status'), 'running');
+    await page.click('#stop');
+    await page.click('text=Stop the run');
+    assert.is(await run.ended, 130, run.said());
+    await status(page, 'stopped');
+    await page.waitForFunction(() => document.getElementById('banner')?.textContent?.includes('splice-gpu view'));
+    assert.match((await page.textContent('#banner'))!, /^Stopped after \d+ of 100002 steps; everything is saved\. .*To see it again: splice-gpu view /);
+    assert.not(await page.isVisible('#buttons'));
+    assert.equal(await resultSize(page), [72, 48]);
+    await page.focus('#previews');
+    await page.keyboard.press('Home');
+    await page.waitForFunction(() => document.getElementById('result-image')?.getAttribute('alt') === 'Preview after 4 steps');
+    saysNothingBad(page);
+    const { status: end, stepsDone } = JSON.parse(readFileSync(join(out, 'config.json'), 'utf8'));
+    assert.is(end, 'interrupted');
+
+    // The same from the folder, in a narrow window, to look at only.
+    const view = await serveRun(['view', out]);
+    const again = await open(view.url, { width: 400, height: 800 });
+    await status(again, 'stopped');
+    assert.equal(await resultSize(again), [72, 48]);
+    await curveReaches(again, stepsDone - 1);
+    assert.is((await overflow(again))[0], 0);
+    assert.not(await again.isVisible('#buttons'));
+    saysNothingBad(again);
+
+    // A process that is gone is missed.
+    view.child.kill('SIGKILL');
+    await status(again, 'stopped');
+    await again.waitForFunction(() => document.getElementById('banner')?.textContent?.includes('splice-gpu view'));
+    assert.equal(await resultSize(again), [72, 48]);
+  });
+  test.after(() => browser.close());
+}
+
+test.run();

@@ -1,0 +1,240 @@
+/** What a run tells its page, what the page's buttons do to it, and what a folder tells when the run is over. */
+import { appendFileSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { InputError } from '../../cli/errors.js';
+import { sha256 } from '../../cli/files.js';
+import { createGate } from '../../cli/watch/controls.js';
+import { createFeed } from '../../cli/watch/feed.js';
+import { openRunFolder } from '../../cli/watch/folder.js';
+import { watchRun, type LiveRun } from '../../cli/watch/live.js';
+import { smoothed } from '../../cli/watch/page/smooth.js';
+import { duration, short, speed } from '../../cli/watch/page/texts.js';
+import { redBlue, temporaryFolder } from '../helpers/pictures.js';
+
+const ABOUT = { title: 'a as b', facts: [], terms: ['total'], again: 'splice-gpu view out' } as const;
+const never = new AbortController().signal;
+const running = () => createFeed(ABOUT, { status: 'running', total: 10 });
+const noSave = async () => undefined;
+
+test('gate: a pause lasts until it is taken back, and saving goes on meanwhile', async () => {
+  const feed = running();
+  const gate = createGate(feed, never);
+  assert.not(await gate.pass(noSave));
+  gate.controls.pause();
+  assert.is(feed.snapshot().state.status, 'paused');
+  const saved: string[] = [];
+  let passed = false;
+  const passing = gate.pass(async () => void saved.push(feed.snapshot().state.status)).then((waited) => (passed = waited));
+  gate.controls.save();
+  await sleep(5);
+  assert.equal([saved, passed], [['paused'], false]);
+  gate.controls.resume();
+  assert.is(await passing, true);
+  assert.is(feed.snapshot().state.status, 'running');
+});
+
+test('gate: a stop, or Ctrl-C, ends a pause', async () => {
+  for (const stop of ['button', 'signal']) {
+    const feed = running();
+    const interrupt = new AbortController();
+    const gate = createGate(feed, interrupt.signal);
+    gate.controls.pause();
+    const passing = gate.pass(noSave);
+    if (stop === 'button') gate.controls.stop();
+    else interrupt.abort();
+    await passing;
+    assert.ok(gate.signal.aborted);
+    assert.is(feed.snapshot().state.status, 'stopping');
+    gate.controls.resume();
+    assert.is(feed.snapshot().state.status, 'stopping', 'there is no way back');
+  }
+});
+
+test('gate: one save for one press, before the run goes on, and its error is the run\'s', async () => {
+  const gate = createGate(running(), never);
+  let saves = 0;
+  gate.controls.save();
+  gate.controls.save();
+  await gate.pass(async () => void saves++);
+  await gate.pass(async () => void saves++);
+  assert.is(saves, 1);
+  gate.controls.save();
+  const error = await gate.pass(() => Promise.reject(new Error('disk full'))).then(() => undefined, (reason: Error) => reason);
+  assert.is(error?.message, 'disk full');
+});
+
+/** A live run on any free port, closed when `use` is through. */
+async function withLive(use: (live: LiveRun) => Promise<void>): Promise<void> {
+  const live = await watchRun(ABOUT, 0, never);
+  live.begin({ about: { ...ABOUT, title: 'begun' }, done: 0, total: 100, losses: [[0, 3]] });
+  live.feed.showPreview(5, async () => Buffer.from('five'));
+  try {
+    await use(live);
+  } finally {
+    await live.close();
+  }
+}
+
+test('live: a run that is taken up again begins with what it had', () =>
+  withLive(async ({ feed, begin, losses }) => {
+    const { state, about, previews, losses: rows } = feed.snapshot();
+    assert.equal([state.status, state.total, about.title, previews, rows], ['running', 100, 'begun', [5], [[0, 3]]]);
+    losses([10, 2]);
+    begin({ about: ABOUT, done: 5, total: 100, losses: [[0, 3]] });
+    assert.equal([feed.snapshot().losses, feed.snapshot().previews, feed.snapshot().state.done], [[[0, 3]], [], 5]);
+  }));
+
+test('live: pages hear of some steps, of every phase and of the last', () =>
+  withLive(async ({ feed, step }) => {
+    const heard: string[] = [];
+    feed.subscribe((event) => void (event.type === 'state' && heard.push(`${event.data.done} ${event.data.phase}`)));
+    for (let done = 1; done <= 100; done++) step(done, done <= 20 ? 'warm start' : 'training');
+    assert.ok(heard.includes('1 warm start') && heard.includes('21 training') && heard.at(-1) === '100 training');
+    assert.ok(heard.length < 50, `${heard.length} of 100`);
+  }));
+
+test('live: the result is drawn for whoever looks, seldom', () =>
+  withLive(async ({ feed, between }) => {
+    let drawings = 0;
+    const work = { save: noSave, draw: async () => ({ png: Buffer.from('png'), step: ++drawings }) };
+    await between(work);
+    assert.is(drawings, 0, 'nobody looks');
+    const leave = feed.subscribe(() => undefined);
+    for (let i = 0; i < 5; i++) await between(work);
+    leave();
+    assert.is(drawings, 1);
+    const [picture] = feed.snapshot().pictures;
+    assert.equal([picture!.name, picture!.step, String(await feed.picture('result', 1)!())], ['result', 1, 'png']);
+  }));
+
+const CONFIG = { program: 'splice-gpu', status: 'running', started: 'once', options: { recipe: 'splice', steps: 50, warmStart: 10, seed: 7 } };
+const line = (step: number, total: number) => `${JSON.stringify({ step, structure: 1, appearance: 2, identity: 3, total })}\n`;
+
+/** A folder as a run leaves it, with a 60 x 40 and a 40 x 80 photo. */
+async function runFolder() {
+  const folder = temporaryFolder();
+  const at = (name: string) => join(folder, name);
+  const [structure, appearance] = [await redBlue(60, 40).png().toBuffer(), await redBlue(40, 80).png().toBuffer()];
+  const photo = (name: string, bytes: Buffer, usedSize: number[]) => {
+    writeFileSync(at(name), bytes);
+    return { path: at(name), sha256: sha256(bytes), usedSize };
+  };
+  const photos = { structure: photo('s.png', structure, [60, 40]), appearance: photo('a.png', appearance, [40, 80]) };
+  const config = (change: object = {}) => writeFileSync(at('config.json'), JSON.stringify({ ...CONFIG, ...photos, ...change }));
+  config();
+  mkdirSync(at('previews'));
+  writeFileSync(at('log.jsonl'), line(0, 9) + line(10, 8));
+  writeFileSync(at('previews/00010.png'), 'ten');
+  writeFileSync(at('result.png'), 'result');
+  return { folder, at, config };
+}
+
+const held = async () => true;
+
+test('view: a folder is followed: log, previews, result and end', async () => {
+  const { folder, at, config } = await runFolder();
+  const feed = await openRunFolder(folder, held);
+  const now = feed.snapshot();
+  assert.equal([now.about.title, now.about.terms, now.losses], ['s as a', ['total', 'structure', 'appearance', 'identity'], [[0, 9, 1, 2, 3], [10, 8, 1, 2, 3]]]);
+  assert.equal([now.state.status, now.state.done, now.state.total, now.previews], ['running', 21, 60, [10]]);
+  assert.equal(now.pictures.map(({ name }) => name), ['structure', 'appearance', 'result']);
+  assert.is(String(await feed.preview(0, 10)!()), 'ten');
+  const heard: string[] = [];
+  feed.subscribe(({ type }) => void heard.push(type));
+  await feed.refresh();
+  assert.equal(heard, [], 'no news is no event');
+
+  const next = line(20, 7);
+  appendFileSync(at('log.jsonl'), next.slice(0, 12));
+  writeFileSync(at('previews/00020.png'), 'twenty');
+  writeFileSync(at('previews/.00030.png.1.tmp'), 'half');
+  writeFileSync(at('previews/notes.png'), 'mine');
+  await feed.refresh();
+  assert.equal([feed.snapshot().losses.length, feed.snapshot().previews], [2, [10, 20]], 'half a line is none');
+  appendFileSync(at('log.jsonl'), next.slice(12));
+  writeFileSync(at('result.png'), 'newer result');
+  config({ status: 'finished', stepsDone: 50, seconds: 30 });
+  await feed.refresh();
+  const { state, losses, pictures } = feed.snapshot();
+  assert.equal([state.status, state.done, state.secondsTaken, state.stepsPerSecond, losses.at(-1)], ['finished', 60, 30, 2, [20, 7, 1, 2, 3]]);
+  const result = pictures.find(({ name }) => name === 'result')!;
+  assert.equal([result.version, result.step, String(await feed.picture('result', 2)!())], [2, 50, 'newer result']);
+});
+
+test('view: a log that was cut back, or begun anew, is read anew', async () => {
+  const { folder, at } = await runFolder();
+  const feed = await openRunFolder(folder, held);
+  truncateSync(at('log.jsonl'), line(0, 9).length);
+  await feed.refresh();
+  assert.equal([feed.snapshot().losses.length, feed.snapshot().epoch], [1, 1]);
+  assert.is(feed.preview(0, 10), undefined);
+  assert.is(String(await feed.preview(1, 10)!()), 'ten');
+  rmSync(at('log.jsonl'));
+  await feed.refresh();
+  assert.equal(feed.snapshot().losses, []);
+});
+
+test('view: previews that were taken away vanish', async () => {
+  const { folder, at } = await runFolder();
+  const feed = await openRunFolder(folder, held);
+  rmSync(at('previews/00010.png'));
+  await feed.refresh();
+  assert.equal(feed.snapshot().previews, []);
+});
+
+test('view: a run that says it is going on, and has no process, is gone', async () => {
+  const { folder, config } = await runFolder();
+  const feed = await openRunFolder(folder, async () => false);
+  assert.is(feed.snapshot().state.status, 'gone');
+  config({ status: 'failed', stepsDone: 12, error: 'Error: the disk is full' });
+  await feed.refresh();
+  assert.equal([feed.snapshot().state.status, feed.snapshot().state.done, feed.snapshot().state.note], ['failed', 22, 'Error: the disk is full']);
+});
+
+test('view: a photo that has changed is cut out of the triptych, or not shown', async () => {
+  const { folder, at, config } = await runFolder();
+  writeFileSync(at('s.png'), await redBlue(60, 41).png().toBuffer());
+  const without = await openRunFolder(folder, held);
+  assert.equal(without.snapshot().pictures.map(({ name }) => name), ['appearance', 'result']);
+  writeFileSync(at('triptych.png'), await redBlue(60 + 2 + 60 + 2 + 20, 40).png().toBuffer());
+  config({ status: 'finished', stepsDone: 50 });
+  await without.refresh();
+  const bytes = Buffer.from(await without.picture('structure', 1)!());
+  assert.equal([bytes.readUInt32BE(16), bytes.readUInt32BE(20)], [60, 40]);
+});
+
+test('view: a folder without a run, and a damaged one, are one line', async () => {
+  const { folder, at } = await runFolder();
+  const failure = (of: string) => openRunFolder(of, held).then(() => new Error('it was opened'), (error: Error) => error);
+  writeFileSync(at('config.json'), '[1]');
+  const damaged = await failure(folder);
+  assert.instance(damaged, InputError);
+  assert.match(damaged.message, /config\.json does not describe a run: give the --out folder of a run/);
+  assert.match((await failure(temporaryFolder())).message, /holds no run to look at \(there is no .*config\.json\): give the --out folder/);
+  writeFileSync(at('config.json'), '{}');
+  assert.is((await openRunFolder(folder, held)).snapshot().state.status, 'running', 'what is missing is left out');
+  assert.ok(readFileSync(at('log.jsonl')).length > 0);
+});
+
+test('page: smoothing is the geometric mean of the neighbourhood, without what has no logarithm', () => {
+  assert.equal(smoothed([1, 100]).map((value) => value?.toFixed(6)), ['10.000000', '10.000000']);
+  assert.equal(smoothed([4, null, 0, 4]).map((value) => value && Number(value.toFixed(9))), [4, null, null, 4]);
+  assert.equal(smoothed([]), []);
+  const values = Array.from({ length: 400 }, (_, i) => 1 + ((i * 7) % 13));
+  const plain = (i: number) => {
+    const near = values.slice(Math.max(0, i - 10), i + 11);
+    return Math.exp(near.reduce((sum, value) => sum + Math.log(value), 0) / near.length);
+  };
+  smoothed(values).forEach((value, i) => assert.ok(Math.abs(value! - plain(i)) < 1e-9));
+});
+
+test('page: numbers as people read them', () => {
+  assert.equal([0, 0.00005, 0.01234, 1.5, 123.4].map(short), ['0', '5.0e-5', '0.0123', '1.50', '123']);
+  assert.equal([0.4, 59.6, 75, 3599.7, 4000].map(duration), ['0 s', '1 min 00 s', '1 min 15 s', '1 h 00 min', '1 h 06 min']);
+  assert.equal([12.34, 1, 0.5].map(speed), ['12.3 steps/s', '1.00 steps/s', '2.00 s/step']);
+});
+
+test.run();
