@@ -4,12 +4,14 @@ import { defaultOptions } from '../../model/options.js';
 import { scenePath } from '../demo/files.js';
 import { whole } from '../numbers.js';
 import type { TransferOptions } from '../transfer.js';
+import { portOf, watchOption } from './view.js';
 
 interface Parsed {
   readonly out: string;
   readonly steps: number;
   readonly size: number;
   readonly seed: number;
+  readonly watch?: number | true;
   readonly json?: boolean;
 }
 
@@ -26,9 +28,10 @@ export const demoCommand = (run: (options: TransferOptions) => Promise<void>): C
     .option('--steps <count>', 'optimiser steps', whole(1), 150)
     .option('--size <pixels>', 'shorter side of the pictures', whole(40, 256), 96)
     .option('--seed <number>', 'seed of the weights and crops', whole(0), defaultOptions.seed)
+    .addOption(watchOption())
     .option('--json', 'print the summary as one JSON object on stdout')
     .addHelpText('after', EXAMPLE)
-    .action(({ out, steps, size, seed, json }: Parsed) => run({
-      structure: scenePath('valley'), appearance: scenePath('peaks'), out, model: 'untrained', vit: {}, size, saveEvery: 50, force: true, json: json ?? false,
+    .action(({ out, steps, size, seed, watch, json }: Parsed) => run({
+      structure: scenePath('valley'), appearance: scenePath('peaks'), out, model: 'untrained', vit: {}, size, saveEvery: 50, force: true, json: json ?? false, ...portOf(watch),
       splice: { ...defaultOptions, steps, seed, vitSize: 96 },
     }));

@@ -5,7 +5,7 @@ import { real, rgb, whole } from '../numbers.js';
 import type { ResumeOptions } from '../resume.js';
 import type { TransferOptions } from '../transfer.js';
 import { AUTO_MODEL, knownModels } from '../weights.js';
-import { MAX_PORT } from './view.js';
+import { portOf, watchOption } from './view.js';
 
 interface Parsed extends SpliceOptions {
   readonly structure?: string;
@@ -63,7 +63,7 @@ export const transferCommand = (run: (options: TransferOptions) => Promise<void>
     .option('--vit-size <pixels>', "shorter side of the ViT's input; smaller is faster and coarser", whole(1, MAX_SIDE), defaultOptions.vitSize)
     .option('--save-every <steps>', 'steps between saved pictures and checkpoints', whole(1), 250)
     .option('--force', 'replace an earlier run in DIR')
-    .option('--watch [port]', 'show the run on a page of this machine, 127.0.0.1, where it can be paused, saved and stopped', whole(1, MAX_PORT))
+    .addOption(watchOption())
     .option('--json', 'print the summary as one JSON object on stdout')
     .addHelpText('after', EXAMPLE)
     .action((parsed: Parsed, command: Command) => (parsed.resume === undefined ? run(toOptions(parsed, command)) : resume(toResume(parsed, parsed.resume, command))));
@@ -74,9 +74,6 @@ function toResume({ steps, watch, json = false }: Parsed, folder: string, comman
   if (extra) command.error(`error: ${extra.long} cannot go with --resume, which takes it from ${folder}: leave it out`);
   return { folder, json, ...portOf(watch), ...(given.some((option) => option.attributeName() === 'steps') && { steps }) };
 }
-
-/** Any free port when none is given. */
-const portOf = (watch: number | true | undefined): { watch?: number } => (watch === undefined ? {} : { watch: watch === true ? 0 : watch });
 
 function toOptions(parsed: Parsed, command: Command): TransferOptions {
   const { structure = '', appearance = '', out = '', model, heads, patch, mean, std, size, saveEvery, force, watch, json, resume: _, ...splice } = parsed;

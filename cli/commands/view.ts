@@ -1,5 +1,5 @@
 /** `splice-gpu view`: options only. */
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { whole } from '../numbers.js';
 import type { ViewOptions } from '../view.js';
 
@@ -8,7 +8,14 @@ interface Parsed {
   readonly json?: boolean;
 }
 
-export const MAX_PORT = 65_535;
+const MAX_PORT = 65_535;
+
+/** The option of commands that train. */
+export const watchOption = (): Option =>
+  new Option('--watch [port]', 'show the run on a page of this machine, 127.0.0.1, where it can be paused, saved and stopped (default: any free port)').argParser(whole(1, MAX_PORT));
+
+/** Its value; any free port when none is given. */
+export const portOf = (watch: number | true | undefined): { readonly watch?: number } => (watch === undefined ? {} : { watch: watch === true ? 0 : watch });
 
 const EXAMPLE = `
 Shows photos, result, previews and curves in a browser on this machine; a run that is going on is followed.

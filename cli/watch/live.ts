@@ -3,7 +3,7 @@ import { rateMeter, type RateMeter } from '../rate.js';
 import { createGate, type Gate } from './controls.js';
 import { createFeed, type FeedWriter } from './feed.js';
 import { serveWatch } from './server.js';
-import type { LossRow, RunAbout, RunStatus } from './snapshot.js';
+import { isOver, type LossRow, type RunAbout, type RunStatus } from './snapshot.js';
 
 /** Where a run stands when it begins, or goes on from a checkpoint. */
 export interface Standing {
@@ -81,17 +81,26 @@ function show(feed: FeedWriter, { about, done, total, losses }: Standing): void 
   feed.about(about);
 }
 
-/** Steps come faster than anybody can read: the page hears of some, of every change of phase, and of the last. */
+/** Steps come faster than anybody can read: the page hears of some, of every change of phase, and of the one where it stays. */
 function stepTeller(feed: FeedWriter, rate: RateMeter): LiveRun['step'] {
-  let told = -Infinity;
+  let [told, latest] = [-Infinity, { done: 0, phase: '', stepsPerSecond: undefined as number | undefined }];
+  let later: ReturnType<typeof setTimeout> | undefined;
+  const tell = (): void => {
+    clearTimeout(later);
+    later = undefined;
+    told = performance.now();
+    const { status, total } = feed.snapshot().state;
+    if (isOver(status)) return;
+    const { done, phase, stepsPerSecond } = latest;
+    const moving = status === 'running' && stepsPerSecond !== undefined;
+    feed.state({ done, phase, ...(moving && { stepsPerSecond, secondsLeft: (total - done) / stepsPerSecond }) });
+  };
   return (done, phase) => {
-    const stepsPerSecond = rate.mark(done);
+    latest = { done, phase, stepsPerSecond: rate.mark(done) };
     const { state } = feed.snapshot();
-    const now = performance.now();
-    if (now - told < STATE_MS && phase === state.phase && done < state.total) return;
-    told = now;
-    const moving = state.status === 'running' && stepsPerSecond !== undefined;
-    feed.state({ done, phase, ...(moving && { stepsPerSecond, secondsLeft: (state.total - done) / stepsPerSecond }) });
+    const due = told + STATE_MS - performance.now();
+    if (due <= 0 || phase !== state.phase || done >= state.total) tell();
+    else later ??= setTimeout(tell, due).unref();
   };
 }
 

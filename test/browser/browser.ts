@@ -18,7 +18,7 @@ export async function openBrowser(): Promise<Browser | undefined> {
 
 /** What a page should not do. */
 export interface Trouble {
-  /** Errors of its scripts, and what the browser itself complains about. */
+  /** Errors of its scripts, and what the browser itself refused. */
   readonly errors: string[];
   /** Requests to anybody but the run. */
   readonly foreign: string[];
@@ -26,7 +26,7 @@ export interface Trouble {
 
 export function watchTrouble(page: Page, url: string): Trouble {
   const trouble: Trouble = { errors: [], foreign: [] };
-  page.on('console', (message) => void (['error', 'warning'].includes(message.type()) && trouble.errors.push(message.text())));
+  page.on('console', (message) => void (message.type() === 'error' && trouble.errors.push(message.text())));
   page.on('pageerror', (error) => trouble.errors.push(String(error)));
   page.on('request', (request) => {
     const { protocol, host } = new URL(request.url());

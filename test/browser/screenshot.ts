@@ -1,30 +1,35 @@
 /**
  * Makes the README's picture of the page, from a run on the landscapes that the project drew:
- * `node dist/test/browser/screenshot.js [FILE] [LAST STEP]`, about ten minutes on two CPU cores.
+ * `node dist/test/browser/screenshot.js [FILE]`. The run lands in out/valley-as-peaks, where it is used again if it is there.
  */
-import { rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { scenePath } from '../../cli/demo/files.js';
 import { packageRoot } from '../../cli/files.js';
+import { splice } from '../helpers/pictures.js';
 import { openBrowser, serveRun } from './browser.js';
 
-const [file = join(packageRoot, 'cli/demo/watch.png'), lastStep = '150'] = process.argv.slice(2);
+const [file = join(packageRoot, 'cli/demo/watch.png')] = process.argv.slice(2);
 const OUT = 'out/valley-as-peaks';
-const SETTINGS = ['--size', '128', '--vit-size', '96', '--warm-start', '40', '--steps', '200', '--save-every', '10'];
+const SETTINGS = ['--model', 'untrained', '--size', '160', '--vit-size', '96', '--steps', '120', '--save-every', '10'];
 
-rmSync(OUT, { recursive: true, force: true });
+if (!existsSync(join(OUT, 'triptych.png'))) {
+  console.log(`training ${OUT}: some ten minutes on two CPU cores`);
+  const { code, stderr } = await splice(['transfer', '--structure', scenePath('valley'), '--appearance', scenePath('peaks'), '--out', OUT, ...SETTINGS]);
+  if (code !== 0) throw new Error(stderr);
+}
 const browser = await openBrowser();
 if (!browser) process.exit(1);
-const run = await serveRun(['transfer', '--structure', scenePath('valley'), '--appearance', scenePath('peaks'), '--out', OUT, ...SETTINGS, '--watch']);
+const run = await serveRun(['view', OUT]);
 const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, colorScheme: 'dark' });
-page.setDefaultTimeout(3_600_000);
 await page.goto(run.url);
-await page.waitForFunction((least) => Number(document.querySelector('#legend .at')?.textContent?.replace('step ', '') ?? -1) >= least, Number(lastStep));
-await page.waitForTimeout(3000); // the newest result is drawn
-await sharp(await page.screenshot()).png({ compressionLevel: 9, palette: true, quality: 95, effort: 10 }).toFile(file);
+await page.waitForFunction(() => [...document.images].length >= 3 && [...document.images].every((image) => image.complete && image.naturalWidth > 0));
+await page.waitForSelector('#chart canvas');
+await page.waitForTimeout(500); // until the curves are drawn
+await sharp(await page.screenshot()).png({ palette: true, quality: 95, effort: 10, compressionLevel: 9 }).toFile(file);
+console.log(file);
 run.child.kill('SIGINT');
 await run.ended;
 await browser.close();
-console.log(file);
 process.exit(0);
