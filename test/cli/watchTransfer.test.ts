@@ -101,7 +101,7 @@ test('transfer --watch: pause, save meanwhile, continue, stop', async () => {
   const name = `${String(preview).padStart(5, '0')}.png`;
   assert.equal(readdirSync(join(out, 'previews')), [name]);
   assert.ok((await page.png(`preview/${page.events.filter(({ type }) => type === 'all').at(-1)!.data.epoch}/${preview}`)).equals(readFileSync(join(out, 'previews', name))));
-  const checkpoint = join(out, 'checkpoints', name.replace('png', 'safetensors'));
+  const checkpoint = join(out, 'checkpoints', `${String(made).padStart(5, '0')}.safetensors`);
   await page.until(() => existsSync(checkpoint));
   await sleep(30);
   assert.is(steps(), made);
