@@ -206,7 +206,7 @@ function announce(progress: Progress, { options, inputs, saved }: Job, { match }
     progress.note(`structure ${structure.path} (${size(structure)}), appearance ${appearance.path} (${size(appearance)})`);
     progress.note(`model ${model.vit.name}, recipe ${options.splice.recipe}, seed ${options.splice.seed}, on ${adapter.device || adapter.driver}${adapter.software ? ' (software: slow)' : ''}`);
     if (model.note) progress.note(`note: ${model.note}`);
-    const warning = matchWarning(options.model === DEFAULT_MODEL ? undefined : match); // random weights cannot tell
+    const warning = matchWarning(model.vit.name === DEFAULT_MODEL ? undefined : match); // random weights cannot tell
     if (warning) progress.note(warning);
   }
   if (!saved) return;
