@@ -34,6 +34,8 @@ export type StepKind =
   | { readonly kind: 'uncropped' }
   | { readonly kind: 'warm-start'; readonly structure: number; readonly appearance: number };
 
+type Bound = ReturnType<typeof bindParameters>;
+
 export const photo = (g: Graph, name: string, { height, width }: Image): Tensor => g.parameter(name, [1, 3, height, width]);
 
 /** The images of a step: the photos as they are, or augmented crops. */
@@ -58,12 +60,17 @@ function featuresOf(g: Graph, xs: readonly Tensor[], { vit, options }: Setting):
 /** The weighted sum of the terms. `lambdas` [terms] is an input: the first step of a recipe may switch terms off. */
 const weigh = (g: Graph, terms: readonly Tensor[]): Tensor => sum(mul(concat(terms, 0), g.input('lambdas', [terms.length])));
 
-/** Updates all trained parameters by Adam from the gradients of `loss`; returns the new flat weights. */
-function optimise(g: Graph, loss: Tensor, { layout }: Setting, bound: ReturnType<typeof bindParameters>): Tensor {
-  const flatGradient = pack(gradients(loss, bound.views));
+/**
+ * Updates all trained parameters by Adam from the gradients of `loss`; returns the new flat weights. `passes` are the bindings of the generator's
+ * passes, one each: their gradients are summed as flat buffers, one launch for all parameters.
+ */
+function optimise(g: Graph, loss: Tensor, { layout }: Setting, passes: readonly Bound[]): Tensor {
+  const all = gradients(loss, passes.flatMap(({ views }) => views));
+  const count = layout.slices.length;
+  const flats = passes.map((_, i) => pack(all.slice(i * count, (i + 1) * count)));
   return g.part('optimiser', () => {
     const [m, v] = [g.parameter(names.momentum, [layout.size]), g.parameter(names.variance, [layout.size])];
-    return adam(bound.flat, m, v, flatGradient, g.input('hyper', [6])).w;
+    return adam(passes[0]!.flat, m, v, flats.reduce((a, b) => add(a, b)), g.input('hyper', [6])).w;
   });
 }
 
@@ -73,14 +80,18 @@ function optimise(g: Graph, loss: Tensor, { layout }: Setting, bound: ReturnType
  * One ViT pass per image: generated images in one batch with gradients, photos in one batch without.
  */
 export function stepGraph(g: Graph, step: StepKind, setting: Setting): Record<string, Tensor> {
-  const bound = bindParameters(g, names.weights, setting.layout);
-  const generate = (x: Tensor): Tensor => g.part('generator', () => setting.generator.forward(bound.get, x));
+  const passes: Bound[] = [];
+  const generate = (x: Tensor): Tensor => g.part('generator', () => {
+    const bound = bindParameters(g, names.weights, setting.layout);
+    passes.push(bound);
+    return setting.generator.forward(bound.get, x);
+  });
   const { a, b } = g.part('augmentation', () => images(g, step, setting));
   const [x, y] = [generate(a), generate(b)];
   if (step.kind === 'warm-start') {
     const terms = [mse(x, a), mse(y, b)] as const;
     const total = add(...terms);
-    return { weights: optimise(g, total, setting, bound), losses: concat([...terms, total], 0) };
+    return { weights: optimise(g, total, setting, passes), losses: concat([...terms, total], 0) };
   }
   const [made, given] = [featuresOf(g, [x, y], setting), featuresOf(g, [a, b], setting)] as [[VitFeatures, VitFeatures], [VitFeatures, VitFeatures]];
   const terms = g.part('losses', () => [structureLoss(made[0], given[0]), appearanceLoss(made[0], given[1]), identityLoss(made[1], given[1])]);
@@ -90,7 +101,7 @@ export function stepGraph(g: Graph, step: StepKind, setting: Setting): Record<st
     g.part('losses', () => terms.push(structureLoss(whole, target), appearanceLoss(whole, given[1])));
   }
   const total = g.part('losses', () => weigh(g, terms));
-  return { weights: optimise(g, total, setting, bound), losses: g.part('losses', () => concat([...terms.slice(0, 3), total], 0)) };
+  return { weights: optimise(g, total, setting, passes), losses: g.part('losses', () => concat([...terms.slice(0, 3), total], 0)) };
 }
 
 /** The whole structure photo through the generator: [1, 3, H, W]. */

@@ -60,8 +60,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 }
 `;
 
-/** dx = rstd * (g - mean(g) - xhat * mean(g * xhat)) with g = dy * w, xhat = (x - mean) * rstd */
-export const layernormBackwardInput = ({ oneSubgroup, vectors }: LayernormVariant): string => wgsl`
+/** dx = rstd * (g - mean(g) - xhat * mean(g * xhat)) + r with g = dy * w, xhat = (x - mean) * rstd; r, if any, is another gradient of x. */
+export const layernormBackwardInput = ({ oneSubgroup, vectors }: LayernormVariant, adds: boolean): string => wgsl`
 ${rowFragments(oneSubgroup).enable}
 override WG: u32;
 override C: u32;
@@ -72,7 +72,12 @@ struct Dims { ROWS: u32 }
 @group(0) @binding(3) var<storage, read> means: array<f32>;   // [ROWS]
 @group(0) @binding(4) var<storage, read> rstds: array<f32>;   // [ROWS]
 @group(0) @binding(5) var<storage, read> dy: array<V>;        // [ROWS, C]
+#if ${adds}
+@group(0) @binding(6) var<storage, read> r: array<V>;         // [ROWS, C]
+@group(0) @binding(7) var<storage, read_write> dx: array<V>;  // [ROWS, C]
+#else
 @group(0) @binding(6) var<storage, read_write> dx: array<V>;  // [ROWS, C]
+#endif
 ${rowVector(vectors)}
 ${rowFragments(oneSubgroup).sum}
 @compute @workgroup_size(WG)
@@ -96,7 +101,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 
   for (var c = lane; c < cols; c += WG) {
     let xhat = (x[first + c] - mean) * rstd;
-    dx[first + c] = rstd * (dy[first + c] * w[c] - mean_g - xhat * mean_g_xhat);
+    dx[first + c] = rstd * (dy[first + c] * w[c] - mean_g - xhat * mean_g_xhat)${adds ? ' + r[first + c]' : ''};
   }
 }
 `;

@@ -1,6 +1,6 @@
 /**
  * Bilinear enlargement to exactly twice the size, of which a window is kept: the weights are 3/4 and 1/4, and four outputs share
- * their four inputs.
+ * their four inputs. The enlarged planes may lie among others, as the result of a `concat` does.
  */
 import { linearIndex } from './common.js';
 import { wgsl } from './wgsl.js';
@@ -8,18 +8,25 @@ import { wgsl } from './wgsl.js';
 /** The window of the enlarged picture: rows TOP .. TOP + OH - 1, columns LEFT .. LEFT + OW - 1. */
 const sizes = wgsl`
 override WG: u32;
-struct Dims { THREADS: u32, H: u32, W: u32, TOP: u32, LEFT: u32, OH: u32, OW: u32 }
+// Planes of the small picture, and where they lie among the planes of the large one: behind FIRST of every PLANES.
+struct Dims { THREADS: u32, H: u32, W: u32, TOP: u32, LEFT: u32, OH: u32, OW: u32, C: u32, FIRST: u32, PLANES: u32, COPIES: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
+fn large_plane(plane: u32) -> u32 { return plane / dims.C * dims.PLANES + dims.FIRST + plane % dims.C; }
 `;
 
 /**
  * y[2i + a, 2j + b] = 9/16, 3/16, 3/16, 1/16 of the four inputs around it. A thread writes the four outputs between the centres of the
  * inputs (i - 1, j - 1) and (i, j), of which fewer exist at the edges.
  */
-export const upsample2xForward = wgsl`
+export const upsample2xForward = (joins: boolean): string => wgsl`
 ${sizes}
-@group(0) @binding(1) var<storage, read> x: array<f32>;        // [B C, H, W]
-@group(0) @binding(2) var<storage, read_write> y: array<f32>;  // [B C, OH, OW]
+@group(0) @binding(1) var<storage, read> x: array<f32>;        // [B, C, H, W]
+#if ${joins}
+@group(0) @binding(2) var<storage, read> side: array<f32>;     // [B, FIRST, OH, OW]
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;  // [B, FIRST + C, OH, OW]
+#else
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;  // [B, C, OH, OW]
+#endif
 ${linearIndex}
 fn store(plane: u32, row: u32, column: u32, value: f32) {
   // Below the window's first row or column the difference wraps round to a large number.
@@ -31,12 +38,23 @@ fn store(plane: u32, row: u32, column: u32, value: f32) {
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let index = linear_index(group, lane);
+#if ${joins}
+  // The threads behind those of the enlargement copy.
+  if (index >= dims.THREADS) {
+    let at = index - dims.THREADS;
+    let count = dims.FIRST * dims.OH * dims.OW;
+    if (at < dims.COPIES) { y[at / count * dims.PLANES * dims.OH * dims.OW + at % count] = side[at]; }
+    return;
+  }
+#else
   if (index >= dims.THREADS) { return; }
+#endif
   let H = dims.H;
   let W = dims.W;
   let j = index % (W + 1u);
   let i = (index / (W + 1u)) % (H + 1u);
   let plane = index / ((W + 1u) * (H + 1u));
+  let large = large_plane(plane);
 
   let above = (plane * H + max(i, 1u) - 1u) * W;
   let below = (plane * H + min(i, H - 1u)) * W;
@@ -50,12 +68,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let row = 2u * i; // of the lower right output
   let column = 2u * j;
   if (i > 0u) {
-    if (j > 0u) { store(plane, row - 1u, column - 1u, 0.75 * near_left.x + 0.25 * near_left.y); }
-    if (j < W) { store(plane, row - 1u, column, 0.75 * near_right.x + 0.25 * near_right.y); }
+    if (j > 0u) { store(large, row - 1u, column - 1u, 0.75 * near_left.x + 0.25 * near_left.y); }
+    if (j < W) { store(large, row - 1u, column, 0.75 * near_right.x + 0.25 * near_right.y); }
   }
   if (i < H) {
-    if (j > 0u) { store(plane, row, column - 1u, 0.25 * near_left.x + 0.75 * near_left.y); }
-    if (j < W) { store(plane, row, column, 0.25 * near_right.x + 0.75 * near_right.y); }
+    if (j > 0u) { store(large, row, column - 1u, 0.25 * near_left.x + 0.75 * near_left.y); }
+    if (j < W) { store(large, row, column, 0.25 * near_right.x + 0.75 * near_right.y); }
   }
 }
 `;
@@ -67,8 +85,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
  */
 export const upsample2xBackward = wgsl`
 ${sizes}
-@group(0) @binding(1) var<storage, read> dy: array<f32>;        // [B C, OH, OW]
-@group(0) @binding(2) var<storage, read_write> dx: array<f32>;  // [B C, H, W]
+@group(0) @binding(1) var<storage, read> dy: array<f32>;        // [B, PLANES, OH, OW]
+@group(0) @binding(2) var<storage, read_write> dx: array<f32>;  // [B, C, H, W]
 ${linearIndex}
 fn load_dy(plane: u32, row: u32, column: u32) -> f32 {
   let i = row - dims.TOP;
@@ -100,12 +118,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 
   let top = 2u * i;
   let last = 2u * H - 1u;
-  let r0 = gather_row(plane, max(top, 1u) - 1u, j);
-  let r1 = gather_row(plane, top, j);
-  let r2 = gather_row(plane, top + 1u, j);
-  let r3 = gather_row(plane, min(top + 2u, last), j);
-  let r4 = gather_row(plane, min(top + 3u, last), j);
-  let r5 = gather_row(plane, min(top + 4u, last), j);
+  let large = large_plane(plane);
+  let r0 = gather_row(large, max(top, 1u) - 1u, j);
+  let r1 = gather_row(large, top, j);
+  let r2 = gather_row(large, top + 1u, j);
+  let r3 = gather_row(large, min(top + 2u, last), j);
+  let r4 = gather_row(large, min(top + 3u, last), j);
+  let r5 = gather_row(large, min(top + 4u, last), j);
   let upper = 0.75 * (r1 + r2) + 0.25 * (r0 + r3);
   let lower = 0.75 * (r3 + r4) + 0.25 * (r2 + r5);
 

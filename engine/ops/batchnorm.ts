@@ -1,6 +1,6 @@
 /** Batch normalisation with the statistics of the batch at hand, forward and backward; absorbs a leaky ReLU behind it. */
 import {
-  batchnormBackwardInput, batchnormBackwardParameters, batchnormBackwardPartial, batchnormForward, batchnormPartial, batchnormStatistics,
+  batchnormBackward, batchnormBackwardPartial, batchnormForward, batchnormPartial, batchnormSmallBackward, batchnormSmallForward,
 } from '../../shaders/batchnorm.js';
 import { addNode, type Node, type Op, type Tensor } from '../graph.js';
 import { ceilDiv, linearGrid, type Kernel, type Tuning } from '../kernel.js';
@@ -10,8 +10,11 @@ import { leakyReluBackwardOp, leakyReluOp } from './unary.js';
 
 /** Elements that one workgroup reduces or maps. */
 const CHUNK = 4096;
+/** Elements of a channel that one workgroup does alone, in a single launch each way. */
+const SMALL = 16384;
 
 interface BatchnormAttrs {
+  readonly eps: number;
   /** Of the leaky ReLU that follows in the same launch; 1 is none. */
   readonly slope: number;
 }
@@ -36,6 +39,14 @@ function chunkKernel(node: Node, tuning: Tuning, code: Code, flops: number, cons
   return { ...launch(shape, tuning, code, shape[1]! * chunksPerChannel(shape), constants), flops: flops * sizeOf(shape) };
 }
 
+/** A workgroup per channel of the node's first input. */
+function channelKernel(node: Node, tuning: Tuning, code: Code, flops: number, constants: Record<string, number>): Kernel {
+  const { shape } = node.inputs[0]!;
+  const [B, C, H, W] = shape as [number, number, number, number];
+  const { WG, oneSubgroup } = longRowLanes(tuning);
+  return { code: code(oneSubgroup), constants: { WG, ...constants }, dims: [B, C, H * W], workgroups: [C, 1, 1], flops: flops * sizeOf(shape) };
+}
+
 /** Input x, output the mean and the sum of squared differences to it of each chunk `[C, S, 2]`. */
 const partialOp: Op<Record<string, never>> = {
   name: 'batchnormPartial',
@@ -43,31 +54,36 @@ const partialOp: Op<Record<string, never>> = {
   kernel: (node, tuning) => chunkKernel(node, tuning, batchnormPartial, 6),
 };
 
-/** Input the statistics of the chunks of a tensor of shape `x`, output mean and 1 / standard deviation of each channel `[C, 2]`. */
-const statisticsOp: Op<{ readonly x: Shape; readonly eps: number }> = {
-  name: 'batchnormStatistics',
-  shapes: ([partial]) => [[partial!.shape[0]!, 2]],
-  kernel: ({ attrs: { x, eps } }, tuning) => launch(x, tuning, batchnormStatistics, x[1]!, { EPS: eps }),
-};
-
-/** Inputs (x, statistics, w, b). Its gradient is that of the whole, through the statistics too, so that they need none. */
+/**
+ * Inputs (x, partial, w, b), or (x, w, b) where channels are small; outputs (y, statistics [C, 2]). Its gradient is that of the whole,
+ * through the statistics too.
+ */
 const batchnormOp: Batchnorm = {
   name: 'batchnorm',
-  shapes: ([x]) => [x!.shape],
-  kernel: (node, tuning) => chunkKernel(node, tuning, () => batchnormForward, 5, { SLOPE: node.attrs.slope }),
-  backward: (node, [dy], needed) => {
-    const [x, statistics, w, b] = node.inputs as [Tensor, Tensor, Tensor, Tensor];
+  shapes: ([x]) => [x!.shape, [x!.shape[1]!, 2]],
+  kernel: (node, tuning) => {
+    const constants = { SLOPE: node.attrs.slope, EPS: node.attrs.eps };
+    return isSmall(node) ? channelKernel(node, tuning, batchnormSmallForward, 11, constants) : chunkKernel(node, tuning, batchnormForward, 5, constants);
+  },
+  backward: (node, [dy]) => {
+    const [x, [w, b], statistics] = [node.inputs[0]!, node.inputs.slice(-2) as [Tensor, Tensor], node.outputs[1]!];
     const { slope, dz } = throughActivation(node, dy!);
-    const partial = addNode(backwardPartialOp, [x, statistics, w, b, dz], { slope });
-    const [dw, db] = x.graph.add(backwardParametersOp, [partial], { x: x.shape }) as [Tensor, Tensor];
-    const dx = needed[0] ? addNode(backwardInputOp, [x, statistics, w, b, dz, dw, db], { slope }) : undefined;
+    const attrs = { ...node.attrs, slope };
+    if (isSmall(node)) {
+      const [dx, dw, db] = x.graph.add(smallBackwardOp, [x, statistics, w, b, dz], attrs);
+      return [dx, dw, db];
+    }
+    const partial = addNode(backwardPartialOp, [x, statistics, w, b, dz], attrs);
+    const [dx, dw, db] = x.graph.add(backwardOp, [x, partial, w, b, dz], attrs);
     return [dx, undefined, dw, db];
   },
   // The gradient of leaky ReLU reads its output alone, so nobody else misses the sum before it.
-  fuse: (node, next) => node.attrs.slope === 1 && next.op === leakyReluOp
-    ? { op: batchnormOp, attrs: next.attrs, inputs: node.inputs, outputs: next.outputs }
+  fuse: (node, next) => node.attrs.slope === 1 && next.op === leakyReluOp && next.inputs[0] === node.outputs[0]
+    ? { op: batchnormOp, attrs: { ...node.attrs, ...(next.attrs as { slope: number }) }, inputs: node.inputs, outputs: [next.outputs[0]!, node.outputs[1]!] }
     : undefined,
 };
+
+const isSmall = (node: Node): boolean => node.inputs.length === 3;
 
 /** Looks behind a leaky ReLU whose gradient `dy` is: the backward kernels then apply its slope on the way. */
 function throughActivation(node: Node<BatchnormAttrs>, dy: Tensor): { slope: number; dz: Tensor } {
@@ -76,25 +92,27 @@ function throughActivation(node: Node<BatchnormAttrs>, dy: Tensor): { slope: num
   return isActivation ? { slope: (dy.node.attrs as BatchnormAttrs).slope, dz: dz! } : { slope: 1, dz: dy };
 }
 
-/** Inputs (x, statistics, w, b, dy), output the sums of dz * xhat and dz over each chunk `[C, S, 2]`. */
+/** Inputs (x, statistics, w, b, dy), output the sums of dz * xhat and dz over each chunk, then the statistics `[C, S + 1, 2]`. */
 const backwardPartialOp: Batchnorm = {
   name: 'batchnormBackwardPartial',
-  shapes: ([x]) => [[x!.shape[1]!, chunksPerChannel(x!.shape), 2]],
+  shapes: ([x]) => [[x!.shape[1]!, chunksPerChannel(x!.shape) + 1, 2]],
   kernel: (node, tuning) => chunkKernel(node, tuning, batchnormBackwardPartial, 9, { SLOPE: node.attrs.slope }),
 };
 
-/** Input the sums over the chunks of a tensor of shape `x`, outputs (dw, db). */
-const backwardParametersOp: Op<{ readonly x: Shape }> = {
-  name: 'batchnormBackwardParameters',
-  shapes: ([partial]) => [[partial!.shape[0]!], [partial!.shape[0]!]],
-  kernel: ({ attrs: { x } }, tuning) => launch(x, tuning, batchnormBackwardParameters, x[1]!),
+const gradientShapes: Batchnorm['shapes'] = ([x, , w, b]) => [x!.shape, w!.shape, b!.shape];
+
+/** Inputs (x, partial, w, b, dy), outputs (dx, dw, db). */
+const backwardOp: Batchnorm = {
+  name: 'batchnormBackward',
+  shapes: gradientShapes,
+  kernel: (node, tuning) => chunkKernel(node, tuning, batchnormBackward, 11, { SLOPE: node.attrs.slope }),
 };
 
-/** Inputs (x, statistics, w, b, dy, dw, db), output dx. */
-const backwardInputOp: Batchnorm = {
-  name: 'batchnormBackwardInput',
-  shapes: ([x]) => [x!.shape],
-  kernel: (node, tuning) => chunkKernel(node, tuning, () => batchnormBackwardInput, 11, { SLOPE: node.attrs.slope }),
+/** Inputs (x, statistics, w, b, dy), outputs (dx, dw, db), for small channels. */
+const smallBackwardOp: Batchnorm = {
+  name: 'batchnormSmallBackward',
+  shapes: gradientShapes,
+  kernel: (node, tuning) => channelKernel(node, tuning, batchnormSmallBackward, 20, { SLOPE: node.attrs.slope }),
 };
 
 /**
@@ -110,8 +128,9 @@ export function batchnorm(x: Tensor, w: Tensor, b: Tensor, eps = 1e-5): Tensor {
     if (sameShape(t.shape, [C])) continue;
     throw new ShapeError(`batchnorm: ${name} must have a value per channel of x: ${showShape(t.shape)} and ${showShape(x.shape)}`);
   }
-  const statistics = addNode(statisticsOp, [addNode(partialOp, [x], {})], { x: x.shape, eps });
-  return addNode(batchnormOp, [x, statistics, w, b], { slope: 1 });
+  const [B, , H, W] = x.shape as [number, number, number, number];
+  const partial = B * H * W <= SMALL ? [] : [addNode(partialOp, [x], {})];
+  return x.graph.add(batchnormOp, [x, ...partial, w, b], { slope: 1, eps })[0]!;
 }
 
 /** Without the gradient, which goes through statistics of the whole. */

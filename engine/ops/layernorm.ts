@@ -54,11 +54,17 @@ const layernormOp: Op<{ readonly eps: number }> = {
   },
 };
 
-/** Inputs (x, w, mean, rstd, dy), output dx. */
+/** Inputs (x, w, mean, rstd, dy) and, once fused, another gradient of x to add; output dx. */
 const backwardInputOp: Plain = {
   name: 'layernormBackwardInput',
   shapes: ([x]) => [x!.shape],
-  kernel: (node, tuning) => rowKernel(node.inputs[0]!, tuning, layernormBackwardInput),
+  kernel: (node, tuning) => rowKernel(node.inputs[0]!, tuning, (variant) => layernormBackwardInput(variant, node.inputs.length > 5)),
+  fuse: (node, next, sole) => {
+    const dx = node.outputs[0]!;
+    const [a, b] = next.inputs;
+    if (!sole || next.op.name !== 'add' || node.inputs.length > 5 || a === b || !sameShape(a!.shape, b!.shape)) return undefined;
+    return { op: backwardInputOp, attrs: {}, inputs: [...node.inputs, a === dx ? b! : a!], outputs: next.outputs };
+  },
 };
 
 /** Inputs (x, mean, rstd, dy), output the sums over chunks of rows `[chunks, 2, C]`. */

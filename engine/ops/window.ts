@@ -38,6 +38,27 @@ const windowOp: Op<WindowAttrs> = {
     const back = { plane: size, size: plane, top: -top, left: flip ? size[1] - plane[1] + left : -left, flip, reflect, shape };
     return [addNode(windowOp, [dy!], back)];
   },
+  // The gradient of an enlargement reads its planes from where they lie.
+  fuse: (node, next, sole) => {
+    const { plane, size, top: first, left, flip } = node.attrs;
+    const x = node.inputs[0]!;
+    const takesChannels = x.shape.length === 4 && plane[0] === x.shape[1] && plane[1] === size[1] && left === 0 && !flip;
+    if (!sole || !takesChannels || next.op.name !== 'upsample2xBackward') return undefined;
+    return { op: next.op, attrs: { ...(next.attrs as object), among: { first, planes: plane[0] } }, inputs: [x], outputs: next.outputs };
+  },
+};
+
+/** The first elements of x along an axis before which all sizes are 1: they lie together, at the front of x's memory. */
+const prefixOp: Op<{ readonly shape: Shape; readonly offset: 0; readonly count: number }> = {
+  name: 'prefix',
+  memory: 'view',
+  shapes: (_, { shape }) => [shape],
+  backward: ({ inputs: [x], attrs: { count } }, [dy]) => {
+    const inner = sizeOf(dy!.shape) / count;
+    const plane: [number, number] = [count, inner];
+    const size: [number, number] = [sizeOf(x!.shape) / inner, inner];
+    return [addNode(windowOp, [dy!], { plane, size, top: 0, left: 0, flip: false, reflect: false, shape: x!.shape })];
+  },
 };
 
 /** Gradient of a mirrored window; `attrs` are the forward's but for `shape`, which is x's. */
@@ -50,17 +71,16 @@ const windowBackwardOp: Op<WindowAttrs> = {
   },
 };
 
-/** Elements start <= i < end of x along `axis`. @throws ShapeError when they are not inside x */
+/** Elements start <= i < end of x along `axis`; no launch where they lie at the front of x's memory. @throws ShapeError when they are not inside x */
 export function slice(x: Tensor, axis: number, start: number, end: number): Tensor {
   const n = x.shape[axis];
   if (n === undefined || start < 0 || end > n || start >= end) {
     throw new ShapeError(`slice: ${start} to ${end} of axis ${axis} is not inside x: ${showShape(x.shape)}`);
   }
   const inner = sizeOf(x.shape.slice(axis + 1));
-  return addNode(windowOp, [x], {
-    plane: [n, inner], size: [end - start, inner], top: start, left: 0, flip: false, reflect: false,
-    shape: x.shape.map((size, i) => (i === axis ? end - start : size)),
-  });
+  const shape = x.shape.map((size, i) => (i === axis ? end - start : size));
+  if (start === 0 && sizeOf(x.shape.slice(0, axis)) === 1) return addNode(prefixOp, [x], { shape, offset: 0, count: end });
+  return addNode(windowOp, [x], { plane: [n, inner], size: [end - start, inner], top: start, left: 0, flip: false, reflect: false, shape });
 }
 
 /** Height and width of x [B, C, H, W]. */

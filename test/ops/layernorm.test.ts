@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { gradients, mul, ShapeError, sum } from '../../engine/index.js';
+import { add, gradients, Graph, mul, schedule, ShapeError, sum, type Tensor } from '../../engine/index.js';
 import { layernorm } from '../../engine/ops/layernorm.js';
 import { assertClose, checkOp, type Values } from '../helpers/check.js';
 import { testEngine } from '../helpers/device.js';
@@ -79,6 +79,19 @@ test('shapes that do not fit are named', async () => {
   const g = (await testEngine()).graph();
   assert.throws(() => layernorm(g.input('x', [2, 3]), g.input('w', [3]), g.input('b', [2]), EPS),
     (e: Error) => e instanceof ShapeError && /layernorm: b .*\[2\].*\[2, 3\]/.test(e.message));
+});
+
+test('another gradient of the input is added in the same launch', async () => {
+  const build = ({ x, w, b }: Record<string, Tensor>) => add(layernorm(x!, w!, b!, EPS), x!);
+  await checkOp({
+    inputs: { x: [3, 20], w: [20], b: [20] },
+    build,
+    reference: ({ x, w, b }) => reference({ x: x!, w: w!, b: b! }).map((y, i) => y + x![i]!),
+  });
+  const g = new Graph();
+  const [x, w, b] = [g.input('x', [3, 20]), g.input('w', [20]), g.input('b', [20])];
+  const [dx] = gradients(sum(mul(build({ x, w, b }), g.input('weights', [3, 20]))), [x]) as [Tensor];
+  assert.equal(schedule([dx]).launches.map((n) => n.op.name).filter((n) => n === 'add'), []);
 });
 
 test.run();

@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { gradients, Graph, mul, sum } from '../../engine/index.js';
+import { concat, gradients, Graph, mul, schedule, sum, type Tensor } from '../../engine/index.js';
 import { upsample2x } from '../../engine/ops/upsample2x.js';
 import { assertClose, checkOp } from '../helpers/check.js';
 import { testEngine } from '../helpers/device.js';
@@ -68,5 +68,28 @@ test('golden upsample2x_bilinear', async () => {
   assertClose(name, await program.read('y'), get(name).data, tolerance(name));
   assertClose(`grad.${name}`, await program.read('dx'), get(`grad.${name}`).data, tolerance(`grad.${name}`));
 });
+
+for (const B of [1, 2]) {
+  test(`upsample2x behind other planes, ${B} images: one launch each way, and none for their slice of the gradient`, async () => {
+    const [H, W, S, C] = [3, 4, 2, 3];
+    const window = { top: 0, left: 1, height: 5, width: 7 };
+    const inputs = { x: [B, C, H, W], side: [B, S, 5, 7] };
+    const build = ({ x, side }: Record<string, Tensor>) => concat([side!, upsample2x(x!, window)], 1);
+    await checkOp({
+      inputs,
+      build,
+      reference: ({ x, side }) => {
+        const large = reference(x!, H, W).filter((_, i) => Math.floor(i / (2 * W)) % (2 * H) < 5 && i % (2 * W) >= 1);
+        return Array.from({ length: B }, (_, b) => [...side!.subarray(b * S * 35, (b + 1) * S * 35), ...large.slice(b * C * 35, (b + 1) * C * 35)]).flat();
+      },
+    });
+    const g = new Graph();
+    const [x, side] = [g.input('x', inputs.x), g.input('side', inputs.side)];
+    const y = build({ x, side });
+    const [dx, ds] = gradients(sum(mul(y, g.input('weights', y.shape))), [x, side]) as [Tensor, Tensor];
+    const names = schedule([y, dx, ds]).launches.map((n) => n.op.name).filter((n) => /upsample|concat|window/.test(n));
+    assert.equal(names, ['upsample2xJoin', ...(B === 1 ? [] : ['window']), 'upsample2xBackward']);
+  });
+}
 
 test.run();
