@@ -168,7 +168,11 @@ export class Program {
    */
   encode(pass: GPUComputePassEncoder): void {
     this.prepare();
-    for (const launch of this.launches) encodeLaunch(pass, launch);
+    let pipeline: GPUComputePipeline | undefined;
+    for (const launch of this.launches) {
+      encodeLaunch(pass, launch, launch.pipeline !== pipeline);
+      pipeline = launch.pipeline;
+    }
   }
 
   /** One pass, one submit. Does not wait; errors surface at the next `read` or `engine.sync()`. */
@@ -210,8 +214,9 @@ export class Program {
   }
 }
 
-export function encodeLaunch(pass: GPUComputePassEncoder, { pipeline, bindGroup, workgroups }: Launch): void {
-  pass.setPipeline(pipeline);
+/** `changes`: the pass has another pipeline set, or none. */
+export function encodeLaunch(pass: GPUComputePassEncoder, { pipeline, bindGroup, workgroups }: Launch, changes = true): void {
+  if (changes) pass.setPipeline(pipeline);
   pass.setBindGroup(0, bindGroup!);
-  pass.dispatchWorkgroups(...workgroups);
+  pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
 }

@@ -1,5 +1,5 @@
 /** Attention with a streaming softmax: keys and values pass by in tiles, the tokens x tokens matrix is never in memory. */
-import { each, each2 } from './common.js';
+import { each, each2, remembered } from './common.js';
 import { groupsPerLane, headArray, headLayout, headLoad, headStore } from './heads.js';
 import { wgsl } from './wgsl.js';
 
@@ -24,7 +24,7 @@ ${headStore('y', HS)}
  * through workgroup memory. The sum is of exp(s - peak), peak the largest score so far; a larger one fades what was summed by exp(old - new)
  * (https://arxiv.org/abs/1805.02867).
  */
-export const attentionTiled = (HS: number, keys: number): string => {
+export const attentionTiled = remembered((HS: number, keys: number): string => {
   const G = groupsPerLane(HS);
   return wgsl`
 ${declarations(HS)}
@@ -78,13 +78,13 @@ ${each(G, (n) => `  store_y(y_start, ${n}u, y${n} / total);`)}
   lse[(group.z * groups.y + head) * T + query] = (peak + log2(total)) / LOG2E;
 }
 `;
-};
+});
 
 /**
  * The same for a workgroup of one subgroup, without workgroup memory. Queries, eight of them, are spread over the lanes, which hand each other what they hold:
  * for the scores a lane looks at one key, for y at its own elements of all values. So every load of a key or value serves all queries.
  */
-export const attentionLanes = (HS: number, lanes: number): string => {
+export const attentionLanes = remembered((HS: number, lanes: number): string => {
   const G = groupsPerLane(HS, lanes);
   const R = SUBGROUP_ROWS;
   return wgsl`
@@ -139,4 +139,4 @@ ${each(G, (n) => `    store_y(start, lane + ${n}u * LANES, y${i}_${n} / total);`
   }`)}
 }
 `;
-};
+});

@@ -1,5 +1,5 @@
 /** The gradient of attention: scores are computed again from the saved log-sum-exp, tile by tile. */
-import { each, each2 } from './common.js';
+import { each, each2, remembered } from './common.js';
 import { groupsPerLane, headArray, headLayout, headLoad, headStore } from './heads.js';
 import { wgsl } from './wgsl.js';
 
@@ -75,7 +75,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 `;
 
 /** Four threads share a row, each with every fourth group of its elements; `columns` columns at a time pass through workgroup memory. */
-export const attentionBackwardTiled = (HS: number, columns: number): string => wgsl`
+export const attentionBackwardTiled = remembered((HS: number, columns: number): string => wgsl`
 ${declarations(HS)}
 const ROWS = ${BACKWARD_TILE_ROWS}u;
 const COLUMNS = ${columns}u;
@@ -89,7 +89,7 @@ fn whole(v: vec4f) -> f32 { return v.x + v.y + v.z + v.w; }
 ${tiledRole('keys', keys, HS)}
 ${tiledRole('queries', queries, HS)}
 ${main(4 * BACKWARD_TILE_ROWS)}
-`;
+`);
 
 function tiledRole(name: string, { row, column, parts }: Role, HS: number): string {
   const G = groupsPerLane(HS, 4);
@@ -143,7 +143,7 @@ ${each2(parts.length, G, (m, n) => `  store_dqkv(row_start(row_token, 3u, ${part
 }
 
 /** The same for a workgroup of one subgroup, whose lanes hand each other what they hold of the rows; see attentionLanes. */
-export const attentionBackwardLanes = (HS: number, lanes: number): string => wgsl`
+export const attentionBackwardLanes = remembered((HS: number, lanes: number): string => wgsl`
 enable subgroups;
 ${declarations(HS)}
 const ROWS = ${BACKWARD_SUBGROUP_ROWS}u;
@@ -151,7 +151,7 @@ const LANES = ${lanes}u;
 ${lanesRole('keys', keys, HS, lanes)}
 ${lanesRole('queries', queries, HS, lanes)}
 ${main(lanes)}
-`;
+`);
 
 function lanesRole(name: string, { row, column, parts }: Role, HS: number, lanes: number): string {
   const G = groupsPerLane(HS, lanes);

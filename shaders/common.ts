@@ -9,6 +9,20 @@ export const each = (n: number, line: (i: number) => string): string => Array.fr
 /** `each` over the pairs (i, j). */
 export const each2 = (n: number, m: number, line: (i: number, j: number) => string): string => each(n, (i) => each(m, (j) => line(i, j)));
 
+/**
+ * The text of a kernel, made once for equal arguments: a graph for another image size asks for the same long texts again. Functions among the
+ * arguments do not tell kernels apart; a text beside them must.
+ */
+export function remembered<A extends readonly unknown[]>(make: (...args: A) => string): (...args: A) => string {
+  const texts = new Map<string, string>();
+  return (...args) => {
+    const key = JSON.stringify(args);
+    const known = texts.get(key) ?? make(...args);
+    texts.set(key, known);
+    return known;
+  };
+}
+
 /** The number of a workgroup, `vec3u group`, in a grid of `linearGrid`. */
 export const GROUP_INDEX = `group.y * ${MAX_GRID}u + group.x`;
 

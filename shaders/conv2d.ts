@@ -2,7 +2,7 @@
  * Convolution, forward, as two kernels that the gradient by the input shares (see `Gather`): `gatherTiles` for GPUs and
  * `gatherStrips` for a CPU that poses as one.
  */
-import { each, GROUP_INDEX, linearIndex } from './common.js';
+import { each, GROUP_INDEX, linearIndex, remembered } from './common.js';
 import { tileProduct } from './tileProduct.js';
 import { wgsl } from './wgsl.js';
 
@@ -137,7 +137,7 @@ export const stripChannels = (channels: number): number => Math.ceil(channels / 
  * The convolution of a `Gather` for a CPU: a lane has four neighbouring pixels and up to 16 channels of them in registers. It loads
  * the row of sources that its four windows share once, and its share of the weights, which the lanes tell each other.
  */
-export function gatherStrips({ geometry, taps, column }: Gather, bias: boolean, channels: number, subgroup: number): string {
+export const gatherStrips = remembered(({ geometry, taps, column }: Gather, bias: boolean, channels: number, subgroup: number): string => {
   const held = stripChannels(channels);
   const loads = Math.ceil(held / subgroup);
   const places = Array.from({ length: STRIP * taps }, (_, i) => column(i % STRIP, Math.floor(i / STRIP)));
@@ -205,4 +205,4 @@ ${each(taps, product)}
   for (var n = n0; n < min(n0 + ${held}u, N); n++) { store(n, b, i, u * LATTICE + first.y, sums[n - n0]); }
 }
 `;
-}
+});

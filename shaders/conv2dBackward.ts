@@ -1,5 +1,5 @@
 /** Gradients of a convolution by its input, weight and bias. */
-import { each, workgroupSum } from './common.js';
+import { each, remembered, workgroupSum } from './common.js';
 import { STRIP, stripChannels, type Gather } from './conv2d.js';
 import { tileProduct } from './tileProduct.js';
 import { wgsl } from './wgsl.js';
@@ -119,7 +119,7 @@ export const rowsPerLane = (K: number): number => (K === 1 ? 2 : 1);
  * The weight gradient for a CPU: a lane has a few window rows (c, ky) of up to 16 written channels in registers. Four pixels at a time
  * the lanes load dy together and tell each other, while each loads the row of x that the four windows share once.
  */
-export function weightStrips({ geometry, column }: Gather, K: number, channels: number, subgroup: number): string {
+export const weightStrips = remembered(({ geometry, column }: Gather, K: number, channels: number, subgroup: number): string => {
   const held = stripChannels(channels);
   const rows = rowsPerLane(K);
   const together = subgroup / STRIP; // channels that one load of all lanes brings
@@ -174,7 +174,7 @@ ${each(rows, (g) => `  if (row${g} < C * K) {
   }`)}
 }
 `;
-}
+});
 
 /** db[o] = sum over b, p of dy[b, o, p], one share of the pixels per split: one workgroup per channel and split. */
 export const conv2dBackwardBias = wgsl`

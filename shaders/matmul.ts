@@ -1,5 +1,5 @@
 /** Matrix products: workgroup tiles for GPUs, register tiles for a CPU that pretends to be one. */
-import { each } from './common.js';
+import { each, remembered } from './common.js';
 import { productFunctions, type Product } from './tile.js';
 import { wgsl } from './wgsl.js';
 
@@ -25,7 +25,7 @@ const fetch = (name: string, lineMajor: boolean, lines: string): string => wgsl`
 `;
 
 /** C = opA(A) opB(B): a workgroup shares tiles of both operands, a thread keeps 4 by 4 sums. */
-export const matmulTiled = (product: Product): string => wgsl`
+export const matmulTiled = remembered((product: Product): string => wgsl`
 ${productFunctions(product)}
 const STRIDE = ${GPU_TILE + 4}u;  // padded: threads that store down a column hit different banks
 var<workgroup> tile_a: array<f32, 16u * STRIDE>;  // [K, M]
@@ -53,7 +53,7 @@ ${fetch('b', product.transposeB, 'dims.N')}
   }
   for (var i = 0u; i < 4u; i++) { store(group.z, a_first + row + i, b_first + column, sums[i]); }
 }
-`;
+`);
 
 /** How the CPU kernel cuts C: `lanes` threads of a workgroup with 4 columns each, and `rows` rows. */
 export interface RegisterTile {
@@ -97,7 +97,7 @@ ${each(4, (j) => `    let b_${j} = vec4f(${[0, 1, 2, 3].map((s) => `b_step_${s}[
  * lane 5.1 / 4.4 / 4.7. `dot` touches a sum, which lies on the stack, once in four steps. Sums in an array allow a loop that stores them, which compiles
  * faster than 24 stores.
  */
-export const matmulLanes = (product: Product, tile: RegisterTile): string => wgsl`
+export const matmulLanes = remembered((product: Product, tile: RegisterTile): string => wgsl`
 #if ${tile.subgroup}
 enable subgroups;
 #endif
@@ -118,4 +118,4 @@ ${each(tile.rows, (i) => `    sums[${i}] += vec4f(${[0, 1, 2, 3].map((j) => `dot
   let count = min(${tile.rows}u, dims.M - m);
   for (var i = 0u; i < count; i++) { store(group.z, m + i, n, sums[i]); }
 }
-`;
+`);

@@ -1,5 +1,5 @@
 /** Cosine similarity of all pairs of rows: symmetric, so tiles below the diagonal are not computed but mirrored. */
-import { each, each2, GROUP_INDEX } from './common.js';
+import { each, each2, GROUP_INDEX, remembered } from './common.js';
 import { rowFragments } from './rows.js';
 import { wgsl } from './wgsl.js';
 
@@ -101,7 +101,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 `;
 
 /** The same for a workgroup of one subgroup: a lane has two columns, and the rows, two of each lane, are handed around. */
-export const similarityLanes = (vectors: boolean, lanes: number): string => wgsl`
+export const similarityLanes = remembered((vectors: boolean, lanes: number): string => wgsl`
 enable subgroups;
 ${declarations(vectors)}
 const LANES = ${lanes}u;
@@ -123,7 +123,7 @@ ${each(2, (j) => `    sum${i}_${j} += dot(r${i}, b${j});`)}`)}
   }
 ${each2(2 * lanes, 2, (i, j) => `  store(group.z, row + ${i}u, column + ${j}u * LANES, sum${i}_${j});`)}
 }
-`;
+`);
 
 /**
  * w such that dk = w k. With g_ij = ds_ij + ds_ji and n = |k_i| |k_j|, the derivative of s_ij by k_i is k_j / n - s_ij k_i / |k_i|^2, or k_j / EPS

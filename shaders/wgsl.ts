@@ -10,6 +10,21 @@ import { wgsl as preprocess } from 'wgsl-preprocessor/wgsl-preprocessor.js';
  * @throws SyntaxError for a directive that is not alone on its line, TypeError for a value that cannot be spliced
  */
 export function wgsl(strings: TemplateStringsArray, ...values: readonly (string | number | boolean)[]): string {
+  const texts = made.get(strings) ?? new Map<string, string>();
+  made.set(strings, texts);
+  const key = values.join('\0');
+  let text = texts.get(key);
+  if (text === undefined) {
+    text = checkedText(strings, values);
+    texts.set(key, text);
+  }
+  return text;
+}
+
+/** Texts made before, by template and values: a graph for another image size asks for the same kernels again. */
+const made = new WeakMap<TemplateStringsArray, Map<string, string>>();
+
+function checkedText(strings: TemplateStringsArray, values: readonly (string | number | boolean)[]): string {
   const lines = strings.join('\0').split('\n'); // \0 marks where a value goes
   const bad = lines.find((line) => line.includes('#') && !/^\s*#((if|elif) \0|else|endif)\s*$/.test(line));
   if (bad !== undefined) throw new SyntaxError(`wgsl: not a directive alone on its line: "${bad.trim().replaceAll('\0', '${…}')}"`);
