@@ -2,7 +2,7 @@
 import { measureRoof, type Engine, type Roof } from '../engine/index.js';
 import { kernelsReport, measureKernels, type KernelsRequest } from './bench/kernels.js';
 import { readResult, saveResult, showChanges, type BenchResult } from './bench/result.js';
-import { measureStep, planReport, planStep, stepReport, type StepRequest } from './bench/step.js';
+import { measureStep, planReport, planStep, runReport, stepReport, type StepRequest } from './bench/step.js';
 import { digits } from './bench/table.js';
 import { loadVariant } from './bench/variants.js';
 import type { AdapterSummary } from './device.js';
@@ -19,6 +19,7 @@ export interface BenchOptions {
   /** Side of the crops in pixels. */
   readonly size: number;
   readonly vitSize: number;
+  readonly checkpointing: boolean;
   readonly repeats: number;
   readonly json: boolean;
   /** Only what has this word in its name. */
@@ -42,7 +43,7 @@ interface Measurement {
 export async function bench(options: BenchOptions, openEngine: () => Promise<OpenedEngine>, stdout: Output, stderr: Output): Promise<number> {
   if (options.plan) {
     const figures = await planStep(stepRequest(options));
-    stdout.write(options.json ? `${JSON.stringify(figures)}\n` : `${planReport(figures)}\n`);
+    stdout.write(options.json ? `${JSON.stringify(figures)}\n` : `${planReport(figures)}\n${runReport(figures.run)}\n`);
     return 0;
   }
   const before = options.against === undefined ? undefined : await readResult(options.against, options.what);
@@ -69,8 +70,8 @@ interface Job {
 }
 
 const resultOf = ({ options, engine, adapter }: Job, rows: BenchResult['rows']): BenchResult => {
-  const { what, model, recipe, size, vitSize, repeats } = options;
-  return { what, adapter, kernels: engine.tuning.name, options: what === 'roof' ? { repeats } : { model, recipe, size, vitSize, repeats }, rows };
+  const { what, model, recipe, size, vitSize, checkpointing, repeats } = options;
+  return { what, adapter, kernels: engine.tuning.name, options: what === 'roof' ? { repeats } : { model, recipe, size, vitSize, checkpointing, repeats }, rows };
 };
 
 const stepRequest = ({ model, recipe, ...rest }: BenchOptions): StepRequest => ({ ...rest, model: model[0]!, recipe: recipe[0]! });

@@ -71,7 +71,7 @@ const fileProblems: Readonly<Record<string, string>> = {
 
 const remedies: readonly (readonly [new (...args: never[]) => Error, string])[] = [
   [DeviceLostError, 'if it happens again, update the GPU driver'],
-  [OutOfMemoryError, 'a smaller --size or --vit-size needs less'],
+  [OutOfMemoryError, 'a smaller --size or --vit-size needs less, and so does --checkpointing'],
   [KernelError, 'please report this with the output of DEBUG=1 and splice-gpu doctor'],
 ];
 

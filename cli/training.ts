@@ -1,4 +1,5 @@
 /** One pair's training from the device to the last picture: checkpoints, lost devices, and what the user hears. */
+import { totalmem } from 'node:os';
 import { DeviceLostError, OutOfMemoryError } from '../engine/index.js';
 import type { Judge } from '../model/compare/judge.js';
 import type { Image } from '../model/image.js';
@@ -10,6 +11,7 @@ import type { Photo } from './image.js';
 import type { Inputs } from './inputs.js';
 import type { LogEntry } from './lossCurve.js';
 import type { Outputs } from './outputs.js';
+import { checkMemory, describeMemory } from './memory.js';
 import { createProgress, type Progress } from './progress.js';
 import { curveTitle, describeRun, generatorMetadata, resultText, sentence, summarize, type RunRecord } from './record.js';
 import { matchWarning, trivialRows } from './report.js';
@@ -103,10 +105,12 @@ async function onOneDevice(job: Attended, losses: number, onBegun: (record: RunR
     const [pair, { vit }] = [[inputs.structure.image, inputs.appearance.image] as const, inputs.model];
     const judge = await parts.openJudge(...pair, { engine: opened.engine, vit, viewing: options.splice });
     run = await parts.startSplice(opened.engine, vit, ...pair, options.splice, from?.state);
+    checkMemory(run.memory, opened.adapter.software ? totalmem() : undefined, options.splice.checkpointing);
     const record = describeRun(options, inputs, opened.adapter, saved && { config: saved, step: stepsDone(from), reason: losses > 0 ? 'device lost' : 'resumed' });
     if (!saved) await outputs.begin();
     const log = saved ? await outputs.rewind(from?.logBytes ?? 0, from?.state.stepsDone ?? 0) : [];
     announce(progress, job, judge, opened.adapter, from, losses);
+    if (losses === 0) progress.note(describeMemory(run.memory));
     await outputs.config({ ...record, status: 'running' });
     onBegun(record);
     await job.watch.begin(record, stepsDone(from), log);

@@ -1,5 +1,5 @@
 /** Reverse-mode differentiation: walks ids backwards and appends the backward nodes to the same graph. */
-import type { Node, Tensor } from './graph.js';
+import type { Graph, Node, Tensor } from './graph.js';
 import { labelOf } from './graph.js';
 import { add } from './ops/binary.js';
 import { sizeOf, showShape } from './shape.js';
@@ -14,9 +14,22 @@ function dependents(nodes: readonly Node[], wrt: readonly Tensor[]): Set<Node> {
   return reached;
 }
 
+/** A node as its gradient sees it: what was not kept is computed again, once, right before it is first needed. */
+function remembering(graph: Graph): (node: Node) => Node {
+  const twins = new Map<Node, Node>();
+  const inputsOf = (node: Node): readonly Tensor[] => node.inputs.map((t) => twinOf(t.node)?.outputs[t.index] ?? t);
+  const twinOf = (node: Node): Node | undefined => {
+    if (node.recompute !== 'forget') return undefined;
+    const twin = twins.get(node) ?? graph.again(node, inputsOf(node));
+    twins.set(node, twin);
+    return twin;
+  };
+  return (node) => twinOf(node) ?? (node.inputs.some((t) => t.node.recompute === 'forget') ? { ...node, inputs: inputsOf(node) } : node);
+}
+
 /**
  * Gradients of the scalar `loss` with respect to each tensor of `wrt`, in their order and of their shapes. What leads to
- * none of them is not built. One of `wrt` may have been made from another.
+ * none of them is not built. One of `wrt` may have been made from another. What the graph does not keep (`Graph.recomputed`) is computed again.
  * @throws Error when `loss` is not a scalar, does not depend on a tensor of `wrt`, or meets an op without a gradient
  */
 export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
@@ -26,6 +39,8 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
   const reached = dependents(forward, wrt);
   const grads = new Map<Tensor, Tensor>([[loss, graph.constant(new Float32Array([1]), loss.shape)]]);
 
+  const seen = remembering(graph);
+
   for (const node of [...forward].reverse()) {
     if (!reached.has(node)) continue;
     const dys = node.outputs.map((t) => grads.get(t));
@@ -34,7 +49,7 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
     if (!needed.includes(true)) continue;
     if (!node.op.backward) throw new Error(`gradients: ${labelOf(node)} has no gradient`);
     const part = node.part === undefined || node.part.endsWith(BACKWARD) ? node.part : node.part + BACKWARD;
-    graph.part(part, () => node.op.backward!(node, dys, needed).forEach((dx, i) => {
+    graph.part(part, () => node.op.backward!(seen(node), dys, needed).forEach((dx, i) => {
       const x = node.inputs[i]!;
       if (!dx || !needed[i]) return;
       const sum = grads.get(x);

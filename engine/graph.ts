@@ -19,6 +19,8 @@ export interface Op<A = any> {
   readonly inPlace?: number;
   /** Where outputs or inputs are the same memory: see engine/memory.ts. */
   readonly memory?: 'leaf' | 'view' | 'pack';
+  /** Costs little next to the memory of its outputs: worth computing again where memory is short. */
+  readonly cheap?: boolean;
   /** The node that does this node and `next`, its consumer, in one launch; absent when it cannot. `sole`: nothing else reads this node. */
   readonly fuse?: (node: Node<A>, next: Node, sole: boolean) => Fused | undefined;
 }
@@ -40,6 +42,8 @@ export interface Node<A = any> {
   readonly outputs: readonly Tensor[];
   /** The part of the model it was built in, for profiles: see `Graph.part`. */
   readonly part?: string;
+  /** `forget`: its outputs are not kept for gradients, which compute the node again (`again`): see `Graph.recomputed`. */
+  readonly recompute?: 'forget' | 'again';
 }
 
 /** A value of the graph, not data. All data is f32. */
@@ -89,6 +93,7 @@ export function showNode(node: Node): string {
 export class Graph {
   readonly nodes: Node[] = [];
   #part: string | undefined;
+  #forgets = false;
 
   /** What `build` appends counts as part `name` in profiles, its gradient as `name backward`. Parts do not nest: the inner name counts. */
   part<T>(name: string | undefined, build: () => T): T {
@@ -101,19 +106,42 @@ export class Graph {
     }
   }
 
+  /**
+   * Of what `build` appends, outputs of cheap ops (norms, activations, enlargements, joins) are not kept for the gradient, which computes them again from
+   * what is kept: the same numbers for less memory and more time (https://arxiv.org/abs/1604.06174).
+   */
+  recomputed<T>(build: () => T): T {
+    const outer = this.#forgets;
+    this.#forgets = true;
+    try {
+      return build();
+    } finally {
+      this.#forgets = outer;
+    }
+  }
+
+  /** The node once more, on other inputs. */
+  again({ op, attrs }: Node, inputs: readonly Tensor[]): Node {
+    return this.#append(op, inputs, attrs, 'again');
+  }
+
   /** Appends a node and returns its outputs. */
   add<A>(op: Op<A>, inputs: readonly Tensor[], attrs: A): Tensor[] {
+    return this.#append(op, inputs, attrs, this.#forgets && op.cheap ? 'forget' : undefined).outputs as Tensor[];
+  }
+
+  #append<A>(op: Op<A>, inputs: readonly Tensor[], attrs: A, recompute: Node['recompute']): Node<A> {
     for (const t of inputs) if (t.graph !== this) throw new Error(`${op.name}: ${showTensor(t)} belongs to another graph`);
     const shapes = op.shapes(inputs, attrs);
     const outputs: Tensor[] = [];
     const part = this.#part;
-    const node: Node<A> = { graph: this, id: this.nodes.length, op, attrs, inputs, outputs, ...(part !== undefined && { part }) };
+    const node: Node<A> = { graph: this, id: this.nodes.length, op, attrs, inputs, outputs, ...(part !== undefined && { part }), ...(recompute && { recompute }) };
     shapes.forEach((shape, index) => {
       checkShape(op.name, shape);
       outputs.push({ graph: this, node, index, shape });
     });
     this.nodes.push(node);
-    return outputs;
+    return node;
   }
 
   /** A tensor that the program's owner writes between runs. */

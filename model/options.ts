@@ -19,6 +19,8 @@ export interface SpliceOptions {
   readonly warmStart: number;
   /** Shorter side of the ViT's input in pixels. */
   readonly vitSize: number;
+  /** Compute what is cheap of the generator again instead of keeping it for the gradient: the same numbers, less memory, more time. */
+  readonly checkpointing: boolean;
 }
 
 export const defaultOptions: SpliceOptions = {
@@ -32,6 +34,7 @@ export const defaultOptions: SpliceOptions = {
   antialias: true,
   warmStart: 80,
   vitSize: 224,
+  checkpointing: false,
 };
 
 /** The terms of one step: means of squares, not yet weighted; `total` is what the optimiser went down on. */

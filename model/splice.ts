@@ -1,5 +1,5 @@
 /** A training run: the generator of one pair of photos, step by step. */
-import { adamHyper, type Engine, type Program, type Variant } from '../engine/index.js';
+import { adamHyper, checkBufferSize, type Engine, type Program, type Variant } from '../engine/index.js';
 import { drawAppearance, drawStructure, writeDraws } from './augment.js';
 import { flatten, layoutOf, unflatten } from './generators/parameters.js';
 import type { Image } from './image.js';
@@ -7,6 +7,7 @@ import type { Losses, SpliceOptions } from './options.js';
 import { random } from './random.js';
 import { recipes, WHOLE_IMAGE_EVERY } from './recipes.js';
 import { checkState, type RunState } from './runState.js';
+import { memoryNeed, type MemoryNeed } from './memoryNeed.js';
 import { names, resultGraph, stepGraph, type Setting, type StepKind } from './steps.js';
 import type { VitModel, Weight } from './vit/config.js';
 import { uploadVit } from './vit/vit.js';
@@ -41,6 +42,8 @@ export interface SpliceRun {
   readonly state: () => Promise<RunState>;
   /** Waits for the GPU. @throws what went wrong since the last look */
   readonly sync: () => Promise<void>;
+  /** What the run takes of the device's memory at most. */
+  readonly memory: MemoryNeed;
   readonly destroy: () => void;
 }
 
@@ -142,13 +145,15 @@ function termWeights({ recipe, lambdaStructure, lambdaAppearance, lambdaIdentity
 /**
  * Prepares a run on `engine`: all that follows depends on the photos, the ViT and the options alone, and on the device in
  * the last bits. With `from`, a state of a run with the same of these, it goes on there.
- * @throws Error when a photo is too small for the recipe's generator, or `from` is of another run
+ * @throws Error when a photo is too small for the recipe's generator, OutOfMemoryError when the device binds no buffer as large as a tensor of it, or `from` is of another run
  */
 export async function startSplice(engine: Engine, vit: VitModel, structure: Image, appearance: Image, options: SpliceOptions, from?: RunState): Promise<SpliceRun> {
   const recipe = recipes[options.recipe];
   const generator = recipe.generator();
   const setting: Setting = { vit, generator, layout: layoutOf(generator), structure, appearance, options };
   checkSizes(setting);
+  const memory = memoryNeed(setting);
+  checkBufferSize(engine.device, 'the largest tensor', memory.largest);
   if (from) checkState(setting, from);
   const untrained = await engine.allocate('photos, ViT and generator', () => upload(engine, setting, from));
   const programs = programCache(engine, setting);
@@ -229,6 +234,7 @@ export async function startSplice(engine: Engine, vit: VitModel, structure: Imag
     weights: async () => unflatten(setting.layout, await engine.readParameter(names.weights), untrained),
     state: readState,
     sync: () => engine.sync(),
+    memory,
     destroy: () => {
       programs.destroy();
       resultProgram.destroy();

@@ -84,7 +84,8 @@ export function stepGraph(g: Graph, step: StepKind, setting: Setting): Record<st
   const generate = (x: Tensor): Tensor => g.part('generator', () => {
     const bound = bindParameters(g, names.weights, setting.layout);
     passes.push(bound);
-    return setting.generator.forward(bound.get, x);
+    const forward = (): Tensor => setting.generator.forward(bound.get, x);
+    return setting.options.checkpointing ? g.recomputed(forward) : forward();
   });
   const { a, b } = g.part('augmentation', () => images(g, step, setting));
   const [x, y] = [generate(a), generate(b)];

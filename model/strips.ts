@@ -88,7 +88,7 @@ function stripBuilder(g: Graph, known: Known) {
     if (op.name === 'leakyRelu') return leakyRelu(strip(from[0]!, rows), (attrs as { slope: number }).slope);
     if (op.name === 'sigmoid') return sigmoid(strip(from[0]!, rows));
     if (op.name === 'batchnorm') {
-      const [x, statistics, w, b] = from as [Tensor, Tensor, Tensor, Tensor];
+      const [x, statistics, [w, b]] = [from[0]!, t.node.outputs[1]!, from.slice(-2) as [Tensor, Tensor]];
       const values = known.statistics.get(statistics);
       if (!values) throw new Error(`strips: statistics of %${statistics.node.id} are asked for before they are known`);
       return batchnormGiven(strip(x, rows), given(`statistics ${statistics.node.id}`, statistics.shape, values), parameter(w), parameter(b));
@@ -155,8 +155,8 @@ export async function paintInStrips(engine: Engine, generator: Generator, image:
   const result = generator.forward(bindParameters(whole, weights, layoutOf(generator)).get, photo);
   const known: Known = { layers: new Map([[photo, { shape: photo.shape, data: image.data }]]), statistics: new Map() };
 
-  /** Each norm's statistics node with the layer it looks at, in an order in which each needs only those before it. */
-  const norms = whole.nodes.filter(({ op }) => op.name === 'batchnormStatistics').map((node) => ({ node, x: node.inputs[0]!.node.inputs[0]! }));
+  /** Each norm with the layer it looks at, in an order in which each needs only those before it. */
+  const norms = whole.nodes.filter(({ op }) => op.name === 'batchnorm').map((node) => ({ node, x: node.inputs[0]! }));
   const isKept = (t: Tensor): boolean => t === photo || (t.node.op.name === 'conv2d' && norms.some(({ x }) => x === t));
   const targets = [...norms.map(({ x }) => x), result];
   const lastUse = new Map(targets.flatMap((t, i) => sourcesOf(t, isKept).map((source) => [source, i] as const)));
@@ -168,7 +168,7 @@ export async function paintInStrips(engine: Engine, generator: Generator, image:
       moments.add(strip);
       if (kept) keepStrip(kept, strip, rows);
     });
-    known.statistics.set(node.outputs[0]!, moments.statistics((node.attrs as { eps: number }).eps));
+    known.statistics.set(node.outputs[1]!, moments.statistics((node.attrs as { eps: number }).eps));
     if (kept) known.layers.set(x, kept);
     for (const source of [...known.layers.keys()]) if ((lastUse.get(source) ?? i) <= i && source !== x) known.layers.delete(source);
     onProgress?.((i + 1) / targets.length);

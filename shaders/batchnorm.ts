@@ -137,6 +137,30 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 }
 `;
 
+/** The same with statistics that are known. */
+export const batchnormGivenForward = wgsl`
+${chunks}
+${normalised}
+@group(0) @binding(1) var<storage, read> x: array<f32>;             // [B, C, H, W]
+@group(0) @binding(2) var<storage, read> statistics: array<vec2f>;  // [C]
+@group(0) @binding(3) var<storage, read> w: array<f32>;             // [C]
+@group(0) @binding(4) var<storage, read> b: array<f32>;             // [C]
+@group(0) @binding(5) var<storage, read_write> y: array<f32>;       // [B, C, H, W]
+@compute @workgroup_size(WG)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let index = chunk_index(group);
+  if (!is_chunk(index)) { return; }
+  let chunk = chunk_at(index);
+  let mean_rstd = statistics[chunk.c];
+  let scale = w[chunk.c];
+  let shift = b[chunk.c];
+  for (var i = chunk.first + lane; i < chunk.first + chunk.count; i += WG) {
+    let z = xhat_of(x[i], mean_rstd) * scale + shift;
+    y[i] = z * activation_derivative(z);
+  }
+}
+`;
+
 /** The same for small channels, a workgroup each: their values are read twice, once for the statistics. */
 export const batchnormSmallForward = (oneSubgroup: boolean): string => wgsl`
 ${rowFragments(oneSubgroup).enable}

@@ -13,11 +13,12 @@ export interface StepOptions {
   /** Side of the crops in pixels. */
   readonly size: number;
   readonly vitSize: number;
+  readonly checkpointing: boolean;
 }
 
-export function settingOf({ recipe, vitSize }: StepOptions, vit: VitModel, structure: Image, appearance: Image): Setting {
+export function settingOf({ recipe, vitSize, checkpointing }: StepOptions, vit: VitModel, structure: Image, appearance: Image): Setting {
   const generator = recipes[recipe].generator();
-  return { vit, generator, layout: layoutOf(generator), structure, appearance, options: { ...defaultOptions, recipe, vitSize } };
+  return { vit, generator, layout: layoutOf(generator), structure, appearance, options: { ...defaultOptions, recipe, vitSize, checkpointing } };
 }
 
 /** The outputs of one step on square crops. */

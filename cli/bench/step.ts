@@ -1,5 +1,6 @@
 /** `bench step`: one training step by part and by op, what it costs the processor, and what memory it plans. */
 import { median, noise, showProfile, type Engine, type Program, type ProfileRow, type Schedule } from '../../engine/index.js';
+import { memoryNeed, type MemoryNeed } from '../../model/memoryNeed.js';
 import { uploadVit } from '../../model/vit/vit.js';
 import { scenePath } from '../demo/files.js';
 import { readImage } from '../image.js';
@@ -45,8 +46,16 @@ export function planFigures({ plan, launches }: Schedule): PlanFigures {
   return { launches: launches.length, slotBytes, lowerBoundBytes: plan.lowerBound, largestSlotBytes: plan.slots[0] ?? 0 };
 }
 
-/** The plan of a step, without a device. */
-export const planStep = async (request: StepRequest): Promise<PlanFigures> => planFigures(plannedStep(request, await plannedVit(request.model)));
+/** The plan of a step and of a whole run with photos of that size, without a device. */
+export async function planStep(request: StepRequest): Promise<PlanFigures & { readonly run: MemoryNeed }> {
+  const vit = await plannedVit(request.model);
+  const photo = { width: request.size, height: request.size, data: new Float32Array() };
+  return { ...planFigures(plannedStep(request, vit)), run: memoryNeed(settingOf(request, vit, photo, photo)) };
+}
+
+/** The memory of a run: its steps on whole photos are the largest. */
+export const runReport = ({ total, slots, lowerBound, largest }: MemoryNeed): string =>
+  `memory of a run ${mib(total)}: ${mib(slots)} for its largest step (lower bound ${mib(lowerBound)}), largest buffer ${mib(largest)}, the rest weights, photos and constants`;
 
 export const planReport = ({ slotBytes, lowerBoundBytes, largestSlotBytes, launches }: PlanFigures): string =>
   `memory of the step ${mib(slotBytes)} planned, lower bound ${mib(lowerBoundBytes)} (${(100 * (slotBytes / lowerBoundBytes - 1)).toFixed(1)}% above), ` +

@@ -7,11 +7,12 @@ import { UsageError } from '../errors.js';
 import { whole } from '../numbers.js';
 import { DEFAULT_MODEL } from '../weights.js';
 
-interface Parsed extends Omit<BenchOptions, 'what' | 'json' | 'plan' | 'allVariants' | 'variant' | 'model' | 'recipe'> {
+interface Parsed extends Omit<BenchOptions, 'what' | 'json' | 'plan' | 'checkpointing' | 'allVariants' | 'variant' | 'model' | 'recipe'> {
   readonly model?: readonly string[];
   readonly recipe?: readonly RecipeName[];
   readonly json?: boolean;
   readonly plan?: boolean;
+  readonly checkpointing?: boolean;
   readonly allVariants?: boolean;
   readonly variant?: readonly string[];
 }
@@ -49,6 +50,7 @@ export const benchCommand = (run: (options: BenchOptions) => Promise<void>): Com
     .option('--size <pixels>', 'side of the crops', whole(40, 4096), 128)
     .option('--vit-size <pixels>', "shorter side of the ViT's input", whole(16, 2048), 224)
     .option('--repeats <count>', 'measurements of which the median counts', whole(1, 1000), 5)
+    .option('--checkpointing', 'compute parts of the generator again instead of keeping them')
     .option('--filter <word>', 'only what has this word in its name')
     .option('--plan', 'print the planned memory of a step and compute nothing')
     .option('--all-variants', 'kernels: also those of other classes of devices')
@@ -57,8 +59,8 @@ export const benchCommand = (run: (options: BenchOptions) => Promise<void>): Com
     .option('--against <file>', 'compare with a result saved earlier')
     .option('--json', 'print one JSON object on stdout')
     .addHelpText('after', EXAMPLE)
-    .action((what: BenchMode, { model, recipe, json = false, plan = false, allVariants = false, variant = [], ...options }: Parsed) =>
-      run({ ...defaults[what], ...(model && { model }), ...(recipe && { recipe: checked(recipe) }), ...options, what, json, plan, allVariants, variant }));
+    .action((what: BenchMode, { model, recipe, json = false, plan = false, checkpointing = false, allVariants = false, variant = [], ...options }: Parsed) =>
+      run({ ...defaults[what], ...(model && { model }), ...(recipe && { recipe: checked(recipe) }), ...options, what, json, plan, checkpointing, allVariants, variant }));
 
 const names: readonly string[] = ['splice', 'splice-transfer'] satisfies RecipeName[];
 

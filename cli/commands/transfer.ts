@@ -61,6 +61,7 @@ export const transferCommand = (run: (options: TransferOptions) => Promise<void>
     .option('--no-antialias', "point-sample the ViT's input as the published runs did")
     .option('--warm-start <steps>', 'steps of plain reconstruction first; 0 is the published behaviour', whole(0), defaultOptions.warmStart)
     .option('--vit-size <pixels>', "shorter side of the ViT's input; smaller is faster and coarser", whole(1, MAX_SIDE), defaultOptions.vitSize)
+    .option('--checkpointing', "compute parts of the generator again instead of keeping them: less memory, more time, the same numbers", defaultOptions.checkpointing)
     .option('--save-every <steps>', 'steps between saved pictures and checkpoints', whole(1), 250)
     .option('--force', 'replace an earlier run in DIR')
     .addOption(watchOption())

@@ -1,6 +1,6 @@
 /** Batch normalisation with the statistics of the batch at hand, forward and backward; absorbs a leaky ReLU behind it. */
 import {
-  batchnormBackward, batchnormBackwardPartial, batchnormForward, batchnormPartial, batchnormSmallBackward, batchnormSmallForward,
+  batchnormBackward, batchnormBackwardPartial, batchnormForward, batchnormGivenForward, batchnormPartial, batchnormSmallBackward, batchnormSmallForward,
 } from '../../shaders/batchnorm.js';
 import { addNode, type Node, type Op, type Tensor } from '../graph.js';
 import { ceilDiv, linearGrid, type Kernel, type Tuning } from '../kernel.js';
@@ -60,6 +60,7 @@ const partialOp: Op<Record<string, never>> = {
  */
 const batchnormOp: Batchnorm = {
   name: 'batchnorm',
+  cheap: true,
   shapes: ([x]) => [x!.shape, [x!.shape[1]!, 2]],
   kernel: (node, tuning) => {
     const constants = { SLOPE: node.attrs.slope, EPS: node.attrs.eps };
@@ -134,7 +135,12 @@ export function batchnorm(x: Tensor, w: Tensor, b: Tensor, eps = 1e-5): Tensor {
 }
 
 /** Without the gradient, which goes through statistics of the whole. */
-const batchnormGivenOp: Batchnorm = { name: 'batchnormGiven', shapes: batchnormOp.shapes, kernel: batchnormOp.kernel!, fuse: batchnormOp.fuse! };
+const batchnormGivenOp: Op<{ readonly slope: number }> = {
+  name: 'batchnormGiven',
+  shapes: ([x]) => [x!.shape],
+  kernel: (node, tuning) => chunkKernel(node, tuning, () => batchnormGivenForward, 5, { SLOPE: node.attrs.slope }),
+  fuse: (node, next) => (node.attrs.slope === 1 && next.op === leakyReluOp ? { op: batchnormGivenOp, attrs: next.attrs, inputs: node.inputs, outputs: next.outputs } : undefined),
+};
 
 /**
  * The same with statistics that come from elsewhere, of a picture of which x is a part: `[C, 2]`, mean and 1 / sqrt(var + eps) of each channel.

@@ -14,6 +14,7 @@ const fits = (a: Shape, b: Shape, axis: number): boolean =>
 
 const concatOp: Op<{ readonly axis: number }> = {
   name: 'concat',
+  cheap: true,
   shapes: (xs, { axis }) => {
     const first = xs[0]!.shape;
     if (!(axis in first)) throw new ShapeError(`concat: axis ${axis} is not an axis of ${showShape(first)}`);

@@ -84,10 +84,10 @@ const weightOp: Op<SplitAttrs> = {
   }),
 };
 
-/** Shares of the pixels that are summed apart: enough to fill a GPU, none below 256 pixels, none that the weights make up for. */
+/** Shares of the pixels that are summed apart: enough to fill a GPU, none below 1024 pixels, which cost less than a launch that sums, none that the weights make up for. */
 function weightSplits([B, , YH, YW]: Shape, [O, C, KH, KW]: Shape): number {
   const tiles = ceilDiv(O! * C! * KH! * KW!, 512);
-  return Math.max(1, Math.min(ceilDiv(B! * YH! * YW!, 256), ceilDiv(1024, tiles)));
+  return Math.max(1, Math.min(Math.floor((B! * YH! * YW!) / 1024), ceilDiv(1024, tiles)));
 }
 
 /** dw of conv2d: pixels are many and weights few, so shares of the pixels are summed apart and then together. */

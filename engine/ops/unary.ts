@@ -25,6 +25,7 @@ function unary(name: keyof typeof unaryFunctions): { readonly op: Op<UnaryAttrs>
   const backward: Op<UnaryAttrs> = { name: `${name}Backward`, shapes, kernel: pointwise(unaryBackward(row)) };
   const op: Op<UnaryAttrs> = {
     name,
+    cheap: true,
     shapes,
     kernel: pointwise(unaryForward(row)),
     backward: (node, [dy]) => [addNode(backward, [row.saved === 'x' ? node.inputs[0]! : node.outputs[0]!, dy!], node.attrs)],

@@ -27,6 +27,7 @@ const forwardThreads = ([B, C, H, W]: Shape): number => B! * C! * (H! + 1) * (W!
 
 const upsample2xOp: Op<UpsampleWindow> = {
   name: 'upsample2x',
+  cheap: true,
   shapes: ([x], { top, left, height, width }) => {
     expectRank('upsample2x', 'x', x!.shape, 4);
     const [B, C, H, W] = x!.shape as [number, number, number, number];

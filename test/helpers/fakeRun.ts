@@ -68,6 +68,7 @@ export function fakeStart({ nanFrom = Infinity, nanPictureFrom = Infinity, onSte
         return { ...counters, weights: flat(), momentum: flat(), variance: flat(), losses: Float32Array.of(s, appearance, identity, total) };
       },
       sync: async () => undefined,
+      memory: { total: 3 * 2 ** 20, slots: 2 ** 21, lowerBound: 2 ** 21, largest: 2 ** 20 },
       destroy: () => {
         record.destroyed = true;
       },
