@@ -3,13 +3,13 @@
  * the folder synced. The one before is kept, and a checksum tells when the newest was damaged later.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunState } from '../model/runState.js';
 import { parseSafetensors, serializeSafetensors } from '../model/safetensors.js';
 import type { Weight } from '../model/vit/config.js';
 import { fileProblem, InputError } from './errors.js';
-import { readInput, syncFolder, writeFileAtomic } from './files.js';
+import { syncFolder, writeFileAtomic } from './files.js';
 
 /** What must be the same for a run to go on: hashes of photos and weights, and the settings. By name, as users know them. */
 export type Identity = Readonly<Record<string, string>>;
@@ -78,7 +78,13 @@ export function checkpointsIn(folder: string): Checkpoints {
 
 /** @throws InputError naming the file and what is wrong with it */
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
-  const bytes = await readInput(path, MAX_BYTES);
+  const reading = <T>(work: Promise<T>): Promise<T> =>
+    work.catch((error: unknown) => {
+      throw new InputError(`${path} ${fileProblem(error)}`, { cause: error });
+    });
+  const { size } = await reading(stat(path));
+  if (size > MAX_BYTES) throw new InputError(`${path} is damaged (no checkpoint has ${size} bytes)`);
+  const bytes = await reading(readFile(path));
   try {
     return decodeCheckpoint(bytes);
   } catch (error) {

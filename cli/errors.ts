@@ -65,6 +65,9 @@ const fileProblems: Readonly<Record<string, string>> = {
   EPERM: 'is not accessible: check its permissions or choose another path',
   EROFS: 'is on a read-only file system: choose another path',
   ENOSPC: 'does not fit: the disk is full, free some space or choose another path',
+  EDQUOT: 'does not fit: your quota on this disk is used up, free some space or choose another path',
+  EFBIG: 'does not fit: files of this size are not allowed here, choose another path',
+  EIO: 'cannot be read or written, the disk reports an error: check it or choose another path',
   ENAMETOOLONG: 'has a name that is too long: choose another path',
   ELOOP: 'is a circle of links: choose another path',
 };

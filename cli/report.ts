@@ -19,14 +19,15 @@ export async function trivialRows({ judge }: Judge, structure: Image, appearance
   ];
 }
 
-interface Column {
+export interface Column {
   readonly key: keyof Figures;
   readonly title: string;
   readonly digits: number;
   readonly what: string;
 }
 
-const COLUMNS: readonly Column[] = [
+/** Every figure in the order of the table, with what it means. */
+export const COLUMNS: readonly Column[] = [
   { key: 'structure', title: 'structure', digits: 3, what: 'edges as in the structure image, 1 is kept' },
   { key: 'colour', title: 'colour', digits: 2, what: "distance to the appearance image's colours, 0 is reached" },
   { key: 'patches', title: 'patches', digits: 2, what: 'the same of small patches' },

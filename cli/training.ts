@@ -1,5 +1,6 @@
 /** One pair's training from the device to the last picture: checkpoints, lost devices, and what the user hears. */
 import { totalmem } from 'node:os';
+import { join } from 'node:path';
 import { DeviceLostError, OutOfMemoryError } from '../engine/index.js';
 import type { Judge } from '../model/compare/judge.js';
 import type { Image } from '../model/image.js';
@@ -124,7 +125,7 @@ async function onOneDevice(job: Attended, losses: number, onBegun: (record: RunR
 /** The checkpoint to go on from. @throws InputError when photos, weights or settings are not those the run began with */
 async function findCheckpoint({ options, inputs, outputs }: Job, identity: Identity, progress: Progress): Promise<Checkpoint | undefined> {
   const logSize = await outputs.log.size();
-  const problem = ({ logBytes }: Checkpoint) => (logBytes > logSize ? `the log has ${logSize} bytes, ${logBytes} belong to the newest checkpoint` : undefined);
+  const problem = ({ logBytes }: Checkpoint) => (logBytes > logSize ? `${join(outputs.folder, 'log.jsonl')} has ${logSize} bytes, ${logBytes} of it belong to a checkpoint` : undefined);
   const from = await outputs.checkpoints.newest(problem, (line) => progress.note(line));
   if (!from) return undefined;
   checkIdentity(outputs.folder, from.identity, identity, inputs);

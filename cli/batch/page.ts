@@ -1,5 +1,6 @@
 /** report.html of a batch: every triptych with its numbers, in one file that needs nothing from elsewhere but the pictures beside it. */
 import type { Figures } from '../../model/compare/judge.js';
+import { COLUMNS } from '../report.js';
 
 /** How a pair went. */
 export interface PairResult {
@@ -26,7 +27,7 @@ const STYLE = `
   h1 { font-size: 1.4rem; margin: 0; } .sum { color: var(--soft); margin: .2rem 0 1.5rem; }
   article { border-top: 1px solid var(--line); padding: 1.2rem 0; } h2 { font-size: 1.05rem; margin: 0 0 .5rem; overflow-wrap: anywhere; }
   h2 small { font-weight: 400; color: var(--soft); margin-left: .5rem; } .failed small { color: var(--bad); }
-  img { display: block; max-width: 100%; height: auto; border-radius: 4px; } .error { color: var(--bad); margin: .3rem 0; overflow-wrap: anywhere; }
+  img { display: block; min-width: min(100%, 44rem); max-width: 100%; height: auto; border-radius: 4px; } .error { color: var(--bad); margin: .3rem 0; overflow-wrap: anywhere; }
   dl { display: flex; flex-wrap: wrap; gap: .4rem 1.6rem; margin: .7rem 0 0; } dt { color: var(--soft); font-size: .8rem; } dd { margin: 0; font-variant-numeric: tabular-nums; }
   code { color: var(--soft); font-size: .85rem; overflow-wrap: anywhere; }`;
 
@@ -58,10 +59,17 @@ function article({ name, status, settings, error, picture, ...numbers }: PairRes
 }
 
 function figureList({ stepsDone, seconds, total, match, figures = {} }: Omit<PairResult, 'name' | 'status' | 'settings'>): string {
-  const plain: [string, number | undefined][] = [['steps', stepsDone], ['seconds', seconds && Math.round(seconds)], ['total loss', total], ['match of the photos', match], ...Object.entries(figures)];
-  const known = plain.filter((entry): entry is [string, number] => typeof entry[1] === 'number' && Number.isFinite(entry[1]));
+  const rows: [title: string, value: number | undefined, what: string][] = [
+    ['steps', stepsDone, 'steps done, warm start not counted'],
+    ['seconds', seconds && Math.round(seconds), 'training time'],
+    ['total loss', total, 'weighted, mean over the last 50 steps'],
+    ['match', match, 'how well the two photos match, 1 is best'],
+    ...COLUMNS.map(({ key, title, what }): [string, number | undefined, string] => [title, figures[key], what]),
+  ];
+  const known = rows.filter((row): row is [string, number, string] => typeof row[1] === 'number' && Number.isFinite(row[1]));
   if (known.length === 0) return '';
-  return `<dl>${known.map(([key, value]) => `<div><dt>${escape(key)}</dt><dd>${Number.isInteger(value) ? value : value.toPrecision(3)}</dd></div>`).join('')}</dl>`;
+  const value = (number: number) => (Number.isInteger(number) ? String(number) : number.toPrecision(3));
+  return `<dl>${known.map(([title, number, what]) => `<div title="${escape(what)}"><dt>${escape(title)}</dt><dd>${value(number)}</dd></div>`).join('')}</dl>`;
 }
 
 const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };

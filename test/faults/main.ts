@@ -1,5 +1,7 @@
 /** `npm run faults -- kill 50` or `-- fuzz`: what the README's figures on faults come from. Exit code 1 when one was not survived. */
+import { fuzz } from './fuzz.js';
 import { killRuns } from './kill.js';
+import { readers } from './readers.js';
 
 const [what = '', count = ''] = process.argv.slice(2);
 const say = (line: string) => process.stdout.write(`${line}\n`);
@@ -11,7 +13,19 @@ async function kill(kills: number): Promise<boolean> {
   return failures.length === 0;
 }
 
-const jobs: Readonly<Record<string, () => Promise<boolean>>> = { kill: () => kill(Number(count || 50)) };
+/** `most` files for each reader, or as many as a full run has. */
+async function fuzzAll(most: number): Promise<boolean> {
+  let survived = true;
+  for (const [name, reader] of Object.entries(readers)) {
+    const { files, refused, slowestMs, failures } = await fuzz(name, Math.min(most, reader.count));
+    say(`${name}: ${files} damaged files, ${refused} refused and ${files - refused} read, the slowest in ${slowestMs.toFixed(0)} ms; ${failures.length} not survived`);
+    failures.slice(0, 20).forEach(say);
+    survived &&= failures.length === 0;
+  }
+  return survived;
+}
+
+const jobs: Readonly<Record<string, () => Promise<boolean>>> = { kill: () => kill(Number(count || 50)), fuzz: () => fuzzAll(Number(count || Infinity)) };
 const job = Object.hasOwn(jobs, what) ? jobs[what] : undefined;
 if (!job) say(`usage: npm run faults -- ${Object.keys(jobs).join('|')} [count]`);
 process.exit(job && (await job()) ? 0 : 1);

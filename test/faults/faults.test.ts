@@ -1,0 +1,27 @@
+/** A short form of `npm run faults`: a kill, and some hundred damaged files. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { temporaryFolder } from '../helpers/pictures.js';
+import { fuzz } from './fuzz.js';
+import { killRuns } from './kill.js';
+import { place, readers } from './readers.js';
+
+const FILES = 120;
+
+for (const [name, reader] of Object.entries(readers)) {
+  test(`${name}: the files that are damaged are whole before, and ${FILES} damaged ones are survived`, async () => {
+    for (const seed of await reader.seeds()) await reader.read(place(temporaryFolder(), reader, seed));
+    const { files, refused, failures } = await fuzz(name, FILES);
+    assert.equal(failures, []);
+    assert.is(files, FILES);
+    assert.ok(refused > FILES / 5, `only ${refused} were refused`);
+  });
+}
+
+test('a run killed with SIGKILL and resumed ends as one that nobody disturbed', async () => {
+  const { kills, equal, failures } = await killRuns(1, 2, () => undefined);
+  assert.equal(failures, []);
+  assert.equal([kills, equal], [1, 1]);
+});
+
+test.run();
