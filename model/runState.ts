@@ -14,13 +14,15 @@ export interface RunState {
   readonly weights: Float32Array;
   readonly momentum: Float32Array;
   readonly variance: Float32Array;
+  /** The moving average of the parameters, of runs that keep one. */
+  readonly average?: Float32Array;
   /** Of the last step: structure, appearance, identity, total. NaN where there is none. */
   readonly losses: Float32Array;
 }
 
 /** @throws Error when a state is not of this generator, or has made steps that the options do not have */
-export function checkState({ layout, options }: Setting, { weights, momentum, variance, losses, warmStepsDone, stepsDone }: RunState): void {
-  if ([weights, momentum, variance].some(({ length }) => length !== layout.size) || losses.length !== 4) {
+export function checkState({ layout, options }: Setting, { weights, momentum, variance, average = weights, losses, warmStepsDone, stepsDone }: RunState): void {
+  if ([weights, momentum, variance, average].some(({ length }) => length !== layout.size) || losses.length !== 4) {
     throw new Error(`state: ${weights.length}, ${momentum.length} and ${variance.length} values and ${losses.length} losses, this generator has ${layout.size} and 4`);
   }
   if (warmStepsDone > options.warmStart || (stepsDone > 0 && warmStepsDone < options.warmStart)) {

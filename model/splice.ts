@@ -1,9 +1,10 @@
 /** A training run: the generator of one pair of photos, step by step. */
-import { adamHyper, checkBufferSize, type Engine, type Program, type Variant } from '../engine/index.js';
+import { adamHyper, checkBufferSize, type Engine, type Program } from '../engine/index.js';
 import { drawAppearance, drawStructure, writeDraws } from './augment.js';
-import { flatten, layoutOf, unflatten } from './generators/parameters.js';
+import { flatten, layoutOf, unflatten, type Generator } from './generators/parameters.js';
 import type { Image } from './image.js';
 import type { Losses, SpliceOptions } from './options.js';
+import { programCache } from './programs.js';
 import { random } from './random.js';
 import { recipes, WHOLE_IMAGE_EVERY } from './recipes.js';
 import { checkState, type RunState } from './runState.js';
@@ -12,11 +13,9 @@ import { names, resultGraph, stepGraph, type Setting, type StepKind } from './st
 import type { VitModel, Weight } from './vit/config.js';
 import { uploadVit } from './vit/vit.js';
 
-/** Pairs of crop sizes remembered at once, some tens of KiB each. */
-const MOST_SIZES = 1024;
 /** Adam's settings beside the learning rate; no momentum, as published. */
-const BETAS = [0, 0.99] as const;
-const EPS = 1e-8;
+export const BETAS = [0, 0.99] as const;
+export const EPS = 1e-8;
 
 /** Which part of a run a step belongs to, and its number there, from 0. */
 export interface StepInfo {
@@ -47,67 +46,10 @@ export interface SpliceRun {
   readonly destroy: () => void;
 }
 
-/** A step's program and the sizes to run it at. */
-interface Prepared {
-  readonly program: Program;
-  readonly variant: Variant;
-}
-
 /** The same step at its largest crops. */
 function largest(kind: StepKind, { structure, appearance }: Setting): StepKind {
   if (kind.kind === 'uncropped') return kind;
   return { ...kind, structure: Math.min(structure.height, structure.width), appearance: Math.min(appearance.height, appearance.width) };
-}
-
-/**
- * Programs by what they compute. One program, compiled for the largest crops, serves all sizes of a kind of step; a size whose graph
- * differs in more than numbers gets another. The sizes unused for longest are forgotten when there are too many.
- */
-function programCache(engine: Engine, setting: Setting) {
-  const programs: Program[] = [];
-  const prepared = new Map<string, Prepared>();
-
-  const compile = async (kind: StepKind): Promise<Program> => {
-    const program = await engine.compile(stepGraph(engine.graph(), kind, setting));
-    programs.push(program);
-    return program;
-  };
-  const adapt = (kind: StepKind): Prepared | undefined => {
-    const outputs = stepGraph(engine.graph(), kind, setting);
-    for (const program of programs) {
-      const variant = program.variant(outputs);
-      if (variant) return { program, variant };
-    }
-    return undefined;
-  };
-  const prepare = async (kind: StepKind): Promise<Prepared> => {
-    const known = adapt(kind);
-    if (known) return known;
-    const big = largest(kind, setting);
-    if (!adapt(big)) await compile(big);
-    const fitting = adapt(kind);
-    if (fitting) return fitting;
-    const program = await compile(kind);
-    return { program, variant: program.base };
-  };
-
-  return {
-    /** The program for a step, set to its sizes. */
-    get: async (kind: StepKind): Promise<Program> => {
-      const key = JSON.stringify(kind);
-      const found = prepared.get(key) ?? (await prepare(kind));
-      prepared.delete(key);
-      prepared.set(key, found);
-      if (prepared.size > MOST_SIZES) prepared.delete(prepared.keys().next().value!);
-      found.program.use(found.variant);
-      return found.program;
-    },
-    destroy: (): void => {
-      for (const program of programs) program.destroy();
-      programs.length = 0;
-      prepared.clear();
-    },
-  };
 }
 
 /** Puts photos, ViT and a generator, fresh or of an earlier state, on the device; returns the parameters that are not trained. */
@@ -135,8 +77,8 @@ function checkSizes({ generator, structure, appearance }: Setting): void {
   }
 }
 
-/** Weights of the loss terms at a step: the paper's recipe begins with the appearance alone. */
-function termWeights({ recipe, lambdaStructure, lambdaAppearance, lambdaIdentity }: SpliceOptions, step: number, whole: boolean): number[] {
+/** Weights of the loss terms at a step, in the order of `stepGraph`: the paper's recipe begins with the appearance alone. */
+export function termWeights({ recipe, lambdaStructure, lambdaAppearance, lambdaIdentity }: SpliceOptions, step: number, whole: boolean): number[] {
   const alone = recipes[recipe].appearanceFirst && step === 0;
   const crops = [alone ? 0 : lambdaStructure, lambdaAppearance, alone ? 0 : lambdaIdentity];
   return whole ? [...crops, lambdaStructure, lambdaAppearance] : crops;
@@ -145,18 +87,21 @@ function termWeights({ recipe, lambdaStructure, lambdaAppearance, lambdaIdentity
 /**
  * Prepares a run on `engine`: all that follows depends on the photos, the ViT and the options alone, and on the device in
  * the last bits. With `from`, a state of a run with the same of these, it goes on there.
- * @throws Error when a photo is too small for the recipe's generator, OutOfMemoryError when the device binds no buffer as large as a tensor of it, or `from` is of another run
+ * `own` takes the place of the recipe's generator. @throws Error when a photo is too small for the generator, OutOfMemoryError when the device binds
+ * no buffer as large as a tensor of it, or `from` is of another run
  */
-export async function startSplice(engine: Engine, vit: VitModel, structure: Image, appearance: Image, options: SpliceOptions, from?: RunState): Promise<SpliceRun> {
+export async function startSplice(
+  engine: Engine, vit: VitModel, structure: Image, appearance: Image, options: SpliceOptions, from?: RunState, own?: Generator,
+): Promise<SpliceRun> {
   const recipe = recipes[options.recipe];
-  const generator = recipe.generator();
+  const generator = own ?? recipe.generator();
   const setting: Setting = { vit, generator, layout: layoutOf(generator), structure, appearance, options };
   checkSizes(setting);
   const memory = memoryNeed(setting);
   checkBufferSize(engine.device, 'the largest tensor', memory.largest);
   if (from) checkState(setting, from);
   const untrained = await engine.allocate('photos, ViT and generator', () => upload(engine, setting, from));
-  const programs = programCache(engine, setting);
+  const programs = programCache(engine, { build: (kind: StepKind) => stepGraph(engine.graph(), kind, setting), largest: (kind) => largest(kind, setting) });
   const resultProgram = await engine.compile(resultGraph(engine.graph(), setting));
   let { warmStepsDone: warmSteps, stepsDone, updates } = from ?? { warmStepsDone: 0, stepsDone: 0, updates: 0 };
   let last: { program: Program; step: number } | undefined;

@@ -60,26 +60,30 @@ function featuresOf(g: Graph, xs: readonly Tensor[], { vit, options }: Setting):
 /** The weighted sum of the terms. `lambdas` [terms] is an input: the first step of a recipe may switch terms off. */
 const weigh = (g: Graph, terms: readonly Tensor[]): Tensor => sum(mul(concat(terms, 0), g.input('lambdas', [terms.length])));
 
-/**
- * Updates all trained parameters by Adam from the gradients of `loss`; returns the new flat weights. `passes` are the bindings of the generator's
- * passes, one each: their gradients are summed as flat buffers, one launch for all parameters.
- */
-function optimise(g: Graph, loss: Tensor, { layout }: Setting, passes: readonly Bound[]): Tensor {
+/** What becomes of the gradient of the loss by all trained parameters, flat like `weights`: a tensor that the program must compute. */
+export type Finish = (g: Graph, weights: Tensor, gradient: Tensor, setting: Setting) => Tensor;
+
+/** The flat gradient of `loss`. `passes` are the bindings of the generator's passes, one each: their gradients are summed as flat buffers, one launch for all parameters. */
+export function flatGradient(loss: Tensor, { layout }: Setting, passes: readonly Bound[]): Tensor {
   const all = gradients(loss, passes.flatMap(({ views }) => views));
   const count = layout.slices.length;
-  const flats = passes.map((_, i) => pack(all.slice(i * count, (i + 1) * count)));
-  return g.part('optimiser', () => {
-    const [m, v] = [g.parameter(names.momentum, [layout.size]), g.parameter(names.variance, [layout.size])];
-    return adam(passes[0]!.flat, m, v, flats.reduce((a, b) => add(a, b)), g.input('hyper', [6])).w;
-  });
+  return passes.map((_, i) => pack(all.slice(i * count, (i + 1) * count))).reduce((a, b) => add(a, b));
 }
+
+/** Updates all trained parameters by Adam; returns the new flat weights. */
+const optimise: Finish = (g, weights, gradient, { layout }) =>
+  g.part('optimiser', () => {
+    const [m, v] = [g.parameter(names.momentum, [layout.size]), g.parameter(names.variance, [layout.size])];
+    return adam(weights, m, v, gradient, g.input('hyper', [6])).w;
+  });
 
 /**
  * One optimiser step. Outputs: `weights`, the updated parameters (in place), and `losses` [4] = structure, appearance,
  * identity and total. Inputs: the draws of model/augment.ts, `lambdas` [3 or 5] and `hyper` [6] as `adam` takes it.
- * One ViT pass per image: generated images in one batch with gradients, photos in one batch without.
+ * Another `finish` makes something else of the gradients, under the same name. One ViT pass per image: generated images in one batch
+ * with gradients, photos in one batch without.
  */
-export function stepGraph(g: Graph, step: StepKind, setting: Setting): Record<string, Tensor> {
+export function stepGraph(g: Graph, step: StepKind, setting: Setting, finish: Finish = optimise): Record<string, Tensor> {
   const passes: Bound[] = [];
   const generate = (x: Tensor): Tensor => g.part('generator', () => {
     const bound = bindParameters(g, names.weights, setting.layout);
@@ -87,12 +91,13 @@ export function stepGraph(g: Graph, step: StepKind, setting: Setting): Record<st
     const forward = (): Tensor => setting.generator.forward(bound.get, x);
     return setting.options.checkpointing ? g.recomputed(forward) : forward();
   });
+  const finished = (loss: Tensor): Tensor => finish(g, passes[0]!.flat, flatGradient(loss, setting, passes), setting);
   const { a, b } = g.part('augmentation', () => images(g, step, setting));
   const [x, y] = [generate(a), generate(b)];
   if (step.kind === 'warm-start') {
     const terms = [mse(x, a), mse(y, b)] as const;
     const total = add(...terms);
-    return { weights: optimise(g, total, setting, passes), losses: concat([...terms, total], 0) };
+    return { weights: finished(total), losses: concat([...terms, total], 0) };
   }
   const [made, given] = [featuresOf(g, [x, y], setting), featuresOf(g, [a, b], setting)] as [[VitFeatures, VitFeatures], [VitFeatures, VitFeatures]];
   const terms = g.part('losses', () => [structureLoss(made[0], given[0]), appearanceLoss(made[0], given[1]), identityLoss(made[1], given[1])]);
@@ -102,7 +107,7 @@ export function stepGraph(g: Graph, step: StepKind, setting: Setting): Record<st
     g.part('losses', () => terms.push(structureLoss(whole, target), appearanceLoss(whole, given[1])));
   }
   const total = g.part('losses', () => weigh(g, terms));
-  return { weights: optimise(g, total, setting, passes), losses: g.part('losses', () => concat([...terms.slice(0, 3), total], 0)) };
+  return { weights: finished(total), losses: g.part('losses', () => concat([...terms.slice(0, 3), total], 0)) };
 }
 
 /** The whole structure photo through the generator: [1, 3, H, W]. */

@@ -7,7 +7,8 @@ import type { Weight, Weights } from '../vit/config.js';
 export interface ParameterSpec {
   readonly name: string;
   readonly shape: Shape;
-  readonly kind: 'conv.weight' | 'conv.bias' | 'norm.weight' | 'norm.bias';
+  /** What it is, which decides how it starts. `embedding` is a learned token; `zero` starts as zeros, so that a branch behind it starts silent. */
+  readonly kind: 'conv.weight' | 'conv.bias' | 'norm.weight' | 'norm.bias' | 'linear.weight' | 'linear.bias' | 'embedding' | 'zero';
   /**
    * False for the bias of a convolution that feeds a batch norm: the norm takes it out again, its gradient is exactly zero,
    * and Adam would turn the rounding noise into full steps. Kept in files, not on the device.
@@ -95,9 +96,24 @@ const filled = ({ shape }: ParameterSpec, draw: () => number): Weight => ({ shap
 /** Inputs and outputs of one unit of a convolution weight [O, C, KH, KW]. */
 const fans = ([O, C, KH, KW]: Shape): { fanIn: number; fanOut: number } => ({ fanIn: C! * KH! * KW!, fanOut: O! * KH! * KW! });
 
+/**
+ * Parameters outside convolutions, alike in both recipes, neither of which has any: linear weights N(0, 1 / inputs), so that unit
+ * inputs give unit outputs, embeddings N(0, 1), the rest zeros. Absent for the recipes' own kinds.
+ */
+function beyondConvolutions(p: ParameterSpec, next: Random): Weight | undefined {
+  switch (p.kind) {
+    case 'linear.weight': return filled(p, () => next.normal() / Math.sqrt(p.shape.at(-1)!));
+    case 'embedding': return filled(p, () => next.normal());
+    case 'linear.bias': case 'zero': return filled(p, () => 0);
+    default: return undefined;
+  }
+}
+
 /** The paper's initial weights: Xavier normal with gain 0.02 (Glorot and Bengio 2010), norms N(1, 0.02), biases zero. */
 export function xavierNormal({ parameters }: Generator, next: Random): Map<string, Weight> {
   return new Map(parameters.map((p) => {
+    const other = beyondConvolutions(p, next);
+    if (other) return [p.name, other];
     if (p.kind === 'conv.weight') {
       const { fanIn, fanOut } = fans(p.shape);
       const deviation = 0.02 * Math.sqrt(2 / (fanIn + fanOut));
@@ -111,6 +127,8 @@ export function xavierNormal({ parameters }: Generator, next: Random): Map<strin
 export function kaimingUniform({ parameters }: Generator, next: Random): Map<string, Weight> {
   let bound = 0;
   return new Map(parameters.map((p) => {
+    const other = beyondConvolutions(p, next);
+    if (other) return [p.name, other];
     if (p.kind === 'conv.weight') bound = 1 / Math.sqrt(fans(p.shape).fanIn); // its bias comes next in the list
     const isConv = p.kind === 'conv.weight' || p.kind === 'conv.bias';
     return [p.name, filled(p, isConv ? () => next.between(-bound, bound) : () => (p.kind === 'norm.weight' ? 1 : 0))];
@@ -125,4 +143,8 @@ export const convSpec = (name: string, O: number, C: number, K: number, feedsNor
 export const normSpec = (name: string, C: number): ParameterSpec[] => [
   { name: `${name}.weight`, shape: [C], kind: 'norm.weight', trained: true },
   { name: `${name}.bias`, shape: [C], kind: 'norm.bias', trained: true },
+];
+export const linearSpec = (name: string, O: number, C: number): ParameterSpec[] => [
+  { name: `${name}.weight`, shape: [O, C], kind: 'linear.weight', trained: true },
+  { name: `${name}.bias`, shape: [O], kind: 'linear.bias', trained: true },
 ];

@@ -7,6 +7,11 @@ export interface UnetOptions {
   readonly up?: readonly [number, number, number, number, number];
   readonly skip?: number;
   readonly inputChannels?: number;
+  /**
+   * Looks at (and may replace) the features at a place [1, C, H, W]: 0 is the bottleneck, i the output of the i-th upward block,
+   * coarsest first. For generators built on this one.
+   */
+  readonly after?: (place: number, features: Tensor, p: (name: string) => Tensor) => Tensor;
 }
 
 const SMALLEST = 33;
@@ -26,7 +31,7 @@ function joinEnlarged(side: Tensor, deep: Tensor): Tensor {
 }
 
 /** The refined UNet under that repository's parameter names. */
-export function unet({ down = [16, 32, 64, 128, 128], up = down, skip = 4, inputChannels = 3 }: UnetOptions = {}): Generator {
+export function unet({ down = [16, 32, 64, 128, 128], up = down, skip = 4, inputChannels = 3, after = (_, features) => features }: UnetOptions = {}): Generator {
   const downName = (i: number): string => (i === 0 ? 'down1' : `down${i + 1}.conv`);
   const upIn = [up[4], up[4], up[3], up[2], up[1]];
   const upOut = [up[4], up[3], up[2], up[1], up[0]];
@@ -47,10 +52,10 @@ export function unet({ down = [16, 32, 64, 128, 128], up = down, skip = 4, input
       layer(`${name}.double_conv.3`, `${name}.double_conv.4`, layer(`${name}.double_conv.0`, `${name}.double_conv.1`, x, stride));
     const features = [image];
     for (let i = 0; i < 5; i++) features.push(double(downName(i), features[i]!, 2));
-    let y = features[5]!;
+    let y = after(0, features[5]!, p);
     for (let i = 0; i < 5; i++) {
       const side = layer(`up${i}.conv1x1.0`, `up${i}.conv1x1.1`, features[4 - i]!);
-      y = double(`up${i}.conv`, joinEnlarged(side, y));
+      y = after(i + 1, double(`up${i}.conv`, joinEnlarged(side, y)), p);
     }
     return sigmoid(conv2d(y, p('rgb.conv.weight'), p('rgb.conv.bias'), { padding: 'reflect' }));
   };

@@ -46,11 +46,15 @@ export function formulaVit(kind: keyof typeof vitConfigs, tag: string, gain = 1)
   return { name: `${tag}.${kind}.${gain}`, config, weights };
 }
 
-/** `skip_params` and `unet_params` of the oracle. */
+/** `skip_params`, `unet_params` and `conditional_params` of the oracle; what starts as zeros gets values, else nothing behind it would be tested. */
 export function formulaGenerator({ parameters }: Generator, tag: string): Map<string, Weight> {
   return new Map(parameters.map(({ name, shape, kind }) => {
     const fanIn = shape.slice(1).reduce((n, s) => n * s, 1);
-    const [scale, offset] = { 'conv.weight': [Math.sqrt(3 / fanIn), 0], 'conv.bias': [0.1, 0], 'norm.weight': [0.2, 1], 'norm.bias': [0.2, 0] }[kind] as [number, number];
+    const matrix = [Math.sqrt(3 / fanIn), 0];
+    const [scale, offset] = {
+      'conv.weight': matrix, 'conv.bias': [0.1, 0], 'norm.weight': [0.2, 1], 'norm.bias': [0.2, 0],
+      'linear.weight': matrix, 'linear.bias': [0.1, 0], embedding: [1, 0], zero: matrix,
+    }[kind] as [number, number];
     return [name, { shape, data: fill(`${tag}.${name}`, shape, scale, offset) }];
   }));
 }
