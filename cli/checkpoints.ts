@@ -94,7 +94,8 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
 
 /** The bytes of a checkpoint file. */
 export function encodeCheckpoint({ state, identity, logBytes, seconds }: Checkpoint): Uint8Array {
-  const tensors = new Map(TENSORS.map((name) => [name as string, { shape: [state[name].length], data: state[name] }]));
+  const kept = [...TENSORS.map((name) => [name as string, state[name]] as const), ...(state.average ? [['average', state.average] as const] : [])];
+  const tensors = new Map(kept.map(([name, data]) => [name, { shape: [data.length], data }]));
   const { warmStepsDone, stepsDone, updates } = state;
   const metadata = {
     format: FORMAT,
@@ -117,7 +118,8 @@ export function decodeCheckpoint(bytes: Uint8Array): Checkpoint {
     if (!data) throw new Error(`${name} is missing`);
     return data;
   }) as [Float32Array, Float32Array, Float32Array, Float32Array];
-  const state = { warmStepsDone, stepsDone, updates, weights, momentum, variance, losses };
+  const average = tensors.get('average')?.data;
+  const state = { warmStepsDone, stepsDone, updates, weights, momentum, variance, losses, ...(average && { average }) };
   return { state, identity: JSON.parse(metadata.get('identity') ?? '{}') as Identity, logBytes, seconds: numberOf(metadata, 'seconds') };
 }
 

@@ -20,6 +20,7 @@ import { modelsCommand } from './commands/models.js';
 import { pcaCommand } from './commands/pca.js';
 import { pretrainCommand } from './commands/pretrain.js';
 import { probeCommand } from './commands/probe.js';
+import { trainCommand } from './commands/train.js';
 import { transferCommand } from './commands/transfer.js';
 import { viewCommand } from './commands/view.js';
 import { openDevice, summarize } from './device.js';
@@ -68,7 +69,14 @@ async function main(argv: readonly string[]): Promise<number> {
   };
   const studyParts = () => ({ openEngine, interrupt: interruptSignal(), stdout, stderr });
   const commands = [
-    transferCommand(runTransfer, runResume),
+    transferCommand(runTransfer, runResume, {
+      apply: async (options) => {
+        code = await (await import('./general/apply.js')).applyToPair(options, studyParts());
+      },
+      finetune: async (options) => {
+        code = await (await import('./general/finetune.js')).finetune(options, parts());
+      },
+    }),
     batchCommand(async (options) => {
       code = await (await import('./batch.js')).batch(options, parts());
     }),
@@ -106,6 +114,14 @@ async function main(argv: readonly string[]): Promise<number> {
     attentionCommand(async (options) => {
       code = await (await import('./attention.js')).attention(options, studyParts());
     }),
+    trainCommand(
+      async (options) => {
+        code = await (await import('./general/train.js')).train(options, studyParts());
+      },
+      async (options) => {
+        code = await (await import('./general/train.js')).resumeTrain(options, studyParts());
+      },
+    ),
     doctorCommand(async (options) => {
       code = await doctor(options, stdout);
     }),

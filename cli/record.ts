@@ -44,6 +44,7 @@ export function describeRun(options: TransferOptions, { structure, appearance, m
     program: 'splice-gpu',
     version: version(),
     options: { ...options.splice, size: options.size ?? null, saveEvery: options.saveEvery },
+    ...(options.generator && { generator: { path: resolve(options.generator.path), sha256: options.generator.sha256 } }),
     structure: describePhoto(structure),
     appearance: describePhoto(appearance),
     model: {

@@ -51,6 +51,7 @@ export async function readSavedRun({ folder, steps, json }: ResumeOptions): Prom
 export function parseConfig(config: Fields, folder: string, json: boolean, steps?: number): TransferOptions {
   const { size, saveEvery, ...splice } = objectOf('options', config['options']);
   const model = objectOf('model', config['model']);
+  const generator = config['generator'] === undefined ? undefined : objectOf('generator', config['generator']);
   return {
     structure: textOf('structure.path', objectOf('structure', config['structure'])['path']),
     appearance: textOf('appearance.path', objectOf('appearance', config['appearance'])['path']),
@@ -61,6 +62,7 @@ export function parseConfig(config: Fields, folder: string, json: boolean, steps
     saveEvery: wholeOf('options.saveEvery', saveEvery),
     json,
     force: false,
+    ...(generator && { generator: { path: textOf('generator.path', generator['path']), sha256: textOf('generator.sha256', generator['sha256']) } }),
     splice: { ...parseSplice(splice), ...(steps !== undefined && { steps }) },
   };
 }
@@ -93,7 +95,7 @@ function parseSplice(fields: Fields): SpliceOptions {
 }
 
 /** What must not change while a run is interrupted. `steps` may be raised, and pictures be saved more often. */
-export function identityOf({ splice, size }: TransferOptions, { structure, appearance, model }: Inputs): Identity {
+export function identityOf({ splice, size, generator }: TransferOptions, { structure, appearance, model }: Inputs): Identity {
   const { steps: _, ...settings } = splice;
   return {
     'structure photo': structure.sha256,
@@ -101,6 +103,7 @@ export function identityOf({ splice, size }: TransferOptions, { structure, appea
     'ViT weights': model.sha256,
     'ViT settings': JSON.stringify(model.vit.config),
     settings: JSON.stringify({ ...settings, size: size ?? null }),
+    ...(generator && { 'generator for all pairs': generator.sha256 }),
   };
 }
 

@@ -5,6 +5,9 @@ import type { LogEntry } from './lossCurve.js';
 import type { SpliceRun, StepInfo } from '../model/splice.js';
 import { LOG_EVERY } from './runLog.js';
 
+/** What the loop needs of a run, of one pair or of many. */
+type Steps = Pick<SpliceRun, 'warmStepsDone' | 'stepsDone' | 'step' | 'losses' | 'sync'>;
+
 export interface LoopPlan {
   readonly warmStart: number;
   readonly steps: number;
@@ -31,7 +34,7 @@ const MEASURED_STEPS = 5;
  * @param logged the last step whose losses are in the log already, -1 when none are
  * @throws NonFiniteError when a loss is no number any more, and whatever `run` throws
  */
-export async function trainLoop(run: SpliceRun, plan: LoopPlan, hooks: LoopHooks, interrupt: AbortSignal, logged = -1): Promise<'finished' | 'interrupted'> {
+export async function trainLoop(run: Steps, plan: LoopPlan, hooks: LoopHooks, interrupt: AbortSignal, logged = -1): Promise<'finished' | 'interrupted'> {
   const total = plan.warmStart + plan.steps;
   const reader = lossReader(run, hooks, logged);
   let pace = createPace(run);
@@ -58,7 +61,7 @@ export async function trainLoop(run: SpliceRun, plan: LoopPlan, hooks: LoopHooks
 }
 
 /** Waits after each of the first steps to learn the device's speed, and after that only on slow devices. */
-function createPace(run: SpliceRun): { step: () => ReturnType<SpliceRun['step']> } {
+function createPace(run: Steps): { step: () => ReturnType<Steps['step']> } {
   let measured = 0;
   let fastest = Infinity;
   const step = async () => {
@@ -74,7 +77,7 @@ function createPace(run: SpliceRun): { step: () => ReturnType<SpliceRun['step']>
 }
 
 /** Reads losses one read behind: the read of step n is awaited when that of step n + 10 is asked for, so the queue stays filled. */
-function lossReader(run: SpliceRun, { onLosses }: LoopHooks, logged: number) {
+function lossReader(run: Steps, { onLosses }: LoopHooks, logged: number) {
   let pending: Promise<{ step: number; losses: Losses; time: number }> | undefined;
   let asked = logged;
   let previous = { step: run.stepsDone - 1, time: performance.now() };

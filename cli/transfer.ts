@@ -5,7 +5,7 @@ import type { SpliceOptions } from '../model/options.js';
 import type { startSplice } from '../model/splice.js';
 import type { VitSettings } from '../model/vit/settings.js';
 import type { AdapterSummary } from './device.js';
-import { readInputs } from './inputs.js';
+import { readInputs, type Inputs } from './inputs.js';
 import { openOutputs, reopenOutputs } from './outputs.js';
 import type { Output } from './progress.js';
 import { readSavedRun, type ResumeOptions } from './resume.js';
@@ -26,6 +26,8 @@ export interface TransferOptions {
   /** Port of the page that shows the run, 0 for any free one; no page when absent. */
   readonly watch?: number;
   readonly splice: SpliceOptions;
+  /** A generator for all pairs to begin with, instead of a new one of the recipe's. */
+  readonly generator?: { readonly path: string; readonly sha256: string };
 }
 
 export interface OpenedEngine {
@@ -49,7 +51,7 @@ export async function transfer(options: TransferOptions, parts: TransferParts): 
   const inputs = await readInputs(options, parts);
   const outputs = await openOutputs(options.out, options.force);
   try {
-    return await trainPair({ options, inputs, outputs }, parts);
+    return await trainPair({ options, inputs, outputs }, await withStart(options, inputs, parts));
   } finally {
     await outputs.close();
   }
@@ -62,8 +64,13 @@ export async function resumeTransfer(resume: ResumeOptions, parts: TransferParts
   try {
     const { options, config } = await readSavedRun(resume);
     const inputs = await readInputs(options, parts);
-    return await trainPair({ options: { ...options, ...(resume.watch !== undefined && { watch: resume.watch }) }, inputs, outputs, saved: config }, parts);
+    const going = { ...options, ...(resume.watch !== undefined && { watch: resume.watch }) };
+    return await trainPair({ options: going, inputs, outputs, saved: config }, await withStart(options, inputs, parts));
   } finally {
     await outputs.close();
   }
 }
+
+/** A run that begins with a generator for all pairs starts in its own way. */
+const withStart = async ({ generator }: TransferOptions, inputs: Inputs, parts: TransferParts): Promise<TransferParts> =>
+  generator ? { ...parts, startSplice: await (await import('./general/finetune.js')).generalStart(generator, inputs) } : parts;

@@ -3,9 +3,11 @@ import type { Image } from '../model/image.js';
 import { resizeImage } from './image.js';
 
 /** Structure, result and appearance at the result's height, on white with narrow gaps. */
-export async function triptych(structure: Image, result: Image, appearance: Image): Promise<Image> {
-  const { height } = result;
-  const pictures = await Promise.all([structure, result, appearance].map((image) => toHeight(image, height)));
+export const triptych = (structure: Image, result: Image, appearance: Image): Promise<Image> => sideBySide([structure, result, appearance], result.height);
+
+/** Pictures brought to one height, on white with narrow gaps. */
+export async function sideBySide(images: readonly Image[], height: number): Promise<Image> {
+  const pictures = await Promise.all(images.map((image) => toHeight(image, height)));
   const gap = Math.max(2, Math.round(height / 64));
   const width = pictures.reduce((sum, picture) => sum + picture.width, gap * (pictures.length - 1));
   const data = new Float32Array(3 * width * height).fill(1);

@@ -13,7 +13,7 @@ interface Parsed {
 }
 
 /** Options of `transfer` that are not about what a pair computes. */
-const NOT_OF_A_PAIR = ['structure', 'appearance', 'out', 'resume', 'force', 'json', 'watch'];
+const NOT_OF_A_PAIR = ['structure', 'appearance', 'out', 'resume', 'force', 'json', 'watch', 'generator', 'finetune', 'mix'];
 
 const EXAMPLE = `
 A CSV file has the columns structure and appearance, paths relative to it; others are named like the options above and count for that line:

@@ -1,6 +1,8 @@
 /** `splice-gpu transfer`: options only. */
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { defaultOptions, type SpliceOptions } from '../../model/options.js';
+import type { ApplyOptions } from '../general/apply.js';
+import type { FinetuneOptions } from '../general/finetune.js';
 import { real, rgb, whole } from '../numbers.js';
 import type { ResumeOptions } from '../resume.js';
 import type { TransferOptions } from '../transfer.js';
@@ -9,7 +11,7 @@ import { portOf, watchOption } from './view.js';
 
 interface Parsed extends SpliceOptions {
   readonly structure?: string;
-  readonly appearance?: string;
+  readonly appearance?: string[];
   readonly out?: string;
   readonly resume?: string;
   readonly model: string;
@@ -22,6 +24,9 @@ interface Parsed extends SpliceOptions {
   readonly force?: boolean;
   readonly watch?: number | true;
   readonly json?: boolean;
+  readonly generator?: string;
+  readonly finetune?: number;
+  readonly mix?: number[];
 }
 
 const MAX_SEED = 2 ** 32 - 1;
@@ -33,18 +38,34 @@ Ctrl-C finishes the current step and writes all of them; --resume goes on from t
 
 Example:
   $ splice-gpu transfer --structure cow.jpg --appearance highland.jpg --out out/cow --size 256 --steps 2000
-  $ splice-gpu transfer --resume out/cow --steps 4000`;
+  $ splice-gpu transfer --resume out/cow --steps 4000
+  $ splice-gpu transfer --generator cats/generator.safetensors --structure a.jpg --appearance b.jpg --out out/ab --finetune 200
+  $ splice-gpu transfer --generator cats/generator.safetensors --structure a.jpg --appearance b.jpg --appearance c.jpg --mix 0,0.25,0.5,0.75,1 --out out/abc`;
 
 /** What goes with --resume; all else is in the run's config.json. */
 const WITH_RESUME = ['resume', 'steps', 'watch', 'json'];
 
-export const transferCommand = (run: (options: TransferOptions) => Promise<void>, resume: (options: ResumeOptions) => Promise<void>): Command =>
+/** What a generator for all pairs does with one. */
+export interface GeneralWork {
+  apply(options: ApplyOptions): Promise<void>;
+  finetune(options: FinetuneOptions): Promise<void>;
+}
+
+interface Work extends Partial<GeneralWork> {
+  run(options: TransferOptions): Promise<void>;
+  resume(options: ResumeOptions): Promise<void>;
+}
+
+export const transferCommand = (run: Work['run'], resume: Work['resume'], general: Partial<GeneralWork> = {}): Command =>
   new Command('transfer')
     .description('paint the structure photo with the look of the appearance photo')
     .option('--structure <file>', 'photo whose layout is kept (PNG, JPEG, WebP or AVIF)')
-    .option('--appearance <file>', 'photo whose look is taken')
+    .option('--appearance <file>', 'photo whose look is taken; twice with --mix', (path: string, before: string[] = []) => [...before, path])
     .option('--out <dir>', 'folder for the results')
     .option('--resume <dir>', 'go on with the run in DIR, from its last checkpoint and with its options; only --steps (more of them), --watch and --json go with it')
+    .option('--generator <file>', 'a generator that `train` made: one forward pass instead of a training')
+    .option('--finetune <steps>', 'with --generator: train it on this pair for so many steps', whole(1))
+    .option('--mix <shares>', "with --generator: shares of the second appearance, such as 0,0.5,1; strip.png shows them", shares)
     .option('--model <name|file>', `ViT: ${knownModels().join(', ')}, what "models list" shows, or a checkpoint (safetensors or PyTorch); auto: dino_vits8 if it is here or can be fetched, else what ships`, AUTO_MODEL)
     .option('--heads <count>', "attention heads of the ViT (default: from the weights' .json, else width / 64)", whole(1))
     .option('--patch <pixels>', 'patch side the weights must have', whole(1))
@@ -67,7 +88,38 @@ export const transferCommand = (run: (options: TransferOptions) => Promise<void>
     .addOption(watchOption())
     .option('--json', 'print the summary as one JSON object on stdout')
     .addHelpText('after', EXAMPLE)
-    .action((parsed: Parsed, command: Command) => (parsed.resume === undefined ? run(toOptions(parsed, command)) : resume(toResume(parsed, parsed.resume, command))));
+    .action((parsed: Parsed, command: Command) => dispatch(parsed, command, { run, resume, ...general }));
+
+function dispatch(parsed: Parsed, command: Command, work: Work): Promise<void> {
+  const { resume, generator, finetune, mix } = parsed;
+  if (resume !== undefined) return work.resume(toResume(parsed, resume, command));
+  if (generator === undefined) {
+    if (finetune !== undefined || mix) command.error(`error: ${mix ? '--mix' : '--finetune'} goes with --generator only`);
+    return work.run(toOptions(parsed, command));
+  }
+  if (!work.apply || !work.finetune) command.error('error: --generator is for single pairs');
+  if (finetune !== undefined && mix) command.error('error: --mix mixes what the generator is told, --finetune trains it on one pair: give one of them');
+  const isGiven = (name: string): boolean => command.getOptionValueSource(name) === 'cli';
+  if (finetune !== undefined) return work.finetune!({ generator, steps: finetune, transfer: toOptions(parsed, command), isGiven });
+  const { structure, appearance, out, force, json } = required(parsed, command, mix ? 2 : 1);
+  const { model, size } = parsed;
+  return work.apply!({ generator, structure, appearances: appearance, out, ...(isGiven('model') && { model }), ...(size && { size }), ...(mix && { mix }), force, json });
+}
+
+function shares(text: string): number[] {
+  const values = text.split(',').map((part) => (part.trim() === '' ? NaN : Number(part)));
+  if (values.every((value) => value >= 0 && value <= 1)) return values;
+  throw new InvalidArgumentError('Give numbers from 0 to 1 with commas, such as 0,0.25,0.5,0.75,1.');
+}
+
+/** What every run needs. */
+function required({ structure = '', appearance = [], out = '', force = false, json = false }: Parsed, command: Command, looks: number) {
+  for (const [value, flags] of [[structure, '--structure <file>'], [appearance.join(), '--appearance <file>'], [out, '--out <dir>']]) {
+    if (!value) command.error(`error: required option '${flags}' not specified`);
+  }
+  if (appearance.length !== looks) command.error(`error: --appearance is given ${appearance.length === 1 ? 'once' : `${appearance.length} times`}: ${looks === 1 ? 'once is right (twice goes with --mix)' : '--mix takes two'}`);
+  return { structure, appearance, out, force, json };
+}
 
 function toResume({ steps, watch, json = false }: Parsed, folder: string, command: Command): ResumeOptions {
   const given = command.options.filter((option) => command.getOptionValueSource(option.attributeName()) === 'cli');
@@ -77,21 +129,20 @@ function toResume({ steps, watch, json = false }: Parsed, folder: string, comman
 }
 
 function toOptions(parsed: Parsed, command: Command): TransferOptions {
-  const { structure = '', appearance = '', out = '', model, heads, patch, mean, std, size, saveEvery, force, watch, json, resume: _, ...splice } = parsed;
-  for (const [value, flags] of [[structure, '--structure <file>'], [appearance, '--appearance <file>'], [out, '--out <dir>']]) {
-    if (!value) command.error(`error: required option '${flags}' not specified`);
-  }
+  const { structure: _s, appearance: _a, out: _o, force: _f, json: _j, resume: _r, generator: _g, finetune: _n, mix: _m, ...rest } = parsed;
+  const { model, heads, patch, mean, std, size, saveEvery, watch, ...splice } = rest;
+  const { structure, appearance, out, force, json } = required(parsed, command, 1);
   return {
     structure,
-    appearance,
+    appearance: appearance[0]!,
     out,
     model,
     vit: { ...(heads && { heads }), ...(patch && { patch }), ...(mean && { mean }), ...(std && { std }) },
     ...(size && { size }),
     saveEvery,
-    force: force ?? false,
+    force,
     ...portOf(watch),
-    json: json ?? false,
+    json,
     splice,
   };
 }
