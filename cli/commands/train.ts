@@ -30,6 +30,7 @@ interface Parsed {
   readonly lambdaAppearance: number;
   readonly lambdaIdentity: number;
   readonly antialias: boolean;
+  readonly checkpointing: boolean;
   readonly holdOut: number;
   readonly validateEvery: number;
   readonly validatePairs: number;
@@ -79,6 +80,7 @@ export const trainCommand = (run: (options: TrainOptions) => Promise<void>, resu
     .option('--lambda-appearance <weight>', 'weight of the appearance loss', real({ positive: false }), defaultGeneral.lambdaAppearance)
     .option('--lambda-identity <weight>', 'weight of the identity loss', real({ positive: false }), defaultGeneral.lambdaIdentity)
     .option('--no-antialias', "point-sample the ViT's input as the published runs did")
+    .option('--checkpointing', 'compute parts of the generator again instead of keeping them: less memory, more time, the same numbers', defaultGeneral.checkpointing)
     .option('--hold-out <photos>', 'photos of each folder that are never trained on', whole(0), 20)
     .option('--validate-every <steps>', 'steps between looks at held-out pairs; checkpoints are written then', whole(1), 500)
     .option('--validate-pairs <count>', 'held-out pairs on the sheet and in its figures', whole(1, 32), 6)
@@ -131,7 +133,7 @@ function toOptions(p: Parsed, command: Command): TrainOptions {
     json: p.json ?? false,
     general: {
       recipe: p.recipe, size: p.size, vitSize: p.vitSize, steps: p.steps, batch: p.batch, ema: p.ema, lr: p.lr, betas: [p.beta1, defaultGeneral.betas[1]],
-      seed: p.seed, warmStart: p.warmStart, lambdaStructure: p.lambdaStructure, lambdaAppearance: p.lambdaAppearance, lambdaIdentity: p.lambdaIdentity, antialias: p.antialias,
+      seed: p.seed, warmStart: p.warmStart, lambdaStructure: p.lambdaStructure, lambdaAppearance: p.lambdaAppearance, lambdaIdentity: p.lambdaIdentity, antialias: p.antialias, checkpointing: p.checkpointing,
       sizes: { channels: p.channels, tokens: p.tokens, expanded: p.tokenCount, width: p.tokenWidth, heads: p.heads, headSize: p.headSize, scales: p.scales },
     },
   };
