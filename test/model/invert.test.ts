@@ -3,7 +3,11 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createEngine } from '../../engine/index.js';
 import type { Image } from '../../model/image.js';
+import { random } from '../../model/random.js';
 import { startInversion, type InversionOptions } from '../../model/study/invert.js';
+import { patchFeatures } from '../../model/study/patches.js';
+import { uploadVit } from '../../model/vit/vit.js';
+import { assertClose } from '../helpers/check.js';
 import { testDevice } from '../helpers/device.js';
 import { testImage } from '../helpers/golden.js';
 import { formulaVit } from '../helpers/models.js';
@@ -54,6 +58,23 @@ for (const painter of ['skip', 'unet'] as const) {
     assert.not.equal([...other.result.data], [...first.result.data]);
   });
 }
+
+test('the first loss is the mean squared difference of the very features that are named', async () => {
+  const engine = createEngine(await testDevice(), { poison: true });
+  for (const [facet, layer] of [['cls', 3], ['cls', 1], ['values', 2]] as const) {
+    const { losses, target } = await invert({ facet, layer, steps: 1 });
+    const pixels = random(1, 'inversion', 'pixels');
+    const start: Image = { width: 48, height: 40, data: Float32Array.from({ length: 3 * 48 * 40 }, () => 1 / (1 + Math.exp(-pixels.normal()))) };
+    uploadVit(engine, vit);
+    const features = async (picture: Image): Promise<Float32Array> => {
+      const { data, C } = (await patchFeatures(engine, vit, picture, 40, [layer], [facet === 'cls' ? 'tokens' : facet]))(layer, facet === 'cls' ? 'tokens' : facet);
+      return facet === 'cls' ? data.subarray(0, C) : data;
+    };
+    const [a, b] = [await features(start), await features(target)];
+    assertClose(`${facet} ${layer}`, losses, [a.reduce((sum, v, i) => sum + (v - b[i]!) ** 2, 0) / a.length], 1e-4);
+  }
+  engine.destroy();
+});
 
 test('added noise changes every step, not the result of what was learned without it', async () => {
   const [still, noisy] = [await invert({ painter: 'skip', steps: 2 }), await invert({ painter: 'skip', steps: 2, noise: true })];
