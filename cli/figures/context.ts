@@ -1,6 +1,6 @@
 /** What every figure is made from: pictures, models, sizes, and the transfers that several of them show. */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Engine } from '../../engine/index.js';
 import type { Image } from '../../model/image.js';
 import { defaultOptions } from '../../model/options.js';
@@ -36,8 +36,8 @@ const FULL: Scale = {
 };
 /** Minutes on a CPU: everything small and short, so that pictures show where it goes rather than where it ends. */
 const QUICK: Scale = {
-  vitSize: 112, invertSize: 64, invertSteps: 60, painter: 'skip', repeats: 3,
-  transferSize: 64, transferVitSize: 64, transferSteps: 60, warmStart: 30, height: 128,
+  vitSize: 112, invertSize: 64, invertSteps: 120, painter: 'skip', repeats: 3,
+  transferSize: 64, transferVitSize: 64, transferSteps: 220, warmStart: 80, height: 128,
 };
 export const scaleOf = (quick: boolean): Scale => (quick ? QUICK : FULL);
 
@@ -88,7 +88,7 @@ export interface FinishedTransfer {
   readonly match: number | null;
 }
 
-/** Makes a transfer in OUT/runs, goes on with one that was broken off, or takes the one that is there; undefined when interrupted. */
+/** Makes a transfer in OUT/runs, goes on with one that was broken off, or takes the finished one that is there; undefined when interrupted. */
 export async function transferOf(context: FigureContext, pair: Pair): Promise<FinishedTransfer | undefined> {
   const { scale, seed, parts, modelNames, tell } = context;
   const folder = join(context.out, 'runs', pair.name);
@@ -97,14 +97,14 @@ export async function transferOf(context: FigureContext, pair: Pair): Promise<Fi
     saveEvery: 250, force: false, json: false,
     splice: { ...defaultOptions, seed, steps: scale.transferSteps, warmStart: scale.warmStart, vitSize: scale.transferVitSize },
   };
-  const status = await statusOf(folder);
-  const quiet = { ...parts, stdout: { write: () => undefined } }; // stdout is the list of figures
-  if (status !== 'finished') {
-    tell(`${status ? 'going on with' : 'training'} ${pair.name}`);
-    if (status) await resumeTransfer({ folder, json: false }, quiet);
-    else await transfer(options, quiet);
+  const [quiet, found] = [{ ...parts, stdout: { write: () => undefined } }, await runIn(folder)]; // stdout is the list of figures
+  const isSame = found !== undefined && isRunOf(found, options, context);
+  if (!isSame || found.status !== 'finished') {
+    tell(`${isSame ? 'going on with' : 'training'} ${pair.name}`);
+    if (isSame) await resumeTransfer({ folder, json: false }, quiet);
+    else await transfer({ ...options, force: found !== undefined }, quiet);
   }
-  if ((await statusOf(folder)) !== 'finished') return undefined;
+  if ((await runIn(folder))?.status !== 'finished') return undefined;
   const sized = { shorterSide: scale.transferSize };
   const report = JSON.parse(await readFile(join(folder, 'report.json'), 'utf8')) as { match: number | null };
   return {
@@ -113,9 +113,24 @@ export async function transferOf(context: FigureContext, pair: Pair): Promise<Fi
   };
 }
 
-async function statusOf(folder: string): Promise<string | undefined> {
+/** Of a run's config.json, what tells it from others. */
+interface RunRecord {
+  readonly status?: string;
+  readonly options?: Readonly<Record<string, unknown>>;
+  readonly model?: { readonly sha256?: string };
+  readonly structure?: { readonly path?: string };
+  readonly appearance?: { readonly path?: string };
+}
+
+async function runIn(folder: string): Promise<RunRecord | undefined> {
   const text = await readFile(join(folder, 'config.json'), 'utf8').catch(() => undefined);
-  return text === undefined ? undefined : (JSON.parse(text) as { status?: string }).status ?? 'unknown';
+  return text === undefined ? undefined : (JSON.parse(text) as RunRecord);
+}
+
+/** Whether a run is of these photos, this model and these options: a folder may hold figures of other settings. */
+function isRunOf({ options = {}, model, structure, appearance }: RunRecord, wanted: TransferOptions, { models }: FigureContext): boolean {
+  return structure?.path === resolve(wanted.structure) && appearance?.path === resolve(wanted.appearance) && model?.sha256 === models[0]!.sha256
+    && options['size'] === wanted.size && Object.entries(wanted.splice).every(([key, value]) => options[key] === value);
 }
 
 /** The drawn wall as a file, for a transfer to read. */
