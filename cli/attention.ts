@@ -35,10 +35,11 @@ export function heatMap(values: ArrayLike<number>, rows: number, columns: number
 }
 
 /** Writes the sheet. Answers with the exit code. */
-export async function attention(options: AttentionOptions, { openEngine, stdout, stderr }: StudyParts): Promise<number> {
+export async function attention(options: AttentionOptions, parts: StudyParts): Promise<number> {
+  const { openEngine, stdout, stderr } = parts;
   checkSheetPath(options.out);
   const pictures = await readPictures(options.images);
-  const models = await readModels([options.model], options.vitSize, options.layers ?? []);
+  const models = await readModels([options.model], options.vitSize, options.layers ?? [], parts);
   const [model, layers] = [models[0]!, layersOr(options.layers, models)];
   const { engine, close } = await openEngine();
   try {

@@ -31,7 +31,7 @@ export async function figures(options: FiguresOptions, parts: TransferParts): Pr
   if (unknown !== undefined) throw new UsageError(`--only ${unknown}: figures are ${FIGURES.map(({ name }) => name).join(', ')}`);
   const scale = scaleOf(quick);
   const pairs = pairsOf(options.photos);
-  const models = await readModels(modelNames, Math.min(scale.vitSize, scale.invertSize, scale.transferVitSize), []);
+  const models = await readModels(modelNames, Math.min(scale.vitSize, scale.invertSize, scale.transferVitSize), [], parts);
   await prepareFolder(out);
   const tell = (text: string): void => void parts.stderr.write(`${text}\n`);
   const context: FigureContext = { out, scale, seed, models, modelNames, pairs, parts, tell };

@@ -32,10 +32,11 @@ interface Found {
 }
 
 /** Writes the sheet. Answers with the exit code: 130 when interrupted, the sheet then has what was found so far. */
-export async function invert(options: InvertOptions, { openEngine, interrupt, stdout, stderr }: StudyParts): Promise<number> {
+export async function invert(options: InvertOptions, parts: StudyParts): Promise<number> {
+  const { openEngine, interrupt, stdout, stderr } = parts;
   checkSheetPath(options.out);
   const [picture] = await readPictures([options.image]);
-  const models = await readModels([options.model], options.vitSize, options.layers ?? []);
+  const models = await readModels([options.model], options.vitSize, options.layers ?? [], parts);
   const [model, layers] = [models[0]!, layersOr(options.layers, models)];
   const { engine, close } = await openEngine();
   const progress = createProgress(layers.length * options.repeats * options.steps, stderr);

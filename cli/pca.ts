@@ -24,10 +24,11 @@ export interface PcaCommandOptions extends PcaOptions {
 }
 
 /** Writes the sheet. Answers with the exit code. */
-export async function pca(options: PcaCommandOptions, { openEngine, stdout, stderr }: StudyParts): Promise<number> {
+export async function pca(options: PcaCommandOptions, parts: StudyParts): Promise<number> {
+  const { openEngine, stdout, stderr } = parts;
   checkSheetPath(options.out);
   const pictures = await readPictures(options.images);
-  const models = await readModels(options.models, options.vitSize, options.layers ?? []);
+  const models = await readModels(options.models, options.vitSize, options.layers ?? [], parts);
   const { engine, close } = await openEngine();
   try {
     const layers = layersOr(options.layers, models);

@@ -1,5 +1,5 @@
 /** What the commands that look into a ViT share: models, pictures, and where their sheets go. */
-import { basename, dirname, extname, join, resolve } from 'node:path';
+import { basename, dirname, extname, resolve } from 'node:path';
 import type { Image } from '../model/image.js';
 import { UsageError } from './errors.js';
 import { prepareFolder } from './files.js';
@@ -37,9 +37,11 @@ export async function readPictures(paths: readonly string[], side = MOST_SIDE): 
 }
 
 /** @throws UsageError for an input of less than two patches, or a layer that a model has not */
-export async function readModels(models: readonly string[], vitSize: number, layers: readonly number[]): Promise<LoadedVit[]> {
+export async function readModels(
+  models: readonly string[], vitSize: number, layers: readonly number[], { interrupt, stderr }: Pick<StudyParts, 'interrupt' | 'stderr'>,
+): Promise<LoadedVit[]> {
   const loaded: LoadedVit[] = [];
-  for (const model of models) loaded.push(await loadVit(model));
+  for (const model of models) loaded.push(await loadVit(model, {}, { signal: interrupt, output: stderr }));
   for (const { vit } of loaded) {
     const { patch, depth } = vit.config;
     if (vitSize < 2 * patch) throw new UsageError(`--vit-size ${vitSize} is below ${2 * patch}, two patches of ${vit.name}: give ${2 * patch} or more`);
@@ -72,6 +74,3 @@ export function announceSheet(path: string, json: boolean, facts: Readonly<Recor
 
 /** What to call a model in a picture. */
 export const modelLabel = ({ vit }: LoadedVit): string => vit.name;
-
-/** A folder's file. */
-export const inFolder = (folder: string) => (name: string): string => join(folder, name);

@@ -23,5 +23,12 @@ export { parseHuggingFace, parseSidecar, type VitSettings } from './vit/settings
 export { interpolatePositions } from './vit/positions.js';
 export { UNTRAINED_CONFIG, untrainedVit, vitParameters } from './vit/untrained.js';
 export * from './vit/vit.js';
+export { FACETS, facetOf, type Facet } from './vit/facets.js';
+export { openJudge, type Figures, type Judge, type Seeing } from './compare/judge.js';
+export { LEAST_MATCH } from './compare/match.js';
+export { startPainting, type Painted, type Painting } from './paint.js';
+export { startInversion, type Inversion, type InversionOptions } from './study/invert.js';
+export { clsAttentionMaps, patchFeatures, type PatchRows } from './study/patches.js';
+export { pcaMaps, type PcaOptions } from './study/pcaMaps.js';
 export { pretrainDefaults, type PretrainOptions } from './dino/options.js';
 export { startPretrain, type PretrainRun, type PretrainState, type PretrainStats } from './dino/pretrain.js';

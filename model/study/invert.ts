@@ -68,7 +68,8 @@ const namesOf = (painter: Painter, { height, width }: Image) => {
 };
 type Names = ReturnType<typeof namesOf>;
 
-const generators: Readonly<Record<Exclude<Painter, 'pixels'>, () => Generator>> = {
+/** The generators that paint, for input of 32 channels. */
+export const painters: Readonly<Record<Exclude<Painter, 'pixels'>, () => Generator>> = {
   skip6: () => skipNetwork({ down: [16, 32, 64, 128, 128, 128], windows: [7, 7, 5, 5, 3, 3], padding: 'reflect', inputChannels: CHANNELS }),
   skip: () => skipNetwork({ inputChannels: CHANNELS }),
   unet: () => unet({ inputChannels: CHANNELS }),
@@ -181,7 +182,7 @@ export async function startInversion(engine: Engine, vit: VitModel, image: Image
   const target = targetOf(image, vit.config, options.vitSize);
   const { height, width } = target;
   const names = namesOf(options.painter, target);
-  const canvas = options.painter === 'pixels' ? pixelCanvas(names, target) : generatorCanvas(generators[options.painter](), names, target);
+  const canvas = options.painter === 'pixels' ? pixelCanvas(names, target) : generatorCanvas(painters[options.painter](), names, target);
   uploadVit(engine, vit);
   const wanted = await featuresNow(engine, vit, target, options);
   canvas.begin(engine, options.seed);
