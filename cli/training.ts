@@ -21,7 +21,7 @@ import { trainLoop } from './trainLoop.js';
 import type { OpenedEngine, TransferOptions, TransferParts } from './transfer.js';
 import { triptych } from './triptych.js';
 import { watchPair, type PairWatch } from './watchPair.js';
-import { DEFAULT_MODEL } from './weights.js';
+import { shippedModels } from './weights.js';
 
 export interface Job {
   readonly options: TransferOptions;
@@ -211,7 +211,8 @@ function announce(progress: Progress, { options, inputs, saved }: Job, { match }
     progress.note(`structure ${structure.path} (${size(structure)}), appearance ${appearance.path} (${size(appearance)})`);
     progress.note(`model ${model.vit.name}, recipe ${options.splice.recipe}, seed ${options.splice.seed}, on ${adapter.device || adapter.driver}${adapter.software ? ' (software: slow)' : ''}`);
     if (model.note) progress.note(`note: ${model.note}`);
-    const warning = matchWarning(model.vit.name === DEFAULT_MODEL ? undefined : match); // random weights cannot tell
+    const canTell = !shippedModels().some(({ name }) => name === model.vit.name); // random weights cannot, and a tiny ViT knows too little
+    const warning = matchWarning(canTell ? match : undefined);
     if (warning) progress.note(warning);
   }
   if (!saved) return;

@@ -37,8 +37,10 @@ interface Place {
   readonly sha256?: string;
 }
 
-/** The model to fall back on: it ships with the project. */
-export const DEFAULT_MODEL = 'untrained';
+/** The model to fall back on: it ships with the project, which trained it itself. */
+export const DEFAULT_MODEL = 'dino_mini8';
+/** Random weights, to compare with. */
+export const UNTRAINED_MODEL = 'untrained';
 /** `--model auto`: the best model at hand. */
 export const AUTO_MODEL = 'auto';
 /** The smallest of those the method works well with. */
@@ -47,16 +49,10 @@ const PREFERRED = 'dino_vits8';
 const IMPATIENT = { answerMs: 3000, attempts: 1 } as const;
 
 /** Models by name, in the package itself. */
-const shipped: ReadonlyMap<string, Place> = new Map([
-  [
-    DEFAULT_MODEL,
-    {
-      name: DEFAULT_MODEL,
-      path: join(packageRoot, 'model/weights/untrained.safetensors'),
-      note: 'the model "untrained" has random weights and recognises nothing: colours and texture will move, but not object by object. For real results: --model dino_vits8',
-    },
-  ],
-]);
+const shipped: ReadonlyMap<string, Place> = new Map(([
+  [DEFAULT_MODEL, 'the model "dino_mini8" is tiny and was trained for a short while on small pictures: it tells apart what looks different, but knows no objects. For real results: --model dino_vits8'],
+  [UNTRAINED_MODEL, 'the model "untrained" has random weights and recognises nothing: colours and texture will move, but not object by object. For real results: --model dino_vits8'],
+] as const).map(([name, note]) => [name, { name, note, path: join(packageRoot, `model/weights/${name}.safetensors`) }]));
 
 /** Names that --model knows without a file: shipped, then fetched on first use. */
 export const knownModels = (): string[] => [...shipped.keys(), ...fetchable.map(({ name }) => name)];

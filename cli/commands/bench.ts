@@ -5,7 +5,7 @@ import { benchModels } from '../bench/models.js';
 import type { RecipeName } from '../../model/options.js';
 import { UsageError } from '../errors.js';
 import { whole } from '../numbers.js';
-import { DEFAULT_MODEL } from '../weights.js';
+import { UNTRAINED_MODEL } from '../weights.js';
 
 interface Parsed extends Omit<BenchOptions, 'what' | 'json' | 'plan' | 'checkpointing' | 'allVariants' | 'variant' | 'model' | 'recipe'> {
   readonly model?: readonly string[];
@@ -36,7 +36,7 @@ const several = (value: string, previous: readonly string[] = []): string[] => [
 
 /** What a mode looks at when it is not told. */
 const defaults: Readonly<Record<BenchMode, { readonly model: readonly string[]; readonly recipe: readonly RecipeName[] }>> = {
-  step: { model: [DEFAULT_MODEL], recipe: ['splice'] },
+  step: { model: [UNTRAINED_MODEL], recipe: ['splice'] },
   kernels: { model: ['vit-small-8', 'vit-base-8'], recipe: ['splice', 'splice-transfer'] },
   roof: { model: [], recipe: [] },
 };

@@ -4,6 +4,7 @@ import { defaultOptions } from '../../model/options.js';
 import { scenePath } from '../demo/files.js';
 import { whole } from '../numbers.js';
 import type { TransferOptions } from '../transfer.js';
+import { DEFAULT_MODEL } from '../weights.js';
 import { portOf, watchOption } from './view.js';
 
 interface Parsed {
@@ -32,6 +33,6 @@ export const demoCommand = (run: (options: TransferOptions) => Promise<void>): C
     .option('--json', 'print the summary as one JSON object on stdout')
     .addHelpText('after', EXAMPLE)
     .action(({ out, steps, size, seed, watch, json }: Parsed) => run({
-      structure: scenePath('valley'), appearance: scenePath('peaks'), out, model: 'untrained', vit: {}, size, saveEvery: 50, force: true, json: json ?? false, ...portOf(watch),
+      structure: scenePath('valley'), appearance: scenePath('peaks'), out, model: DEFAULT_MODEL, vit: {}, size, saveEvery: 50, force: true, json: json ?? false, ...portOf(watch),
       splice: { ...defaultOptions, steps, seed, vitSize: 96 },
     }));
