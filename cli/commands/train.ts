@@ -5,6 +5,7 @@ import { defaultGeneral } from '../../model/general/options.js';
 import type { RecipeName } from '../../model/options.js';
 import type { ResumeTrain, TrainOptions } from '../general/train.js';
 import { real, whole } from '../numbers.js';
+import { portOf, watchOption } from './view.js';
 import { AUTO_MODEL, knownModels } from '../weights.js';
 
 type Channels = ConditionalSizes['channels'];
@@ -42,11 +43,12 @@ interface Parsed {
   readonly headSize: number;
   readonly scales: number;
   readonly force?: boolean;
+  readonly watch?: number | true;
   readonly json?: boolean;
 }
 
 const MAX_SEED = 2 ** 32 - 1;
-const WITH_RESUME = ['resume', 'steps', 'json'];
+const WITH_RESUME = ['resume', 'steps', 'watch', 'json'];
 
 const EXAMPLE = `
 DIR gets generator.safetensors (for transfer --generator), previews/ and result.png (held-out pairs: structure, result, appearance),
@@ -64,7 +66,7 @@ export const trainCommand = (run: (options: TrainOptions) => Promise<void>, resu
     .option('--structures <dir>', 'or: a folder of structures')
     .option('--appearances <dir>', 'and one of appearances')
     .option('--out <dir>', 'folder for the results')
-    .option('--resume <dir>', 'go on with the training in DIR, with its options; only --steps (more of them) and --json go with it')
+    .option('--resume <dir>', 'go on with the training in DIR, with its options; only --steps (more of them), --watch and --json go with it')
     .option('--model <name|file>', `ViT: ${knownModels().join(', ')}, what "models list" shows, or a checkpoint; auto as for transfer`, AUTO_MODEL)
     .addOption(new Option('--recipe <name>', 'losses and augmentations').choices(['splice', 'splice-transfer']).default(defaultGeneral.recipe))
     .option('--size <pixels>', 'side of the squares it is trained on', whole(36, 2048), defaultGeneral.size)
@@ -92,6 +94,7 @@ export const trainCommand = (run: (options: TrainOptions) => Promise<void>, resu
     .option('--head-size <count>', 'width of a head', whole(1, 256), defaultSizes.headSize)
     .option('--scales <count>', 'upward scales with cross-attention beside the bottleneck, coarsest first', whole(0, 5), defaultSizes.scales)
     .option('--force', 'replace an earlier run in DIR')
+    .addOption(watchOption())
     .option('--json', 'print the summary as one JSON object on stdout')
     .addHelpText('after', EXAMPLE)
     .action((parsed: Parsed, command: Command) => (parsed.resume === undefined ? run(toOptions(parsed, command)) : resume(toResume(parsed, parsed.resume, command))));
@@ -108,11 +111,11 @@ function channels(text: string): Channels {
   throw new InvalidArgumentError('Give five whole numbers with commas, such as 16,32,64,128,128.');
 }
 
-function toResume({ steps, json = false }: Parsed, folder: string, command: Command): ResumeTrain {
+function toResume({ steps, watch, json = false }: Parsed, folder: string, command: Command): ResumeTrain {
   const given = command.options.filter((option) => command.getOptionValueSource(option.attributeName()) === 'cli');
   const extra = given.find((option) => !WITH_RESUME.includes(option.attributeName()));
   if (extra) command.error(`error: ${extra.long} cannot go with --resume, which takes it from ${folder}: leave it out`);
-  return { folder, json, ...(given.some((option) => option.attributeName() === 'steps') && { steps }) };
+  return { folder, json, ...portOf(watch), ...(given.some((option) => option.attributeName() === 'steps') && { steps }) };
 }
 
 function toOptions(p: Parsed, command: Command): TrainOptions {
@@ -131,6 +134,7 @@ function toOptions(p: Parsed, command: Command): TrainOptions {
     shown: p.validatePairs,
     force: p.force ?? false,
     json: p.json ?? false,
+    ...portOf(p.watch),
     general: {
       recipe: p.recipe, size: p.size, vitSize: p.vitSize, steps: p.steps, batch: p.batch, ema: p.ema, lr: p.lr, betas: [p.beta1, defaultGeneral.betas[1]],
       seed: p.seed, warmStart: p.warmStart, lambdaStructure: p.lambdaStructure, lambdaAppearance: p.lambdaAppearance, lambdaIdentity: p.lambdaIdentity, antialias: p.antialias, checkpointing: p.checkpointing,

@@ -8,7 +8,7 @@ import type { ConditionalSizes } from '../../model/generators/conditional.js';
 import type { Random } from '../../model/random.js';
 import type { RunState } from '../../model/runState.js';
 import type { Identity } from '../checkpoints.js';
-import { EXIT_INTERRUPTED, fileProblem, InputError, NonFiniteError, UsageError } from '../errors.js';
+import { errorLine, EXIT_INTERRUPTED, fileProblem, InputError, NonFiniteError, UsageError } from '../errors.js';
 import type { LogEntry } from '../lossCurve.js';
 import { openOutputs, reopenOutputs, type Outputs } from '../outputs.js';
 import { createProgress, type Output, type Progress } from '../progress.js';
@@ -18,6 +18,7 @@ import { version } from '../version.js';
 import { knownModels, loadVit, type LoadedVit } from '../weights.js';
 import { cachePath, clsTokens, holdOut, photosHash, randomSquare, readFolder, type PhotoSet } from './photos.js';
 import { createValidator, type Validation } from './validation.js';
+import { resumeTrainCommand, watchTraining, type TrainWatch } from './watch.js';
 
 export interface TrainOptions {
   /** Folders; the same one twice when pairs are drawn from one. */
@@ -32,6 +33,8 @@ export interface TrainOptions {
   readonly shown: number;
   readonly force: boolean;
   readonly json: boolean;
+  /** Port of the page that shows the training, 0 for any; no page when absent. */
+  readonly watch?: number;
   readonly general: Omit<GeneralOptions, 'sizes'> & { readonly sizes: Omit<ConditionalSizes, 'layers' | 'dim'> };
 }
 
@@ -46,6 +49,7 @@ export interface TrainParts {
 export interface ResumeTrain {
   readonly folder: string;
   readonly steps?: number;
+  readonly watch?: number;
   readonly json: boolean;
 }
 
@@ -62,7 +66,7 @@ interface Session {
   readonly outputs: Outputs;
   readonly opened: OpenedEngine;
   readonly progress: Progress;
-  readonly interrupt: AbortSignal;
+  readonly watch: TrainWatch;
 }
 
 /** Answers with the exit code: 0, or 130 when interrupted. Throws before anything is created if an input is wrong. */
@@ -78,9 +82,9 @@ export async function train(options: TrainOptions, parts: TrainParts): Promise<n
 }
 
 /** Goes on with the training in a folder from its last checkpoint, to the last bit as if it had never stopped. */
-export async function resumeTrain({ folder, steps, json }: ResumeTrain, parts: TrainParts): Promise<number> {
+export async function resumeTrain({ folder, steps, watch, json }: ResumeTrain, parts: TrainParts): Promise<number> {
   const saved = await readOptions(folder);
-  const options: TrainOptions = { ...saved, out: folder, json, general: { ...saved.general, ...(steps !== undefined && { steps }) } };
+  const options: TrainOptions = { ...saved, out: folder, json, ...(watch !== undefined && { watch }), general: { ...saved.general, ...(steps !== undefined && { steps }) } };
   const progress = createProgress(options.general.warmStart + options.general.steps, parts.stderr);
   const data = await readData(options, progress, parts);
   const outputs = await reopenOutputs(folder);
@@ -136,16 +140,20 @@ function paced(progress: Progress, what: string): (done: number, of: number) => 
 async function onDevice(options: TrainOptions, data: Data, outputs: Outputs, progress: Progress, parts: TrainParts, isResumed: boolean): Promise<number> {
   const identity = identityOf(options, data);
   const from = isResumed ? await newest(outputs, identity, progress) : undefined;
-  const opened = await parts.openEngine();
+  const watch = await watchTraining(options, parts.interrupt);
+  if (watch.url) progress.note(`watch it at ${watch.url}`);
+  let opened: OpenedEngine | undefined;
   try {
+    opened = await parts.openEngine();
     if (!isResumed) await outputs.begin();
-    const code = await runTraining({ options, data, outputs, opened, progress, interrupt: parts.interrupt }, identity, from, parts.stdout);
-    return code;
+    return await runTraining({ options, data, outputs, opened, progress, watch }, identity, from, parts.stdout);
   } catch (error) {
     progress.finish();
+    await watch.end('failed', { note: errorLine(error) ?? String(error) });
     throw error;
   } finally {
-    opened.close();
+    opened?.close();
+    await watch.close();
   }
 }
 
@@ -165,12 +173,12 @@ async function newest(outputs: Outputs, identity: Identity, progress: Progress):
 }
 
 async function runTraining(session: Session, identity: Identity, from: { state: RunState; logBytes: number } | undefined, stdout: Output): Promise<number> {
-  const { options, data: { model, train: set, held }, outputs, opened: { engine, adapter }, progress, interrupt } = session;
+  const { options, data: { model, train: set, held }, outputs, opened: { engine, adapter }, progress, watch } = session;
   const { vit } = model;
   const general: GeneralOptions = { ...options.general, sizes: { ...options.general.sizes, layers: vit.config.depth, dim: vit.config.dim } };
   const setup: GeneralSetup = { sizes: general.sizes, size: general.size, recipe: general.recipe, vitSize: general.vitSize, antialias: general.antialias, model: { name: vit.name, sha256: model.sha256 } };
   const log = await outputs.rewind(from?.logBytes ?? 0, from?.state.stepsDone ?? 0);
-  const config = { program: 'splice-gpu', version: version(), kind: KIND, train: { ...options, model: knownModels().includes(options.model) ? options.model : resolve(model.path) }, model: { name: vit.name, path: resolve(model.path), sha256: model.sha256 }, device: adapter, started: new Date().toISOString() };
+  const config = { program: 'splice-gpu', version: version(), kind: KIND, train: { ...options, watch: undefined, model: knownModels().includes(options.model) ? options.model : resolve(model.path) }, model: { name: vit.name, path: resolve(model.path), sha256: model.sha256 }, device: adapter, started: new Date().toISOString() };
   await outputs.config({ ...config, status: 'running' });
   if (model.note) progress.note(`note: ${model.note}`);
 
@@ -198,28 +206,35 @@ async function runTraining(session: Session, identity: Identity, from: { state: 
       await outputs.preview(steps, picture);
       await outputs.result(picture, { Software: `splice-gpu ${version()}`, Steps: String(steps), Figures: JSON.stringify(figures) });
       await outputs.report({ validation: history });
+      await watch.saved(steps, picture);
       progress.note(sentence(steps, figures));
     }
     await outputs.curve(log, `${general.recipe}: all pairs of ${basename(resolve(options.structures))}, seed ${general.seed}`);
     await outputs.checkpoints.write({ state: await run.state(), identity, logBytes: await outputs.log.keep(), seconds: (Date.now() - began) / 1000 });
   };
+  await watch.begin(run.warmStepsDone + run.stepsDone, log);
   try {
     const status = await trainLoop(run, { warmStart: general.warmStart, steps: general.steps, saveEvery: options.validateEvery }, {
       onLosses: async (entry: LogEntry, ms: number) => {
         log.push(entry);
         await outputs.log.append(entry, ms);
+        watch.losses(entry);
       },
       onSave: save,
-      onStep: (done, phase) => progress.update(done, phase, log.at(-1)),
-      between: async () => 0,
-    }, interrupt, log.at(-1)?.step);
+      onStep: (done, phase) => {
+        progress.update(done, phase, log.at(-1));
+        watch.step(done, phase);
+      },
+      between: watch.between,
+    }, watch.signal, log.at(-1)?.step);
     await save();
     progress.finish();
     const seconds = Number(((Date.now() - began) / 1000).toFixed(1));
     await outputs.config({ ...config, status, stepsDone: run.stepsDone, seconds });
+    await watch.end(status, { seconds });
     const generator = resolve(join(outputs.folder, 'generator.safetensors'));
     const summary = { status, generator, stepsDone: run.stepsDone, seconds, validation: history.at(-1) ?? null };
-    const goOn = status === 'interrupted' ? `; splice-gpu train --resume ${outputs.folder} goes on` : '';
+    const goOn = status === 'interrupted' ? `; ${resumeTrainCommand(outputs.folder)} goes on` : '';
     stdout.write(options.json ? `${JSON.stringify(summary)}\n` : `${status} after ${run.stepsDone} steps in ${seconds.toFixed(0)} s: ${generator}${goOn}\n`);
     return status === 'finished' ? 0 : EXIT_INTERRUPTED;
   } finally {

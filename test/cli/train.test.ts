@@ -81,7 +81,9 @@ test('a training that was interrupted goes on to the same files, without reading
   assert.is(await train({ ...options(), out }, p), 130);
   assert.is(JSON.parse(heard.stdout).stepsDone, 2);
   const tokens = readFileSync(join(out, 'cls.safetensors'));
-  assert.is(await resumeTrain({ folder: out, json: true }, parts().parts), 0);
+  const again = parts();
+  assert.is(await resumeTrain({ folder: out, watch: 0, json: true }, again.parts), 0);
+  assert.match(again.heard.stderr, /watch it at http:\/\/127\.0\.0\.1:\d+/);
   assert.equal(contents(out), contents(whole.out));
   assert.ok(readFileSync(join(out, 'cls.safetensors')).equals(tokens));
 });
