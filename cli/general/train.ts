@@ -1,23 +1,23 @@
 /** The work of `splice-gpu train`: one generator for all pairs of a folder of photos, new or taken up again. */
 import { readFile } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { clsReader, conditionScale, normalised } from '../../model/general/condition.js';
-import { toGeneralFile, type GeneralSetup } from '../../model/general/file.js';
-import { startGeneral, type GeneralOptions, type Pair } from '../../model/general/training.js';
+import type { GeneralSetup } from '../../model/general/file.js';
+import { startGeneral, type GeneralOptions } from '../../model/general/training.js';
 import type { ConditionalSizes } from '../../model/generators/conditional.js';
-import type { Random } from '../../model/random.js';
-import type { RunState } from '../../model/runState.js';
-import type { Identity } from '../checkpoints.js';
-import { errorLine, EXIT_INTERRUPTED, fileProblem, InputError, NonFiniteError, UsageError } from '../errors.js';
-import type { LogEntry } from '../lossCurve.js';
+import type { Checkpoint, Identity } from '../checkpoints.js';
+import type { AdapterSummary } from '../device.js';
+import { errorLine, EXIT_INTERRUPTED, fileProblem, InputError } from '../errors.js';
 import { openOutputs, reopenOutputs, type Outputs } from '../outputs.js';
 import { createProgress, type Output, type Progress } from '../progress.js';
 import { trainLoop } from '../trainLoop.js';
 import type { OpenedEngine } from '../transfer.js';
 import { version } from '../version.js';
-import { knownModels, loadVit, type LoadedVit } from '../weights.js';
-import { cachePath, clsTokens, holdOut, photosHash, randomSquare, readFolder, type PhotoSet } from './photos.js';
-import { createValidator, type Validation } from './validation.js';
+import { knownModels, type LoadedVit } from '../weights.js';
+import { identityOf, paced, pairs, readData, type Data } from './data.js';
+import { createKeeper, readHistory } from './keeper.js';
+import { cachePath, clsTokens } from './photos.js';
+import { createValidator } from './validation.js';
 import { resumeTrainCommand, watchTraining, type TrainWatch } from './watch.js';
 
 export interface TrainOptions {
@@ -51,12 +51,6 @@ export interface ResumeTrain {
   readonly steps?: number;
   readonly watch?: number;
   readonly json: boolean;
-}
-
-interface Data {
-  readonly model: LoadedVit;
-  readonly train: PhotoSet;
-  readonly held: PhotoSet;
 }
 
 /** One training on one device. */
@@ -112,31 +106,6 @@ async function readOptions(folder: string): Promise<TrainOptions> {
 
 const KIND = 'general generator';
 
-async function readData(options: TrainOptions, progress: Progress, { interrupt, stderr }: TrainParts): Promise<Data> {
-  const { general, structures, appearances } = options;
-  const model = await loadVit(options.model, {}, { signal: interrupt, output: stderr });
-  const least = 2 * model.vit.config.patch;
-  if (general.vitSize < least) throw new UsageError(`--vit-size ${general.vitSize} is below ${least}, two patches of this ViT: give ${least} or more`);
-  const isOne = resolve(structures) === resolve(appearances);
-  const read = async (folder: string) => {
-    const note = paced(progress, `reading ${folder}`);
-    return holdOut(await readFolder(folder, general.size, note), options.holdOut, general.seed, folder);
-  };
-  const a = await read(structures);
-  const b = isOne ? a : await read(appearances);
-  return { model, train: { structures: a.train, appearances: b.train }, held: { structures: a.held, appearances: b.held } };
-}
-
-/** A line every few seconds of long work before training. */
-function paced(progress: Progress, what: string): (done: number, of: number) => void {
-  let last = performance.now();
-  return (done, of) => {
-    if (performance.now() - last < 5000) return;
-    last = performance.now();
-    progress.note(`${what}: ${done} of ${of}`);
-  };
-}
-
 async function onDevice(options: TrainOptions, data: Data, outputs: Outputs, progress: Progress, parts: TrainParts, isResumed: boolean): Promise<number> {
   const identity = identityOf(options, data);
   const from = isResumed ? await newest(outputs, identity, progress) : undefined;
@@ -157,84 +126,42 @@ async function onDevice(options: TrainOptions, data: Data, outputs: Outputs, pro
   }
 }
 
-/** What must be the same for a training to go on. */
-const identityOf = ({ general, holdOut: held, validateEvery, shown }: TrainOptions, { model, train, held: heldOut }: Data): Identity => ({
-  'set of structure photos': photosHash([...train.structures, ...heldOut.structures]),
-  'set of appearance photos': photosHash([...train.appearances, ...heldOut.appearances]),
-  'ViT weights': model.sha256,
-  settings: JSON.stringify({ ...general, steps: 0, held, validateEvery, shown }),
-});
+type Checkpointed = Pick<Checkpoint, 'state' | 'logBytes'>;
 
-async function newest(outputs: Outputs, identity: Identity, progress: Progress): Promise<{ state: RunState; logBytes: number } | undefined> {
+async function newest(outputs: Outputs, identity: Identity, progress: Progress): Promise<Checkpointed | undefined> {
   const found = await outputs.checkpoints.newest(() => undefined, (line) => progress.note(line));
   const changed = found && Object.keys(identity).find((name) => found.identity[name] !== identity[name]);
   if (changed) throw new InputError(`the training in ${outputs.folder} began with other ${changed}: put them back, or start anew with another --out`);
   return found;
 }
 
-async function runTraining(session: Session, identity: Identity, from: { state: RunState; logBytes: number } | undefined, stdout: Output): Promise<number> {
+async function runTraining(session: Session, identity: Identity, from: Checkpointed | undefined, stdout: Output): Promise<number> {
   const { options, data: { model, train: set, held }, outputs, opened: { engine, adapter }, progress, watch } = session;
   const { vit } = model;
   const general: GeneralOptions = { ...options.general, sizes: { ...options.general.sizes, layers: vit.config.depth, dim: vit.config.dim } };
-  const setup: GeneralSetup = { sizes: general.sizes, size: general.size, recipe: general.recipe, vitSize: general.vitSize, antialias: general.antialias, model: { name: vit.name, sha256: model.sha256 } };
   const log = await outputs.rewind(from?.logBytes ?? 0, from?.state.stepsDone ?? 0);
-  const config = { program: 'splice-gpu', version: version(), kind: KIND, train: { ...options, watch: undefined, model: knownModels().includes(options.model) ? options.model : resolve(model.path) }, model: { name: vit.name, path: resolve(model.path), sha256: model.sha256 }, device: adapter, started: new Date().toISOString() };
+  const config = describe(options, model, adapter);
   await outputs.config({ ...config, status: 'running' });
   if (model.note) progress.note(`note: ${model.note}`);
-
-  const reader = await clsReader(engine, vit, general.size, general);
-  const photos = [...new Set([...set.appearances, ...held.appearances])];
-  const tokens = await clsTokens(photos, reader, cachePath(outputs.folder), JSON.stringify(setup.model) + JSON.stringify([general.size, general.vitSize, general.recipe, general.antialias]), paced(progress, 'CLS tokens'));
-  reader.destroy();
-  const scale = conditionScale(set.appearances.map((p) => tokens.get(p.sha256)!));
-  const conditions = set.appearances.map((p) => normalised(tokens.get(p.sha256)!, scale));
-  const run = await startGeneral(engine, vit, general, pairs(set, conditions), from?.state);
+  const made = await prepare(session, general);
+  const run = await startGeneral(engine, vit, general, pairs(set, made.conditions), from?.state);
   progress.note(`${set.structures.length} structures, ${set.appearances.length} appearances, ${held.structures.length} and ${held.appearances.length} held out, ${general.size} pixels, on ${adapter.device || adapter.driver}`);
-  const validator = held.appearances.length > 0 ? await createValidator(engine, vit, setup, scale, held, tokens, Math.min(options.shown, held.structures.length), await run.average()) : undefined;
-
-  const history: (Validation & { step: number })[] = [];
-  const began = Date.now();
-  const save = async (): Promise<void> => {
-    const steps = run.stepsDone;
-    const weights = await run.average();
-    if (![...weights.values()].every(({ data }) => data.every(Number.isFinite))) throw new NonFiniteError(`after ${steps} steps the generator holds values that are not finite: try a smaller --lr`);
-    const { tensors, metadata } = toGeneralFile({ setup, weights, scale });
-    await outputs.generator(tensors, { ...metadata, steps: String(steps), seed: String(general.seed) });
-    if (validator) {
-      const { figures, picture } = await validator.validate(weights);
-      history.push({ step: steps, ...figures });
-      await outputs.preview(steps, picture);
-      await outputs.result(picture, { Software: `splice-gpu ${version()}`, Steps: String(steps), Figures: JSON.stringify(figures) });
-      await outputs.report({ validation: history });
-      await watch.saved(steps, picture);
-      progress.note(sentence(steps, figures));
-    }
-    await outputs.curve(log, `${general.recipe}: all pairs of ${basename(resolve(options.structures))}, seed ${general.seed}`);
-    await outputs.checkpoints.write({ state: await run.state(), identity, logBytes: await outputs.log.keep(), seconds: (Date.now() - began) / 1000 });
-  };
+  const shown = Math.min(options.shown, held.structures.length);
+  const validator = shown > 0 ? await createValidator(engine, vit, made.setup, made.scale, held, made.tokens, shown, await run.average()) : undefined;
+  const history = from ? await readHistory(outputs.folder, from.state.stepsDone) : [];
+  const keeper = createKeeper({ options, outputs, run, log, progress, watch, identity, history, ...made, ...(validator && { validator }) });
   await watch.begin(run.warmStepsDone + run.stepsDone, log);
   try {
-    const status = await trainLoop(run, { warmStart: general.warmStart, steps: general.steps, saveEvery: options.validateEvery }, {
-      onLosses: async (entry: LogEntry, ms: number) => {
-        log.push(entry);
-        await outputs.log.append(entry, ms);
-        watch.losses(entry);
-      },
-      onSave: save,
-      onStep: (done, phase) => {
-        progress.update(done, phase, log.at(-1));
-        watch.step(done, phase);
-      },
-      between: watch.between,
-    }, watch.signal, log.at(-1)?.step);
-    await save();
+    const plan = { warmStart: general.warmStart, steps: general.steps, saveEvery: options.validateEvery };
+    const status = await trainLoop(run, plan, keeper.hooks, watch.signal, log.at(-1)?.step);
+    await keeper.save();
     progress.finish();
-    const seconds = Number(((Date.now() - began) / 1000).toFixed(1));
+    const seconds = keeper.seconds();
     await outputs.config({ ...config, status, stepsDone: run.stepsDone, seconds });
     await watch.end(status, { seconds });
     const generator = resolve(join(outputs.folder, 'generator.safetensors'));
-    const summary = { status, generator, stepsDone: run.stepsDone, seconds, validation: history.at(-1) ?? null };
     const goOn = status === 'interrupted' ? `; ${resumeTrainCommand(outputs.folder)} goes on` : '';
+    const summary = { status, generator, stepsDone: run.stepsDone, seconds, validation: history.at(-1) ?? null };
     stdout.write(options.json ? `${JSON.stringify(summary)}\n` : `${status} after ${run.stepsDone} steps in ${seconds.toFixed(0)} s: ${generator}${goOn}\n`);
     return status === 'finished' ? 0 : EXIT_INTERRUPTED;
   } finally {
@@ -243,16 +170,26 @@ async function runTraining(session: Session, identity: Identity, from: { state: 
   }
 }
 
-/** Pairs at random; from one folder never a photo with itself. */
-function pairs({ structures, appearances }: PhotoSet, conditions: readonly Float32Array[]): (next: Random) => Promise<Pair> {
-  const isOne = structures === appearances;
-  return async (next) => {
-    const s = next.integer(0, structures.length - 1);
-    const drawn = next.integer(0, appearances.length - (isOne ? 2 : 1));
-    const a = isOne && drawn >= s ? drawn + 1 : drawn;
-    return { structure: randomSquare(structures[s]!, next), appearance: randomSquare(appearances[a]!, next), condition: conditions[a]! };
-  };
-}
+const describe = (options: TrainOptions, { vit, path, sha256 }: LoadedVit, device: AdapterSummary) => ({
+  program: 'splice-gpu',
+  version: version(),
+  kind: KIND,
+  train: { ...options, watch: undefined, model: knownModels().includes(options.model) ? options.model : resolve(path) },
+  model: { name: vit.name, path: resolve(path), sha256 },
+  device,
+  started: new Date().toISOString(),
+});
 
-const sentence = (steps: number, { structure, appearance, unchangedAppearance, retrieved, appearances }: Validation): string =>
-  `held out, after ${steps} steps: structure ${structure.toFixed(4)}, appearance ${appearance.toFixed(3)} (unchanged ${unchangedAppearance.toFixed(3)}), own appearance found ${retrieved} of ${appearances}`;
+/** CLS tokens of all photos, and what conditions are made of them. */
+async function prepare({ data: { model, train: set, held }, outputs, opened, progress }: Session, general: GeneralOptions) {
+  const { sizes, size, recipe, vitSize, antialias } = general;
+  const setup: GeneralSetup = { sizes, size, recipe, vitSize, antialias, model: { name: model.vit.name, sha256: model.sha256 } };
+  const reader = await clsReader(opened.engine, model.vit, size, general);
+  const photos = [...new Set([...set.appearances, ...held.appearances])];
+  const key = JSON.stringify([setup.model.sha256, size, vitSize, recipe, antialias]);
+  const tokens = await clsTokens(photos, reader, cachePath(outputs.folder), key, paced(progress, 'CLS tokens'));
+  reader.destroy();
+  const ofTraining = set.appearances.map((p) => tokens.get(p.sha256)!);
+  const scale = conditionScale(ofTraining);
+  return { setup, tokens, scale, conditions: ofTraining.map((t) => normalised(t, scale)) };
+}

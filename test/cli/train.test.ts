@@ -49,7 +49,7 @@ function parts(interrupt = new AbortController().signal) {
 }
 
 const contents = (out: string): Record<string, string> =>
-  Object.fromEntries(['generator.safetensors', 'result.png', 'log.jsonl', 'previews/00002.png', 'previews/00004.png'].map((name) => [name, readFileSync(join(out, name)).toString('base64')]));
+  Object.fromEntries(['generator.safetensors', 'report.json', 'result.png', 'log.jsonl', 'previews/00002.png', 'previews/00004.png'].map((name) => [name, readFileSync(join(out, name)).toString('base64')]));
 
 const whole = options();
 const first = parts();
