@@ -68,7 +68,7 @@ export async function pretrain(command: PretrainCommand, parts: PretrainParts): 
   } finally {
     run?.destroy();
     opened?.close();
-    await files.undo();
+    await files.close();
   }
 }
 

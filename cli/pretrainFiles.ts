@@ -10,6 +10,7 @@ import type { Weight } from '../model/vit/config.js';
 import { fileProblem, InputError, UsageError } from './errors.js';
 import { prepareFolder, writeFileAtomic, writeJson } from './files.js';
 import { writeImage } from './image.js';
+import { lockFolder } from './lock.js';
 
 /** Where a run stopped. */
 export interface SavedRun {
@@ -24,8 +25,8 @@ export interface SavedRun {
 export interface PretrainFiles {
   readonly weightsPath: string;
   readonly folder: string;
-  /** Takes back the folder, if this run made it and nothing is in it. */
-  undo(): Promise<void>;
+  /** Gives the folder up for other processes, and takes it back if this run made it and nothing is in it. */
+  close(): Promise<void>;
   /** Empties the folder, or cuts the log to where `saved` was. */
   begin(saved?: SavedRun): Promise<void>;
   log(entry: unknown): Promise<void>;
@@ -42,7 +43,7 @@ const STATE_BYTES = 2e9;
 /** The folder beside a weight file. */
 export const runFolder = (out: string): string => out.replace(/\.safetensors$/, '') + '.run';
 
-/** @throws UsageError when an earlier run would be overwritten, InputError when the folder cannot be written to */
+/** @throws UsageError when an earlier run would be overwritten, InputError when the folder cannot be written to or another process works in it */
 export async function openPretrainFiles(out: string, mode: { resume: boolean; force: boolean }): Promise<PretrainFiles> {
   if (!out.endsWith('.safetensors')) throw new UsageError(`--out ${out} must end in .safetensors`);
   const folder = runFolder(out);
@@ -53,10 +54,17 @@ export async function openPretrainFiles(out: string, mode: { resume: boolean; fo
     if (earlier) throw new UsageError(`${earlier} is of an earlier run: --resume continues it, --force replaces it, or choose another --out`);
   }
   const undo = await prepareFolder(folder);
+  const unlock = await lockFolder(folder).catch(async (error: unknown) => {
+    await undo();
+    throw error;
+  });
   return {
     weightsPath: out,
     folder,
-    undo,
+    close: async () => {
+      await unlock();
+      await undo();
+    },
     begin: async (saved) => {
       await prepareFolder(at('pca'));
       if (saved) return truncate(logPath, saved.logBytes);
