@@ -9,8 +9,6 @@ import { recipes } from '../recipes.js';
 import type { VitModel, Weights } from '../vit/config.js';
 import { uploadVit, vitFeatures } from '../vit/vit.js';
 
-const WEIGHTS = 'generator.applied';
-
 export interface Applied {
   /** Other weights of the same sizes from now on. */
   readonly use: (weights: Weights) => void;
@@ -19,18 +17,21 @@ export interface Applied {
   readonly destroy: () => void;
 }
 
-/** @throws Error naming a parameter that is missing or misshapen, and for images that are too small */
-export function applyGenerator(engine: Engine, sizes: ConditionalSizes, weights: Weights): Applied {
+/**
+ * `name` is that of the weights in the engine: a second generator at the same time needs another.
+ * @throws Error naming a parameter that is missing or misshapen, and for images that are too small
+ */
+export function applyGenerator(engine: Engine, sizes: ConditionalSizes, weights: Weights, name = 'generator.applied'): Applied {
   const generator = conditionalUnet(sizes);
   const layout = layoutOf(generator);
   const programs = new Map<string, Program>();
-  const use = (w: Weights): void => engine.writeParameter(WEIGHTS, [layout.size], flatten(layout, w));
+  const use = (w: Weights): void => engine.writeParameter(name, [layout.size], flatten(layout, w));
   use(weights);
 
   const compile = (height: number, width: number): Promise<Program> => {
     generator.checkSize(height, width);
     const g = engine.graph();
-    return engine.compile({ result: generator.forward(bindParameters(g, WEIGHTS, layout).get, g.input('image', [1, 3, height, width])) });
+    return engine.compile({ result: generator.forward(bindParameters(g, name, layout).get, g.input('image', [1, 3, height, width])) });
   };
   return {
     use,
