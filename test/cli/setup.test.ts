@@ -62,7 +62,7 @@ test('setup: words choose test files', () => {
 
 test('setup: an unknown job is one line and exit code 1', () => {
   const { status, stdout, stderr } = spawnSync(process.execPath, [join(packageRoot, 'cli/setup.mjs'), 'toString'], { encoding: 'utf8' });
-  assert.equal([status, stdout, stderr], [1, '', 'usage: node cli/setup.mjs demo|bench|test|faults [arguments]\n']);
+  assert.equal([status, stdout, stderr], [1, '', 'usage: node cli/setup.mjs demo|bench|faults|test [arguments]\n']);
 });
 
 const ONE_LINE = 'deb [arch=amd64 signed-by=/keys/a.gpg] mirror://near/debian bookworm main contrib # comment\ndeb mirror://other/ bookworm-updates main\n';
