@@ -49,7 +49,10 @@ export async function fuzz(name: string, count: number): Promise<FuzzReport> {
 
 /** Reads files `from` .. `to` in one process; answers with how it ended if it did not finish. */
 function readInChild(name: string, from: number, to: number, onAnswer: (answer: Answer) => void): Promise<string | undefined> {
-  const child: ChildProcess = fork(fileURLToPath(import.meta.url), [name, String(from), String(to)], { stdio: ['ignore', 'inherit', 'ignore', 'ipc'] });
+  const child: ChildProcess = fork(fileURLToPath(import.meta.url), [name, String(from), String(to)], {
+    execArgv: [], // the test runner's own are not for files
+    stdio: ['ignore', 'inherit', 'ignore', 'ipc'],
+  });
   return new Promise((resolve, reject) => {
     let silent = false;
     const onSilence = () => {
