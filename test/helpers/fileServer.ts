@@ -13,7 +13,7 @@ export interface Behaviour {
   readonly noRange?: boolean;
   /** Content-Length claims so many bytes more than come. */
   readonly extraLength?: number;
-  /** Nothing more comes after so many bytes. */
+  /** Of the file, nothing beyond so many bytes ever comes, however often it is asked for. */
   readonly stallAfter?: number;
   /** Not even headers come. */
   readonly silent?: boolean;
@@ -53,7 +53,10 @@ export async function serveFile(file: Buffer, behaviour: Behaviour = {}): Promis
     const part = body.subarray(begin);
     const headers = behaviour.bare ? {} : { 'content-length': part.length + (behaviour.extraLength ?? 0), etag: tag };
     res.writeHead(status, { ...headers, ...(ranged && { 'content-range': `bytes ${begin}-${body.length - 1}/${body.length}` }) });
-    if (behaviour.stallAfter !== undefined) return void res.write(part.subarray(0, behaviour.stallAfter));
+    if (behaviour.stallAfter !== undefined) {
+      res.flushHeaders();
+      return void res.write(body.subarray(begin, Math.max(begin, behaviour.stallAfter)));
+    }
     if (behaviour.cutAfter !== undefined && cut < (behaviour.cuts ?? Infinity)) {
       cut++;
       res.write(part.subarray(0, behaviour.cutAfter));
