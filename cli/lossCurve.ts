@@ -1,4 +1,5 @@
 /** losses.svg: the course of a run at a glance, in light and dark. */
+import { smoothed } from './watch/page/smooth.js';
 
 /** One line of log.jsonl. */
 export interface LogEntry {
@@ -22,8 +23,6 @@ const TERMS: readonly Term[] = ['total', 'structure', 'appearance', 'identity'];
 const WIDTH = 820;
 const HEIGHT = 460;
 const PLOT = { left: 70, top: 56, right: 650, bottom: 400 } as const;
-/** The smooth line averages this share of all points to each side. */
-const SMOOTHING = 1 / 40;
 
 const STYLE = `
   svg { color-scheme: light dark; font: 13px system-ui, sans-serif; } .paper { fill: #fff; }
@@ -74,13 +73,10 @@ function curve(entries: readonly LogEntry[], term: Term, { x, y }: Axes): string
   return `<path class="raw ${term}" d="${path(points)}"/><path class="smooth ${term}" d="${path(smooth(points))}"/>`;
 }
 
-/** Geometric mean over each point's neighbourhood, which is cut at the ends: it does not lag behind as a running mean would. */
+/** The course behind the points. */
 export function smooth(points: readonly (readonly [number, number])[]): [number, number][] {
-  const radius = Math.max(1, Math.round(points.length * SMOOTHING));
-  return points.map(([step], i) => {
-    const near = points.slice(Math.max(0, i - radius), i + radius + 1);
-    return [step, Math.exp(near.reduce((sum, [, value]) => sum + Math.log(value), 0) / near.length)];
-  });
+  const course = smoothed(points.map(([, value]) => value));
+  return points.map(([step], i) => [step, course[i]!]);
 }
 
 function lossTicks({ y, decades: [low, high] }: Axes): string {
