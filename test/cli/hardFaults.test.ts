@@ -70,7 +70,7 @@ test('an impossible allocation is one line with the figures and what to change, 
   const large = temporaryFile('large.png', await sharp({ create: { width: 1200, height: 1200, channels: 3, background: '#842' } }).png().toBuffer());
   const error = await transfer({ ...options(join(parent, 'out')), structure: large }, realParts([], true).parts).then(() => undefined, (reason: Error) => reason);
   assert.instance(error, OutOfMemoryError);
-  assert.match(errorLine(error)!, /^the GPU has too little memory for photos of 1200 x 1200 and 42 x 42 and a ViT input of 16: .* needs \d+\.\d MiB, this device binds at most \d+\.\d MiB; a smaller --size or --vit-size needs less\b/);
+  assert.match(errorLine(error)!, /^the GPU has too little memory for photos of 1200 x 1200 and 42 x 42 and a ViT input of 16: .* needs \d+\.\d MiB, this device binds at most \d+\.\d MiB; a smaller --size or --vit-size needs less, and so does --checkpointing/);
   assert.equal(readdirSync(parent), []);
 });
 
