@@ -2,7 +2,7 @@
 import type { Graph, Node, Tensor } from './graph.js';
 import { labelOf } from './graph.js';
 import { add } from './ops/binary.js';
-import { sizeOf, showShape } from './shape.js';
+import { sameShape, sizeOf, showShape } from './shape.js';
 
 /** What the gradient of a part of the model is called. */
 const BACKWARD = ' backward';
@@ -28,16 +28,18 @@ function remembering(graph: Graph): (node: Node) => Node {
 }
 
 /**
- * Gradients of the scalar `loss` with respect to each tensor of `wrt`, in their order and of their shapes. What leads to
- * none of them is not built. One of `wrt` may have been made from another. What the graph does not keep (`Graph.recomputed`) is computed again.
- * @throws Error when `loss` is not a scalar, does not depend on a tensor of `wrt`, or meets an op without a gradient
+ * Gradients of the scalar `y` with respect to each tensor of `wrt`, in their order and of their shapes; with `dy`, a tensor of y's shape, of the sum of
+ * y dy, where y may have any shape (PyTorch's grad_outputs). What leads to none of them is not built. One of `wrt` may have been made from another.
+ * What the graph does not keep (`Graph.recomputed`) is computed again.
+ * @throws Error when `y` is not a scalar and has no `dy`, when dy has another shape, or when y does not depend on a tensor of `wrt`, or meets an op without a gradient
  */
-export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
-  if (sizeOf(loss.shape) !== 1) throw new Error(`gradients: the loss must be a scalar, got ${showShape(loss.shape)}`);
-  const graph = loss.graph;
-  const forward = graph.nodes.slice(0, loss.node.id + 1);
+export function gradients(y: Tensor, wrt: readonly Tensor[], dy?: Tensor): Tensor[] {
+  if (!dy && sizeOf(y.shape) !== 1) throw new Error(`gradients: the loss must be a scalar, got ${showShape(y.shape)}`);
+  if (dy && !sameShape(dy.shape, y.shape)) throw new Error(`gradients: dy must have the shape of y, ${showShape(y.shape)}, got ${showShape(dy.shape)}`);
+  const graph = y.graph;
+  const forward = graph.nodes.slice(0, y.node.id + 1);
   const reached = dependents(forward, wrt);
-  const grads = new Map<Tensor, Tensor>([[loss, graph.constant(new Float32Array([1]), loss.shape)]]);
+  const grads = new Map<Tensor, Tensor>([[y, dy ?? graph.constant(new Float32Array([1]), y.shape)]]);
 
   const seen = remembering(graph);
 

@@ -11,6 +11,8 @@ import { traitsOf, tuningFor } from './tuning.js';
 
 /** Shorter waits are not worth sleeping through. */
 const LEAST_SLEEP_MS = 20;
+/** An answer that comes this soon after a sleep was there before it ended. */
+const OVERSLEPT_MS = 2;
 
 export interface EngineOptions {
   /** Forces kernel variants; default: chosen from the device by engine/tuning.ts. */
@@ -149,11 +151,17 @@ export class Engine {
     const [start, wasBusy] = [performance.now(), this.#isBusy];
     const sleeps = this.tuning.software && wasBusy && this.#expectedWait > LEAST_SLEEP_MS;
     this.#isBusy = false;
+    let awake = start;
     const result = await work(async () => {
       if (sleeps) await new Promise((resolve) => setTimeout(resolve, 0.8 * this.#expectedWait));
+      awake = performance.now();
     });
-    // Expectations grow slowly: a first launch that the driver still has to compile is no measure of the next.
-    if (wasBusy) this.#expectedWait = Math.min(performance.now() - start, 2 * Math.max(this.#expectedWait, LEAST_SLEEP_MS));
+    if (!wasBusy) return result;
+    const end = performance.now();
+    const overslept = sleeps && end - awake < OVERSLEPT_MS;
+    // Expectations grow slowly: a first launch that the driver still has to compile is no measure of the next. They shrink fast: how long ago the work
+    // was done that a sleep outlasted is not known.
+    this.#expectedWait = overslept ? this.#expectedWait / 2 : Math.min(end - start, 2 * Math.max(this.#expectedWait, LEAST_SLEEP_MS));
     return result;
   }
 

@@ -12,8 +12,9 @@ export interface LayernormVariant {
 /**
  * y = (x - mean) * rstd * w + b with rstd = 1 / sqrt(var + EPS), var the biased variance.
  *
- * The first estimate of the mean loses digits where the mean is large against the spread; the second pass finds what it is
- * off by (`rest`) along with the variance, so that only differences to x are ever rounded.
+ * One pass over the row for both moments: every lane keeps a running mean and sum of squared deviations of each component of what it loads
+ * (https://doi.org/10.1080/00401706.1962.10490022), then all are brought together. Only differences to x are ever squared, so that a mean that is
+ * large against the spread costs no digits.
  */
 export const layernormForward = ({ oneSubgroup, vectors }: LayernormVariant): string => wgsl`
 ${rowFragments(oneSubgroup).enable}
@@ -37,24 +38,23 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let cols = C / WIDTH;
   let first = row * cols;
 
-  var total = V();
-  for (var c = lane; c < cols; c += WG) { total += x[first + c]; }
-  let mean = workgroup_sum(lane, across(total)) / f32(C);
-
-  var differences = V();
+  var count = 0.0;
+  var lane_mean = V();
   var squares = V();
   for (var c = lane; c < cols; c += WG) {
-    let d = x[first + c] - mean;
-    differences += d;
-    squares += d * d;
+    let value = x[first + c];
+    let d = value - lane_mean;
+    count += 1.0;
+    lane_mean += d * (1.0 / count);
+    squares += d * (value - lane_mean);
   }
-  let rest = workgroup_sum(lane, across(differences)) / f32(C);
-  let variance = workgroup_sum(lane, across(squares)) / f32(C) - rest * rest;
-  let rstd = inverseSqrt(variance + EPS);
+  let mean = workgroup_sum(lane, count * across(lane_mean)) / f32(C);
+  let off = lane_mean - mean;
+  let rstd = inverseSqrt(workgroup_sum(lane, across(squares + count * off * off)) / f32(C) + EPS);
 
-  for (var c = lane; c < cols; c += WG) { y[first + c] = (x[first + c] - mean - rest) * rstd * w[c] + b[c]; }
+  for (var c = lane; c < cols; c += WG) { y[first + c] = (x[first + c] - mean) * rstd * w[c] + b[c]; }
   if (lane == 0u) {
-    means[row] = mean + rest;
+    means[row] = mean;
     rstds[row] = rstd;
   }
 }
@@ -106,32 +106,34 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 }
 `;
 
-/** partial[s, 0, c] = sum of dy * xhat, partial[s, 1, c] = sum of dy, over the s-th chunk of rows; a thread per column. */
-export const layernormPartial = wgsl`
+/** partial[s, 0, c] = sum of dy * xhat, partial[s, 1, c] = sum of dy, over the s-th chunk of rows; a thread per column, or per four. */
+export const layernormPartial = (vectors: boolean): string => wgsl`
 override WG: u32;
 override C: u32;
 override CHUNK: u32;
 struct Dims { ROWS: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<storage, read> x: array<f32>;              // [ROWS, C]
-@group(0) @binding(2) var<storage, read> means: array<f32>;          // [ROWS]
-@group(0) @binding(3) var<storage, read> rstds: array<f32>;          // [ROWS]
-@group(0) @binding(4) var<storage, read> dy: array<f32>;             // [ROWS, C]
-@group(0) @binding(5) var<storage, read_write> partial: array<f32>;  // [ceil(ROWS / CHUNK), 2, C]
+@group(0) @binding(1) var<storage, read> x: array<V>;              // [ROWS, C]
+@group(0) @binding(2) var<storage, read> means: array<f32>;        // [ROWS]
+@group(0) @binding(3) var<storage, read> rstds: array<f32>;        // [ROWS]
+@group(0) @binding(4) var<storage, read> dy: array<V>;             // [ROWS, C]
+@group(0) @binding(5) var<storage, read_write> partial: array<V>;  // [ceil(ROWS / CHUNK), 2, C]
+${rowVector(vectors)}
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let cols = C / WIDTH;
   let c = group.x * WG + lane;
-  if (c >= C) { return; }
+  if (c >= cols) { return; }
   let first = group.y * CHUNK;
-  var dw = 0.0;
-  var db = 0.0;
+  var dw = V();
+  var db = V();
   for (var row = first; row < min(first + CHUNK, dims.ROWS); row++) {
-    let g = dy[row * C + c];
-    dw += g * (x[row * C + c] - means[row]) * rstds[row];
+    let g = dy[row * cols + c];
+    dw += g * (x[row * cols + c] - means[row]) * rstds[row];
     db += g;
   }
-  partial[(2u * group.y) * C + c] = dw;
-  partial[(2u * group.y + 1u) * C + c] = db;
+  partial[(2u * group.y) * cols + c] = dw;
+  partial[(2u * group.y + 1u) * cols + c] = db;
 }
 `;
 

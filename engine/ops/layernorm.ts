@@ -74,10 +74,11 @@ const partialOp: Plain = {
     const { ROWS, C } = rowsOf(x!);
     return [[ceilDiv(ROWS, CHUNK), 2, C]];
   },
-  kernel: (node, { workgroupSize: WG }) => {
+  kernel: (node, tuning) => {
     const { ROWS, C } = rowsOf(node.inputs[0]!);
-    const workgroups = [ceilDiv(C, WG), ceilDiv(ROWS, CHUNK), 1] as const;
-    return { code: layernormPartial, constants: { WG, C, CHUNK }, dims: [ROWS], workgroups, flops: 5 * ROWS * C };
+    const [vectors, { WG }] = [C % 4 === 0, shortRowLanes(tuning)];
+    const workgroups = [ceilDiv(vectors ? C / 4 : C, WG), ceilDiv(ROWS, CHUNK), 1] as const;
+    return { code: layernormPartial(vectors), constants: { WG, C, CHUNK }, dims: [ROWS], workgroups, flops: 5 * ROWS * C };
   },
 };
 

@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
-  add, createEngine, DeviceLostError, KernelError, mul, OutOfMemoryError, pack, scale, showProfile, slice, sum, view, type Op, type Tensor,
+  add, createEngine, DeviceLostError, gradients, KernelError, mul, OutOfMemoryError, pack, scale, showProfile, slice, sum, view, type Op, type Tensor,
 } from '../../engine/index.js';
 import { openDevice, testDevice, testEngine } from '../helpers/device.js';
 
@@ -22,6 +22,20 @@ test('writes inputs, runs and reads outputs by tensor or by name', async () => {
   assert.throws(() => program.buffer('z'), /no output or input named "z"/);
   program.destroy();
   assert.throws(() => program.run(), /used after destroy/);
+});
+
+test('gradients for a given gradient of the output, which may be made after it', async () => {
+  const engine = await testEngine();
+  const g = engine.graph();
+  const x = g.input('x', [3]);
+  const y = mul(x, x);
+  const [dx] = gradients(y, [x], scale(g.input('dy', [3]), 10));
+  const program = await engine.compile({ dx: dx! });
+  program.write(x, [1, 2, 3]);
+  program.write('dy', [1, 0, -1]);
+  program.run();
+  assert.equal([...(await program.read('dx'))], [20, 0, -60]);
+  program.destroy();
 });
 
 test('parameters are shared by programs and keep their values', async () => {

@@ -47,6 +47,13 @@ test('layernorm of x + 100', () => checkOp({
   tolerance: 4e-5,
 }));
 
+test('layernorm of rows that begin far from their mean', () => checkOp({
+  inputs: { x: [3, 768], w: [768], b: [768] },
+  values: { x: (v, i) => (i % 768 < 4 ? 30 + v : v) },
+  build: ({ x, w, b }) => layernorm(x!, w!, b!, EPS),
+  reference,
+}));
+
 test('layernorm, golden', async () => {
   const { get, tolerance } = golden('ops');
   const engine = await testEngine();

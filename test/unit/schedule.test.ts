@@ -80,6 +80,7 @@ test('gradients that cannot be had say why', () => {
   const g = new Graph();
   const [x, y] = [g.input('x', [3]), g.input('y', [3])];
   assert.throws(() => gradients(mul(x, x), [x]), /must be a scalar, got \[3\]/);
+  assert.throws(() => gradients(mul(x, x), [x], g.input('dy', [2])), /dy must have the shape of y, \[3\], got \[2\]/);
   assert.throws(() => gradients(sum(x), [y]), /does not depend on %1 input y/);
   const opaque: Op = { name: 'opaque', shapes: ([t]) => [t!.shape] };
   assert.throws(() => gradients(sum(g.add(opaque, [x], {})[0]!), [x]), /opaque has no gradient/);

@@ -5,7 +5,7 @@ import { ATTENTION, CONV, MATMULS, NORM, checks, inputs, serve } from './common.
 
 const load = (file) => import(pathToFileURL(join(process.env.SPLICE_GPU_DIST, file)).href);
 const { openDevice } = await load('cli/device.js');
-const { attention, conv2d, createEngine, gradients, layernorm, matmul, mul, sum } = await load('engine/index.js');
+const { attention, conv2d, createEngine, gradients, layernorm, matmul } = await load('engine/index.js');
 const { device, adapter } = await openDevice();
 const engine = createEngine(device);
 
@@ -23,8 +23,8 @@ async function prepare(data, shapes, build, check) {
   return { run, error: check && check(await program.read('y')) };
 }
 
-/** Gradients of y by some inputs, for the gradient dy of y: those of sum(y dy), y itself not computed where nothing needs it. */
-const backward = (y, dy, wrt) => Object.fromEntries(gradients(sum(mul(y, dy)), wrt).map((d, i) => [`d${i}`, d]));
+/** Gradients of y by some inputs for the gradient dy of y; y itself is not computed where nothing needs it. */
+const backward = (y, dy, wrt) => Object.fromEntries(gradients(y, wrt, dy).map((d, i) => [`d${i}`, d]));
 
 const operations = {};
 for (const sizes of MATMULS) {
