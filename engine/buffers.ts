@@ -1,5 +1,8 @@
 /** GPU memory: parameters by name, constants by array, and the pool of slots that all programs share. */
 import { checkBufferSize, KernelError, OutOfMemoryError } from './errors.js';
+import type { Dtype } from './graph.js';
+import { toHalves } from './half.js';
+import { itemSize } from './memory.js';
 import { sizeOf, type Shape } from './shape.js';
 
 // GPUBufferUsage, spelt out: the global is missing where Dawn's are not installed.
@@ -7,18 +10,19 @@ const MAP_READ = 1, COPY_SRC = 4, COPY_DST = 8, UNIFORM = 64, STORAGE = 128;
 
 export interface Parameter {
   readonly shape: Shape;
+  readonly dtype: Dtype;
   readonly buffer: GPUBuffer;
 }
 
 export interface Buffers {
   readonly storage: (label: string, bytes: number) => GPUBuffer;
   readonly uniform: (label: string, bytes: number) => GPUBuffer;
-  /** The buffer of a parameter, made (all zero) on first use. @throws Error when its size changed */
-  readonly parameter: (name: string, shape: Shape) => Parameter;
+  /** The buffer of a parameter, made (all zero) on first use. @throws Error when its size or type changed */
+  readonly parameter: (name: string, shape: Shape, dtype: Dtype) => Parameter;
   readonly parameters: ReadonlyMap<string, Parameter>;
   /** Gives up all slots, for after an allocation failed: what was made then is not usable. */
   readonly dropSlots: () => void;
-  readonly constant: (data: Float32Array) => GPUBuffer;
+  readonly constant: (data: Float32Array, dtype: Dtype) => GPUBuffer;
   /** Buffers of at least these bytes each, largest first. Grown when too small; `version` then changes. */
   readonly slots: (bytes: readonly number[]) => readonly GPUBuffer[];
   readonly version: () => number;
@@ -32,9 +36,18 @@ export interface Buffers {
 /** Bytes rounded up so that every tensor can be bound as vectors of four. */
 const rounded = (bytes: number): number => Math.max(16, Math.ceil(bytes / 16) * 16);
 
+/** Writes numbers as elements of a type; the queue takes whole words, which the rounding of buffers leaves room for. */
+export function writeElements(device: GPUDevice, buffer: GPUBuffer, offset: number, data: Float32Array, dtype: Dtype): void {
+  if (dtype === 'f32') return device.queue.writeBuffer(buffer, offset, data as Float32Array<ArrayBuffer>);
+  const words = new Uint16Array(data.length + (data.length % 2));
+  words.set(toHalves(data));
+  device.queue.writeBuffer(buffer, offset, words);
+}
+
 export function createBuffers(device: GPUDevice, poison: boolean): Buffers {
   const parameters = new Map<string, Parameter>();
-  const constants = new Map<Float32Array | number, GPUBuffer>();
+  const constants: Readonly<Record<Dtype, Map<Float32Array | number, GPUBuffer>>> = { f32: new Map(), f16: new Map() };
+  const allConstants = (): GPUBuffer[] => Object.values(constants).flatMap((known) => [...known.values()]);
   const staging = new Map<number, GPUBuffer[]>();
   let pool: GPUBuffer[] = [];
   let version = 0;
@@ -67,15 +80,16 @@ export function createBuffers(device: GPUDevice, poison: boolean): Buffers {
   return {
     storage,
     uniform: (label, bytes) => device.createBuffer({ label, size: rounded(bytes), usage: UNIFORM | COPY_DST }),
-    parameter: (name, shape) => {
+    parameter: (name, shape, dtype) => {
       const known = parameters.get(name);
       if (known) {
         if (sizeOf(known.shape) !== sizeOf(shape)) throw new Error(`parameter ${name}: holds [${known.shape.join(', ')}], asked for as [${shape.join(', ')}]`);
+        if (known.dtype !== dtype) throw new Error(`parameter ${name}: holds ${known.dtype}, asked for as ${dtype}`);
         return known;
       }
-      const bytes = rounded(sizeOf(shape) * 4);
+      const bytes = rounded(sizeOf(shape) * itemSize({ dtype }));
       checkBufferSize(device, `parameter ${name}`, bytes);
-      const made = { shape, buffer: device.createBuffer({ label: name, size: bytes, usage: STORAGE | COPY_SRC | COPY_DST }) };
+      const made = { shape, dtype, buffer: device.createBuffer({ label: name, size: bytes, usage: STORAGE | COPY_SRC | COPY_DST }) };
       parameters.set(name, made);
       return made;
     },
@@ -85,14 +99,14 @@ export function createBuffers(device: GPUDevice, poison: boolean): Buffers {
       pool = [];
       version++;
     },
-    constant: (data) => {
+    constant: (data, dtype) => {
       // Numbers come anew with every graph; tables are the same array each time.
       const key = data.length === 1 ? data[0]! : data;
-      let buffer = constants.get(key);
+      let buffer = constants[dtype].get(key);
       if (!buffer) {
-        buffer = storage('constant', data.byteLength);
-        device.queue.writeBuffer(buffer, 0, data as Float32Array<ArrayBuffer>);
-        constants.set(key, buffer);
+        buffer = storage('constant', data.length * itemSize({ dtype }));
+        writeElements(device, buffer, 0, data, dtype);
+        constants[dtype].set(key, buffer);
       }
       return buffer;
     },
@@ -109,14 +123,14 @@ export function createBuffers(device: GPUDevice, poison: boolean): Buffers {
     version: () => version,
     read,
     heldBytes: () => {
-      const held = [...[...parameters.values()].map((p) => p.buffer), ...constants.values(), ...pool];
+      const held = [...[...parameters.values()].map((p) => p.buffer), ...allConstants(), ...pool];
       return held.reduce((sum, b) => sum + b.size, 0);
     },
     destroy: () => {
       for (const p of parameters.values()) p.buffer.destroy();
-      for (const b of [...constants.values(), ...pool, ...[...staging.values()].flat()]) b.destroy();
+      for (const b of [...allConstants(), ...pool, ...[...staging.values()].flat()]) b.destroy();
       parameters.clear();
-      constants.clear();
+      for (const known of Object.values(constants)) known.clear();
       staging.clear();
       pool = [];
     },

@@ -1,11 +1,14 @@
 /** The engine: a device someone else opened, and what all programs on it share. */
-import { allocating, createBuffers, type Buffers } from './buffers.js';
+import { allocating, createBuffers, writeElements, type Buffers } from './buffers.js';
 import { DeviceLostError, KernelError, mib, OutOfMemoryError } from './errors.js';
-import { Graph, labelOf, type Node, type Tensor } from './graph.js';
+import { Graph, labelOf, type Dtype, type Node, type Tensor } from './graph.js';
+import { fromHalves } from './half.js';
 import type { Kernel, KernelVariant, Tuning } from './kernel.js';
+import { itemSize } from './memory.js';
 import { createPipelineCache, type PipelineCache } from './pipelines.js';
-import { bindingsOf, Program, type Launch } from './program.js';
+import { bindingsOf, boundTensors, Program, type Launch } from './program.js';
 import { schedule } from './schedule.js';
+import { halfStorage } from '../shaders/halfStorage.js';
 import { sizeOf, type Shape } from './shape.js';
 import { traitsOf, tuningFor } from './tuning.js';
 
@@ -29,6 +32,8 @@ export class Engine {
   readonly pipelines: PipelineCache;
   readonly buffers: Buffers;
   readonly #kernels: Readonly<Record<string, KernelVariant>>;
+  /** Codes by what they were made from: many launches share one. */
+  readonly #halved = new Map<string, string>();
   #lost: string | undefined;
   /** Error scopes of submits whose answers are out, and the first error among those that came. */
   readonly #pending = new Set<Promise<void>>();
@@ -55,7 +60,20 @@ export class Engine {
   /** The launch of a node on this device. */
   kernelOf(node: Node): Kernel {
     const usual = node.op.kernel!(node, this.tuning);
-    return this.#kernels[node.op.name]?.(node, usual, this.tuning) ?? usual;
+    return this.#stored(node, this.#kernels[node.op.name]?.(node, usual, this.tuning) ?? usual);
+  }
+
+  /** The kernel with those of its bindings in half precision whose tensors are. */
+  #stored(node: Node, kernel: Kernel): Kernel {
+    const tensors = boundTensors(node);
+    if (tensors.every((t) => t.dtype === 'f32')) return kernel;
+    if (!this.device.features.has('shader-f16')) throw new KernelError(`${labelOf(node)}: float16 needs the feature shader-f16, which this device does not have`);
+    const first = kernel.dims ? 1 : 0;
+    const bindings = tensors.flatMap((t, i) => (t.dtype === 'f16' ? [first + i] : []));
+    const key = `${bindings.join()} ${kernel.code}`;
+    const code = this.#halved.get(key) ?? halfStorage(kernel.code, bindings);
+    this.#halved.set(key, code);
+    return { ...kernel, code };
   }
 
   /**
@@ -91,18 +109,17 @@ export class Engine {
     });
   }
 
-  /** Sets a parameter's values; makes it on first use. */
-  writeParameter(name: string, shape: Shape, data: Float32Array): void {
+  /** Sets a parameter's values; makes it, of elements of `dtype`, on first use. */
+  writeParameter(name: string, shape: Shape, data: Float32Array, dtype: Dtype = 'f32'): void {
     if (data.length !== sizeOf(shape)) throw new Error(`parameter ${name}: ${data.length} values for [${shape.join(', ')}]`);
-    const { buffer } = this.buffers.parameter(name, shape);
-    this.device.queue.writeBuffer(buffer, 0, data as Float32Array<ArrayBuffer>);
+    writeElements(this.device, this.buffers.parameter(name, shape, dtype).buffer, 0, data, dtype);
   }
 
   /** Copies a parameter to the CPU. @throws Error when no program or write made it */
   async readParameter(name: string): Promise<Float32Array> {
     const known = this.buffers.parameters.get(name);
     if (!known) throw new Error(`parameter ${name}: unknown to this engine`);
-    return this.read(known.buffer, 0, sizeOf(known.shape) * 4);
+    return this.readElements(known.buffer, 0, sizeOf(known.shape), known.dtype);
   }
 
   /** Encodes and submits under error scopes that `sync` and `read` look at. */
@@ -140,6 +157,12 @@ export class Engine {
   /** Copies part of a buffer to the CPU, in order with what was submitted before. */
   read(buffer: GPUBuffer, offset: number, bytes: number): Promise<Float32Array> {
     return this.guard(() => this.#wait((rest) => this.buffers.read(buffer, offset, bytes, rest)));
+  }
+
+  /** Likewise `count` elements of a type, as numbers. */
+  async readElements(buffer: GPUBuffer, offset: number, count: number, dtype: Dtype): Promise<Float32Array> {
+    const words = await this.read(buffer, offset, Math.ceil((count * itemSize({ dtype })) / 4) * 4);
+    return dtype === 'f32' ? words : fromHalves(new Uint16Array(words.buffer, 0, count));
   }
 
   /**

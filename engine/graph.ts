@@ -46,13 +46,17 @@ export interface Node<A = any> {
   readonly recompute?: 'forget' | 'again';
 }
 
-/** A value of the graph, not data. All data is f32. */
+/** How the elements of a tensor are stored; kernels compute in f32 whatever it is. */
+export type Dtype = 'f32' | 'f16';
+
+/** A value of the graph, not data. */
 export interface Tensor {
   readonly graph: Graph;
   readonly node: Node;
   /** Which output of the node. */
   readonly index: number;
   readonly shape: Shape;
+  readonly dtype: Dtype;
 }
 
 export interface LeafAttrs {
@@ -94,6 +98,7 @@ export class Graph {
   readonly nodes: Node[] = [];
   #part: string | undefined;
   #forgets = false;
+  #halves = false;
 
   /** What `build` appends counts as part `name` in profiles, its gradient as `name backward`. Parts do not nest: the inner name counts. */
   part<T>(name: string | undefined, build: () => T): T {
@@ -120,6 +125,20 @@ export class Graph {
     }
   }
 
+  /**
+   * Of what `build` appends, the first output of every op, parameters and constants are stored as float16. Statistics (further outputs) and gradients,
+   * which are appended later, are not. Devices without the feature shader-f16 refuse such a program.
+   */
+  half<T>(build: () => T): T {
+    const outer = this.#halves;
+    this.#halves = true;
+    try {
+      return build();
+    } finally {
+      this.#halves = outer;
+    }
+  }
+
   /** The node once more, on other inputs. */
   again({ op, attrs }: Node, inputs: readonly Tensor[]): Node {
     return this.#append(op, inputs, attrs, 'again');
@@ -138,10 +157,16 @@ export class Graph {
     const node: Node<A> = { graph: this, id: this.nodes.length, op, attrs, inputs, outputs, ...(part !== undefined && { part }), ...(recompute && { recompute }) };
     shapes.forEach((shape, index) => {
       checkShape(op.name, shape);
-      outputs.push({ graph: this, node, index, shape });
+      outputs.push({ graph: this, node, index, shape, dtype: this.#dtypeOf(op, inputs, index) });
     });
     this.nodes.push(node);
     return node;
+  }
+
+  /** Where memory is shared so is its type; inputs are written as they are. */
+  #dtypeOf(op: Op, inputs: readonly Tensor[], index: number): Dtype {
+    if (op.memory === 'view' || op.memory === 'pack' || index < (op.inPlace ?? 0)) return inputs[index]!.dtype;
+    return this.#halves && index === 0 && op !== inputOp ? 'f16' : 'f32';
   }
 
   /** A tensor that the program's owner writes between runs. */

@@ -2,7 +2,7 @@
 export { gradients } from './autodiff.js';
 export { createEngine, Engine, type EngineOptions } from './engine.js';
 export { checkBufferSize, DeviceLostError, KernelError, OutOfMemoryError } from './errors.js';
-export { addNode, Graph, labelOf, inputOp, type Fused, type LeafAttrs, type Node, type Op, type Tensor } from './graph.js';
+export { addNode, Graph, labelOf, inputOp, type Dtype, type Fused, type LeafAttrs, type Node, type Op, type Tensor } from './graph.js';
 export { ceilDiv, f32Bits, linearGrid, type Kernel, type KernelVariant, type Tuning } from './kernel.js';
 export * from './ops/index.js';
 export { median, noise, profile, showProfile, timeRuns, type Profile, type ProfileRow } from './profile.js';

@@ -1,5 +1,5 @@
 /** Where tensors lie: storages (whole buffers) with lifetimes, and slots that storages share one after the other. Pure. */
-import type { Node, Tensor } from './graph.js';
+import type { Dtype, Node, Tensor } from './graph.js';
 import { copyNode } from './ops/copy.js';
 import { alignedSize } from './ops/view.js';
 import { sizeOf } from './shape.js';
@@ -33,7 +33,12 @@ export interface Place {
   readonly offset: number;
 }
 
-export const byteSize = (t: Tensor): number => Math.ceil(sizeOf(t.shape) / 4) * 16;
+const ITEM_BYTES: Readonly<Record<Dtype, number>> = { f32: 4, f16: 2 };
+
+/** Bytes of one element. */
+export const itemSize = ({ dtype }: { readonly dtype: Dtype }): number => ITEM_BYTES[dtype];
+
+export const byteSize = (t: Tensor): number => Math.ceil((sizeOf(t.shape) * itemSize(t)) / 16) * 16;
 
 /** The tensor that a view with nothing left out renames, as far back as it goes. */
 function wholeSource(t: Tensor, makerOf: ReadonlyMap<Tensor, Node>): Tensor {

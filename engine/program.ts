@@ -2,7 +2,7 @@
 import type { Engine } from './engine.js';
 import { inputOp, labelOf, parameterOp, type LeafAttrs, type Node, type Tensor } from './graph.js';
 import type { Kernel } from './kernel.js';
-import { byteSize, type Storage } from './memory.js';
+import { byteSize, itemSize, type Storage } from './memory.js';
 import type { Binding } from './pipelines.js';
 import { profileLaunches, type ProfileRow } from './profile.js';
 import { showSchedule, type Schedule } from './schedule.js';
@@ -22,6 +22,9 @@ export interface Launch {
   workgroups: readonly [number, number, number];
   bindGroup?: GPUBindGroup;
 }
+
+/** The tensors that a node's launch binds, after `dims`: inputs, then outputs that are not overwritten inputs. */
+export const boundTensors = (node: Node): Tensor[] => [...node.inputs, ...node.outputs.slice(node.op.inPlace ?? 0)];
 
 /** Binding kinds of a node's launch, in the order engine/kernel.ts lays down. */
 export function bindingsOf(node: Node, kernel: Kernel): Binding[] {
@@ -69,8 +72,8 @@ export class Program {
   #bufferOf(storage: Storage): GPUBuffer {
     const { buffers } = this.engine;
     const attrs = storage.leaf?.attrs as LeafAttrs | undefined;
-    if (storage.leaf?.op === parameterOp) return buffers.parameter(attrs!.name, attrs!.shape).buffer;
-    if (attrs?.data) return buffers.constant(attrs.data);
+    if (storage.leaf?.op === parameterOp) return buffers.parameter(attrs!.name, attrs!.shape, storage.leaf.outputs[0]!.dtype).buffer;
+    if (attrs?.data) return buffers.constant(attrs.data, storage.leaf!.outputs[0]!.dtype);
     return this.#own.get(storage) ?? buffers.slots([])[storage.slot!]!;
   }
 
@@ -79,12 +82,13 @@ export class Program {
     if (this.#destroyed) throw new Error('program: used after destroy()');
     const { storage, offset } = this.schedule.plan.placeOf(this.schedule.resolve(t));
     if (!storage.leaf && !this.#own.has(storage)) throw new Error(`program: ${labelOf(t.node)} is not an output; name it when compiling`);
-    return { buffer: this.#bufferOf(storage), offset: offset * 4, size: sizeOf(t.shape) * 4 };
+    return { buffer: this.#bufferOf(storage), offset: offset * itemSize(t), size: sizeOf(t.shape) * itemSize(t) };
   }
 
   /** An output in the variant in use: where it lies is the same for all, its size is not. */
   #output(name: string): { buffer: GPUBuffer; offset: number; size: number } {
-    return { ...this.#home(this.base.outputs[name]!), size: sizeOf(this.#current.outputs[name]!.shape) * 4 };
+    const t = this.#current.outputs[name]!;
+    return { ...this.#home(this.base.outputs[name]!), size: sizeOf(t.shape) * itemSize(t) };
   }
 
   /** Sets an input, by tensor or name. Inputs nothing depends on are ignored. @throws Error when the length is wrong */
@@ -97,7 +101,7 @@ export class Program {
     this.engine.device.queue.writeBuffer(buffer, offset, Float32Array.from(data));
   }
 
-  /** The buffer an output (or input) lives in and its byte offset there; the first element is at the offset. */
+  /** The buffer an output (or input) lives in and its byte offset there; the first element is at the offset. Outputs built in `Graph.half` hold float16. */
   buffer(which: Tensor | string): { readonly buffer: GPUBuffer; readonly offset: number; readonly size: number } {
     if (typeof which !== 'string') return this.#home(which);
     if (Object.hasOwn(this.base.outputs, which)) return this.#output(which);
@@ -142,9 +146,9 @@ export class Program {
     buffers.slots(slots);
     this.launches.forEach((launch, index) => {
       const { node, kernel, bindings } = launch;
-      const tensors = [...node.inputs, ...node.outputs.slice(node.op.inPlace ?? 0)].map((t) => {
+      const tensors = boundTensors(node).map((t) => {
         const { storage, offset } = placeOf(t);
-        return { buffer: this.#bufferOf(storage), offset: offset * 4, size: byteSize(t) };
+        return { buffer: this.#bufferOf(storage), offset: offset * itemSize(t), size: byteSize(t) };
       });
       const uniform = kernel.dims ? [{ buffer: this.#dims, offset: index * DIMS_STRIDE, size: Math.ceil(kernel.dims.length / 4) * 16 }] : [];
       launch.bindGroup = device.createBindGroup({
@@ -187,7 +191,8 @@ export class Program {
   /** Copies an output to the CPU, in order with the runs submitted before. */
   async read(which: Tensor | string): Promise<Float32Array> {
     const { buffer, offset, size } = this.buffer(which);
-    return this.engine.read(buffer, offset, size);
+    const { dtype } = typeof which === 'string' ? (this.base.outputs[which] ?? this.#inputs.get(which)!) : which;
+    return this.engine.readElements(buffer, offset, size / itemSize({ dtype }), dtype);
   }
 
   /** Runs `repeats` times with a timestamp around every launch; medians, in order. See `showProfile`. */

@@ -42,7 +42,7 @@ export function mergeCommon(nodes: readonly Node[]): { nodes: Node[]; resolve: (
   for (const node of nodes) {
     const inputs = node.inputs.map(resolve);
     const attrs = Object.entries(node.attrs as object).map(([k, v]) => [k, ArrayBuffer.isView(v) ? idOf(v) : v]);
-    const key = `${node.recompute === 'again' ? 'again ' : ''}${idOf(node.op)} ${JSON.stringify(attrs)} ${inputs.map((t) => idOf(t)).join()}`;
+    const key = `${node.recompute === 'again' ? 'again ' : ''}${idOf(node.op)} ${JSON.stringify(attrs)} ${inputs.map((t) => idOf(t)).join()} ${node.outputs.map((t) => t.dtype).join()}`;
     const twin = known.get(key);
     // A launch that reads nothing depends on sizes alone: merging two where sizes happen to agree would make the plan depend on them.
     const isTable = node.inputs.length === 0 && node.op.kernel !== undefined;

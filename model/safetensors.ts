@@ -7,7 +7,7 @@ import { CheckpointFileError, shown } from './checkpoints/errors.js';
 import { boundedJson, isObject } from './checkpoints/json.js';
 import { elementTypes, toFloat32 } from './checkpoints/numbers.js';
 import { elementsOf, MAX_RANK, type StoredTensor } from './checkpoints/tensors.js';
-import { toHalf } from './half.js';
+import { toHalves } from '../engine/half.js';
 import type { Weight } from './vit/config.js';
 
 export interface Safetensors {
@@ -58,7 +58,7 @@ export function serializeSafetensors(tensors: ReadonlyMap<string, Weight>, metad
   for (const [name, { shape, data }] of tensors) {
     if (name === METADATA) throw new CheckpointFileError(`safetensors: a tensor cannot be called ${METADATA}`);
     if (data.length !== elementsOf(shape)) throw new CheckpointFileError(`safetensors: ${name} has ${data.length} values, its shape is [${shape.join(', ')}]`);
-    const stored = dtype === 'F32' ? data : Uint16Array.from(data, toHalf);
+    const stored = dtype === 'F32' ? data : toHalves(data);
     header.push([name, { dtype, shape, data_offsets: [size, size + stored.byteLength] }]);
     parts.push(new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength));
     size += stored.byteLength;

@@ -1,5 +1,5 @@
-/** Layer normalisation: rows of C elements, one workgroup per row. */
-import { GROUP_INDEX } from './common.js';
+/** Layer normalisation of rows of C elements; a workgroup works on one row, or on a few. */
+import { each, GROUP_INDEX } from './common.js';
 import { rowFragments, rowVector } from './rows.js';
 import { wgsl } from './wgsl.js';
 
@@ -15,8 +15,9 @@ export interface LayernormVariant {
  * One pass over the row for both moments: every lane keeps a running mean and sum of squared deviations of each component of what it loads
  * (https://doi.org/10.1080/00401706.1962.10490022), then all are brought together. Only differences to x are ever squared, so that a mean that is
  * large against the spread costs no digits.
+ * With several `rows` a workgroup, w and b are loaded once for all of them.
  */
-export const layernormForward = ({ oneSubgroup, vectors }: LayernormVariant): string => wgsl`
+export const layernormForward = ({ oneSubgroup, vectors }: LayernormVariant, rows: number): string => wgsl`
 ${rowFragments(oneSubgroup).enable}
 override WG: u32;
 override C: u32;
@@ -33,29 +34,38 @@ ${rowVector(vectors)}
 ${rowFragments(oneSubgroup).sum}
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row = ${GROUP_INDEX};
-  if (row >= dims.ROWS) { return; }
+  let begin = ${GROUP_INDEX} * ${rows};
+  if (begin >= dims.ROWS) { return; }
   let cols = C / WIDTH;
-  let first = row * cols;
+${each(rows, (r) => `
+  let row_${r} = min(begin + ${r}, dims.ROWS - 1);
+  let first_${r} = row_${r} * cols;
+  var near_${r} = V();
+  var squares_${r} = V();`)}
 
   var count = 0.0;
-  var lane_mean = V();
-  var squares = V();
   for (var c = lane; c < cols; c += WG) {
-    let value = x[first + c];
-    let d = value - lane_mean;
     count += 1.0;
-    lane_mean += d * (1.0 / count);
-    squares += d * (value - lane_mean);
+${each(rows, (r) => `
+    let value_${r} = x[first_${r} + c];
+    let d_${r} = value_${r} - near_${r};
+    near_${r} += d_${r} * (1.0 / count);
+    squares_${r} += d_${r} * (value_${r} - near_${r});`)}
   }
-  let mean = workgroup_sum(lane, count * across(lane_mean)) / f32(C);
-  let off = lane_mean - mean;
-  let rstd = inverseSqrt(workgroup_sum(lane, across(squares + count * off * off)) / f32(C) + EPS);
+${each(rows, (r) => `
+  let mean_${r} = workgroup_sum(lane, count * across(near_${r})) / f32(C);
+  let off_${r} = near_${r} - mean_${r};
+  let rstd_${r} = inverseSqrt(workgroup_sum(lane, across(squares_${r} + count * off_${r} * off_${r})) / f32(C) + EPS);`)}
 
-  for (var c = lane; c < cols; c += WG) { y[first + c] = (x[first + c] - mean) * rstd * w[c] + b[c]; }
+  for (var c = lane; c < cols; c += WG) {
+    let weight = w[c];
+    let bias = b[c];
+${each(rows, (r) => `    y[first_${r} + c] = (x[first_${r} + c] - mean_${r}) * rstd_${r} * weight + bias;`)}
+  }
   if (lane == 0u) {
-    means[row] = mean;
-    rstds[row] = rstd;
+${each(rows, (r) => `
+    means[row_${r}] = mean_${r};
+    rstds[row_${r}] = rstd_${r};`)}
   }
 }
 `;

@@ -21,6 +21,6 @@ export const copy = (x: Tensor): Tensor => addNode(copyOp, [x], {});
 export function copyNode(x: Tensor): Node {
   const outputs: Tensor[] = [];
   const node: Node = { graph: x.graph, id: x.node.id, op: copyOp, attrs: {}, inputs: [x], outputs };
-  outputs.push({ graph: x.graph, node, index: 0, shape: x.shape });
+  outputs.push({ graph: x.graph, node, index: 0, shape: x.shape, dtype: x.dtype });
   return node;
 }

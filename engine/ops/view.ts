@@ -2,7 +2,7 @@
 import { addNode, type Op, type Tensor } from '../graph.js';
 import { ShapeError, showShape, sizeOf, type Shape } from '../shape.js';
 
-/** WebGPU binds storage buffers at multiples of 256 bytes. */
+/** Elements. WebGPU binds storage buffers at multiples of 256 bytes. */
 export const ALIGNMENT = 64;
 
 interface ViewAttrs {
@@ -16,6 +16,7 @@ const viewOp: Op<ViewAttrs> = {
   memory: 'view',
   shapes: ([x], { shape, offset }) => {
     if (offset % ALIGNMENT !== 0) throw new ShapeError(`view: offset ${offset} is no multiple of ${ALIGNMENT}`);
+    if (offset > 0 && x!.dtype !== 'f32') throw new ShapeError('view: a part of a tensor of f16 may lie where it cannot be bound');
     if (offset + sizeOf(shape) > sizeOf(x!.shape)) {
       throw new ShapeError(`view: ${showShape(shape)} at ${offset} reaches beyond ${showShape(x!.shape)}`);
     }
@@ -45,7 +46,10 @@ export const alignedSize = (shape: Shape): number => Math.ceil(sizeOf(shape) / A
 const packOp: Op<Record<string, never>> = {
   name: 'pack',
   memory: 'pack',
-  shapes: (inputs) => [[inputs.reduce((sum, t) => sum + alignedSize(t.shape), 0)]],
+  shapes: (inputs) => {
+    if (inputs.some((t) => t.dtype !== 'f32')) throw new ShapeError('pack: inputs must be f32');
+    return [[inputs.reduce((sum, t) => sum + alignedSize(t.shape), 0)]];
+  },
 };
 
 /**

@@ -1,5 +1,7 @@
 /** The number types that weights are stored in, whatever the file's format; all little-endian. */
 
+import { halfValues } from '../../engine/half.js';
+
 /** One stored type. */
 export interface ElementType {
   readonly bytes: number;
@@ -20,7 +22,7 @@ export const elementTypes: ReadonlyMap<string, ElementType> = new Map(
   Object.entries({
     F64: each(8, (view, i) => view.getFloat64(i, true)),
     F32: each(4, (view, i) => view.getFloat32(i, true)),
-    F16: each(2, (view, i) => halves()[view.getUint16(i, true)]!),
+    F16: each(2, (view, i) => halfValues()[view.getUint16(i, true)]!),
     BF16: each(2, (view, i) => fromBrainFloat(view.getUint16(i, true))),
     I64: each(8, (view, i) => Number(view.getBigInt64(i, true))),
     I32: each(4, (view, i) => view.getInt32(i, true)),
@@ -43,23 +45,6 @@ export function toFloat32(bytes: Uint8Array, dtype: string, count: number): Floa
   if (dtype === 'F32') new Uint8Array(out.buffer).set(bytes.subarray(0, 4 * count));
   else convert(new DataView(bytes.buffer, bytes.byteOffset, count * step), out);
   return out;
-}
-
-let halfTable: Float32Array | undefined;
-
-/** Every float16 as float32: a model has a hundred million of them, and only 65 536 are different. */
-function halves(): Float32Array {
-  halfTable ??= Float32Array.from({ length: 65_536 }, (_, bits) => fromHalf(bits));
-  return halfTable;
-}
-
-/** IEEE 754 binary16: one sign bit, five of exponent (bias 15), ten of fraction. */
-function fromHalf(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0x1f) return fraction ? NaN : sign * Infinity;
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
 const word = new DataView(new ArrayBuffer(4));

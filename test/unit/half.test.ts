@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { toHalf } from '../../model/half.js';
+import { toHalf } from '../../engine/half.js';
 import { parseSafetensors, serializeSafetensors } from '../../model/safetensors.js';
 
 /** A value of every sign, exponent and fraction, by the format's definition. */

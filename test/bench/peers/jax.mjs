@@ -26,14 +26,11 @@ async function timed(f, args, check) {
   const first = call();
   const error = check && check(await first[0].ref.data());
   for (const t of first) t.dispose();
+  // It computes nothing before someone waits for it, and never what was disposed of until then: all results are kept and waited for.
   const run = async (n) => {
-    let last;
-    for (let i = 0; i < n; i++) {
-      for (const t of last ?? []) t.dispose();
-      last = call();
-    }
-    await blockUntilReady(last);
-    for (const t of last) t.dispose();
+    const results = Array.from({ length: n }, call).flat();
+    await blockUntilReady(results);
+    for (const t of results) t.dispose();
   };
   return { run, error };
 }

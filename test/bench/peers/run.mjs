@@ -4,7 +4,7 @@
  *     node test/bench/peers/run.mjs [--only WORD] [--samples 5] [--json]
  *
  * TensorFlow.js, jax-js and ONNX Runtime are installed on the first run into a cache folder (SPLICE_GPU_CACHE moves it), never by `npm ci`.
- * Every engine is a process of its own; one works at a time. A sample is a batch of runs of at least 100 ms; medians are shown.
+ * Every engine is a process of its own; one works at a time. A sample is a batch of runs of at least 100 ms, the first two do not count; medians are shown.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
@@ -21,6 +21,8 @@ const ENGINES = ['splice', 'tfjs', 'jax', 'ort'];
 const MOST_ERROR = 1e-3;
 const BATCH_MS = 100;
 const MOST_RUNS = 64;
+/** Batches before the first that counts: drivers compile late, engines learn how long to wait. */
+const WARM_UP = 2;
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const root = fileURLToPath(new URL('../../../', import.meta.url));
@@ -77,7 +79,12 @@ async function measure({ name, flops }, engines) {
     const once = problem ? undefined : await ask({ name, runs: 1 });
     found.push({ engine, ask, problem, runs: once && Math.max(1, Math.min(MOST_RUNS, Math.ceil(BATCH_MS / once.ms))), times: [] });
   }
-  for (let i = 0; i < samples; i++) for (const f of found) if (!f.problem) f.times.push((await f.ask({ name, runs: f.runs })).ms);
+  for (let i = -WARM_UP; i < samples; i++) {
+    for (const f of found.filter(({ problem }) => !problem)) {
+      const { ms } = await f.ask({ name, runs: f.runs });
+      if (i >= 0) f.times.push(ms);
+    }
+  }
   const ms = Object.fromEntries(found.map((f) => [f.engine, f.problem ? f.problem : median(f.times)]));
   const peers = found.filter((f) => f.engine !== 'splice' && !f.problem).map((f) => ms[f.engine]);
   const fastest = peers.length > 0 ? Math.min(...peers) : undefined;
