@@ -6,7 +6,7 @@ import { measureStep, planReport, planStep, runReport, stepReport, type StepRequ
 import { digits } from './bench/table.js';
 import { loadVariant } from './bench/variants.js';
 import type { AdapterSummary } from './device.js';
-import type { RecipeName } from '../model/options.js';
+import type { RecipeName, SpliceOptions } from '../model/options.js';
 import { createProgress, type Output } from './progress.js';
 import type { OpenedEngine } from './transfer.js';
 
@@ -20,6 +20,7 @@ export interface BenchOptions {
   readonly size: number;
   readonly vitSize: number;
   readonly checkpointing: boolean;
+  readonly precision: SpliceOptions['precision'];
   readonly repeats: number;
   readonly json: boolean;
   /** Only what has this word in its name. */
@@ -70,8 +71,8 @@ interface Job {
 }
 
 const resultOf = ({ options, engine, adapter }: Job, rows: BenchResult['rows']): BenchResult => {
-  const { what, model, recipe, size, vitSize, checkpointing, repeats } = options;
-  return { what, adapter, kernels: engine.tuning.name, options: what === 'roof' ? { repeats } : { model, recipe, size, vitSize, checkpointing, repeats }, rows };
+  const { what, model, recipe, size, vitSize, checkpointing, precision, repeats } = options;
+  return { what, adapter, kernels: engine.tuning.name, options: what === 'roof' ? { repeats } : { model, recipe, size, vitSize, checkpointing, precision, repeats }, rows };
 };
 
 const stepRequest = ({ model, recipe, ...rest }: BenchOptions): StepRequest => ({ ...rest, model: model[0]!, recipe: recipe[0]! });

@@ -84,6 +84,9 @@ const installs: readonly (readonly [string, string])[] = [
   ['suse', 'libvulkan1 and libvulkan_lvp with zypper'],
 ];
 
+/** Dawn hides float16 on Nvidia's Vulkan driver unless asked; it is used with --precision f16 alone. */
+const FLAGS = ['enable-dawn-features=vulkan_enable_f16_on_nvidia'];
+
 async function dawn(flags: string[] = []): Promise<GPU> {
   // Mesa complains on stderr without it.
   process.env['XDG_RUNTIME_DIR'] ??= tmpdir();
@@ -91,7 +94,7 @@ async function dawn(flags: string[] = []): Promise<GPU> {
     throw new NoAdapterError(`WebGPU's binding does not load here (${error.message.split('\n')[0]}): it needs x64 or arm64 and, on Linux, glibc 2.34`);
   });
   Object.assign(globalThis, globals);
-  const gpu = create(flags);
+  const gpu = create([...FLAGS, ...flags]);
   held.push(gpu);
   return gpu;
 }

@@ -1,6 +1,6 @@
 /** How anything that goes wrong becomes one line on stderr and an exit code. */
 import { CommanderError } from 'commander';
-import { DeviceLostError, KernelError, OutOfMemoryError } from '../engine/index.js';
+import { DeviceLostError, FeatureError, KernelError, OutOfMemoryError } from '../engine/index.js';
 
 /** The command line itself is wrong: an option's value, or a name that is not known. Exit code 2. */
 export class UsageError extends Error {
@@ -75,6 +75,7 @@ const fileProblems: Readonly<Record<string, string>> = {
 const remedies: readonly (readonly [new (...args: never[]) => Error, string])[] = [
   [DeviceLostError, 'if it happens again, update the GPU driver'],
   [OutOfMemoryError, 'a smaller --size or --vit-size needs less, and so does --checkpointing'],
+  [FeatureError, 'leave out --precision f16'],
   [KernelError, 'please report this with the output of DEBUG=1 and splice-gpu doctor'],
 ];
 

@@ -1,7 +1,7 @@
 /** Taking up a run again: what its folder says about it, and whether that still holds. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { defaultOptions, type SpliceOptions } from '../model/options.js';
+import { defaultOptions, PRECISIONS, type SpliceOptions } from '../model/options.js';
 import { recipes } from '../model/recipes.js';
 import { CheckpointError } from '../model/vit/errors.js';
 import { parseSidecar, type VitSettings } from '../model/vit/settings.js';
@@ -86,6 +86,7 @@ function parseSplice(fields: Fields): SpliceOptions {
     if (!isOfType || !isWhole) throw new Error(`options.${name} is ${show(found)}`);
   }
   const splice = fields as unknown as SpliceOptions;
+  if (!PRECISIONS.includes(splice.precision)) throw new Error(`options.precision is ${show(splice.precision)}`);
   if (!Object.hasOwn(recipes, splice.recipe)) throw new Error(`options.recipe is ${show(splice.recipe)}`);
   for (const name of ['steps', 'vitSize', 'lr'] as const) {
     if (splice[name] === 0) throw new Error(`options.${name} is 0`);

@@ -1,6 +1,6 @@
 /** The engine: a device someone else opened, and what all programs on it share. */
 import { allocating, createBuffers, writeElements, type Buffers } from './buffers.js';
-import { DeviceLostError, KernelError, mib, OutOfMemoryError } from './errors.js';
+import { DeviceLostError, FeatureError, KernelError, mib, OutOfMemoryError } from './errors.js';
 import { Graph, labelOf, type Dtype, type Node, type Tensor } from './graph.js';
 import { fromHalves } from './half.js';
 import type { Kernel, KernelVariant, Tuning } from './kernel.js';
@@ -67,7 +67,7 @@ export class Engine {
   #stored(node: Node, kernel: Kernel): Kernel {
     const tensors = boundTensors(node);
     if (tensors.every((t) => t.dtype === 'f32')) return kernel;
-    if (!this.device.features.has('shader-f16')) throw new KernelError(`${labelOf(node)}: float16 needs the feature shader-f16, which this device does not have`);
+    this.#checkHalf();
     const first = kernel.dims ? 1 : 0;
     const bindings = tensors.flatMap((t, i) => (t.dtype === 'f16' ? [first + i] : []));
     const key = `${bindings.join()} ${kernel.code}`;
@@ -78,7 +78,7 @@ export class Engine {
 
   /**
    * Plans, compiles and allocates a program that computes `outputs`, which are what it can be asked for by name later.
-   * @throws KernelError, OutOfMemoryError, DeviceLostError
+   * @throws KernelError, OutOfMemoryError, DeviceLostError, and FeatureError for float16 on a device without it
    */
   async compile(outputs: Readonly<Record<string, Tensor>>): Promise<Program> {
     const plan = schedule(Object.values(outputs));
@@ -109,9 +109,10 @@ export class Engine {
     });
   }
 
-  /** Sets a parameter's values; makes it, of elements of `dtype`, on first use. */
+  /** Sets a parameter's values; makes it, of elements of `dtype`, on first use. @throws FeatureError for float16 on a device without it */
   writeParameter(name: string, shape: Shape, data: Float32Array, dtype: Dtype = 'f32'): void {
     if (data.length !== sizeOf(shape)) throw new Error(`parameter ${name}: ${data.length} values for [${shape.join(', ')}]`);
+    if (dtype === 'f16') this.#checkHalf();
     writeElements(this.device, this.buffers.parameter(name, shape, dtype).buffer, 0, data, dtype);
   }
 
@@ -186,6 +187,10 @@ export class Engine {
     // was done that a sleep outlasted is not known.
     this.#expectedWait = overslept ? this.#expectedWait / 2 : Math.min(end - start, 2 * Math.max(this.#expectedWait, LEAST_SLEEP_MS));
     return result;
+  }
+
+  #checkHalf(): void {
+    if (!this.device.features.has('shader-f16')) throw new FeatureError('float16 needs the feature shader-f16, which this device does not have');
   }
 
   #check(): void {

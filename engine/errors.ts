@@ -1,5 +1,10 @@
 /** What can go wrong on the GPU, as types a caller can tell apart. ShapeError, about building graphs, is in shape.ts. */
 
+/** The device lacks a feature that was asked for. */
+export class FeatureError extends Error {
+  override readonly name = 'FeatureError';
+}
+
 /** A kernel did not compile or its launch was refused. The message has the label, Dawn's words and the numbered source. */
 export class KernelError extends Error {
   override readonly name = 'KernelError';

@@ -1,4 +1,5 @@
 /** Settings of a training run, with the published defaults. */
+import type { Dtype } from '../engine/index.js';
 
 /** `splice`: the paper's skip network and augmentations. `splice-transfer`: the reproduction's refined UNet and its own. */
 export type RecipeName = 'splice' | 'splice-transfer';
@@ -21,7 +22,11 @@ export interface SpliceOptions {
   readonly vitSize: number;
   /** Compute what is cheap of the generator again instead of keeping it for the gradient: the same numbers, less memory, more time. */
   readonly checkpointing: boolean;
+  /** How the ViT's weights and activations are stored. Sums, statistics, gradients and the generator are f32 in any case. */
+  readonly precision: Dtype;
 }
+
+export const PRECISIONS: readonly Dtype[] = ['f32', 'f16'];
 
 export const defaultOptions: SpliceOptions = {
   recipe: 'splice',
@@ -35,6 +40,7 @@ export const defaultOptions: SpliceOptions = {
   warmStart: 80,
   vitSize: 224,
   checkpointing: false,
+  precision: 'f32',
 };
 
 /** The terms of one step: means of squares, not yet weighted; `total` is what the optimiser went down on. */

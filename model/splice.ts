@@ -95,7 +95,7 @@ export async function startSplice(
 ): Promise<SpliceRun> {
   const recipe = recipes[options.recipe];
   const generator = own ?? recipe.generator();
-  const setting: Setting = { vit, generator, layout: layoutOf(generator), structure, appearance, options };
+  const setting: Setting = { vit: { ...vit, precision: options.precision }, generator, layout: layoutOf(generator), structure, appearance, options };
   checkSizes(setting);
   const memory = memoryNeed(setting);
   checkBufferSize(engine.device, 'the largest tensor', memory.largest);

@@ -1,7 +1,7 @@
 /** The training step that `bench` measures: the drawn landscapes, a ViT, a generator. */
 import { schedule, type Engine, type Node, type Schedule } from '../../engine/index.js';
 import { layoutOf } from '../../model/generators/parameters.js';
-import { defaultOptions, type RecipeName } from '../../model/options.js';
+import { defaultOptions, type RecipeName, type SpliceOptions } from '../../model/options.js';
 import { recipes } from '../../model/recipes.js';
 import { stepGraph, type Setting } from '../../model/steps.js';
 import type { VitModel } from '../../model/vit/config.js';
@@ -14,11 +14,15 @@ export interface StepOptions {
   readonly size: number;
   readonly vitSize: number;
   readonly checkpointing: boolean;
+  readonly precision: SpliceOptions['precision'];
 }
 
-export function settingOf({ recipe, vitSize, checkpointing }: StepOptions, vit: VitModel, structure: Image, appearance: Image): Setting {
+export function settingOf({ recipe, vitSize, checkpointing, precision }: StepOptions, vit: VitModel, structure: Image, appearance: Image): Setting {
   const generator = recipes[recipe].generator();
-  return { vit, generator, layout: layoutOf(generator), structure, appearance, options: { ...defaultOptions, recipe, vitSize, checkpointing } };
+  return {
+    vit: { ...vit, precision }, generator, layout: layoutOf(generator), structure, appearance,
+    options: { ...defaultOptions, recipe, vitSize, checkpointing, precision },
+  };
 }
 
 /** The outputs of one step on square crops. */

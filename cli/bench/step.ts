@@ -66,7 +66,7 @@ export async function measureStep(request: StepRequest, engine: Engine): Promise
   const vit = await benchVit(request.model);
   const [structure, appearance] = [await readImage(scenePath('valley'), { shorterSide: size }), await readImage(scenePath('peaks'), { shorterSide: size })];
   const setting = settingOf(request, vit, structure, appearance);
-  uploadVit(engine, vit);
+  uploadVit(engine, setting.vit);
   const graph = (crop: number) => cropsStep(engine.graph(), crop, size, setting);
 
   const [program, compileMs] = await timed(() => engine.compile(graph(size)));

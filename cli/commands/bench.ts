@@ -6,6 +6,7 @@ import type { RecipeName } from '../../model/options.js';
 import { UsageError } from '../errors.js';
 import { whole } from '../numbers.js';
 import { UNTRAINED_MODEL } from '../weights.js';
+import { precisionOption } from './precision.js';
 
 interface Parsed extends Omit<BenchOptions, 'what' | 'json' | 'plan' | 'checkpointing' | 'allVariants' | 'variant' | 'model' | 'recipe'> {
   readonly model?: readonly string[];
@@ -51,6 +52,7 @@ export const benchCommand = (run: (options: BenchOptions) => Promise<void>): Com
     .option('--vit-size <pixels>', "shorter side of the ViT's input", whole(16, 2048), 224)
     .option('--repeats <count>', 'measurements of which the median counts', whole(1, 1000), 5)
     .option('--checkpointing', 'compute parts of the generator again instead of keeping them')
+    .addOption(precisionOption())
     .option('--filter <word>', 'only what has this word in its name')
     .option('--plan', 'print the planned memory of a step and compute nothing')
     .option('--all-variants', 'kernels: also those of other classes of devices')

@@ -2,9 +2,10 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { defaultSizes, type ConditionalSizes } from '../../model/generators/conditional.js';
 import { defaultGeneral } from '../../model/general/options.js';
-import type { RecipeName } from '../../model/options.js';
+import type { RecipeName, SpliceOptions } from '../../model/options.js';
 import type { ResumeTrain, TrainOptions } from '../general/train.js';
 import { real, whole } from '../numbers.js';
+import { precisionOption } from './precision.js';
 import { portOf, watchOption } from './view.js';
 import { AUTO_MODEL, knownModels } from '../weights.js';
 
@@ -32,6 +33,7 @@ interface Parsed {
   readonly lambdaIdentity: number;
   readonly antialias: boolean;
   readonly checkpointing: boolean;
+  readonly precision: SpliceOptions['precision'];
   readonly holdOut: number;
   readonly validateEvery: number;
   readonly validatePairs: number;
@@ -83,6 +85,7 @@ export const trainCommand = (run: (options: TrainOptions) => Promise<void>, resu
     .option('--lambda-identity <weight>', 'weight of the identity loss', real({ positive: false }), defaultGeneral.lambdaIdentity)
     .option('--no-antialias', "point-sample the ViT's input as the published runs did")
     .option('--checkpointing', 'compute parts of the generator again instead of keeping them: less memory, more time, the same numbers', defaultGeneral.checkpointing)
+    .addOption(precisionOption())
     .option('--hold-out <photos>', 'photos of each folder that are never trained on', whole(0), 20)
     .option('--validate-every <steps>', 'steps between looks at held-out pairs; checkpoints are written then', whole(1), 500)
     .option('--validate-pairs <count>', 'held-out pairs on the sheet and in its figures', whole(1, 32), 6)
@@ -137,7 +140,7 @@ function toOptions(p: Parsed, command: Command): TrainOptions {
     ...portOf(p.watch),
     general: {
       recipe: p.recipe, size: p.size, vitSize: p.vitSize, steps: p.steps, batch: p.batch, ema: p.ema, lr: p.lr, betas: [p.beta1, defaultGeneral.betas[1]],
-      seed: p.seed, warmStart: p.warmStart, lambdaStructure: p.lambdaStructure, lambdaAppearance: p.lambdaAppearance, lambdaIdentity: p.lambdaIdentity, antialias: p.antialias, checkpointing: p.checkpointing,
+      seed: p.seed, warmStart: p.warmStart, lambdaStructure: p.lambdaStructure, lambdaAppearance: p.lambdaAppearance, lambdaIdentity: p.lambdaIdentity, antialias: p.antialias, checkpointing: p.checkpointing, precision: p.precision,
       sizes: { channels: p.channels, tokens: p.tokens, expanded: p.tokenCount, width: p.tokenWidth, heads: p.heads, headSize: p.headSize, scales: p.scales },
     },
   };

@@ -7,6 +7,7 @@ import { real, rgb, whole } from '../numbers.js';
 import type { ResumeOptions } from '../resume.js';
 import type { TransferOptions } from '../transfer.js';
 import { AUTO_MODEL, knownModels } from '../weights.js';
+import { precisionOption } from './precision.js';
 import { portOf, watchOption } from './view.js';
 
 interface Parsed extends SpliceOptions {
@@ -83,6 +84,7 @@ export const transferCommand = (run: Work['run'], resume: Work['resume'], genera
     .option('--warm-start <steps>', 'steps of plain reconstruction first; 0 is the published behaviour', whole(0), defaultOptions.warmStart)
     .option('--vit-size <pixels>', "shorter side of the ViT's input; smaller is faster and coarser", whole(1, MAX_SIDE), defaultOptions.vitSize)
     .option('--checkpointing', "compute parts of the generator again instead of keeping them: less memory, more time, the same numbers", defaultOptions.checkpointing)
+    .addOption(precisionOption())
     .option('--save-every <steps>', 'steps between saved pictures and checkpoints', whole(1), 250)
     .option('--force', 'replace an earlier run in DIR')
     .addOption(watchOption())

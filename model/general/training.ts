@@ -82,7 +82,7 @@ export async function startGeneral(engine: Engine, vit: VitModel, options: Gener
   const generator = conditionalUnet(options.sizes);
   generator.checkSize(Math.floor(0.95 * size), Math.floor(0.95 * size));
   const square: Image = { width: size, height: size, data: new Float32Array() };
-  const setting: Setting = { vit, generator, layout: layoutOf(generator), structure: square, appearance: square, options };
+  const setting: Setting = { vit: { ...vit, precision: options.precision }, generator, layout: layoutOf(generator), structure: square, appearance: square, options };
   if (from) checkState(setting, from);
   const untrained = upload(engine, setting, from);
   const programs = programCache(engine, {

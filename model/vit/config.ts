@@ -1,4 +1,6 @@
 /** What a vision transformer is, beside its weights. */
+import type { Dtype } from '../../engine/index.js';
+
 
 /** Sizes of a ViT and how its input is normalised. */
 export interface VitConfig {
@@ -42,4 +44,6 @@ export interface VitModel {
   readonly name: string;
   readonly config: VitConfig;
   readonly weights: Weights;
+  /** How weights and activations are stored on the device; f32 when absent. */
+  readonly precision?: Dtype;
 }

@@ -15,12 +15,16 @@ export interface VitFeatures {
   readonly cls: Tensor;
 }
 
-const named = (vit: VitModel, name: string): string => `vit.${vit.name}.${name}`;
+/** One engine may hold a ViT in both precisions: a judge's does not follow the run's. */
+const named = ({ name: model, precision = 'f32' }: VitModel, name: string): string => `vit.${model}${precision === 'f32' ? '' : ` ${precision}`}.${name}`;
+
+/** Appends what `build` makes of a ViT in the ViT's precision. */
+const inPrecision = <T>(g: Graph, { precision }: VitModel, build: () => T): T => (precision === 'f16' ? g.half(build) : build());
 
 /** Puts the weights on the device, under the names the graphs use. Position embeddings stay here: they depend on the image size. */
 export function uploadVit(engine: Engine, vit: VitModel): void {
   for (const [name, { shape, data }] of vit.weights) {
-    if (name !== 'pos_embed' && name !== 'cls_token') engine.writeParameter(named(vit, name), shape, data);
+    if (name !== 'pos_embed' && name !== 'cls_token') engine.writeParameter(named(vit, name), shape, data, vit.precision);
   }
 }
 
@@ -93,7 +97,7 @@ function block({ config: { heads, eps, activation }, get }: VitParameters, index
 }
 
 /** All layers of normalised images [B, 3, H, W]; what is not used is never computed. */
-export function vitLayers(g: Graph, vit: VitModel, x: Tensor): VitLayer[] {
+export const vitLayers = (g: Graph, vit: VitModel, x: Tensor): VitLayer[] => inPrecision(g, vit, () => {
   const parameters = frozen(g, vit);
   let tokens = embed(parameters, x);
   return Array.from({ length: vit.config.depth }, (_, i) => {
@@ -102,7 +106,7 @@ export function vitLayers(g: Graph, vit: VitModel, x: Tensor): VitLayer[] {
     tokens = b.rest(tokens, b.attention(qkv));
     return { tokens, qkv };
   });
-}
+});
 
 /** Queries (0), keys (1) or values (2) of a layer: [B, T, C]. */
 export function facet({ qkv }: Pick<VitLayer, 'qkv'>, which: 0 | 1 | 2): Tensor {
@@ -111,7 +115,7 @@ export function facet({ qkv }: Pick<VitLayer, 'qkv'>, which: 0 | 1 | 2): Tensor 
 }
 
 /** What the losses need of normalised images [B, 3, H, W]. Of the last block only the CLS row goes through attention and MLP. */
-export const vitFeatures = (g: Graph, vit: VitModel, x: Tensor): VitFeatures => featuresWith(frozen(g, vit), x);
+export const vitFeatures = (g: Graph, vit: VitModel, x: Tensor): VitFeatures => inPrecision(g, vit, () => featuresWith(frozen(g, vit), x));
 
 /** `vitFeatures` with parameters from elsewhere. */
 export function featuresWith(parameters: VitParameters, x: Tensor): VitFeatures {

@@ -13,7 +13,7 @@ const adapter = { vendor: 'test', architecture: '', device: 'test', driver: '', 
 const plainLinear = fileURLToPath(new URL('../../../test/bench/variants/plainLinear.mjs', import.meta.url));
 
 const tiny: BenchOptions = {
-  what: 'step', model: ['untrained'], recipe: ['splice'], size: 40, vitSize: 32, checkpointing: false, repeats: 1, json: true, allVariants: false, variant: [], plan: false,
+  what: 'step', model: ['untrained'], recipe: ['splice'], size: 40, vitSize: 32, checkpointing: false, precision: 'f32', repeats: 1, json: true, allVariants: false, variant: [], plan: false,
 };
 
 /** Runs `bench` on the test device; what it printed. */

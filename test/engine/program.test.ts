@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
-  add, createEngine, DeviceLostError, gradients, KernelError, mul, OutOfMemoryError, pack, scale, showProfile, slice, sum, view, type Op, type Tensor,
+  add, createEngine, DeviceLostError, FeatureError, gradients, KernelError, mul, OutOfMemoryError, pack, scale, showProfile, slice, sum, view, type Op, type Tensor,
 } from '../../engine/index.js';
 import { openDevice, testDevice, testEngine } from '../helpers/device.js';
 
@@ -36,6 +36,38 @@ test('gradients for a given gradient of the output, which may be made after it',
   program.run();
   assert.equal([...(await program.read('dx'))], [20, 0, -60]);
   program.destroy();
+});
+
+test('tensors of a half scope hold float16: half the memory, three digits, the same names in one precision only', async () => {
+  const engine = await testEngine();
+  const [third, large] = [Math.fround(1 / 3), 3000.7];
+  engine.writeParameter('half.w', [3], new Float32Array([third, large, -2]), 'f16');
+  assert.equal([...(await engine.readParameter('half.w'))], [0.333251953125, 3000, -2]);
+  const g = engine.graph();
+  const x = g.input('x', [3]);
+  const y = g.half(() => mul(x, g.parameter('half.w', [3])));
+  const z = scale(y, 2);
+  assert.equal([x.dtype, y.dtype, z.dtype], ['f32', 'f16', 'f32']);
+  const program = await engine.compile({ y, z });
+  program.write('x', [1, 1, 0.1]);
+  program.run();
+  assert.is(program.buffer('y').size, 6);
+  assert.equal([...(await program.read('y'))], [0.333251953125, 3000, -0.199951171875]);
+  assert.equal([...(await program.read('z'))], [0.66650390625, 6000, -0.39990234375]);
+  program.destroy();
+  const other = engine.graph();
+  const refused = await engine.compile({ y: scale(other.parameter('half.w', [3]), 1) }).catch(String);
+  assert.match(refused as string, /parameter half.w: holds f16, asked for as f32/);
+});
+
+test('a device without float16 says so', async () => {
+  const device = await openDevice({ plain: true });
+  const engine = createEngine(device);
+  const g = engine.graph();
+  assert.instance(await engine.compile({ y: g.half(() => scale(g.input('x', [3]), 2)) }).catch((error: unknown) => error), FeatureError);
+  assert.throws(() => engine.writeParameter('w', [1], new Float32Array(1), 'f16'), /needs the feature shader-f16/);
+  engine.destroy();
+  device.destroy();
 });
 
 test('parameters are shared by programs and keep their values', async () => {

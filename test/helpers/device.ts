@@ -13,11 +13,11 @@ export function testDevice(): Promise<GPUDevice> {
   return opened;
 }
 
-/** A device of one's own, for tests that break it. `small` has the least limits that every device has. */
-export async function openDevice({ small = false } = {}): Promise<GPUDevice> {
+/** A device of one's own, for tests that break it. `small` has the least limits that every device has, `plain` none of the optional features. */
+export async function openDevice({ small = false, plain = false } = {}): Promise<GPUDevice> {
   const adapter = await gpu.requestAdapter();
   if (!adapter) throw new Error('no WebGPU adapter: run the tests through `npm test`, which brings a driver');
-  const wanted = ['timestamp-query', 'subgroups', 'shader-f16'] as const;
+  const wanted = plain ? [] : (['timestamp-query', 'subgroups', 'shader-f16'] as const);
   const { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage } = adapter.limits;
   return adapter.requestDevice({
     requiredFeatures: wanted.filter((f) => adapter.features.has(f)),
