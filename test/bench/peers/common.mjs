@@ -16,10 +16,15 @@ export const MATMULS = [[512, 512, 512], [785, 768, 768], [785, 768, 3072]]; // 
 export const CONV = { H: 128, W: 128, C: 64, O: 64 };
 export const ATTENTION = { heads: 12, tokens: 785, size: 64 };
 export const NORM = { rows: 785, columns: 768 };
+/** ViT-S/16. */
+export const VIT = { dim: 384, heads: 6, depth: 12, patch: 16, side: 224, tokens: 197, eps: 1e-6 };
 
 const matmulFlops = ([m, k, n]) => 2 * m * k * n;
 const convFlops = 2 * 9 * CONV.H * CONV.W * CONV.C * CONV.O;
 const attentionFlops = 4 * ATTENTION.heads * ATTENTION.tokens ** 2 * ATTENTION.size;
+
+/** Multiply-adds of patches, linear layers and attention, twice. */
+const vitFlops = ({ dim, depth, patch, tokens }) => 2 * tokens * dim * (3 * patch ** 2 + depth * (12 * dim + 2 * tokens));
 
 /** Every operation of the table, with what it computes (0: counted in bytes rather). */
 export const OPERATIONS = [
@@ -33,6 +38,7 @@ export const OPERATIONS = [
   { name: 'attention forward and backward', flops: 3 * attentionFlops },
   { name: 'layer norm', flops: 0 },
   { name: 'layer norm forward and backward', flops: 0 },
+  { name: 'ViT-S/16', flops: vitFlops(VIT) },
 ];
 
 export const inputs = {
@@ -48,7 +54,31 @@ export const inputs = {
     const { rows, columns } = NORM;
     return { x: numbers(rows * columns, 10, 4), w: numbers(columns, 11), b: numbers(columns, 12), dy: numbers(rows * columns, 13) };
   },
+  /** A normalised image [3, side, side], and weights by the names of published checkpoints: matrices [outputs, inputs]. */
+  vit: () => {
+    const { dim, depth, patch, side, tokens } = VIT;
+    const shapes = [['cls_token', [1, 1, dim]], ['pos_embed', [1, tokens, dim]], ['patch_embed.proj.weight', [dim, 3, patch, patch]], ['patch_embed.proj.bias', [dim]]];
+    for (let i = 0; i < depth; i++) {
+      const layers = [['attn.qkv', 3 * dim, dim], ['attn.proj', dim, dim], ['mlp.fc1', 4 * dim, dim], ['mlp.fc2', dim, 4 * dim]];
+      for (const [name, outputs, ins] of layers) shapes.push([`blocks.${i}.${name}.weight`, [outputs, ins]], [`blocks.${i}.${name}.bias`, [outputs]]);
+      for (const name of ['norm1', 'norm2']) shapes.push([`blocks.${i}.${name}.weight`, [dim]], [`blocks.${i}.${name}.bias`, [dim]]);
+    }
+    const weights = Object.fromEntries(shapes.map(([name, shape], seed) => {
+      const count = shape.reduce((n, s) => n * s, 1);
+      const scale = shape.length > 1 && !/token|pos/.test(name) ? 3 / Math.sqrt(count / shape[0]) : 0.2;
+      const data = numbers(count, 100 + seed, scale);
+      return [name, { shape, data: /norm\d.weight/.test(name) ? data.map((v) => 1 + v) : data }];
+    }));
+    return { image: numbers(3 * side * side, 14, 4), weights };
+  },
 };
+
+/** A matrix [rows, columns] the other way round, as engines want it that multiply from the left. */
+export function transposed({ shape, data }) {
+  const rows = shape[0];
+  const columns = data.length / rows;
+  return Float32Array.from({ length: data.length }, (_, i) => data[(i % rows) * columns + Math.floor(i / rows)]);
+}
 
 /** Largest difference to sums in double precision at some places. Layouts as in `inputs`. */
 export const checks = {
@@ -105,7 +135,83 @@ export const checks = {
       return worst(24, (c) => ((row[31 * c] - mean) / deviation) * w[31 * c] + b[31 * c] - y[((s * 97) % rows) * columns + 31 * c]);
     });
   },
+  vit: (y) => {
+    const expected = vitReference();
+    return worst(expected.length, (i) => expected[i] - y[i]);
+  },
 };
+
+/** Tokens [tokens, dim] after the last block, in double precision. */
+function vitReference() {
+  const { image, weights } = inputs.vit();
+  const { dim, heads, depth, patch, side, tokens, eps } = VIT;
+  const w = (name) => weights[name].data;
+  const linear = (x, name) => {
+    const [weight, bias] = [w(`${name}.weight`), w(`${name}.bias`)];
+    const [outputs, ins] = [bias.length, weight.length / bias.length];
+    return Float64Array.from({ length: (x.length / ins) * outputs }, (_, at) => {
+      const [row, column] = [Math.floor(at / outputs) * ins, (at % outputs) * ins];
+      let sum = bias[at % outputs];
+      for (let i = 0; i < ins; i++) sum += x[row + i] * weight[column + i];
+      return sum;
+    });
+  };
+  const norm = (x, name) => {
+    const y = new Float64Array(x.length);
+    for (let at = 0; at < x.length; at += dim) {
+      const row = x.subarray(at, at + dim);
+      const mean = row.reduce((sum, v) => sum + v, 0) / dim;
+      const deviation = Math.sqrt(row.reduce((sum, v) => sum + (v - mean) ** 2, 0) / dim + eps);
+      for (let c = 0; c < dim; c++) y[at + c] = ((row[c] - mean) / deviation) * w(`${name}.weight`)[c] + w(`${name}.bias`)[c];
+    }
+    return y;
+  };
+  const attend = (qkv) => {
+    const y = new Float64Array(tokens * dim);
+    const size = dim / heads;
+    const at = (t, which, h) => 3 * dim * t + which * dim + h * size;
+    for (let h = 0; h < heads; h++) {
+      for (let t = 0; t < tokens; t++) {
+        const scores = Float64Array.from({ length: tokens }, (_, j) => {
+          let sum = 0;
+          for (let d = 0; d < size; d++) sum += qkv[at(t, 0, h) + d] * qkv[at(j, 1, h) + d];
+          return sum / Math.sqrt(size);
+        });
+        const top = Math.max(...scores);
+        const shares = scores.map((score) => Math.exp(score - top));
+        const total = shares.reduce((sum, p) => sum + p, 0);
+        for (let j = 0; j < tokens; j++) for (let d = 0; d < size; d++) y[t * dim + h * size + d] += (shares[j] / total) * qkv[at(j, 2, h) + d];
+      }
+    }
+    return y;
+  };
+  const grid = side / patch;
+  const patches = new Float64Array(grid * grid * 3 * patch * patch);
+  patches.forEach((_, i) => {
+    const [p, c, y, x] = [Math.floor(i / (3 * patch * patch)), Math.floor(i / (patch * patch)) % 3, Math.floor(i / patch) % patch, i % patch];
+    patches[i] = image[(c * side + Math.floor(p / grid) * patch + y) * side + (p % grid) * patch + x];
+  });
+  let x = Float64Array.from([...w('cls_token'), ...linear(patches, 'patch_embed.proj')], (v, i) => v + w('pos_embed')[i]);
+  for (let i = 0; i < depth; i++) {
+    const add = (y) => { x = x.map((v, at) => v + y[at]); };
+    add(linear(attend(linear(norm(x, `blocks.${i}.norm1`), `blocks.${i}.attn.qkv`)), `blocks.${i}.attn.proj`));
+    const hidden = linear(norm(x, `blocks.${i}.norm2`), `blocks.${i}.mlp.fc1`);
+    add(linear(hidden.map((v) => 0.5 * v * (1 + erf(v / Math.SQRT2))), `blocks.${i}.mlp.fc2`));
+  }
+  return x;
+}
+
+/** By its series, which converges everywhere; beyond 6 nothing is left of the difference to 1. */
+function erf(x) {
+  if (Math.abs(x) > 6) return Math.sign(x);
+  let [term, sum] = [x, x];
+  for (let n = 1; Math.abs(term) > 1e-17 * Math.abs(sum); n++) {
+    term *= (-x * x) / n;
+    sum += term / (2 * n + 1);
+    if (n > 300) break;
+  }
+  return (2 / Math.sqrt(Math.PI)) * sum;
+}
 
 function worst(count, difference) {
   let most = 0;

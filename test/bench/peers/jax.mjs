@@ -1,5 +1,5 @@
 /** jax-js, WebGPU backend, every operation jitted. */
-import { ATTENTION, CONV, MATMULS, NORM, checks, inputs, installGpu, serve } from './common.mjs';
+import { ATTENTION, CONV, MATMULS, NORM, VIT, checks, inputs, installGpu, serve, transposed } from './common.mjs';
 
 // It needs iterator helpers, which Node 20 has not.
 const iterator = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]()));
@@ -79,5 +79,34 @@ const normArgs = () => {
 };
 operations['layer norm'] = () => timed(jit(normalise), normArgs().slice(0, 3), checks.norm);
 operations['layer norm forward and backward'] = () => timed(pulled(normalise, 3, true), normArgs(), checks.norm);
+
+operations['ViT-S/16'] = () => {
+  const { image, weights } = inputs.vit();
+  const { dim, heads: count, depth, patch, side, tokens: T, eps } = VIT;
+  const held = [array(image, [1, 3, side, side])];
+  const names = Object.keys(weights);
+  for (const name of names) {
+    const { shape, data } = weights[name];
+    const isMatrix = shape.length === 2 && name.endsWith('weight');
+    held.push(isMatrix ? array(transposed(weights[name]), [shape[1], shape[0]]) : array(data, shape.length === 3 ? shape.slice(1) : shape));
+  }
+  const forward = (pixels, ...all) => {
+    const w = (name) => all[names.indexOf(name)];
+    const linear = (x, name) => np.matmul(x, w(`${name}.weight`)).add(w(`${name}.bias`));
+    const norm = (x, name) => nn.standardize(x, -1, { epsilon: eps }).mul(w(`${name}.weight`)).add(w(`${name}.bias`));
+    const patches = lax.convGeneralDilated(pixels, w('patch_embed.proj.weight'), [patch, patch], 'VALID').reshape([dim, T - 1]).transpose().add(w('patch_embed.proj.bias'));
+    let x = np.concatenate([w('cls_token'), patches], 0).add(w('pos_embed'));
+    for (let i = 0; i < depth; i++) {
+      const qkv = linear(norm(x.ref, `blocks.${i}.norm1`), `blocks.${i}.attn.qkv`).reshape([T, 3, count, dim / count]);
+      const part = (which) => (which < 2 ? qkv.ref : qkv).slice([], which, [], []);
+      const mixed = nn.dotProductAttention(part(0), part(1), part(2)).reshape([T, dim]);
+      x = x.add(linear(mixed, `blocks.${i}.attn.proj`));
+      const hidden = nn.gelu(linear(norm(x.ref, `blocks.${i}.norm2`), `blocks.${i}.mlp.fc1`), { approximate: false });
+      x = x.add(linear(hidden, `blocks.${i}.mlp.fc2`));
+    }
+    return x;
+  };
+  return timed(jit(forward), held, checks.vit);
+};
 
 serve('jax-js', operations);

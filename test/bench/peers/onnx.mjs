@@ -30,8 +30,9 @@ const node = ({ op, in: from, out, attr = {}, domain }) => nested(1, [
 ]);
 const dimension = (size) => nested(1, integer(1, size));
 const value = (field, [name, shape]) => nested(field, [...string(1, name), ...nested(2, nested(1, [...integer(1, 1), ...nested(2, shape.flatMap(dimension))]))]);
+/** Floats, or whole numbers for shapes. */
 const initial = ([name, shape, data]) => nested(5, [
-  ...shape.flatMap((size) => integer(1, size)), ...integer(2, 1), ...string(8, name), ...nested(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
+  ...shape.flatMap((size) => integer(1, size)), ...integer(2, data instanceof BigInt64Array ? 7 : 1), ...string(8, name), ...nested(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
 ]);
 
 /** A model of opset 18, with Microsoft's operators where `ms` is set. */

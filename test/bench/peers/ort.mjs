@@ -1,6 +1,6 @@
 /** ONNX Runtime, its own WebGPU provider (forward only). Inputs and outputs pass through the processor at every run, as its interface has it. */
 import ort from 'onnxruntime-node';
-import { ATTENTION, CONV, MATMULS, NORM, checks, inputs, serve } from './common.mjs';
+import { ATTENTION, CONV, MATMULS, NORM, VIT, checks, inputs, serve, transposed } from './common.mjs';
 import { model } from './onnx.mjs';
 
 const tensor = (data, shape) => new ort.Tensor('float32', data, shape);
@@ -30,14 +30,36 @@ operations['conv 3x3'] = () => {
   };
   return prepare(graph, { x: tensor(x, [1, C, H, W]) }, checks.conv);
 };
+/** Nodes and initial values of a graph that is built step by step; `apply` answers with the name of what it made. */
+function builder() {
+  const [nodes, inits] = [[], []];
+  const apply = (op, from, attr, domain) => {
+    const out = `t${nodes.length}`;
+    nodes.push({ op, in: from, out: [out], ...(attr && { attr }), ...(domain && { domain }) });
+    return out;
+  };
+  const shape = (name, ...sizes) => inits.some(([known]) => known === name) || inits.push([name, [sizes.length], BigInt64Array.from(sizes, BigInt)]);
+  return { nodes, inits, apply, shape };
+}
+
+/** Attention of q, k and v [1, T, heads * size] by simple operators: the fused one, MultiHeadAttention, computes wrong numbers on this provider (off by 2e-3 and more). */
+function attend({ apply, inits, shape }, [q, k, v], T, heads, size) {
+  shape('apart', 1, T, heads, size);
+  shape('joined', 1, T, heads * size);
+  if (!inits.some(([name]) => name === 'scale')) inits.push(['scale', [1], Float32Array.of(size ** -0.5)]);
+  const part = (x, perm) => apply('Transpose', [apply('Reshape', [x, 'apart'])], { perm });
+  const scores = apply('Mul', [apply('MatMul', [part(q, [0, 2, 1, 3]), part(k, [0, 2, 3, 1])]), 'scale']);
+  const mixed = apply('MatMul', [apply('Softmax', [scores], { axis: -1 }), part(v, [0, 2, 1, 3])]);
+  return apply('Reshape', [apply('Transpose', [mixed], { perm: [0, 2, 1, 3] }), 'joined']);
+}
+
 operations['attention'] = () => {
   const { q, k, v } = inputs.attention();
-  const shape = [1, ATTENTION.tokens, ATTENTION.heads * ATTENTION.size];
-  const graph = {
-    ms: true, nodes: [{ op: 'MultiHeadAttention', domain: 'com.microsoft', in: ['q', 'k', 'v'], out: ['y'], attr: { num_heads: ATTENTION.heads } }],
-    inputs: [['q', shape], ['k', shape], ['v', shape]], outputs: [['y', shape]],
-  };
-  return prepare(graph, { q: tensor(q, shape), k: tensor(k, shape), v: tensor(v, shape) }, checks.attention);
+  const { tokens, heads, size } = ATTENTION;
+  const shape = [1, tokens, heads * size];
+  const graph = builder();
+  const y = attend(graph, ['q', 'k', 'v'], tokens, heads, size);
+  return prepare({ ...graph, inputs: [['q', shape], ['k', shape], ['v', shape]], outputs: [[y, shape]] }, { q: tensor(q, shape), k: tensor(k, shape), v: tensor(v, shape) }, checks.attention);
 };
 operations['layer norm'] = () => {
   const { x, w, b } = inputs.norm();
@@ -47,6 +69,35 @@ operations['layer norm'] = () => {
     inputs: [['x', shape]], inits: [['w', [NORM.columns], w], ['b', [NORM.columns], b]], outputs: [['y', shape]],
   };
   return prepare(graph, { x: tensor(x, shape) }, checks.norm);
+};
+
+operations['ViT-S/16'] = () => {
+  const { image, weights } = inputs.vit();
+  const { dim, heads, depth, patch, side, tokens, eps } = VIT;
+  const graph = builder();
+  const { nodes, inits, apply, shape } = graph;
+  const weight = (name) => {
+    const { shape: sizes, data } = weights[name];
+    const isMatrix = sizes.length === 2 && name.endsWith('weight');
+    inits.push(isMatrix ? [name, [sizes[1], sizes[0]], transposed(weights[name])] : [name, sizes, data]);
+    return name;
+  };
+  const linear = (x, name) => apply('Add', [apply('MatMul', [x, weight(`${name}.weight`)]), weight(`${name}.bias`)]);
+  const norm = (x, name) => apply('LayerNormalization', [x, weight(`${name}.weight`), weight(`${name}.bias`)], { axis: -1, epsilon: { f: eps } });
+  const maps = apply('Conv', ['image', weight('patch_embed.proj.weight'), weight('patch_embed.proj.bias')], { kernel_shape: [patch, patch], strides: [patch, patch] });
+  shape('patches', 1, dim, tokens - 1);
+  const patches = apply('Transpose', [apply('Reshape', [maps, 'patches'])], { perm: [0, 2, 1] });
+  let x = apply('Add', [apply('Concat', [weight('cls_token'), patches], { axis: 1 }), weight('pos_embed')]);
+  for (let i = 0; i < depth; i++) {
+    const name = `blocks.${i}`;
+    const qkv = linear(norm(x, `${name}.norm1`), `${name}.attn.qkv`);
+    const parts = [`q${i}`, `k${i}`, `v${i}`];
+    nodes.push({ op: 'Split', in: [qkv], out: parts, attr: { axis: 2, num_outputs: 3 } });
+    x = apply('Add', [x, linear(attend(graph, parts, tokens, heads, dim / heads), `${name}.attn.proj`)]);
+    const hidden = apply('Gelu', [linear(norm(x, `${name}.norm2`), `${name}.mlp.fc1`)], undefined, 'com.microsoft');
+    x = apply('Add', [x, linear(hidden, `${name}.mlp.fc2`)]);
+  }
+  return prepare({ ms: true, nodes, inits, inputs: [['image', [1, 3, side, side]]], outputs: [[x, [1, tokens, dim]]] }, { image: tensor(image, [1, 3, side, side]) }, checks.vit);
 };
 
 serve('ONNX Runtime WebGPU', operations);

@@ -1,11 +1,12 @@
 /** This project. SPLICE_GPU_DIST is the folder it was compiled to. */
 import { pathToFileURL } from 'node:url';
 import { join } from 'node:path';
-import { ATTENTION, CONV, MATMULS, NORM, checks, inputs, serve } from './common.mjs';
+import { ATTENTION, CONV, MATMULS, NORM, VIT, checks, inputs, serve } from './common.mjs';
 
 const load = (file) => import(pathToFileURL(join(process.env.SPLICE_GPU_DIST, file)).href);
 const { openDevice } = await load('cli/device.js');
 const { attention, conv2d, createEngine, gradients, layernorm, matmul } = await load('engine/index.js');
+const { uploadVit, vitLayers } = await load('model/vit/vit.js');
 const { device, adapter } = await openDevice();
 const engine = createEngine(device);
 
@@ -63,5 +64,13 @@ operations['layer norm forward and backward'] = () => prepare(inputs.norm(), { .
   const y = layernorm(x, w, b, 1e-5);
   return { y, ...backward(y, dy, [x, w, b]) };
 }, checks.norm);
+
+operations['ViT-S/16'] = () => {
+  const { image, weights } = inputs.vit();
+  const config = { dim: VIT.dim, depth: VIT.depth, heads: VIT.heads, patch: VIT.patch, image: VIT.side, hidden: 4 * VIT.dim, eps: VIT.eps };
+  const vit = { name: 'peer', config, weights: new Map(Object.entries(weights)) };
+  uploadVit(engine, vit);
+  return prepare({ image }, { image: [1, 3, VIT.side, VIT.side] }, ({ image: x }) => ({ y: vitLayers(x.graph, vit, x).at(-1).tokens }), checks.vit);
+};
 
 serve(`splice-gpu on ${adapter.info.device || adapter.info.description}`, operations);

@@ -1,5 +1,5 @@
 /** TensorFlow.js, WebGPU backend. Convolution in its own layout, channels last. */
-import { ATTENTION, CONV, MATMULS, NORM, checks, inputs, installGpu, serve } from './common.mjs';
+import { ATTENTION, CONV, MATMULS, NORM, VIT, checks, inputs, installGpu, serve, transposed } from './common.mjs';
 
 await installGpu();
 const module = await import('@tensorflow/tfjs');
@@ -100,6 +100,40 @@ operations['layer norm forward and backward'] = () => {
   const [x, w, b, dy] = normTensors();
   const gradient = tf.grads(normalise);
   return timed(() => gradient([x, w, b], dy));
+};
+
+operations['ViT-S/16'] = () => {
+  const { image, weights } = inputs.vit();
+  const { dim, heads: count, depth, patch, side, tokens: T, eps } = VIT;
+  const vector = (name) => tf.tensor1d(weights[name].data);
+  const matrix = (name) => tf.tensor2d(transposed(weights[name]), [weights[name].shape[1], weights[name].shape[0]]);
+  const layer = (name) => [matrix(`${name}.weight`), vector(`${name}.bias`)];
+  const normed = (name) => [vector(`${name}.weight`), vector(`${name}.bias`)];
+  const blocks = Array.from({ length: depth }, (_, i) => ({
+    norm1: normed(`blocks.${i}.norm1`), qkv: layer(`blocks.${i}.attn.qkv`), proj: layer(`blocks.${i}.attn.proj`),
+    norm2: normed(`blocks.${i}.norm2`), fc1: layer(`blocks.${i}.mlp.fc1`), fc2: layer(`blocks.${i}.mlp.fc2`),
+  }));
+  const pixels = tf.tidy(() => tf.tensor3d(image, [3, side, side]).transpose([1, 2, 0]).expandDims(0));
+  const filter = tf.tidy(() => tf.tensor4d(weights['patch_embed.proj.weight'].data, [dim, 3, patch, patch]).transpose([2, 3, 1, 0]));
+  const [bias, cls, places] = [vector('patch_embed.proj.bias'), tf.tensor2d(weights['cls_token'].data, [1, dim]), tf.tensor2d(weights['pos_embed'].data, [T, dim])];
+  const linear = (x, [w, b]) => tf.add(tf.matMul(x, w), b);
+  const norm = (x, [w, b]) => {
+    const { mean, variance } = tf.moments(x, -1, true);
+    return tf.add(tf.mul(tf.mul(tf.sub(x, mean), tf.rsqrt(tf.add(variance, eps))), w), b);
+  };
+  const gelu = (x) => tf.mul(tf.mul(x, 0.5), tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1));
+  const forward = () => {
+    const patches = tf.add(tf.conv2d(pixels, filter, patch, 'valid').reshape([T - 1, dim]), bias);
+    let x = tf.add(tf.concat([cls, patches], 0), places);
+    for (const { norm1, qkv, proj, norm2, fc1, fc2 } of blocks) {
+      const [q, k, v] = tf.split(linear(norm(x, norm1), qkv).reshape([T, 3 * count, dim / count]).transpose([1, 0, 2]), 3, 0);
+      const mixed = attend(q, k, v).transpose([1, 0, 2]).reshape([T, dim]);
+      x = tf.add(x, linear(mixed, proj));
+      x = tf.add(x, linear(gelu(linear(norm(x, norm2), fc1)), fc2));
+    }
+    return x;
+  };
+  return timed(() => tf.tidy(forward), async (y) => checks.vit(await y.data()));
 };
 
 serve(`TensorFlow.js ${tf.version.tfjs}`, operations);
