@@ -1,4 +1,4 @@
-/** Where tensors lie: storages (whole buffers) with lifetimes, and slots that storages share one after the other. Pure. */
+/** Where tensors lie: storages with lifetimes, and slots, the buffers that storages share, one after the other and side by side. Pure. */
 import type { Dtype, Node, Tensor } from './graph.js';
 import { copyNode } from './ops/copy.js';
 import { alignedSize } from './ops/view.js';
@@ -16,6 +16,8 @@ export interface Storage {
   death: number;
   /** The shared buffer it lies in; absent for leaves and for outputs that outlive the run. */
   slot?: number;
+  /** Bytes from that buffer's start. */
+  offset: number;
 }
 
 export interface Plan {
@@ -24,7 +26,7 @@ export interface Plan {
   readonly slots: readonly number[];
   /** Largest sum of tensors alive at one launch: no plan can need less. */
   readonly lowerBound: number;
-  /** Storage and offset in elements. */
+  /** Storage and offset in it in elements. */
   readonly placeOf: (t: Tensor) => Place;
 }
 
@@ -118,15 +120,42 @@ export function layOut(nodes: readonly Node[]): Layout {
   return { nodes: result, homeOf };
 }
 
-/** Gives every storage without a home a slot: the largest first, each into the first slot where it meets no tenant in time (arXiv 2001.03288, greedy by size). */
-function assignSlots(storages: readonly Storage[]): number[] {
-  const slots: { bytes: number; tenants: Storage[] }[] = [];
+/** WebGPU binds storage buffers at multiples of so many bytes. */
+const BINDING_ALIGNMENT = 256;
+
+interface Slot {
+  readonly bytes: number;
+  readonly tenants: Storage[];
+}
+
+/** Where in a slot a storage finds room beside those that live at the same time; undefined where it finds none. */
+function roomFor(storage: Storage, { bytes, tenants }: Slot): number | undefined {
+  const beside = tenants.filter((s) => s.birth <= storage.death && storage.birth <= s.death).sort((a, b) => a.offset - b.offset);
+  let at = 0;
+  for (const s of beside) {
+    if (s.offset - at >= storage.bytes) break;
+    at = Math.max(at, Math.ceil((s.offset + s.bytes) / BINDING_ALIGNMENT) * BINDING_ALIGNMENT);
+  }
+  return at + storage.bytes <= bytes ? at : undefined;
+}
+
+/**
+ * Gives every storage without a home a place in a slot: the largest first, each into the first slot with room (arXiv 2001.03288, greedy by size), which
+ * also holds none of its `foes`: a launch may not write to a buffer that it reads, be it elsewhere.
+ */
+function assignSlots(storages: readonly Storage[], foes: ReadonlyMap<Storage, ReadonlySet<Storage>>): number[] {
+  const slots: Slot[] = [];
   const bySize = [...storages].sort((a, b) => b.bytes - a.bytes || a.birth - b.birth);
   for (const storage of bySize) {
-    const fits = slots.findIndex(({ tenants }) => tenants.every((s) => s.death < storage.birth || storage.death < s.birth));
-    if (fits < 0) slots.push({ bytes: storage.bytes, tenants: [storage] });
-    else slots[fits]!.tenants.push(storage);
-    storage.slot = fits < 0 ? slots.length - 1 : fits;
+    const enemies = foes.get(storage);
+    const found = slots.findIndex((slot) => {
+      const room = slot.tenants.some((s) => enemies?.has(s)) ? undefined : roomFor(storage, slot);
+      storage.offset = room ?? 0;
+      return room !== undefined;
+    });
+    storage.slot = found < 0 ? slots.length : found;
+    if (found < 0) slots.push({ bytes: storage.bytes, tenants: [storage] });
+    else slots[found]!.tenants.push(storage);
   }
   return slots.map((s) => s.bytes);
 }
@@ -149,8 +178,7 @@ function peak(storages: readonly Storage[], launches: number): number {
 
 /**
  * Lifetimes and slots for `nodes` in this order. A storage's life includes the launch that makes it and the one that last
- * reads it, so an output never takes the buffer of an input of the same launch: WebGPU forbids one buffer being read and
- * written by a dispatch. Tensors in `keep` outlive the run and share with nobody.
+ * reads it. Tensors in `keep` outlive the run and share with nobody.
  */
 export function planStorage(order: readonly Node[], keep: ReadonlySet<Tensor>): { nodes: Node[]; plan: Plan } {
   const { nodes, homeOf } = layOut(order);
@@ -163,24 +191,31 @@ export function planStorage(order: readonly Node[], keep: ReadonlySet<Tensor>): 
     let storage = storageOf.get(root);
     if (!storage) {
       const leaf = root.node.op.memory === 'leaf' ? root.node : undefined;
-      storage = { id: storages.length, bytes: byteSize(root), birth: Infinity, death: -1, ...(leaf && { leaf }) };
+      storage = { id: storages.length, bytes: byteSize(root), birth: Infinity, death: -1, offset: 0, ...(leaf && { leaf }) };
       storages.push(storage);
       storageOf.set(root, storage);
     }
     return { storage, offset };
   };
 
+  const foes = new Map<Storage, Set<Storage>>();
+  const part = (a: Storage, b: Storage): void => {
+    for (const [one, other] of [[a, b], [b, a]] as const) foes.set(one, (foes.get(one) ?? new Set()).add(other));
+  };
   let step = 0;
   for (const node of nodes) {
     if (!node.op.kernel) continue;
-    for (const t of [...node.inputs, ...node.outputs]) {
-      const { storage } = placeOf(t);
+    const touched = [...node.inputs, ...node.outputs].map((t) => placeOf(t).storage);
+    for (const storage of touched) {
       storage.birth = Math.min(storage.birth, step);
       storage.death = step;
+    }
+    for (const written of touched.slice(node.inputs.length)) {
+      for (const other of touched) if (other !== written) part(written, other);
     }
     step++;
   }
   for (const t of keep) kept.add(placeOf(t).storage);
   const shared = storages.filter((s) => !s.leaf && !kept.has(s) && s.death >= 0);
-  return { nodes, plan: { storages, slots: assignSlots(shared), lowerBound: peak(shared, step), placeOf } };
+  return { nodes, plan: { storages, slots: assignSlots(shared, foes), lowerBound: peak(shared, step), placeOf } };
 }

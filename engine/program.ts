@@ -82,7 +82,7 @@ export class Program {
     if (this.#destroyed) throw new Error('program: used after destroy()');
     const { storage, offset } = this.schedule.plan.placeOf(this.schedule.resolve(t));
     if (!storage.leaf && !this.#own.has(storage)) throw new Error(`program: ${labelOf(t.node)} is not an output; name it when compiling`);
-    return { buffer: this.#bufferOf(storage), offset: offset * itemSize(t), size: sizeOf(t.shape) * itemSize(t) };
+    return { buffer: this.#bufferOf(storage), offset: storage.offset + offset * itemSize(t), size: sizeOf(t.shape) * itemSize(t) };
   }
 
   /** An output in the variant in use: where it lies is the same for all, its size is not. */
@@ -148,7 +148,7 @@ export class Program {
       const { node, kernel, bindings } = launch;
       const tensors = boundTensors(node).map((t) => {
         const { storage, offset } = placeOf(t);
-        return { buffer: this.#bufferOf(storage), offset: offset * itemSize(t), size: byteSize(t) };
+        return { buffer: this.#bufferOf(storage), offset: storage.offset + offset * itemSize(t), size: byteSize(t) };
       });
       const uniform = kernel.dims ? [{ buffer: this.#dims, offset: index * DIMS_STRIDE, size: Math.ceil(kernel.dims.length / 4) * 16 }] : [];
       launch.bindGroup = device.createBindGroup({

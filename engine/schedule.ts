@@ -4,7 +4,7 @@
  */
 import { fuse } from './fuse.js';
 import { inputOp, labelOf, parameterOp, type LeafAttrs, type Node, type Tensor } from './graph.js';
-import { planStorage, type Plan } from './memory.js';
+import { itemSize, planStorage, type Plan } from './memory.js';
 import { orderForMemory } from './order.js';
 import { showShape } from './shape.js';
 
@@ -98,13 +98,14 @@ export function schedule(outputs: readonly Tensor[]): Schedule {
   };
 }
 
-/** Where a tensor lies: `w` (a parameter), `input x`, `s3` (a slot), `s3+64` (from element 64 on), `out5` (a buffer of the program's own). */
+/** Where a tensor lies: `w` (a parameter), `input x`, `s3` (a slot), `s3+64` (from its element 64 on), `out5` (a buffer of the program's own). */
 function showPlace(t: Tensor, plan: Plan): string {
   const { storage, offset } = plan.placeOf(t);
   const home = storage.leaf
     ? storage.leaf.op === parameterOp ? (storage.leaf.attrs as LeafAttrs).name : labelOf(storage.leaf).split(' ').slice(1).join(' ')
     : storage.slot === undefined ? `out${storage.id}` : `s${storage.slot}`;
-  return offset ? `${home}+${offset}` : home;
+  const from = storage.offset / itemSize(t) + offset;
+  return from ? `${home}+${from}` : home;
 }
 
 const kib = (bytes: number): string => `${(bytes / 1024).toFixed(1)} KiB`;

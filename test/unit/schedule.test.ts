@@ -1,7 +1,7 @@
 /** The planner without a GPU: what is computed, merged, fused, in which order and where it lies. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { add, copy, gradients, Graph, mul, pack, reshape, schedule, scale, showSchedule, sub, sum, view, type Node, type Op, type Schedule, type Tensor } from '../../engine/index.js';
+import { add, concat, copy, gradients, Graph, mul, pack, reshape, schedule, scale, showSchedule, sub, sum, view, type Node, type Op, type Schedule, type Tensor } from '../../engine/index.js';
 import { random } from '../helpers/random.js';
 
 const lines = (s: Schedule): string[] => showSchedule(s).split('\n');
@@ -43,6 +43,19 @@ test('a chain needs two slots, however long', () => {
   for (let i = 0; i < 10; i++) x = copy(x);
   const { plan } = schedule([sum(x)]);
   assert.equal(plan.slots, [1024, 1024]);
+});
+
+test('where a large tensor lay, small ones lie side by side, at places that can be bound', () => {
+  const g = new Graph();
+  const x = g.input('x', [4096]);
+  const large = sum(copy(copy(x)));
+  const late = concat([large, g.input('y', [99])], 0);
+  const rows = [1, 2, 3, 4].map((i) => scale(late, i + 1));
+  const { plan } = schedule([sum(concat(rows, 0))]);
+  assert.ok(plan.slots.length <= 3, `${plan.slots}`);
+  const placed = plan.storages.filter((s) => s.slot !== undefined);
+  assert.ok(placed.some((s) => s.offset > 0));
+  for (const { offset } of placed) assert.is(offset % 256, 0);
 });
 
 test('gradients reach only what is asked for', () => {
@@ -149,7 +162,7 @@ function replay({ launches, plan }: Schedule): void {
   const cells = (t: Tensor): string[] => {
     const { storage, offset } = plan.placeOf(t);
     const home = storage.slot === undefined ? `own${storage.id}` : `slot${storage.slot}`;
-    return Array.from({ length: t.shape[0]! }, (_, i) => `${home}:${offset + i}`);
+    return Array.from({ length: t.shape[0]! }, (_, i) => `${home}:${storage.offset / 4 + offset + i}`);
   };
   const bufferOf = (t: Tensor): string => cells(t)[0]!.split(':')[0]!;
   const root = new Map<string, Node>();

@@ -1,0 +1,85 @@
+/**
+ * A generator for all pairs beside one generator a pair, on photos it has never seen: losses of whole squares after so many steps.
+ *
+ *     node dist/test/study/heldOutPairs.js TRAIN_DIR [PAIRS] [STRUCTURES]
+ *
+ * TRAIN_DIR is the folder of a `splice-gpu train`. PAIRS held-out pairs (4) are also trained on alone, from the general generator and from scratch;
+ * STRUCTURES held-out structures (4) are each given all held-out appearances, of whose results so many have their own as the nearest.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { openDevice } from '../../cli/device.js';
+import { readGenerator, loadVitOf } from '../../cli/general/generatorFile.js';
+import { startFinetune } from '../../cli/general/finetune.js';
+import { holdOut, imageOf, readFolder } from '../../cli/general/photos.js';
+import type { TrainOptions } from '../../cli/general/train.js';
+import { createEngine } from '../../engine/index.js';
+import { applyGenerator, measureResults } from '../../model/general/apply.js';
+import { centralSquare, clsReader, normalised } from '../../model/general/condition.js';
+import { retrieved } from '../../model/general/retrieval.js';
+import type { Image } from '../../model/image.js';
+import { defaultOptions, type SpliceOptions } from '../../model/options.js';
+import { startSplice, type SpliceRun } from '../../model/splice.js';
+
+const [folder, pairs = '4', structures = '4'] = process.argv.slice(2) as [string, ...string[]];
+const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as { train: TrainOptions };
+const generator = await readGenerator(join(folder, 'generator.safetensors'));
+const { setup, scale, weights } = generator;
+const { device } = await openDevice();
+const engine = createEngine(device);
+const model = await loadVitOf(generator, config.train.model, {});
+const { vit } = model;
+const { held } = holdOut(await readFolder(config.train.structures, setup.size, () => undefined), config.train.holdOut, config.train.general.seed, config.train.structures);
+const squares = held.map((photo) => centralSquare(imageOf(photo)));
+const reader = await clsReader(engine, vit, setup.size, setup);
+const tokens: Float32Array[] = [];
+for (const square of squares) tokens.push(await reader.read(square));
+const conditions = tokens.map((t) => normalised(t, scale));
+const measure = await measureResults(engine, vit, setup.size, setup);
+const general = applyGenerator(engine, setup.sizes, weights);
+
+const partner = (i: number): number => (i + 1) % squares.length;
+const sums = new Map<string, { structure: number; appearance: number; count: number }>();
+
+async function note(what: string, result: Image, i: number): Promise<void> {
+  const { structure, appearance } = await measure.of(result, squares[i]!, squares[partner(i)]!);
+  const sum = sums.get(what) ?? { structure: 0, appearance: 0, count: 0 };
+  sums.set(what, { structure: sum.structure + structure, appearance: sum.appearance + appearance, count: sum.count + 1 });
+  process.stderr.write(`pair ${i + 1}, ${what}: structure ${structure.toFixed(4)}, appearance ${appearance.toFixed(3)}\n`);
+}
+
+/** Trains on one pair and looks at its result after each of `at` steps. */
+async function train(what: string, start: typeof startSplice, i: number, options: Partial<SpliceOptions>, at: readonly number[]): Promise<void> {
+  const { recipe, vitSize, antialias } = setup;
+  const own = createEngine(device); // generators of other sizes go by the same name
+  const run: SpliceRun = await start(own, vit, squares[i]!, squares[partner(i)]!, { ...defaultOptions, recipe, vitSize, antialias, ...options });
+  for (const steps of at) {
+    while (run.stepsDone < steps) {
+      await run.step();
+      if (run.stepsDone % 5 === 0) await run.sync();
+    }
+    await note(`${what}, ${steps} steps`, await run.result(), i);
+  }
+  run.destroy();
+  own.destroy();
+}
+
+let found = 0;
+for (let s = 0; s < Number(structures); s++) {
+  const results: Float32Array[] = [];
+  for (const [a, condition] of conditions.entries()) results.push((await measure.of(await general.apply(squares[s]!, condition), squares[s]!, squares[a]!)).cls);
+  found += retrieved(results, tokens.map((t) => t.slice(-vit.config.dim)));
+}
+console.log(`own appearance found: ${found} of ${Number(structures) * squares.length}`);
+
+for (let i = 0; i < Number(pairs); i++) {
+  await note('structure photo unchanged', squares[i]!, i);
+  await note('general', await general.apply(squares[i]!, conditions[partner(i)]!), i);
+  for (const lr of [0.002, 0.0005]) {
+    await train(`general, trained on at ${lr}`, startFinetune(generator, model, held[partner(i)]!.path), i, { lr, warmStart: 0 }, [50, 100, 200]);
+  }
+  await train('from scratch', startSplice, i, {}, [50, 100, 200, 600, 2000]);
+}
+console.log(`means of ${pairs} pairs | structure | appearance`);
+for (const [what, { structure, appearance, count }] of sums) console.log(`${what} | ${(structure / count).toFixed(4)} | ${(appearance / count).toFixed(3)}`);
+process.exit(0); // a held GPU object keeps Node alive
