@@ -1,6 +1,7 @@
 /** The engine for embedding: graphs, gradients and programs on any GPUDevice. */
 export { gradients } from './autodiff.js';
 export { createEngine, Engine, type EngineOptions } from './engine.js';
+export { halfValues, toHalf, toHalves } from './half.js';
 export { checkBufferSize, DeviceLostError, FeatureError, KernelError, OutOfMemoryError } from './errors.js';
 export { addNode, Graph, labelOf, inputOp, type Dtype, type Fused, type LeafAttrs, type Node, type Op, type Tensor } from './graph.js';
 export { ceilDiv, f32Bits, linearGrid, type Kernel, type KernelVariant, type Tuning } from './kernel.js';

@@ -7,7 +7,7 @@ import { CheckpointFileError, shown } from './checkpoints/errors.js';
 import { boundedJson, isObject } from './checkpoints/json.js';
 import { elementTypes, toFloat32 } from './checkpoints/numbers.js';
 import { elementsOf, MAX_RANK, type StoredTensor } from './checkpoints/tensors.js';
-import { toHalves } from '../engine/half.js';
+import { toHalves } from '../engine/index.js';
 import type { Weight } from './vit/config.js';
 
 export interface Safetensors {

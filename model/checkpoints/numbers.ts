@@ -1,6 +1,6 @@
 /** The number types that weights are stored in, whatever the file's format; all little-endian. */
 
-import { halfValues } from '../../engine/half.js';
+import { halfValues } from '../../engine/index.js';
 
 /** One stored type. */
 export interface ElementType {

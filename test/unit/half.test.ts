@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { toHalf } from '../../engine/half.js';
+import { toHalf, toHalves } from '../../engine/index.js';
 import { parseSafetensors, serializeSafetensors } from '../../model/safetensors.js';
 
 /** A value of every sign, exponent and fraction, by the format's definition. */
@@ -28,6 +28,11 @@ test('beyond the largest half is infinity, and NaN stays NaN', () => {
   assert.is(toHalf(-1e9), 0xfc00);
   assert.is(toHalf(NaN) & 0x7c00, 0x7c00);
   assert.ok(toHalf(NaN) & 0x3ff);
+});
+
+test('many at once are the same as one by one', () => {
+  const values = Float32Array.from({ length: 20_000 }, (_, i) => Math.sin(i) * 10 ** ((i % 15) - 9)).map((v, i) => [0, -0, 65504, 65519, 65520, 2 ** -14, 2 ** -24, Infinity, NaN][i] ?? v);
+  assert.equal([...toHalves(values)], [...values].map(toHalf));
 });
 
 test('a file of halves is half as large and reads back to three digits', () => {

@@ -1,7 +1,10 @@
 /** Kernels rewritten for tensors in half precision. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Graph, schedule, tuningFor } from '../../engine/index.js';
 import { halfStorage } from '../../shaders/halfStorage.js';
+import { cropsStep, settingOf } from '../../cli/bench/setting.js';
+import { formulaVit } from '../helpers/models.js';
 
 const kernel = `enable subgroups;
 alias item = vec4f;
@@ -27,6 +30,23 @@ test('a kernel that is written in another way is refused', () => {
   assert.throws(() => halfStorage(kernel, [0]), /binding 0 is no array of floats/);
   assert.throws(() => halfStorage(kernel.replace('y[u32(index[i])] =', 'y[0].x ='), [3]), /y is written in part/);
   assert.throws(() => halfStorage(kernel.replace('y[u32(index[i])] =', 'y[0] +='), [3]), /y is written in part/);
+});
+
+test('every kernel of a training step can have its floats in half precision, on every class of device', () => {
+  const photo = { width: 64, height: 64, data: new Float32Array() };
+  const tunings = ['a GPU', 'llvmpipe'].flatMap((description) => [0, 8].map((subgroupSize) => tuningFor({ description, isFallback: false, subgroupSize, maxInvocations: 256 })));
+  for (const recipe of ['splice', 'splice-transfer'] as const) {
+    const setting = settingOf({ recipe, size: 64, vitSize: 32, checkpointing: false, precision: 'f32' }, formulaVit('probe8', 'v'), photo, photo);
+    // What overwrites is a parameter, and optimisers' are f32.
+    for (const node of schedule(Object.values(cropsStep(new Graph(), 64, 64, setting))).launches.filter(({ op }) => !op.inPlace)) {
+      for (const tuning of tunings) {
+        const { code } = node.op.kernel!(node, tuning);
+        const floats = [...code.matchAll(/@binding\((\d+)\) var<storage, \w+> \w+: array<(f32|vec4f|item|V)>/g)].map(([, binding]) => Number(binding));
+        assert.ok(floats.length > 0);
+        assert.not.throws(() => halfStorage(code, floats), `${node.op.name} on ${tuning.name}`);
+      }
+    }
+  }
 });
 
 test.run();
