@@ -48,6 +48,18 @@ export async function readPhoto(path: string, { shorterSide }: ReadOptions = {})
   return { path, sha256: sha256(bytes), format: kind.format, width: pixels.width, height: pixels.height, image: toImage(used) };
 }
 
+/**
+ * Whether every pixel is the same to within a step of eight bits. Batch norm divides by the spread of its input: trained on such a picture, gradients
+ * grow layer by layer until they are no numbers any more.
+ */
+export function isOneColour({ width, height, data }: Image): boolean {
+  const plane = width * height;
+  return [0, 1, 2].every((c) => {
+    const channel = data.subarray(c * plane, (c + 1) * plane);
+    return channel.every((value) => Math.abs(value - channel[0]!) <= 1 / 255);
+  });
+}
+
 /** An 8-bit RGB PNG with `text` inside; values outside 0..1 are clamped. */
 export const writeImage = (path: string, image: Image, text: PngText = {}): Promise<void> => writeFileAtomic(path, addPngText(encodeImage(image), text));
 

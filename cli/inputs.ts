@@ -1,6 +1,6 @@
 /** What a transfer works on, read and checked before anything is created. */
 import { InputError, UsageError } from './errors.js';
-import { readPhoto, type Photo } from './image.js';
+import { isOneColour, readPhoto, type Photo } from './image.js';
 import type { TransferOptions, TransferParts } from './transfer.js';
 import { loadVit, type LoadedVit } from './weights.js';
 
@@ -35,6 +35,7 @@ function checkPhoto({ path, width, height, image }: Photo): void {
   if (Math.min(width, height) < MIN_FILE_SIDE) {
     throw new InputError(`${path} is ${width} x ${height} pixels: too small for a photo, use one of at least ${MIN_FILE_SIDE} x ${MIN_FILE_SIDE}`);
   }
+  if (isOneColour(image)) throw new InputError(`${path} is a single colour all over: there is no structure in it and no look, use another photo`);
   if (image.width >= MIN_CROP_SIDE && image.height >= MIN_HEIGHT) return;
   const used = image.width === width && image.height === height ? '' : `, used at ${image.width} x ${image.height}`;
   throw new InputError(

@@ -25,7 +25,8 @@ export async function readData(options: TrainOptions, progress: Progress, { inte
   const isOne = resolve(structures) === resolve(appearances);
   const read = async (folder: string) => {
     const note = paced(progress, `reading ${folder}`);
-    return holdOut(await readFolder(folder, general.size, note), options.holdOut, general.seed, folder);
+    const photos = await readFolder(folder, general.size, note, (path) => progress.note(`left out: ${path} is a single colour all over`));
+    return holdOut(photos, options.holdOut, general.seed, folder);
   };
   const a = await read(structures);
   const b = isOne ? a : await read(appearances);

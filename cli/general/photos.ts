@@ -7,7 +7,7 @@ import { parseSafetensors, serializeSafetensors } from '../../model/safetensors.
 import type { Weight } from '../../model/vit/config.js';
 import { InputError } from '../errors.js';
 import { readInput, sha256, writeFileAtomic } from '../files.js';
-import { readPhoto } from '../image.js';
+import { isOneColour, readPhoto } from '../image.js';
 import { listPhotos } from '../photoFolder.js';
 
 export interface TrainPhoto {
@@ -24,14 +24,19 @@ export interface PhotoSet {
   readonly appearances: readonly TrainPhoto[];
 }
 
-/** Photos of a folder with the shorter side `side`, upright, in the order of their names. @throws InputError for one that cannot be read */
-export async function readFolder(folder: string, side: number, onRead: (done: number, of: number) => void): Promise<TrainPhoto[]> {
+/**
+ * Photos of a folder with the shorter side `side`, upright, in the order of their names; those of a single colour are left out.
+ * @throws InputError for one that cannot be read
+ */
+export async function readFolder(folder: string, side: number, onRead: (done: number, of: number) => void, onLeftOut: (path: string) => void): Promise<TrainPhoto[]> {
   const paths = await listPhotos(folder);
   const photos: TrainPhoto[] = [];
-  for (const path of paths) {
-    const { image: { width, height, data }, sha256: hash } = await readPhoto(path, { shorterSide: side });
-    photos.push({ path, sha256: hash, width, height, bytes: Uint8Array.from(data, (v) => Math.round(255 * v)) });
-    onRead(photos.length, paths.length);
+  for (const [i, path] of paths.entries()) {
+    const { image, sha256: hash } = await readPhoto(path, { shorterSide: side });
+    const { width, height, data } = image;
+    if (isOneColour(image)) onLeftOut(path);
+    else photos.push({ path, sha256: hash, width, height, bytes: Uint8Array.from(data, (v) => Math.round(255 * v)) });
+    onRead(i + 1, paths.length);
   }
   return photos;
 }

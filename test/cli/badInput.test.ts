@@ -1,6 +1,7 @@
 /** Bad input through the real command line: one line that names the thing and the remedy, an exit code, nothing left behind. */
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { serializeSafetensors } from '../../model/safetensors.js';
@@ -34,6 +35,7 @@ const blocked = temporaryFile('file', 'in the way');
 
 const cases: readonly Case[] = [
   { name: 'missing file', options: { structure: '/nowhere/cow.jpg' }, code: 1, names: /\/nowhere\/cow\.jpg does not exist/, remedy: /check the path/ },
+  { name: 'a blank photo', options: { appearance: temporaryFile('blank.png', await sharp({ create: { width: 60, height: 40, channels: 3, background: 'teal' } }).png().toBuffer()) }, code: 1, names: /blank\.png is a single colour all over/, remedy: /use another photo/ },
   { name: 'text named .png', options: { appearance: temporaryFile('list.png', 'milk') }, code: 1, names: /list\.png is not a photo but text/, remedy: /save it as PNG, JPEG/ },
   { name: '0-byte file', options: { structure: temporaryFile('void.png', '') }, code: 1, names: /void\.png is empty \(0 bytes\)/, remedy: /export it again/ },
   { name: '1x1 image', options: { structure: temporaryFile('dot.png', await redBlue(1, 1).png().toBuffer()) }, code: 1, names: /dot\.png is 1 x 1 pixels/, remedy: /use one of at least 16 x 16/ },

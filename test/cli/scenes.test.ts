@@ -92,6 +92,14 @@ for (const kind of KINDS) {
   });
 }
 
+// At these seeds the ground is higher than the range of the camera's heights begins.
+for (const [kind, seed] of [['valley', 51], ['peaks', 31], ['peaks', 64]] as const) {
+  test(`scene ${kind} ${seed}: the camera stands above the ground`, async () => {
+    const { mask } = await draw(kind, seed, 1);
+    for (const label of [labels.sky, labels.ground, labels.water]) assert.ok(mean(mask.data.map((l) => Number(l === label))) > 0.05, `label ${label} is nearly absent`);
+  });
+}
+
 test('scenes: a green valley under a blue sky, and violet snow', async () => {
   const [valley, peaks] = [await committedScene('valley'), await committedScene('peaks')];
   const [red, green, blue] = meanColour(valley, labels.ground);

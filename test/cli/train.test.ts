@@ -24,6 +24,7 @@ import { tinyConfig } from '../helpers/tinyVit.js';
 
 const photos = temporaryFolder();
 for (let i = 0; i < 7; i++) await writeImage(join(photos, `${i}.png`), { width: 36 + (i % 3), height: 36, data: testImage(`photo.${i}`, 36, 36 + (i % 3)) });
+await writeImage(join(photos, 'blank.png'), { width: 36, height: 36, data: new Float32Array(3 * 36 * 36).fill(0.5) });
 const model = temporaryFile('tiny.safetensors', serializeSafetensors(untrainedVit(5, tinyConfig).weights));
 const photo = (i: number) => join(photos, `${i}.png`);
 
@@ -67,6 +68,11 @@ test('train writes a generator, sheets of held-out pairs and their figures', asy
   assert.equal([width, height], [3 * 38 - 2, 2 * 38 - 2]);
   const summary = JSON.parse(first.heard.stdout);
   assert.equal([summary.status, summary.stepsDone, summary.generator], ['finished', 4, generator]);
+  assert.match(first.heard.stderr, /4 structures, 4 appearances, 3 and 3 held out/);
+});
+
+test('a photo of a single colour is left out: it would end the training', () => {
+  assert.match(first.heard.stderr, /left out: .*blank\.png is a single colour all over/);
   assert.match(first.heard.stderr, /4 structures, 4 appearances, 3 and 3 held out/);
 });
 

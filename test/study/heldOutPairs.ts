@@ -29,7 +29,7 @@ const { device } = await openDevice();
 const engine = createEngine(device);
 const model = await loadVitOf(generator, config.train.model, {});
 const { vit } = model;
-const { held } = holdOut(await readFolder(config.train.structures, setup.size, () => undefined), config.train.holdOut, config.train.general.seed, config.train.structures);
+const { held } = holdOut(await readFolder(config.train.structures, setup.size, () => undefined, () => undefined), config.train.holdOut, config.train.general.seed, config.train.structures);
 const squares = held.map((photo) => centralSquare(imageOf(photo)));
 const reader = await clsReader(engine, vit, setup.size, setup);
 const tokens: Float32Array[] = [];

@@ -48,6 +48,12 @@ fn film(light: vec3f) -> vec3f {
   return clamp(x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14), vec3f(0.0), vec3f(1.0));
 }
 
+/** Where the camera stands; above the ground, too, where a hill has grown through its place. */
+fn eye() -> vec3f {
+  let camera = scene.camera.xyz;
+  return vec3f(camera.x, max(camera.y, ground(camera.xz, 7u) + 1.0), camera.z);
+}
+
 fn camera_ray(pixel: vec2f) -> vec3f {
   let size = vec2f(scene.size);
   let q = (pixel - 0.5 * size) / size.y * vec2f(1.0, -1.0);
@@ -69,7 +75,7 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   var votes = vec4u(0u);
   for (var i = 0u; i < scene.samples * scene.samples; i++) {
     let inside = (vec2f(vec2u(i % scene.samples, i / scene.samples)) + 0.5) / f32(scene.samples);
-    let seen = look(scene.camera.xyz, camera_ray(vec2f(pixel) + inside));
+    let seen = look(eye(), camera_ray(vec2f(pixel) + inside));
     votes[u32(seen.w)] += 1u;
     light += film(seen.xyz);
   }
