@@ -79,7 +79,7 @@ export const transferCommand = (run: Work['run'], resume: Work['resume'], genera
     .option('--lambda-structure <weight>', 'weight of the structure loss', real({ positive: false }), defaultOptions.lambdaStructure)
     .option('--lambda-appearance <weight>', 'weight of the appearance loss', real({ positive: false }), defaultOptions.lambdaAppearance)
     .option('--lambda-identity <weight>', 'weight of the identity loss', real({ positive: false }), defaultOptions.lambdaIdentity)
-    .option('--lr <rate>', 'learning rate; with --finetune 0.0005 unless given', real({ positive: true }), defaultOptions.lr)
+    .option('--lr <rate>', 'learning rate; with --finetune 0.0002 unless given', real({ positive: true }), defaultOptions.lr)
     .option('--no-antialias', "point-sample the ViT's input as the published runs did")
     .option('--warm-start <steps>', 'steps of plain reconstruction first; 0 is the published behaviour', whole(0), defaultOptions.warmStart)
     .option('--vit-size <pixels>', "shorter side of the ViT's input; smaller is faster and coarser", whole(1, MAX_SIDE), defaultOptions.vitSize)

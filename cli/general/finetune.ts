@@ -19,7 +19,7 @@ export interface FinetuneOptions {
 }
 
 /** A pair's own rate, 0.002, is for weights that begin as chance: here it first undoes what was learned (test/study/heldOutPairs.ts measures both). */
-const LR = 0.0005;
+const LR = 0.0002;
 
 /** Answers with the exit code, as `transfer`. */
 export async function finetune({ generator: path, steps, transfer: options, isGiven }: FinetuneOptions, parts: TransferParts): Promise<number> {

@@ -144,7 +144,7 @@ test('transfer --finetune begins with the generator, and can be taken up again',
   const transfer = { structure: photo(0), appearance: photo(3), out, model, vit: {}, saveEvery: 1, json: true, force: false, splice };
   assert.is(await finetune({ generator, steps: 2, transfer, isGiven: (name) => name === 'model' }, parts().parts), 0);
   const config = JSON.parse(readFileSync(join(out, 'config.json'), 'utf8'));
-  assert.equal([config.options.recipe, config.options.lr], ['splice-transfer', 0.0005]);
+  assert.equal([config.options.recipe, config.options.lr], ['splice-transfer', 0.0002]);
   assert.equal([config.options.vitSize, config.options.warmStart, config.options.size, config.stepsDone], [12, 0, 36, 2]);
   assert.is(config.generator.path, generator);
   assert.is(await resumeTransfer({ folder: out, steps: 3, json: true }, parts().parts), 0);

@@ -75,7 +75,7 @@ console.log(`own appearance found: ${found} of ${Number(structures) * squares.le
 for (let i = 0; i < Number(pairs); i++) {
   await note('structure photo unchanged', squares[i]!, i);
   await note('general', await general.apply(squares[i]!, conditions[partner(i)]!), i);
-  for (const lr of [0.002, 0.0005]) {
+  for (const lr of [0.002, 0.0002]) {
     await train(`general, trained on at ${lr}`, startFinetune(generator, model, held[partner(i)]!.path), i, { lr, warmStart: 0 }, [50, 100, 200]);
   }
   await train('from scratch', startSplice, i, {}, [50, 100, 200, 600, 2000]);
