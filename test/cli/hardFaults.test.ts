@@ -2,7 +2,6 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import sharp from 'sharp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readCheckpoint } from '../../cli/checkpoints.js';
@@ -67,7 +66,7 @@ test('a destroyed device is opened again and the run ends as if nothing had been
 
 test('an impossible allocation is one line with the figures and what to change, and leaves nothing', async () => {
   const parent = temporaryFolder();
-  const large = temporaryFile('large.png', await sharp({ create: { width: 1200, height: 1200, channels: 3, background: '#842' } }).png().toBuffer());
+  const large = temporaryFile('large.png', await redBlue(1200, 1200).png().toBuffer());
   const error = await transfer({ ...options(join(parent, 'out')), structure: large }, realParts([], true).parts).then(() => undefined, (reason: Error) => reason);
   assert.instance(error, OutOfMemoryError);
   assert.match(errorLine(error)!, /^the GPU has too little memory for photos of 1200 x 1200 and 42 x 42 and a ViT input of 16: .* needs \d+\.\d MiB, this device binds at most \d+\.\d MiB; a smaller --size or --vit-size needs less, and so does --checkpointing/);

@@ -1,5 +1,6 @@
 /**
- * A generator for all pairs beside one generator a pair, on photos it has never seen: losses of whole squares after so many steps.
+ * A generator for all pairs beside one generator a pair, on photos it has never seen: losses of whole squares after so many steps, and the figures of
+ * `compare` from the pictures alone.
  *
  *     node dist/test/study/heldOutPairs.js TRAIN_DIR [PAIRS] [STRUCTURES]
  *
@@ -16,6 +17,7 @@ import type { TrainOptions } from '../../cli/general/train.js';
 import { createEngine } from '../../engine/index.js';
 import { applyGenerator, measureResults } from '../../model/general/apply.js';
 import { centralSquare, clsReader, normalised } from '../../model/general/condition.js';
+import { judgePictures } from '../../model/compare/pictures.js';
 import { retrieved } from '../../model/general/retrieval.js';
 import type { Image } from '../../model/image.js';
 import { defaultOptions, type SpliceOptions } from '../../model/options.js';
@@ -39,13 +41,17 @@ const measure = await measureResults(engine, vit, setup.size, setup);
 const general = applyGenerator(engine, setup.sizes, weights);
 
 const partner = (i: number): number => (i + 1) % squares.length;
-const sums = new Map<string, { structure: number; appearance: number; count: number }>();
+const judges = squares.map((square, i) => judgePictures(square, squares[partner(i)]!));
+/** Figures of every pair, by what made the results. */
+const noted = new Map<string, Record<string, number>[]>();
+const show = (figures: Record<string, number>): string => Object.entries(figures).map(([name, value]) => `${name} ${value.toFixed(3)}`).join(', ');
 
 async function note(what: string, result: Image, i: number): Promise<void> {
   const { structure, appearance } = await measure.of(result, squares[i]!, squares[partner(i)]!);
-  const sum = sums.get(what) ?? { structure: 0, appearance: 0, count: 0 };
-  sums.set(what, { structure: sum.structure + structure, appearance: sum.appearance + appearance, count: sum.count + 1 });
-  process.stderr.write(`pair ${i + 1}, ${what}: structure ${structure.toFixed(4)}, appearance ${appearance.toFixed(3)}\n`);
+  const { structure: edges, ...rest } = judges[i]!(result);
+  const figures = { 'loss of structure': structure, 'of appearance': appearance, edges, ...rest };
+  noted.set(what, [...(noted.get(what) ?? []), figures]);
+  process.stderr.write(`pair ${i + 1}, ${what}: ${show(figures)}\n`);
 }
 
 /** Trains on one pair and looks at its result after each of `at` steps. */
@@ -80,6 +86,8 @@ for (let i = 0; i < Number(pairs); i++) {
   }
   await train('from scratch', startSplice, i, {}, [50, 100, 200, 600, 2000]);
 }
-console.log(`means of ${pairs} pairs | structure | appearance`);
-for (const [what, { structure, appearance, count }] of sums) console.log(`${what} | ${(structure / count).toFixed(4)} | ${(appearance / count).toFixed(3)}`);
+for (const [what, all] of noted) {
+  const mean = (name: string): number => all.reduce((sum, figures) => sum + figures[name]!, 0) / all.length;
+  console.log(`${what}: ${show(Object.fromEntries(Object.keys(all[0]!).map((name) => [name, mean(name)])))}`);
+}
 process.exit(0); // a held GPU object keeps Node alive
