@@ -34,7 +34,7 @@ ${rowVector(vectors)}
 ${rowFragments(oneSubgroup).sum}
 @compute @workgroup_size(WG)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let begin = ${GROUP_INDEX} * ${rows};
+  let begin = (${GROUP_INDEX}) * ${rows};
   if (begin >= dims.ROWS) { return; }
   let cols = C / WIDTH;
 ${each(rows, (r) => `

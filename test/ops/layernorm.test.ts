@@ -47,6 +47,14 @@ test('layernorm of x + 100', () => checkOp({
   tolerance: 4e-5,
 }));
 
+test('layernorm of more rows than one axis of a grid has workgroups', () => checkOp({
+  inputs: { x: [200000, 3], w: [3], b: [3] },
+  build: ({ x, w, b }) => layernorm(x!, w!, b!, EPS),
+  reference,
+  gradients: [],
+  tolerance: 4e-5,
+}));
+
 test('layernorm of rows that begin far from their mean', () => checkOp({
   inputs: { x: [3, 768], w: [768], b: [768] },
   values: { x: (v, i) => (i % 768 < 4 ? 30 + v : v) },
