@@ -32,8 +32,6 @@ export class Engine {
   readonly pipelines: PipelineCache;
   readonly buffers: Buffers;
   readonly #kernels: Readonly<Record<string, KernelVariant>>;
-  /** Codes by what they were made from: many launches share one. */
-  readonly #halved = new Map<string, string>();
   #lost: string | undefined;
   /** Error scopes of submits whose answers are out, and the first error among those that came. */
   readonly #pending = new Set<Promise<void>>();
@@ -70,10 +68,7 @@ export class Engine {
     this.#checkHalf();
     const first = kernel.dims ? 1 : 0;
     const bindings = tensors.flatMap((t, i) => (t.dtype === 'f16' ? [first + i] : []));
-    const key = `${bindings.join()} ${kernel.code}`;
-    const code = this.#halved.get(key) ?? halfStorage(kernel.code, bindings);
-    this.#halved.set(key, code);
-    return { ...kernel, code };
+    return { ...kernel, code: halfStorage(kernel.code, bindings) };
   }
 
   /**

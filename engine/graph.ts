@@ -94,21 +94,21 @@ export function showNode(node: Node): string {
   return `${labelOf(node)}(${node.inputs.map(showTensor).join(', ')})${attrs && ` ${attrs}`} -> ${shapes}`;
 }
 
+/** See `Graph.part`, `recomputed` and `half`. */
+interface Scope {
+  readonly part?: string | undefined;
+  readonly forgets: boolean;
+  readonly halves: boolean;
+}
+
 export class Graph {
   readonly nodes: Node[] = [];
-  #part: string | undefined;
-  #forgets = false;
-  #halves = false;
+  /** What holds for the nodes that are appended now. */
+  #scope: Scope = { forgets: false, halves: false };
 
   /** What `build` appends counts as part `name` in profiles, its gradient as `name backward`. Parts do not nest: the inner name counts. */
   part<T>(name: string | undefined, build: () => T): T {
-    const outer = this.#part;
-    this.#part = name;
-    try {
-      return build();
-    } finally {
-      this.#part = outer;
-    }
+    return this.#within({ part: name }, build);
   }
 
   /**
@@ -116,13 +116,7 @@ export class Graph {
    * what is kept: the same numbers for less memory and more time (https://arxiv.org/abs/1604.06174).
    */
   recomputed<T>(build: () => T): T {
-    const outer = this.#forgets;
-    this.#forgets = true;
-    try {
-      return build();
-    } finally {
-      this.#forgets = outer;
-    }
+    return this.#within({ forgets: true }, build);
   }
 
   /**
@@ -130,12 +124,16 @@ export class Graph {
    * which are appended later, are not. Devices without the feature shader-f16 refuse such a program.
    */
   half<T>(build: () => T): T {
-    const outer = this.#halves;
-    this.#halves = true;
+    return this.#within({ halves: true }, build);
+  }
+
+  #within<T>(change: Partial<Scope>, build: () => T): T {
+    const outer = this.#scope;
+    this.#scope = { ...outer, ...change };
     try {
       return build();
     } finally {
-      this.#halves = outer;
+      this.#scope = outer;
     }
   }
 
@@ -146,14 +144,14 @@ export class Graph {
 
   /** Appends a node and returns its outputs. */
   add<A>(op: Op<A>, inputs: readonly Tensor[], attrs: A): Tensor[] {
-    return this.#append(op, inputs, attrs, this.#forgets && op.cheap ? 'forget' : undefined).outputs as Tensor[];
+    return this.#append(op, inputs, attrs, this.#scope.forgets && op.cheap ? 'forget' : undefined).outputs as Tensor[];
   }
 
   #append<A>(op: Op<A>, inputs: readonly Tensor[], attrs: A, recompute: Node['recompute']): Node<A> {
     for (const t of inputs) if (t.graph !== this) throw new Error(`${op.name}: ${showTensor(t)} belongs to another graph`);
     const shapes = op.shapes(inputs, attrs);
     const outputs: Tensor[] = [];
-    const part = this.#part;
+    const { part } = this.#scope;
     const node: Node<A> = { graph: this, id: this.nodes.length, op, attrs, inputs, outputs, ...(part !== undefined && { part }), ...(recompute && { recompute }) };
     shapes.forEach((shape, index) => {
       checkShape(op.name, shape);
@@ -166,7 +164,7 @@ export class Graph {
   /** Where memory is shared so is its type; inputs are written as they are. */
   #dtypeOf(op: Op, inputs: readonly Tensor[], index: number): Dtype {
     if (op.memory === 'view' || op.memory === 'pack' || index < (op.inPlace ?? 0)) return inputs[index]!.dtype;
-    return this.#halves && index === 0 && op !== inputOp ? 'f16' : 'f32';
+    return this.#scope.halves && index === 0 && op !== inputOp ? 'f16' : 'f32';
   }
 
   /** A tensor that the program's owner writes between runs. */

@@ -1,4 +1,5 @@
 /** Kernels that keep some of their tensors in half precision: they load it into f32, compute as ever, and round what they store. */
+import { remembered } from './common.js';
 
 /** What an array of each element type holds instead. */
 const HALVES: Readonly<Record<string, string>> = { f32: 'f16', vec2f: 'vec2h', vec4f: 'vec4h' };
@@ -34,17 +35,17 @@ function converted(code: string, name: string, wide: string, half: string): stri
  * binding is an array of floats or vectors, one a declaration, and is read or written by the element, `x[i]`, never through a pointer.
  * @throws Error for a kernel that is written otherwise
  */
-export function halfStorage(code: string, bindings: readonly number[]): string {
+export const halfStorage = remembered((code: string, bindings: readonly number[]): string => {
   const aliases = new Map([...code.matchAll(/^alias (\w+) = (\w+);/gm)].map(([, name, type]) => [name!, type!]));
   let result = code;
   for (const binding of bindings) {
-    const declaration = new RegExp(`(@binding\\(${binding}\\) var<storage, \\w+> (\\w+): array<)(\\w+)(>;)`);
-    const [, head, name, type, tail] = declaration.exec(result) ?? [];
+    const found = new RegExp(`(@binding\\(${binding}\\) var<storage, \\w+> (\\w+): array<)(\\w+)(>;)`).exec(result);
+    const [declaration, head, name, type, tail] = found ?? [];
     const wide = aliases.get(type!) ?? type!;
     const half = HALVES[wide];
-    if (!half) throw new Error(`half storage: binding ${binding} is no array of floats`);
-    const [before, after] = result.split(declaration.exec(result)![0]) as [string, string];
+    if (!found || !half) throw new Error(`half storage: binding ${binding} is no array of floats`);
+    const [before, after] = [result.slice(0, found.index), result.slice(found.index + declaration!.length)];
     result = `${converted(before, name!, wide, half)}${head}${half}${tail}${converted(after, name!, wide, half)}`;
   }
   return `enable f16;\n${result}`;
-}
+});
