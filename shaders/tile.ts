@@ -29,9 +29,13 @@ export const plainEpilogue: Epilogue = {
   store: 'c[at] = value;',
 };
 
-/** `load_a(base, outer, inner, outers, inners)`: four neighbours of a matrix stored [outers, inners] from element `base` on; zeros outside. */
-const loadFour = (name: string, aligned: boolean): string => wgsl`
+/** `load_a(base, outer, inner, outers, inners)`: four neighbours of a matrix stored [outers, inners] from element `base` on; outside zeros, or anything. */
+const loadFour = (name: string, aligned: boolean, zeros: boolean): string => wgsl`
 fn load_${name}(base: u32, outer: u32, inner: u32, outers: u32, inners: u32) -> vec4f {
+#if ${aligned && !zeros}
+  // Each part divided alone: all but the step along K stays out of the loop.
+  return ${name}[base / 4u + min(outer, outers - 1u) * (inners / 4u) + min(inner, inners - 4u) / 4u];
+#else
   let at = base + outer * inners + inner;
 #if ${aligned}
   let inside = outer < outers && inner < inners;
@@ -41,6 +45,7 @@ fn load_${name}(base: u32, outer: u32, inner: u32, outers: u32, inners: u32) -> 
   let i = select(vec4u(), vec4u(at) + vec4u(0u, 1u, 2u, 3u), inside);
   return select(vec4f(), vec4f(${name}[i.x], ${name}[i.y], ${name}[i.z], ${name}[i.w]), inside);
 #endif
+#endif
 }
 `;
 
@@ -48,17 +53,17 @@ fn load_${name}(base: u32, outer: u32, inner: u32, outers: u32, inners: u32) -> 
  * `dims`, operands and their loads; `start(n)` and `store(z, m, n, sums)` for four columns from `n` on, where those outside C are ignored.
  *
  * All sizes are in `dims`, so that one pipeline serves every layer of a model. A_STEP and B_STEP are the elements from one matrix of the
- * batch to the next, 0 for an operand that all share.
+ * batch to the next, 0 for an operand that all share. Without `zeros` loads outside a matrix may give anything: for kernels that never step beyond K.
  */
-export const productFunctions = ({ aligned, epilogue: { declarations, start, store } }: Product): string => wgsl`
+export const productFunctions = ({ aligned, epilogue: { declarations, start, store } }: Product, zeros = true): string => wgsl`
 alias item = ${aligned ? 'vec4f' : 'f32'};
 struct Dims { M: u32, N: u32, K: u32, A_STEP: u32, B_STEP: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> a: array<item>;  // [..., M, K] or [..., K, M]
 @group(0) @binding(2) var<storage, read> b: array<item>;  // [..., K, N] or [..., N, K]
 ${declarations}
-${loadFour('a', aligned)}
-${loadFour('b', aligned)}
+${loadFour('a', aligned, zeros)}
+${loadFour('b', aligned, zeros)}
 fn start_item(n: u32) -> item {
   return ${start};
 }
