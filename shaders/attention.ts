@@ -7,7 +7,7 @@ import { wgsl } from './wgsl.js';
 const LOWEST = '-1e30';
 
 /** Queries of a workgroup: of one subgroup, and of the tiled kernel (one per thread). */
-export const SUBGROUP_ROWS = 8;
+export const SUBGROUP_ROWS = 16;
 export const TILE_ROWS = 64;
 
 const declarations = (HS: number): string => wgsl`

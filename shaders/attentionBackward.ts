@@ -4,7 +4,7 @@ import { groupsPerLane, headArray, headLayout, headLoad, headStore } from './hea
 import { wgsl } from './wgsl.js';
 
 /** Queries or keys of a workgroup: of one subgroup, and of the tiled kernel (four threads each). */
-export const BACKWARD_SUBGROUP_ROWS = 4;
+export const BACKWARD_SUBGROUP_ROWS = 8;
 export const BACKWARD_TILE_ROWS = 16;
 
 /** delta = sum of dy y over a head's elements; a thread per head and token. */
