@@ -94,9 +94,11 @@ ${each(4, (j) => `    let b_${j} = vec4f(${[0, 1, 2, 3].map((s) => `b_step_${s}[
  * Why this form (lavapipe, 8 lanes, 192 x 192 x 192, GFLOP/s with A B^T / A B / A^T B in one run on a busy machine): a load is a scalar load per lane with
  * bounds checks, about a dozen instructions per float, so that the floats loaded per product count, rows + 4 lanes for every 4 rows of sums.
  * 24 rows 9.2 / 13.0 / 9.5, 16 rows 7.5 / 9.1 / 8.3, 32 rows 8.5 / 12.2 / 10.1 but twice the time to compile; 16 rows by 2 columns with a step of K per
- * lane 5.1 / 4.4 / 4.7. A body that takes 8 steps is more code than the cache of instructions holds: half as fast. Rows and columns beyond C are computed
- * from anything, not stored; only where K is the last axis of neither operand may a step lie beyond it and needs zeros. `dot` touches a sum, which lies on the stack, once in four steps. Sums in an array allow a loop that stores them, which compiles
- * faster than 24 stores.
+ * lane 5.1 / 4.4 / 4.7. A body that takes 8 steps is more code than the cache of instructions holds: half as fast. `dot` touches a sum, which lies on the
+ * stack, once in four steps. Sums in an array allow a loop that stores them, which compiles faster than 24 stores.
+ *
+ * Rows and columns beyond C are computed from anything and not stored. A step beyond K happens only where K is the last axis of neither operand, and so
+ * perhaps no multiple of 4: there alone loads outside must give zeros.
  */
 export const matmulLanes = remembered((product: Product, tile: RegisterTile): string => wgsl`
 #if ${tile.subgroup}

@@ -35,16 +35,14 @@ fn load_${name}(base: u32, outer: u32, inner: u32, outers: u32, inners: u32) -> 
 #if ${aligned && !zeros}
   // Each part divided alone: all but the step along K stays out of the loop.
   return ${name}[base / 4u + min(outer, outers - 1u) * (inners / 4u) + min(inner, inners - 4u) / 4u];
+#elif ${aligned}
+  let inside = outer < outers && inner < inners;
+  return select(vec4f(), ${name}[select(0u, (base + outer * inners + inner) / 4u, inside)], inside);
 #else
   let at = base + outer * inners + inner;
-#if ${aligned}
-  let inside = outer < outers && inner < inners;
-  return select(vec4f(), ${name}[select(0u, at / 4u, inside)], inside);
-#else
   let inside = vec4<bool>(outer < outers) & (vec4u(inner) + vec4u(0u, 1u, 2u, 3u) < vec4u(inners));
   let i = select(vec4u(), vec4u(at) + vec4u(0u, 1u, 2u, 3u), inside);
   return select(vec4f(), vec4f(${name}[i.x], ${name}[i.y], ${name}[i.z], ${name}[i.w]), inside);
-#endif
 #endif
 }
 `;
