@@ -1,23 +1,14 @@
 /** Attention with a streaming softmax: keys and values pass by in tiles, the tokens x tokens matrix is never in memory. */
-import { each, each2, remembered } from './common.js';
+import { each, remembered } from './common.js';
+import { laneColumns, laneProducts, laneRows, laneSums, laneTokens, pairArray, pairLoad, pairStores, rowVector } from './headLanes.js';
 import { groupsPerLane, headArray, headLayout, headLoad, headStore } from './heads.js';
 import { wgsl } from './wgsl.js';
 
 /** Below every score, and still finite: the difference of two of them is 0, not NaN. */
 const LOWEST = '-1e30';
 
-/** Queries of a workgroup: of one subgroup, and of the tiled kernel (one per thread). */
-export const SUBGROUP_ROWS = 16;
+/** Queries of a workgroup of the tiled kernel, one per thread. */
 export const TILE_ROWS = 64;
-
-const declarations = (HS: number): string => wgsl`
-${headLayout(HS)}
-@group(0) @binding(1) var<storage, read> qkv: ${headArray(HS)};      // [B, T, 3, NH, HS]
-@group(0) @binding(2) var<storage, read_write> y: ${headArray(HS)};  // [B, T, NH, HS]
-@group(0) @binding(3) var<storage, read_write> lse: array<f32>;      // [B, NH, T]
-${headLoad('qkv', HS)}
-${headStore('y', HS)}
-`;
 
 /**
  * y = softmax(q k^T SCALE) v and lse = log(sum(exp(q k^T SCALE))), a query per thread: q and y stay in registers while `keys` keys at a time pass
@@ -27,7 +18,12 @@ ${headStore('y', HS)}
 export const attentionTiled = remembered((HS: number, keys: number): string => {
   const G = groupsPerLane(HS);
   return wgsl`
-${declarations(HS)}
+${headLayout(HS)}
+@group(0) @binding(1) var<storage, read> qkv: ${headArray(HS)};      // [B, T, 3, NH, HS]
+@group(0) @binding(2) var<storage, read_write> y: ${headArray(HS)};  // [B, T, NH, HS]
+@group(0) @binding(3) var<storage, read_write> lse: array<f32>;      // [B, NH, T]
+${headLoad('qkv', HS)}
+${headStore('y', HS)}
 const KEYS = ${keys}u;
 const G = ${G}u;
 var<workgroup> tile_k: array<vec4f, KEYS * G>;
@@ -80,62 +76,49 @@ ${each(G, (n) => `  store_y(y_start, ${n}u, y${n} / total);`)}
 `;
 });
 
-/**
- * The same for a workgroup of one subgroup, without workgroup memory. Queries, eight of them, are spread over the lanes, which hand each other what they hold:
- * for the scores a lane looks at one key, for y at its own elements of all values. So every load of a key or value serves all queries.
- */
+/** The same for a CPU, in registers: a lane has a few queries, keys and values pass by in tiles; see headLanes.ts. */
 export const attentionLanes = remembered((HS: number, lanes: number): string => {
-  const G = groupsPerLane(HS, lanes);
-  const R = SUBGROUP_ROWS;
+  const columns = laneColumns(lanes);
   return wgsl`
 enable subgroups;
-${declarations(HS)}
-const LANES = ${lanes}u;
-fn largest_of_lanes(value: f32) -> f32 {
-  var peak = value;
-  for (var step = 1u; step < LANES; step *= 2u) { peak = max(peak, subgroupShuffleXor(peak, step)); }
-  return peak;
-}
-@compute @workgroup_size(LANES)
+${headLayout(HS)}
+@group(0) @binding(1) var<storage, read> qkv: ${pairArray(HS)};      // [B, T, 3, NH, HS]
+@group(0) @binding(2) var<storage, read_write> y: ${pairArray(HS)};  // [B, T, NH, HS]
+@group(0) @binding(3) var<storage, read_write> lse: array<f32>;      // [B, NH, T]
+${pairLoad('qkv', HS)}
+fn load_q(token: u32, head: u32, g: u32) -> vec2f { return pair_qkv(row_start(token, 3u, 0u, head), g); }
+fn load_k(token: u32, head: u32, g: u32) -> vec2f { return pair_qkv(row_start(token, 3u, 1u, head), g); }
+fn load_v(token: u32, head: u32, g: u32) -> vec2f { return pair_qkv(row_start(token, 3u, 2u, head), g); }
+@compute @workgroup_size(${lanes})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   let T = dims.T;
   let token = group.z * T;
   let head = group.y;
-  let first = group.x * ${R}u;
-${each2(R, G, (i, n) => `
-  let q${i}_${n} = SCALE * LOG2E * load_qkv(row_start(token + min(first + ${i}u, T - 1u), 3u, 0u, head), lane + ${n}u * LANES);
-  var y${i}_${n} = vec4f();`)}
-${each(R, (i) => `  var peak${i} = ${LOWEST}; var total${i} = 0.0;`)}
-  for (var t = 0u; t < T; t += LANES) {
-    let k_start = row_start(token + min(t + lane, T - 1u), 3u, 1u, head);
-${each(R, (i) => `    var s${i} = 0.0;`)}
-    for (var l = 0u; l < LANES; l++) {
-${each(G, (n) => `
-      let k${n} = load_qkv(k_start, l + ${n}u * LANES);
-${each(R, (i) => `      s${i} += dot(subgroupShuffle(q${i}_${n}, l), k${n});`)}`)}
-    }
-${each(R, (i) => `
-    s${i} = select(${LOWEST}, s${i}, t + lane < T);
-    let top${i} = max(peak${i}, largest_of_lanes(s${i}));
-    let p${i} = exp2(s${i} - top${i});
-    let fade${i} = exp2(peak${i} - top${i});
-    total${i} = total${i} * fade${i} + p${i};
-    peak${i} = top${i};
-${each(G, (n) => `    y${i}_${n} *= fade${i};`)}`)}
-    for (var key = t; key < min(t + LANES, T); key++) {
-      let v_start = row_start(token + key, 3u, 2u, head);
-${each(G, (n) => `      let v${n} = load_qkv(v_start, lane + ${n}u * LANES);`)}
-${each(R, (i) => `
-      let w${i} = subgroupShuffle(p${i}, key - t);
-${each(G, (n) => `      y${i}_${n} += w${i} * v${n};`)}`)}
-    }
+  let first = (group.x * ${lanes}u + lane) * ${laneRows(lanes)}u;
+${each(laneRows(lanes), (j) => `  let row${j} = min(first + ${j}u, T - 1u);`)}
+  var peak = ${rowVector(lanes)}(${LOWEST});
+  var total = ${rowVector(lanes)}();
+  var sums = array<${rowVector(lanes)}, HS>();
+  for (var t = 0u; t < T; t += ${columns}u) {
+${laneTokens(lanes)}
+${laneProducts('p', 'q', 'k', HS, lanes)}
+    let before = peak;
+${each(columns, (i) => `
+    p[${i}] = select(${rowVector(lanes)}(${LOWEST}), SCALE * LOG2E * p[${i}], t + ${i}u < T);
+    peak = max(peak, p[${i}]);`)}
+    let fade = exp2(before - peak);
+    total *= fade;
+${each(columns, (i) => `
+    p[${i}] = exp2(p[${i}] - peak);
+    total += p[${i}];`)}
+${each(HS, (d) => `    sums[${d}] *= fade;`)}
+${laneSums('sums', 'p', 'v', HS, lanes)}
   }
-${each(R, (i) => `
-  if (first + ${i}u < T) {
-    let total = subgroupAdd(total${i});
-    let start = row_start(token + first + ${i}u, 1u, 0u, head);
-${each(G, (n) => `    store_y(start, lane + ${n}u * LANES, y${i}_${n} / total);`)}
-    if (lane == 0u) { lse[(group.z * groups.y + head) * T + first + ${i}u] = (peak${i} + log2(total)) / LOG2E; }
+${each(laneRows(lanes), (j) => `
+  if (first + ${j}u < T) {
+    let start = row_start(token + row${j}, 1u, 0u, head);
+${pairStores('y', HS, (d) => `sums[${d}][${j}] / total[${j}]`)}
+    lse[(group.z * groups.y + head) * T + row${j}] = (peak[${j}] + log2(total[${j}])) / LOG2E;
   }`)}
 }
 `;

@@ -1,10 +1,10 @@
 /** The gradient of attention: scores are computed again from the saved log-sum-exp, tile by tile. */
 import { each, each2, remembered } from './common.js';
+import { laneColumns, laneProducts, laneRows, laneSums, laneTokens, ofColumn, ofRows, pairArray, pairLoad, pairStores, rowVector } from './headLanes.js';
 import { groupsPerLane, headArray, headLayout, headLoad, headStore } from './heads.js';
 import { wgsl } from './wgsl.js';
 
-/** Queries or keys of a workgroup: of one subgroup, and of the tiled kernel (four threads each). */
-export const BACKWARD_SUBGROUP_ROWS = 8;
+/** Queries or keys of a workgroup of the tiled kernel, four threads each. */
 export const BACKWARD_TILE_ROWS = 16;
 
 /** delta = sum of dy y over a head's elements; a thread per head and token. */
@@ -41,22 +41,21 @@ interface Role {
 const queries: Role = { row: ['q', 'dy'], column: ['k', 'v'], parts: [0] };
 const keys: Role = { row: ['k', 'v'], column: ['q', 'dy'], parts: [1, 2] };
 
-const declarations = (HS: number): string => wgsl`
+const declarations = (HS: number, array: (HS: number) => string): string => wgsl`
 ${headLayout(HS)}
-@group(0) @binding(1) var<storage, read> qkv: ${headArray(HS)};         // [B, T, 3, NH, HS]
-@group(0) @binding(2) var<storage, read> dys: ${headArray(HS)};         // [B, T, NH, HS]
-@group(0) @binding(3) var<storage, read> lse: array<f32>;               // [B, NH, T]
-@group(0) @binding(4) var<storage, read> delta: array<f32>;             // [B, NH, T]
-@group(0) @binding(5) var<storage, read_write> dqkv: ${headArray(HS)};  // [B, T, 3, NH, HS]
-${headLoad('qkv', HS)}
-${headLoad('dys', HS)}
-${headStore('dqkv', HS)}
-fn load_q(token: u32, head: u32, g: u32) -> vec4f { return load_qkv(row_start(token, 3u, 0u, head), g); }
-fn load_k(token: u32, head: u32, g: u32) -> vec4f { return load_qkv(row_start(token, 3u, 1u, head), g); }
-fn load_v(token: u32, head: u32, g: u32) -> vec4f { return load_qkv(row_start(token, 3u, 2u, head), g); }
-fn load_dy(token: u32, head: u32, g: u32) -> vec4f { return load_dys(row_start(token, 1u, 0u, head), g); }
-fn probability(product: f32, query: u32) -> f32 { return exp2(LOG2E * (SCALE * product - lse[query])); }
-fn score_gradient(p: f32, dp: f32, query: u32) -> f32 { return SCALE * p * (dp - delta[query]); }
+@group(0) @binding(1) var<storage, read> qkv: ${array(HS)};         // [B, T, 3, NH, HS]
+@group(0) @binding(2) var<storage, read> dys: ${array(HS)};         // [B, T, NH, HS]
+@group(0) @binding(3) var<storage, read> lse: array<f32>;           // [B, NH, T]
+@group(0) @binding(4) var<storage, read> delta: array<f32>;         // [B, NH, T]
+@group(0) @binding(5) var<storage, read_write> dqkv: ${array(HS)};  // [B, T, 3, NH, HS]
+`;
+
+/** `load_q` and its like (token, head, g): group g, of `type`, of a token's head. */
+const loads = (type: string, load: string): string => wgsl`
+fn load_q(token: u32, head: u32, g: u32) -> ${type} { return ${load}_qkv(row_start(token, 3u, 0u, head), g); }
+fn load_k(token: u32, head: u32, g: u32) -> ${type} { return ${load}_qkv(row_start(token, 3u, 1u, head), g); }
+fn load_v(token: u32, head: u32, g: u32) -> ${type} { return ${load}_qkv(row_start(token, 3u, 2u, head), g); }
+fn load_dy(token: u32, head: u32, g: u32) -> ${type} { return ${load}_dys(row_start(token, 1u, 0u, head), g); }
 `;
 
 /** The entry point: even workgroups along z have keys, which take longer, for rows; odd ones queries. */
@@ -76,7 +75,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 
 /** Four threads share a row, each with every fourth group of its elements; `columns` columns at a time pass through workgroup memory. */
 export const attentionBackwardTiled = remembered((HS: number, columns: number): string => wgsl`
-${declarations(HS)}
+${declarations(HS, headArray)}
+${headLoad('qkv', HS)}
+${headLoad('dys', HS)}
+${headStore('dqkv', HS)}
+${loads('vec4f', 'load')}
+fn probability(product: f32, query: u32) -> f32 { return exp2(LOG2E * (SCALE * product - lse[query])); }
+fn score_gradient(p: f32, dp: f32, query: u32) -> f32 { return SCALE * p * (dp - delta[query]); }
 const ROWS = ${BACKWARD_TILE_ROWS}u;
 const COLUMNS = ${columns}u;
 const G = ${4 * groupsPerLane(HS, 4)}u;  // groups of a head, filled up to whole fours with zeros
@@ -142,49 +147,50 @@ ${each2(parts.length, G, (m, n) => `  store_dqkv(row_start(row_token, 3u, ${part
 `;
 }
 
-/** The same for a workgroup of one subgroup, whose lanes hand each other what they hold of the rows; see attentionLanes. */
+/** The same for a CPU, in registers: a lane has a few rows, columns pass by in tiles; see headLanes.ts. */
 export const attentionBackwardLanes = remembered((HS: number, lanes: number): string => wgsl`
 enable subgroups;
-${declarations(HS)}
-const ROWS = ${BACKWARD_SUBGROUP_ROWS}u;
-const LANES = ${lanes}u;
+${declarations(HS, pairArray)}
+${pairLoad('qkv', HS)}
+${pairLoad('dys', HS)}
+${loads('vec2f', 'pair')}
+const ROWS = ${lanes * laneRows(lanes)}u;
 ${lanesRole('keys', keys, HS, lanes)}
 ${lanesRole('queries', queries, HS, lanes)}
 ${main(lanes)}
 `);
 
 function lanesRole(name: string, { row, column, parts }: Role, HS: number, lanes: number): string {
-  const G = groupsPerLane(HS, lanes);
-  const R = BACKWARD_SUBGROUP_ROWS;
-  const M = parts.length;
+  const columns = laneColumns(lanes);
+  const rowsAreQueries = row[0] === 'q';
+  /** A statistic of query i: of the lane's rows, or of a column that one lane has loaded. */
+  const statistic = (name: string, i: number): string => (rowsAreQueries ? name : ofColumn(name, i, lanes));
   return wgsl`
-fn ${name}(first: u32, head: u32, token: u32, stats: u32, lane: u32) {
+fn ${name}(group_first: u32, head: u32, token: u32, stats: u32, lane: u32) {
   let T = dims.T;
-${each(R, (i) => `
-  let row${i} = min(first + ${i}u, T - 1u);
-${each2(2, G, (m, n) => `  let r${m}_${i}_${n} = load_${row[m]!}(token + row${i}, head, lane + ${n}u * LANES);`)}
-${each2(M, G, (m, n) => `  var d${m}_${i}_${n} = vec4f();`)}`)}
-  for (var t = 0u; t < T; t += LANES) {
-    let column = min(t + lane, T - 1u);
-${each2(2, R, (m, i) => `    var product${m}_${i} = 0.0;`)}
-    for (var l = 0u; l < LANES; l++) {
-${each2(2, G, (m, n) => `
-      let c${m}_${n} = load_${column[m]!}(token + column, head, l + ${n}u * LANES);
-${each(R, (i) => `      product${m}_${i} += dot(subgroupShuffle(r${m}_${i}_${n}, l), c${m}_${n});`)}`)}
-    }
-${each(R, (i) => `
-    let p${i} = select(0.0, probability(product0_${i}, stats + ${row[0] === 'q' ? `row${i}` : 'column'}), t + lane < T);
-    let ds${i} = score_gradient(p${i}, product1_${i}, stats + ${row[0] === 'q' ? `row${i}` : 'column'});`)}
-    for (var other = t; other < min(t + LANES, T); other++) {
-${each2(M, G, (m, n) => `      let e${m}_${n} = load_${column[m]!}(token + other, head, lane + ${n}u * LANES);`)}
-${each2(M, R, (m, i) => `
-      let w${m}_${i} = subgroupShuffle(${['ds', 'p'][m]!}${i}, other - t);
-${each(G, (n) => `      d${m}_${i}_${n} += w${m}_${i} * e${m}_${n};`)}`)}
-    }
+  let first = group_first + lane * ${laneRows(lanes)}u;
+${each(laneRows(lanes), (j) => `  let row${j} = min(first + ${j}u, T - 1u);`)}
+#if ${rowsAreQueries}
+  let lses = ${ofRows(lanes, (j) => `lse[stats + row${j}]`)};
+  let deltas = ${ofRows(lanes, (j) => `delta[stats + row${j}]`)};
+#endif
+${each(parts.length, (m) => `  var sums${m} = array<${rowVector(lanes)}, HS>();`)}
+  for (var t = 0u; t < T; t += ${columns}u) {
+${laneTokens(lanes)}
+${laneProducts('p', row[0], column[0], HS, lanes)}
+${laneProducts('ds', row[1], column[1], HS, lanes)}
+#if ${!rowsAreQueries}
+${each(columns / lanes, (h) => `    let lses${h} = lse[stats + column${h}]; let deltas${h} = delta[stats + column${h}];`)}
+#endif
+${each(columns, (i) => `
+    p[${i}] = select(${rowVector(lanes)}(), exp2(LOG2E * (SCALE * p[${i}] - ${statistic('lses', i)})), t + ${i}u < T);
+    ds[${i}] = SCALE * p[${i}] * (ds[${i}] - ${statistic('deltas', i)});`)}
+${each(parts.length, (m) => laneSums(`sums${m}`, ['ds', 'p'][m]!, column[m]!, HS, lanes))}
   }
-${each(R, (i) => `
-  if (first + ${i}u < T) {
-${each2(M, G, (m, n) => `    store_dqkv(row_start(token + row${i}, 3u, ${parts[m]!}u, head), lane + ${n}u * LANES, d${m}_${i}_${n});`)}
+${each2(parts.length, laneRows(lanes), (m, j) => `
+  if (first + ${j}u < T) {
+    let start = row_start(token + row${j}, 3u, ${parts[m]!}u, head);
+${pairStores('dqkv', HS, (d) => `sums${m}[${d}][${j}]`)}
   }`)}
 }
 `;

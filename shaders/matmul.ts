@@ -59,43 +59,44 @@ ${fetch('b', product.transposeB, 'dims.N')}
 export interface RegisterTile {
   readonly lanes: number;
   readonly rows: number;
-  /** The workgroup is one subgroup, a multiple of 4 lanes and a divisor of `rows`; else every lane loads all it needs. */
+  /** The workgroup is one subgroup, an even number of lanes and a divisor of `rows`; else every lane loads all it needs. */
   readonly subgroup: boolean;
 }
 
-/** Four steps along K of row `i` of A, `a_0` to `a_${rows - 1}`. */
+/** Two steps along K of row `i` of A, `a_0` to `a_${rows - 1}`. */
 function rowsOfA(transposeA: boolean, { lanes, rows, subgroup }: RegisterTile): string {
   if (!subgroup) {
-    const gather = (i: number): string => [0, 1, 2, 3].map((s) => `load_a(a_base, k + ${s}u, m + ${i - (i % 4)}u, dims.K, dims.M)[${i % 4}]`).join();
-    return each(rows, (i) => `    let a_${i} = ${transposeA ? `vec4f(${gather(i)})` : `load_a(a_base, m + ${i}u, k, dims.M, dims.K)`};`);
+    const gather = (i: number): string => [0, 1].map((s) => `load_a(a_base, k + ${s}u, m + ${i - (i % 2)}u, dims.K, dims.M)[${i % 2}]`).join();
+    return each(rows, (i) => `    let a_${i} = ${transposeA ? `vec2f(${gather(i)})` : `load_a(a_base, m + ${i}u, k, dims.M, dims.K)`};`);
   }
   const share = (i: number, lane: number): string => `subgroupBroadcast(own_${Math.floor(i / lanes)}, ${lane}u)`;
   if (!transposeA) {
     return `${each(rows / lanes, (g) => `    let own_${g} = load_a(a_base, m + ${g * lanes}u + lane, k, dims.M, dims.K);`)}
 ${each(rows, (i) => `    let a_${i} = ${share(i, i % lanes)};`)}`;
   }
-  // Storage has rows side by side: a lane loads four rows of one of four steps.
-  const quads = lanes / 4;
-  const gather = (i: number): string => [0, 1, 2, 3].map((s) => `${share(i, s * quads + Math.floor((i % lanes) / 4))}[${i % 4}]`).join();
-  return `${each(rows / lanes, (g) => `    let own_${g} = load_a(a_base, k + lane / ${quads}u, m + ${g * lanes}u + lane % ${quads}u * 4u, dims.K, dims.M);`)}
-${each(rows, (i) => `    let a_${i} = vec4f(${gather(i)});`)}`;
+  // Storage has rows side by side: a lane loads two rows of one of two steps.
+  const pairs = lanes / 2;
+  const gather = (i: number): string => [0, 1].map((s) => `${share(i, s * pairs + Math.floor((i % lanes) / 2))}[${i % 2}]`).join();
+  return `${each(rows / lanes, (g) => `    let own_${g} = load_a(a_base, k + lane / ${pairs}u, m + ${g * lanes}u + lane % ${pairs}u * 2u, dims.K, dims.M);`)}
+${each(rows, (i) => `    let a_${i} = vec2f(${gather(i)});`)}`;
 }
 
-/** Four steps along K of a lane's column `j` of B, `b_0` to `b_3`. */
+/** Two steps along K of a lane's column `j` of B, `b_0` to `b_3`. */
 const columnsOfB = (transposeB: boolean): string => (transposeB
   ? each(4, (j) => `    let b_${j} = load_b(b_base, n + ${j}u, k, dims.N, dims.K);`)
-  : `${each(4, (s) => `    let b_step_${s} = load_b(b_base, k + ${s}u, n, dims.K, dims.N);`)}
-${each(4, (j) => `    let b_${j} = vec4f(${[0, 1, 2, 3].map((s) => `b_step_${s}[${j}]`).join()});`)}`);
+  : `${each(2, (s) => `    let b_step_${s} = load_b(b_base, k + ${s}u, n, dims.K, dims.N);`)}
+${each(4, (j) => `    let b_${j} = vec2f(b_step_0[${j}], b_step_1[${j}]);`)}`);
 
 /**
- * C = opA(A) opB(B) with nothing but registers. A lane keeps `rows` by 4 sums and takes 4 steps along K at a time. Each float of A is loaded by one lane
+ * C = opA(A) opB(B) with nothing but registers. A lane keeps `rows` by 4 sums and takes 2 steps along K at a time. Each float of A is loaded by one lane
  * of the subgroup and handed to the others by `subgroupBroadcast`; each of B is needed by one lane only.
  *
- * Why this form (lavapipe, 8 lanes, 192 x 192 x 192, GFLOP/s with A B^T / A B / A^T B in one run on a busy machine): a load is a scalar load per lane with
- * bounds checks, about a dozen instructions per float, so that the floats loaded per product count, rows + 4 lanes for every 4 rows of sums.
- * 24 rows 9.2 / 13.0 / 9.5, 16 rows 7.5 / 9.1 / 8.3, 32 rows 8.5 / 12.2 / 10.1 but twice the time to compile; 16 rows by 2 columns with a step of K per
- * lane 5.1 / 4.4 / 4.7. A body that takes 8 steps is more code than the cache of instructions holds: half as fast. `dot` touches a sum, which lies on the
- * stack, once in four steps. Sums in an array allow a loop that stores them, which compiles faster than 24 stores.
+ * Why this form (lavapipe): a load is a scalar load per lane with bounds checks, about ten instructions per float, so that the floats loaded per
+ * product count, rows + 4 lanes for every 4 rows of sums. On the other side a body of more than 32 KB of instructions runs at half the speed.
+ * GFLOP/s of A B^T with 788 rows, 768 columns and K = 192, of each number of lanes in one run:
+ * 16 lanes: 48 rows by 2 steps 37 to 45, 32 by 2 32, 64 by 2 30, 48 by 1 32, 48 by 4 29 (K = 768), 32 by 4 22, 16 by 4 23;
+ * 8 lanes: 48 by 2 27, 24 by 4 27 and twice the time to compile, 24 by 2 26, 32 by 2 25.
+ * `dot` touches a sum, which lies on the stack, once for all steps. Sums in an array allow a loop that stores them, which compiles faster than 48 stores.
  *
  * Rows and columns beyond C are computed from anything and not stored. A step beyond K happens only where K is the last axis of neither operand, and so
  * perhaps no multiple of 4: there alone loads outside must give zeros.
@@ -104,7 +105,7 @@ export const matmulLanes = remembered((product: Product, tile: RegisterTile): st
 #if ${tile.subgroup}
 enable subgroups;
 #endif
-${productFunctions(product, product.transposeA && !product.transposeB)}
+${productFunctions(product, { a: 2, b: product.transposeB ? 2 : 4 }, product.transposeA && !product.transposeB)}
 @compute @workgroup_size(${tile.lanes})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let a_base = group.z * dims.A_STEP;
@@ -113,7 +114,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let n = (group.x * ${tile.lanes}u + lane) * 4u;
   let first = start(n);
   var sums = array<vec4f, ${tile.rows}>(${Array.from({ length: tile.rows }, () => 'first').join()});
-  for (var k = 0u; k < dims.K; k += 4u) {
+  for (var k = 0u; k < dims.K; k += 2u) {
 ${columnsOfB(product.transposeB)}
 ${rowsOfA(product.transposeA, tile)}
 ${each(tile.rows, (i) => `    sums[${i}] += vec4f(${[0, 1, 2, 3].map((j) => `dot(a_${i}, b_${j})`).join()});`)}

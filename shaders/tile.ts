@@ -29,23 +29,32 @@ export const plainEpilogue: Epilogue = {
   store: 'c[at] = value;',
 };
 
-/** `load_a(base, outer, inner, outers, inners)`: four neighbours of a matrix stored [outers, inners] from element `base` on; outside zeros, or anything. */
-const loadFour = (name: string, aligned: boolean, zeros: boolean): string => wgsl`
-fn load_${name}(base: u32, outer: u32, inner: u32, outers: u32, inners: u32) -> vec4f {
+/** How many neighbours of each operand a load gives. */
+export interface LoadWidths {
+  readonly a: 2 | 4;
+  readonly b: 2 | 4;
+}
+
+/** `load_a(base, outer, inner, outers, inners)`: neighbours in a matrix stored [outers, inners] from element `base` on; outside zeros, or anything. */
+const load = (name: string, width: 2 | 4, aligned: boolean, zeros: boolean): string => {
+  const [vector, steps] = [`vec${width}`, `vec${width}u(${[0, 1, 2, 3].slice(0, width).join()})`];
+  return wgsl`
+fn load_${name}(base: u32, outer: u32, inner: u32, outers: u32, inners: u32) -> ${vector}f {
 #if ${aligned && !zeros}
   // Each part divided alone: all but the step along K stays out of the loop.
-  return ${name}[base / 4u + min(outer, outers - 1u) * (inners / 4u) + min(inner, inners - 4u) / 4u];
+  return ${name}[base / ${width}u + min(outer, outers - 1u) * (inners / ${width}u) + min(inner, inners - ${width}u) / ${width}u];
 #elif ${aligned}
   let inside = outer < outers && inner < inners;
-  return select(vec4f(), ${name}[select(0u, (base + outer * inners + inner) / 4u, inside)], inside);
+  return select(${vector}f(), ${name}[select(0u, (base + outer * inners + inner) / ${width}u, inside)], inside);
 #else
   let at = base + outer * inners + inner;
-  let inside = vec4<bool>(outer < outers) & (vec4u(inner) + vec4u(0u, 1u, 2u, 3u) < vec4u(inners));
-  let i = select(vec4u(), vec4u(at) + vec4u(0u, 1u, 2u, 3u), inside);
-  return select(vec4f(), vec4f(${name}[i.x], ${name}[i.y], ${name}[i.z], ${name}[i.w]), inside);
+  let inside = ${vector}<bool>(outer < outers) & (${vector}u(inner) + ${steps} < ${vector}u(inners));
+  let i = select(${vector}u(), ${vector}u(at) + ${steps}, inside);
+  return select(${vector}f(), ${vector}f(${['x', 'y', 'z', 'w'].slice(0, width).map((c) => `${name}[i.${c}]`).join()}), inside);
 #endif
 }
 `;
+};
 
 /**
  * `dims`, operands and their loads; `start(n)` and `store(z, m, n, sums)` for four columns from `n` on, where those outside C are ignored.
@@ -53,15 +62,15 @@ fn load_${name}(base: u32, outer: u32, inner: u32, outers: u32, inners: u32) -> 
  * All sizes are in `dims`, so that one pipeline serves every layer of a model. A_STEP and B_STEP are the elements from one matrix of the
  * batch to the next, 0 for an operand that all share. Without `zeros` loads outside a matrix may give anything: for kernels that never step beyond K.
  */
-export const productFunctions = ({ aligned, epilogue: { declarations, start, store } }: Product, zeros = true): string => wgsl`
+export const productFunctions = ({ aligned, epilogue: { declarations, start, store } }: Product, widths: LoadWidths = { a: 4, b: 4 }, zeros = true): string => wgsl`
 alias item = ${aligned ? 'vec4f' : 'f32'};
 struct Dims { M: u32, N: u32, K: u32, A_STEP: u32, B_STEP: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<storage, read> a: array<item>;  // [..., M, K] or [..., K, M]
-@group(0) @binding(2) var<storage, read> b: array<item>;  // [..., K, N] or [..., N, K]
+@group(0) @binding(1) var<storage, read> a: array<${aligned ? `vec${widths.a}f` : 'f32'}>;  // [..., M, K] or [..., K, M]
+@group(0) @binding(2) var<storage, read> b: array<${aligned ? `vec${widths.b}f` : 'f32'}>;  // [..., K, N] or [..., N, K]
 ${declarations}
-${loadFour('a', aligned, zeros)}
-${loadFour('b', aligned, zeros)}
+${load('a', widths.a, aligned, zeros)}
+${load('b', widths.b, aligned, zeros)}
 fn start_item(n: u32) -> item {
   return ${start};
 }

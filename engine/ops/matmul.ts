@@ -18,9 +18,9 @@ export interface ProductSizes {
   readonly sharedB?: boolean;
 }
 
-/** The register tile for a CPU: 24 rows, or as near as subgroups allow. Without subgroups a lane loads all of its rows itself, so it takes fewer. */
+/** The register tile for a CPU: 48 rows, or as near as subgroups allow. Without subgroups a lane loads all of its rows itself, so it takes fewer. */
 const registerTile = (lanes: number): RegisterTile =>
-  lanes >= 4 ? { lanes, rows: lanes * Math.max(1, Math.floor(31 / lanes)), subgroup: true } : { lanes: 8, rows: 8, subgroup: false };
+  lanes >= 4 ? { lanes, rows: lanes * Math.max(1, Math.floor(48 / lanes)), subgroup: true } : { lanes: 8, rows: 8, subgroup: false };
 
 /** The launch of a matrix product with the device's kernel. */
 export function productKernel(product: Product, { M, N, K, batch = 1, sharedA = false, sharedB = false }: ProductSizes, tuning: Tuning): Kernel {
