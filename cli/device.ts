@@ -1,6 +1,6 @@
 /** Opens a GPU through Dawn's Node bindings, with all that its adapter can give. */
 import { readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mesaSettings } from './driver.js';
 import { NoAdapterError } from './errors.js';
 
 /** What is worth writing down about an adapter. */
@@ -88,8 +88,7 @@ const installs: readonly (readonly [string, string])[] = [
 const FLAGS = ['enable-dawn-features=vulkan_enable_f16_on_nvidia'];
 
 async function dawn(flags: string[] = []): Promise<GPU> {
-  // Mesa complains on stderr without it.
-  process.env['XDG_RUNTIME_DIR'] ??= tmpdir();
+  Object.assign(process.env, mesaSettings());
   const { create, globals } = await import('webgpu').catch((error: Error) => {
     throw new NoAdapterError(`WebGPU's binding does not load here (${error.message.split('\n')[0]}): it needs x64 or arm64 and, on Linux, glibc 2.34`);
   });

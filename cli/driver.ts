@@ -1,10 +1,10 @@
 /**
- * A software Vulkan driver that the set-up script unpacked under the user's cache, where no system driver works. The loader
+ * How Mesa's drivers are made to run well, and a software Vulkan driver that the set-up script unpacked under the user's cache, where no system driver works. The loader
  * reads LD_LIBRARY_PATH only when a process starts, so using it means starting this program again.
  */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { constants } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cacheFolder } from './cache.js';
 
@@ -29,6 +29,30 @@ export function privateDriver(env: Environment = process.env): Record<string, st
   const present = env['LD_LIBRARY_PATH'] ?? '';
   if (env['VK_DRIVER_FILES'] === driver && present.startsWith(libraries)) return undefined;
   return { VK_DRIVER_FILES: driver, LD_LIBRARY_PATH: present ? `${libraries}:${present}` : libraries };
+}
+
+/** What a processor must have for vectors of 512 bits, as Linux lists it. */
+const WIDE = ['avx512f', 'avx512bw', 'avx512dq', 'avx512vl'];
+
+/**
+ * Variables that Mesa reads when Dawn loads it, and other drivers ignore; what is set already stays. llvmpipe takes vectors of 256 bits unless told
+ * otherwise: with 512 a lane costs fewer instructions, see `matmulLanes`. Without the folder Mesa complains on stderr.
+ */
+export function mesaSettings(env: Environment = process.env, processor: string = processorFlags()): Record<string, string> {
+  const flags = new Set(processor.split(/\s+/));
+  return {
+    XDG_RUNTIME_DIR: env['XDG_RUNTIME_DIR'] ?? tmpdir(),
+    ...(WIDE.every((flag) => flags.has(flag)) ? { LP_NATIVE_VECTOR_WIDTH: env['LP_NATIVE_VECTOR_WIDTH'] ?? '512' } : {}),
+  };
+}
+
+/** The first processor's abilities; nothing where the system is not Linux. */
+function processorFlags(): string {
+  try {
+    return /^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1] ?? '';
+  } catch {
+    return '';
+  }
 }
 
 /** Runs this very command line again with more variables, hands signals on, and answers with its exit code. */

@@ -130,11 +130,14 @@ fn store(p: Place, row: u32, col: u32, value: f32) {
 /** Neighbouring pixels of a row that a lane of a strip kernel works on. */
 export const STRIP = 4;
 
-/** Channels that a lane of a strip kernel holds in registers: at most 16, and about the same number in every workgroup. */
-export const stripChannels = (channels: number): number => Math.ceil(channels / Math.ceil(channels / 16));
+/** Channels that a lane of a strip kernel holds in registers: at most `most`, and about the same number in every workgroup. */
+const evenChannels = (channels: number, most: number): number => Math.ceil(channels / Math.ceil(channels / most));
+export const stripChannels = (channels: number): number => evenChannels(channels, 32);
+/** The same for the weight gradient, which holds a sum for each tap. */
+export const weightChannels = (channels: number): number => evenChannels(channels, 16);
 
 /**
- * The convolution of a `Gather` for a CPU: a lane has four neighbouring pixels and up to 16 channels of them in registers. It loads
+ * The convolution of a `Gather` for a CPU: a lane has four neighbouring pixels and up to 32 channels of them in registers. It loads
  * the row of sources that its four windows share once, and its share of the weights, which the lanes tell each other.
  */
 export const gatherStrips = remembered(({ geometry, taps, column }: Gather, bias: boolean, channels: number, subgroup: number): string => {

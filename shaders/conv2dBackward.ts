@@ -1,6 +1,6 @@
 /** Gradients of a convolution by its input, weight and bias. */
 import { each, remembered, workgroupSum } from './common.js';
-import { STRIP, stripChannels, type Gather } from './conv2d.js';
+import { STRIP, weightChannels, type Gather } from './conv2d.js';
 import { tileProduct } from './tileProduct.js';
 import { wgsl } from './wgsl.js';
 
@@ -120,7 +120,7 @@ export const rowsPerLane = (K: number): number => (K === 1 ? 2 : 1);
  * the lanes load dy together and tell each other, while each loads the row of x that the four windows share once.
  */
 export const weightStrips = remembered(({ geometry, column }: Gather, K: number, channels: number, subgroup: number): string => {
-  const held = stripChannels(channels);
+  const held = weightChannels(channels);
   const rows = rowsPerLane(K);
   const together = subgroup / STRIP; // channels that one load of all lanes brings
   const loads = Math.ceil(held / together);

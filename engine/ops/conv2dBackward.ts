@@ -1,5 +1,5 @@
 /** Gradients of conv2d. */
-import { forwardGather, STRIP, stripChannels } from '../../shaders/conv2d.js';
+import { forwardGather, STRIP, weightChannels } from '../../shaders/conv2d.js';
 import { backwardInputGather, conv2dBackwardBias as biasCode, reflectFold, rowsPerLane, weightStrips, weightTiles } from '../../shaders/conv2dBackward.js';
 import { tileSize } from '../../shaders/tileProduct.js';
 import { addNode, type Node, type Op, type Tensor } from '../graph.js';
@@ -71,7 +71,7 @@ function weightStripKernel({ inputs, attrs: { shape, splits, stride, padding } }
     code: weightStrips(forwardGather(K, stride, padding === 'reflect'), K, O, subgroup),
     constants: { O, C, K },
     dims: [B, x[2]!, x[3]!, YH, YW, strips, ceilDiv(B * YH * strips, splits)],
-    workgroups: [ceilDiv(C * K, subgroup * rowsPerLane(K)), ceilDiv(O, stripChannels(O)), splits],
+    workgroups: [ceilDiv(C * K, subgroup * rowsPerLane(K)), ceilDiv(O, weightChannels(O)), splits],
   };
 }
 

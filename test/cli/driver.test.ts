@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { driverAdvice } from '../../cli/device.js';
-import { driverFolder, privateDriver } from '../../cli/driver.js';
+import { driverFolder, mesaSettings, privateDriver } from '../../cli/driver.js';
 import { runNode, splice, temporaryFile, temporaryFolder } from '../helpers/pictures.js';
 
 const wanted = { VK_DRIVER_FILES: '/x/lvp.json', LD_LIBRARY_PATH: '/x/lib' };
@@ -35,6 +35,14 @@ test('driver: variables are added in front, and not twice', () => {
 test('driver: none, or a damaged description', () => {
   assert.is(privateDriver({ SPLICE_GPU_CACHE: temporaryFolder() }), undefined);
   for (const text of ['{', 'null', '{}', '{"VK_DRIVER_FILES": 3}']) assert.is(privateDriver({ SPLICE_GPU_CACHE: cacheWith(text) }), undefined);
+});
+
+test('driver: vectors of 512 bits where the processor has them, unless the user says otherwise', () => {
+  const wide = 'fpu sse2 avx2 avx512f avx512dq avx512bw avx512vl';
+  assert.is(mesaSettings({}, wide)['LP_NATIVE_VECTOR_WIDTH'], '512');
+  assert.is(mesaSettings({ LP_NATIVE_VECTOR_WIDTH: '256' }, wide)['LP_NATIVE_VECTOR_WIDTH'], '256');
+  assert.not.ok('LP_NATIVE_VECTOR_WIDTH' in mesaSettings({}, 'fpu sse2 avx2 avx512f avx512vl'));
+  assert.is(mesaSettings({ XDG_RUNTIME_DIR: '/run/me' }, '')['XDG_RUNTIME_DIR'], '/run/me');
 });
 
 /** No driver of this machine is seen. */

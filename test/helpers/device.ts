@@ -1,8 +1,9 @@
 /** One device for all tests of a process; every engine on it fills its memory with NaN first. */
 import { create, globals } from 'webgpu';
+import { mesaSettings } from '../../cli/driver.js';
 import { createEngine, traitsOf, type Engine, type Tuning } from '../../engine/index.js';
 
-process.env['XDG_RUNTIME_DIR'] ??= '/tmp'; // Mesa complains without it
+Object.assign(process.env, mesaSettings());
 Object.assign(globalThis, globals);
 const gpu = create([]); // held here for good: losing it ends the process
 let opened: Promise<GPUDevice> | undefined;
