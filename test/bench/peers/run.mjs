@@ -4,7 +4,7 @@
  *     node test/bench/peers/run.mjs [--only WORD] [--samples 5] [--json]
  *
  * TensorFlow.js, jax-js and ONNX Runtime are installed on the first run into a cache folder (SPLICE_GPU_CACHE moves it), never by `npm ci`.
- * Every engine is a process of its own; one works at a time. A sample is a batch of runs of at least 100 ms, the first two do not count; medians are shown.
+ * Every engine is a process of its own, with the same settings of the driver; one works at a time. A sample is a batch of runs of at least 100 ms, the first two do not count; medians are shown.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
@@ -50,7 +50,8 @@ function install() {
 
 /** A child that answers one question at a time. */
 async function start(name) {
-  const env = { ...process.env, SPLICE_GPU_DIST: join(root, 'dist'), XDG_RUNTIME_DIR: process.env.XDG_RUNTIME_DIR ?? '/tmp' };
+  const { mesaSettings } = await import(new URL('../../../dist/cli/driver.js', import.meta.url).href);
+  const env = { ...process.env, ...mesaSettings(), SPLICE_GPU_DIST: join(root, 'dist') };
   const child = spawn(process.execPath, [join(folder, `${name}.mjs`)], { cwd: folder, env, stdio: ['pipe', 'pipe', process.env.DEBUG ? 'inherit' : 'ignore'] });
   let take;
   createInterface({ input: child.stdout }).on('line', (line) => line.startsWith('@') && take?.(JSON.parse(line.slice(1))));
