@@ -6,7 +6,7 @@
 import { each } from './common.js';
 import { wgsl } from './wgsl.js';
 
-/** Rows of a lane, side by side in a vector: 32 in a workgroup, since the last one of 197 tokens should not be empty. */
+/** Rows of a lane, side by side in a vector: 32 for a workgroup of 8 or 16 lanes. With more the last workgroup of 197 tokens is mostly empty. */
 export const laneRows = (lanes: number): 2 | 4 => (lanes < 16 ? 4 : 2);
 
 /** Columns of a tile: whole subgroups, about 48. */
