@@ -1,6 +1,6 @@
 /**
- * How Mesa's drivers are made to run well, and a software Vulkan driver that the set-up script unpacked under the user's cache, where no system driver works. The loader
- * reads LD_LIBRARY_PATH only when a process starts, so using it means starting this program again.
+ * Settings of Mesa's drivers, and a software Vulkan driver that the set-up script unpacked under the user's cache, where no system
+ * driver works. The loader reads LD_LIBRARY_PATH only when a process starts, so using it means starting this program again.
  */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -31,18 +31,21 @@ export function privateDriver(env: Environment = process.env): Record<string, st
   return { VK_DRIVER_FILES: driver, LD_LIBRARY_PATH: present ? `${libraries}:${present}` : libraries };
 }
 
-/** What a processor must have for vectors of 512 bits, as Linux lists it. */
-const WIDE = ['avx512f', 'avx512bw', 'avx512dq', 'avx512vl'];
+/** Whether a processor with these abilities, as Linux lists them, has vectors of 512 bits. */
+function isWide(flags: string): boolean {
+  const has = new Set(flags.split(/\s+/));
+  return ['avx512f', 'avx512bw', 'avx512dq', 'avx512vl'].every((flag) => has.has(flag));
+}
 
 /**
  * Variables that Mesa reads when Dawn loads it, and other drivers ignore; what is set already stays. llvmpipe takes vectors of 256 bits unless told
  * otherwise: with 512 a lane costs fewer instructions, see `matmulLanes`. Without the folder Mesa complains on stderr.
  */
-export function mesaSettings(env: Environment = process.env, processor: string = processorFlags()): Record<string, string> {
-  const flags = new Set(processor.split(/\s+/));
+export function mesaSettings(env: Environment = process.env, processor: () => string = processorFlags): Record<string, string> {
+  const width = env['LP_NATIVE_VECTOR_WIDTH'] ?? (isWide(processor()) ? '512' : undefined);
   return {
     XDG_RUNTIME_DIR: env['XDG_RUNTIME_DIR'] ?? tmpdir(),
-    ...(WIDE.every((flag) => flags.has(flag)) ? { LP_NATIVE_VECTOR_WIDTH: env['LP_NATIVE_VECTOR_WIDTH'] ?? '512' } : {}),
+    ...(width === undefined ? {} : { LP_NATIVE_VECTOR_WIDTH: width }),
   };
 }
 

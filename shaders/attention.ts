@@ -1,7 +1,7 @@
 /** Attention with a streaming softmax: keys and values pass by in tiles, the tokens x tokens matrix is never in memory. */
 import { each, remembered } from './common.js';
 import { laneColumns, laneProducts, laneRows, laneSums, laneTokens, pairArray, pairLoad, pairStores, rowVector } from './headLanes.js';
-import { groupsPerLane, headArray, headLayout, headLoad, headStore } from './heads.js';
+import { groupsPerLane, headArray, headLayout, headLoad, headStore, partLoads } from './heads.js';
 import { wgsl } from './wgsl.js';
 
 /** Below every score, and still finite: the difference of two of them is 0, not NaN. */
@@ -9,6 +9,13 @@ const LOWEST = '-1e30';
 
 /** Queries of a workgroup of the tiled kernel, one per thread. */
 export const TILE_ROWS = 64;
+
+const declarations = (HS: number, array: (HS: number) => string): string => wgsl`
+${headLayout(HS)}
+@group(0) @binding(1) var<storage, read> qkv: ${array(HS)};      // [B, T, 3, NH, HS]
+@group(0) @binding(2) var<storage, read_write> y: ${array(HS)};  // [B, T, NH, HS]
+@group(0) @binding(3) var<storage, read_write> lse: array<f32>;      // [B, NH, T]
+`;
 
 /**
  * y = softmax(q k^T SCALE) v and lse = log(sum(exp(q k^T SCALE))), a query per thread: q and y stay in registers while `keys` keys at a time pass
@@ -18,10 +25,7 @@ export const TILE_ROWS = 64;
 export const attentionTiled = remembered((HS: number, keys: number): string => {
   const G = groupsPerLane(HS);
   return wgsl`
-${headLayout(HS)}
-@group(0) @binding(1) var<storage, read> qkv: ${headArray(HS)};      // [B, T, 3, NH, HS]
-@group(0) @binding(2) var<storage, read_write> y: ${headArray(HS)};  // [B, T, NH, HS]
-@group(0) @binding(3) var<storage, read_write> lse: array<f32>;      // [B, NH, T]
+${declarations(HS, headArray)}
 ${headLoad('qkv', HS)}
 ${headStore('y', HS)}
 const KEYS = ${keys}u;
@@ -81,14 +85,9 @@ export const attentionLanes = remembered((HS: number, lanes: number): string => 
   const columns = laneColumns(lanes);
   return wgsl`
 enable subgroups;
-${headLayout(HS)}
-@group(0) @binding(1) var<storage, read> qkv: ${pairArray(HS)};      // [B, T, 3, NH, HS]
-@group(0) @binding(2) var<storage, read_write> y: ${pairArray(HS)};  // [B, T, NH, HS]
-@group(0) @binding(3) var<storage, read_write> lse: array<f32>;      // [B, NH, T]
+${declarations(HS, pairArray)}
 ${pairLoad('qkv', HS)}
-fn load_q(token: u32, head: u32, g: u32) -> vec2f { return pair_qkv(row_start(token, 3u, 0u, head), g); }
-fn load_k(token: u32, head: u32, g: u32) -> vec2f { return pair_qkv(row_start(token, 3u, 1u, head), g); }
-fn load_v(token: u32, head: u32, g: u32) -> vec2f { return pair_qkv(row_start(token, 3u, 2u, head), g); }
+${partLoads('vec2f', 'pair')}
 @compute @workgroup_size(${lanes})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(subgroup_invocation_id) lane: u32) {
   let T = dims.T;

@@ -1,7 +1,7 @@
 /** The gradient of attention: scores are computed again from the saved log-sum-exp, tile by tile. */
 import { each, each2, remembered } from './common.js';
-import { laneColumns, laneProducts, laneRows, laneSums, laneTokens, ofColumn, ofRows, pairArray, pairLoad, pairStores, rowVector } from './headLanes.js';
-import { groupsPerLane, headArray, headLayout, headLoad, headStore } from './heads.js';
+import { groupRows, laneColumns, laneProducts, laneRows, laneSums, laneTokens, ofColumn, ofRows, pairArray, pairLoad, pairStores, rowVector } from './headLanes.js';
+import { groupsPerLane, headArray, headLayout, headLoad, headStore, partLoads } from './heads.js';
 import { wgsl } from './wgsl.js';
 
 /** Queries or keys of a workgroup of the tiled kernel, four threads each. */
@@ -50,11 +50,9 @@ ${headLayout(HS)}
 @group(0) @binding(5) var<storage, read_write> dqkv: ${array(HS)};  // [B, T, 3, NH, HS]
 `;
 
-/** `load_q` and its like (token, head, g): group g, of `type`, of a token's head. */
+/** `partLoads`, and `load_dy` in the same way. */
 const loads = (type: string, load: string): string => wgsl`
-fn load_q(token: u32, head: u32, g: u32) -> ${type} { return ${load}_qkv(row_start(token, 3u, 0u, head), g); }
-fn load_k(token: u32, head: u32, g: u32) -> ${type} { return ${load}_qkv(row_start(token, 3u, 1u, head), g); }
-fn load_v(token: u32, head: u32, g: u32) -> ${type} { return ${load}_qkv(row_start(token, 3u, 2u, head), g); }
+${partLoads(type, load)}
 fn load_dy(token: u32, head: u32, g: u32) -> ${type} { return ${load}_dys(row_start(token, 1u, 0u, head), g); }
 `;
 
@@ -154,7 +152,7 @@ ${declarations(HS, pairArray)}
 ${pairLoad('qkv', HS)}
 ${pairLoad('dys', HS)}
 ${loads('vec2f', 'pair')}
-const ROWS = ${lanes * laneRows(lanes)}u;
+const ROWS = ${groupRows(lanes)}u;
 ${lanesRole('keys', keys, HS, lanes)}
 ${lanesRole('queries', queries, HS, lanes)}
 ${main(lanes)}

@@ -9,6 +9,9 @@ export const each = (n: number, line: (i: number) => string): string => Array.fr
 /** `each` over the pairs (i, j). */
 export const each2 = (n: number, m: number, line: (i: number, j: number) => string): string => each(n, (i) => each(m, (j) => line(i, j)));
 
+/** As many as whole subgroups of `lanes` make, `most` or fewer, but at least one subgroup. */
+export const wholeSubgroups = (lanes: number, most: number): number => lanes * Math.max(1, Math.floor(most / lanes));
+
 /**
  * The text of a kernel, made once for equal arguments: a graph for another image size asks for the same long texts again. Functions among the
  * arguments do not tell kernels apart; a text beside them must.

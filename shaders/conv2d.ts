@@ -131,10 +131,10 @@ fn store(p: Place, row: u32, col: u32, value: f32) {
 export const STRIP = 4;
 
 /** Channels that a lane of a strip kernel holds in registers: at most `most`, and about the same number in every workgroup. */
-const evenChannels = (channels: number, most: number): number => Math.ceil(channels / Math.ceil(channels / most));
+export const evenChannels = (channels: number, most: number): number => Math.ceil(channels / Math.ceil(channels / most));
+
+/** Those of `gatherStrips`. */
 export const stripChannels = (channels: number): number => evenChannels(channels, 32);
-/** The same for the weight gradient, which holds a sum for each tap. */
-export const weightChannels = (channels: number): number => evenChannels(channels, 16);
 
 /**
  * The convolution of a `Gather` for a CPU: a lane has four neighbouring pixels and up to 32 channels of them in registers. It loads

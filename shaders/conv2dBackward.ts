@@ -1,6 +1,6 @@
 /** Gradients of a convolution by its input, weight and bias. */
 import { each, remembered, workgroupSum } from './common.js';
-import { STRIP, weightChannels, type Gather } from './conv2d.js';
+import { evenChannels, STRIP, type Gather } from './conv2d.js';
 import { tileProduct } from './tileProduct.js';
 import { wgsl } from './wgsl.js';
 
@@ -111,6 +111,9 @@ fn store(p: Place, row: u32, col: u32, value: f32) {
   if (col < COLS) { dw[(p.part * ROWS + row) * COLS + col] = value; }
 }
 `, true);
+
+/** Written channels of `weightStrips` that a lane holds: fewer than forward, with a sum for each tap. */
+export const weightChannels = (channels: number): number => evenChannels(channels, 16);
 
 /** Window rows of `weightStrips` that a lane works on: fewer where a row is wider. */
 export const rowsPerLane = (K: number): number => (K === 1 ? 2 : 1);

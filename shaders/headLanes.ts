@@ -3,14 +3,17 @@
  * (keys) pass by in tiles. What the lanes load of a tile they tell each other, so that the loads, which cost most there, serve all rows, and
  * nothing is summed across lanes. Elements of a head are loaded by twos: by fours the loops outgrow the processor's cache of instructions.
  */
-import { each } from './common.js';
+import { each, wholeSubgroups } from './common.js';
 import { wgsl } from './wgsl.js';
 
 /** Rows of a lane, side by side in a vector: 32 for a workgroup of 8 or 16 lanes. With more the last workgroup of 197 tokens is mostly empty. */
 export const laneRows = (lanes: number): 2 | 4 => (lanes < 16 ? 4 : 2);
 
-/** Columns of a tile: whole subgroups, about 48. */
-export const laneColumns = (lanes: number): number => lanes * Math.max(1, Math.floor(48 / lanes));
+/** Rows of a workgroup. */
+export const groupRows = (lanes: number): number => lanes * laneRows(lanes);
+
+/** Columns of a tile. */
+export const laneColumns = (lanes: number): number => wholeSubgroups(lanes, 48);
 
 /** The type of what a lane has of its rows, and one made of an expression for each. */
 export const rowVector = (lanes: number): string => `vec${laneRows(lanes)}f`;

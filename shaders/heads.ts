@@ -33,6 +33,10 @@ fn load_${name}(start: u32, g: u32) -> vec4f {
 }
 `;
 
+/** `load_q`, `load_k` and `load_v` (token, head, g): group g, of `type`, of a token's head in qkv, by `LOAD_qkv`. */
+export const partLoads = (type: string, load: string): string =>
+  ['q', 'k', 'v'].map((name, part) => `fn load_${name}(token: u32, head: u32, g: u32) -> ${type} { return ${load}_qkv(row_start(token, 3u, ${part}u, head), g); }`).join('\n');
+
 /** `store_NAME(start, g, value)`: the counterpart of `load_NAME`. */
 export const headStore = (name: string, HS: number): string => wgsl`
 fn store_${name}(start: u32, g: u32, value: vec4f) {

@@ -1,6 +1,6 @@
 /** Multi-head self-attention. */
 import { attentionLanes, attentionTiled, TILE_ROWS } from '../../shaders/attention.js';
-import { laneRows } from '../../shaders/headLanes.js';
+import { groupRows } from '../../shaders/headLanes.js';
 import type { Op, Tensor } from '../graph.js';
 import { ceilDiv } from '../kernel.js';
 import { attentionBackward } from './attentionBackward.js';
@@ -24,7 +24,7 @@ const attentionOp: Op<Heads> = {
       code: lanes ? attentionLanes(HS, lanes) : attentionTiled(HS, tileKeys(HS)),
       constants: headConstants(sizes),
       dims: [T],
-      workgroups: [ceilDiv(T, lanes ? lanes * laneRows(lanes) : TILE_ROWS), NH, B],
+      workgroups: [ceilDiv(T, lanes ? groupRows(lanes) : TILE_ROWS), NH, B],
       flops: 4 * B * NH * T * T * HS,
     };
   },

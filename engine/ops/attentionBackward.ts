@@ -1,6 +1,6 @@
 /** The gradient of attention. */
 import { attentionBackwardLanes, attentionBackwardTiled, attentionDelta, BACKWARD_TILE_ROWS } from '../../shaders/attentionBackward.js';
-import { laneRows } from '../../shaders/headLanes.js';
+import { groupRows } from '../../shaders/headLanes.js';
 import { addNode, type Node, type Op, type Tensor } from '../graph.js';
 import { ceilDiv } from '../kernel.js';
 import { headConstants, headSizes, type Heads } from './heads.js';
@@ -32,7 +32,7 @@ const backwardOp: Op<Heads> = {
       code: lanes ? attentionBackwardLanes(HS, lanes) : attentionBackwardTiled(HS, tileColumns(HS)),
       constants: headConstants(sizes),
       dims: [T],
-      workgroups: [ceilDiv(T, lanes ? lanes * laneRows(lanes) : BACKWARD_TILE_ROWS), NH, 2 * B],
+      workgroups: [ceilDiv(T, lanes ? groupRows(lanes) : BACKWARD_TILE_ROWS), NH, 2 * B],
       flops: 14 * B * NH * T * T * HS,
     };
   },

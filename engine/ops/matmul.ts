@@ -1,5 +1,5 @@
 /** Batched matrix products, and the launch that all matrix products share. */
-import { MAX_GRID } from '../../shaders/common.js';
+import { MAX_GRID, wholeSubgroups } from '../../shaders/common.js';
 import { GPU_TILE, matmulLanes, matmulTiled, type RegisterTile } from '../../shaders/matmul.js';
 import { plainEpilogue, type Product } from '../../shaders/tile.js';
 import { addNode, type Op, type Tensor } from '../graph.js';
@@ -20,7 +20,7 @@ export interface ProductSizes {
 
 /** The register tile for a CPU: 48 rows, or as near as subgroups allow. Without subgroups a lane loads all of its rows itself, so it takes fewer. */
 const registerTile = (lanes: number): RegisterTile =>
-  lanes >= 4 ? { lanes, rows: lanes * Math.max(1, Math.floor(48 / lanes)), subgroup: true } : { lanes: 8, rows: 8, subgroup: false };
+  lanes >= 4 ? { lanes, rows: wholeSubgroups(lanes, 48), subgroup: true } : { lanes: 8, rows: 8, subgroup: false };
 
 /** The launch of a matrix product with the device's kernel. */
 export function productKernel(product: Product, { M, N, K, batch = 1, sharedA = false, sharedB = false }: ProductSizes, tuning: Tuning): Kernel {

@@ -39,10 +39,10 @@ test('driver: none, or a damaged description', () => {
 
 test('driver: vectors of 512 bits where the processor has them, unless the user says otherwise', () => {
   const wide = 'fpu sse2 avx2 avx512f avx512dq avx512bw avx512vl';
-  assert.is(mesaSettings({}, wide)['LP_NATIVE_VECTOR_WIDTH'], '512');
-  assert.is(mesaSettings({ LP_NATIVE_VECTOR_WIDTH: '256' }, wide)['LP_NATIVE_VECTOR_WIDTH'], '256');
-  assert.not.ok('LP_NATIVE_VECTOR_WIDTH' in mesaSettings({}, 'fpu sse2 avx2 avx512f avx512vl'));
-  assert.is(mesaSettings({ XDG_RUNTIME_DIR: '/run/me' }, '')['XDG_RUNTIME_DIR'], '/run/me');
+  assert.is(mesaSettings({}, () => wide)['LP_NATIVE_VECTOR_WIDTH'], '512');
+  assert.is(mesaSettings({ LP_NATIVE_VECTOR_WIDTH: '256' }, () => wide)['LP_NATIVE_VECTOR_WIDTH'], '256');
+  assert.not.ok('LP_NATIVE_VECTOR_WIDTH' in mesaSettings({}, () => 'fpu sse2 avx2 avx512f avx512vl'));
+  assert.is(mesaSettings({ XDG_RUNTIME_DIR: '/run/me' }, () => '')['XDG_RUNTIME_DIR'], '/run/me');
 });
 
 /** No driver of this machine is seen. */

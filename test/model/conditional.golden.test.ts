@@ -53,32 +53,31 @@ async function computed(name: string, tuning: Partial<Tuning>, draw: number): Pr
   return values;
 }
 
-/** What is too far from the reference, and by how much. */
-function tooFar(name: string, key: string, values: Float64Array): string | undefined {
+/** How many times the tolerance values are off. */
+function excess(name: string, key: string, values: Float64Array): number {
   const { get, tolerance } = golden(name);
-  const allowed = tolerance(key);
-  if (allowed > ZERO) {
-    const largest = values.reduce((a, v) => Math.max(a, Math.abs(v)), 0);
-    return largest < 1e-3 ? undefined : `${key} is up to ${largest}, exactly it is 0`;
-  }
-  const error = relativeError(values, get(key).data);
-  return error <= allowed ? undefined : `${key}: relative error ${error.toExponential(2)} is above ${allowed.toExponential(1)}`;
+  const expected = get(key).data;
+  assert.is(values.length, expected.length, `${key}: length`);
+  if (tolerance(key) <= ZERO) return relativeError(values, expected) / tolerance(key);
+  return values.reduce((a, v) => Math.max(a, Math.abs(v)), 0) / 1e-3; // exactly it is 0
 }
 
-// Batch norms over a dozen pixels at the deepest scales multiply rounding errors by a thousand; PyTorch's one float32 run, by which the tolerance is made, is one draw of them.
+// Batch norms over a dozen pixels at the deepest scales multiply rounding errors by a thousand; PyTorch's one float32 run, by which the tolerance
+// is made, is one draw of them. So the nearest run counts for each gradient, but no kernel variant may be off by much.
 for (const name of ['conditional_layers_49x63', 'conditional_expanded_40x37', 'conditional_single_33x40']) {
   test(name, async () => {
-    let open: string[] | undefined;
-    let problems: string[] = [];
     const tunings = await roundings();
+    let open: string[] | undefined;
     for (const [draw, tuning] of [0, 1, 2].flatMap((d) => tunings.map((t) => [d, t] as const))) {
       const values = await computed(name, tuning, draw);
-      const far = (open ?? [...values.keys()]).map((key) => [key, tooFar(name, key, values.get(key)!)] as const).filter(([, problem]) => problem !== undefined);
-      open = far.map(([key]) => key);
-      problems = far.map(([, problem]) => problem!);
+      open = (open ?? [...values.keys()]).filter((key) => {
+        const times = excess(name, key, values.get(key)!);
+        if (draw === 0) assert.ok(times <= 4, `${key} is off by ${times.toPrecision(3)} times the tolerance`);
+        return !(times <= 1);
+      });
       if (open.length === 0) return;
     }
-    assert.unreachable(problems.join('; '));
+    assert.unreachable(`in no run within the tolerance: ${open!.join(', ')}`);
   });
 }
 
