@@ -1,6 +1,6 @@
 /** Pictures of what a ViT sees: photos, and under each the three main directions of its keys as red, green and blue. */
-import { resampled } from '../model/dino/resample.js';
-import type { Bitmap } from '../model/dino/augment.js';
+import { resampled } from '../model/pretraining/resample.js';
+import type { Bitmap } from '../model/pretraining/augment.js';
 import type { Image } from '../model/image.js';
 import { principalComponents } from '../model/pca.js';
 

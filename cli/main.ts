@@ -3,7 +3,7 @@
 import { Command } from 'commander';
 import { createEngine } from '../engine/index.js';
 import type { openJudge as Open } from '../model/compare/judge.js';
-import type { startPretrain as StartPretrain } from '../model/dino/pretrain.js';
+import type { startPretrain as StartPretrain } from '../model/pretraining/pretrain.js';
 import type { startSplice as Start } from '../model/splice.js';
 import { bench } from './bench.js';
 import { applyCommand } from './commands/apply.js';
@@ -39,7 +39,7 @@ import { view } from './view.js';
 // Loaded when needed: doctor, --help and wrong options do without the models.
 const startSplice: typeof Start = async (...inputs) => (await import('../model/splice.js')).startSplice(...inputs);
 const openJudge: typeof Open = async (...inputs) => (await import('../model/compare/judge.js')).openJudge(...inputs);
-const startPretrain: typeof StartPretrain = async (...inputs) => (await import('../model/dino/pretrain.js')).startPretrain(...inputs);
+const startPretrain: typeof StartPretrain = async (...inputs) => (await import('../model/pretraining/pretrain.js')).startPretrain(...inputs);
 
 async function openEngine(): Promise<OpenedEngine> {
   const { adapter, device } = await openDevice();

@@ -1,7 +1,7 @@
 /** Folders of photos, for everything that looks at many. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Bitmap } from '../model/dino/augment.js';
+import type { Bitmap } from '../model/pretraining/augment.js';
 import type { Image } from '../model/image.js';
 import { fileProblem, InputError } from './errors.js';
 import { readImage } from './image.js';

@@ -1,8 +1,9 @@
 /** The work of `splice-gpu pretrain`: read photos, train, keep log, pictures and state in order. */
 import { createHash } from 'node:crypto';
-import { optionsProblem, type PretrainOptions } from '../model/dino/options.js';
-import type { PretrainRun, PretrainStats, startPretrain } from '../model/dino/pretrain.js';
-import type { Bitmap } from '../model/dino/augment.js';
+import { optionsProblem, type PretrainOptions } from '../model/pretraining/options.js';
+import { teacherSide } from '../model/pretraining/distill.js';
+import type { PretrainRun, PretrainStart, PretrainStats, startPretrain } from '../model/pretraining/pretrain.js';
+import type { Bitmap } from '../model/pretraining/augment.js';
 import { parseSafetensors } from '../model/safetensors.js';
 import type { Weights } from '../model/vit/config.js';
 import type { AdapterSummary } from './device.js';
@@ -14,6 +15,7 @@ import { openPretrainFiles, readSavedRun, type PretrainFiles, type SavedRun } fr
 import { createProgress, type Output, type Progress } from './progress.js';
 import type { OpenedEngine } from './transfer.js';
 import { version } from './version.js';
+import { loadVit, type LoadedVit } from './weights.js';
 
 export interface PretrainCommand {
   readonly photos: readonly string[];
@@ -55,16 +57,18 @@ export async function pretrain(command: PretrainCommand, parts: PretrainParts): 
   const problem = optionsProblem(options);
   if (problem) throw new UsageError(`${problem}: choose other sizes`);
   const init = command.init === undefined ? undefined : await readWeights(command.init);
+  const teacher = options.teacher === undefined ? undefined : await loadVit(options.teacher);
+  if (saved && saved.teacher !== teacher?.sha256) throw new InputError(`${teacher!.path} is not the teacher the run began with: give that file back its name, or start again with --force`);
   const files = await openPretrainFiles(command.out, command);
   let opened: OpenedEngine | undefined;
   let run: PretrainRun | undefined;
   try {
-    const photos = await readPhotos(command.photos, options, parts.stderr);
+    const photos = await readPhotos(command.photos, teacher ? teacherSide(options, teacher.vit.config) : options.imageSize, parts.stderr);
     if (saved && saved.photos !== photos.hash) throw new InputError('the photos are not those the run began with: give the same folders, or start again with --force');
     opened = await parts.openEngine();
-    run = await start(parts, opened, photos.bitmaps, options, saved, init);
+    run = await start(parts, opened, photos.bitmaps, options, { ...(saved && { state: saved.state }), ...(init && { init }), ...(teacher && { teacher: teacher.vit }) });
     await files.begin(saved);
-    return await train({ command, options, photos, files, run, adapter: opened.adapter, parts });
+    return await train({ command, options, photos, files, run, ...(teacher && { teacher }), adapter: opened.adapter, parts });
   } finally {
     run?.destroy();
     opened?.close();
@@ -81,9 +85,9 @@ function resumedOptions({ options }: SavedRun, given: Partial<PretrainOptions>):
   return options;
 }
 
-async function start(parts: PretrainParts, opened: OpenedEngine, bitmaps: readonly Bitmap[], options: PretrainOptions, saved?: SavedRun, init?: Weights): Promise<PretrainRun> {
+async function start(parts: PretrainParts, opened: OpenedEngine, bitmaps: readonly Bitmap[], options: PretrainOptions, begin: PretrainStart): Promise<PretrainRun> {
   if (bitmaps.length < options.batch) throw new InputError(`${bitmaps.length} photos are fewer than the ${options.batch} of one step: give more, or a smaller --batch`);
-  return parts.startPretrain(opened.engine, bitmaps, options, { ...(saved && { state: saved.state }), ...(init && { init }) });
+  return parts.startPretrain(opened.engine, bitmaps, options, begin);
 }
 
 async function readWeights(path: string): Promise<Weights> {
@@ -101,10 +105,10 @@ interface Photos {
   readonly hash: string;
 }
 
-async function readPhotos(folders: readonly string[], { imageSize }: PretrainOptions, stderr: Output): Promise<Photos> {
+async function readPhotos(folders: readonly string[], largestSide: number, stderr: Output): Promise<Photos> {
   const paths = (await Promise.all(folders.map(listPhotos))).flat();
   const progress = createProgress(paths.length, stderr);
-  const bitmaps = await readBitmaps(paths, DETAIL * imageSize, (done) => progress.update(done, 'reading photos'));
+  const bitmaps = await readBitmaps(paths, DETAIL * largestSide, (done) => progress.update(done, 'reading photos'));
   progress.finish();
   const hash = createHash('sha256');
   for (const { width, height, data } of bitmaps) hash.update(`${width}x${height} `).update(data);
@@ -117,15 +121,16 @@ interface Training {
   readonly photos: Photos;
   readonly files: PretrainFiles;
   readonly run: PretrainRun;
+  readonly teacher?: LoadedVit;
   readonly adapter: AdapterSummary;
   readonly parts: PretrainParts;
 }
 
 async function train(training: Training): Promise<number> {
-  const { command, options, photos, files, run, adapter, parts } = training;
+  const { command, options, photos, files, run, teacher, adapter, parts } = training;
   const progress = createProgress(run.totalSteps, parts.stderr);
   progress.note(`${photos.bitmaps.length} photos, ${run.stepsPerEpoch} steps an epoch, ViT of ${options.depth} blocks of ${options.dim}, on ${adapter.device || adapter.driver}${adapter.software ? ' (software: slow)' : ''}`);
-  const record = { program: 'splice-gpu', version: version(), photos: command.photos, photoCount: photos.bitmaps.length, photosSha256: photos.hash, init: command.init ?? null, options, device: adapter };
+  const record = { program: 'splice-gpu', version: version(), photos: command.photos, photoCount: photos.bitmaps.length, photosSha256: photos.hash, init: command.init ?? null, teacher: teacher ? { path: teacher.path, sha256: teacher.sha256 } : null, options, device: adapter };
   const keeper = createKeeper(training);
   await files.config({ ...record, status: 'running' });
   if (run.stepsDone === 0) await keeper.epoch(); // before anything is learned, and so that any moment can be resumed from
@@ -157,7 +162,7 @@ async function loop({ command, options, run, parts }: Training, keeper: Keeper, 
     previous = run.sync();
     previous.catch(() => undefined); // awaited a step later; until then it must not count as unhandled
     const last = keeper.last();
-    progress.update(done, `epoch ${Math.ceil(done / run.stepsPerEpoch)}/${options.epochs}${last ? `  loss ${last.loss.toFixed(3)}  entropy ${last.entropy.toFixed(2)}` : ''}`);
+    progress.update(done, `epoch ${Math.ceil(done / run.stepsPerEpoch)}/${options.epochs}${last ? `  loss ${last.loss.toFixed(3)}${last.entropy === undefined ? '' : `  entropy ${last.entropy.toFixed(2)}`}` : ''}`);
   }
   await previous;
   return run.stepsDone < run.totalSteps ? 'interrupted' : 'finished';
@@ -166,7 +171,7 @@ async function loop({ command, options, run, parts }: Training, keeper: Keeper, 
 type Keeper = ReturnType<typeof createKeeper>;
 
 /** Writes what is to be kept, when the loop says so. */
-function createKeeper({ options, photos, files, run }: Training) {
+function createKeeper({ options, photos, files, run, teacher }: Training) {
   const side = SHOWN_SIDES * options.imageSize;
   const shown = Array.from({ length: SHOWN }, (_, i) => photos.bitmaps[Math.floor(((i + 0.5) * photos.bitmaps.length) / SHOWN)]!);
   const images = new Float32Array(SHOWN * 3 * side * side);
@@ -175,11 +180,11 @@ function createKeeper({ options, photos, files, run }: Training) {
   let savedAt = -1;
 
   const save = async (): Promise<void> => {
-    await files.save(await run.state(), options, photos.hash);
+    await files.save(await run.state(), options, { photos: photos.hash, ...(teacher && { teacher: teacher.sha256 }) });
     savedAt = run.stepsDone;
   };
   const writeWeights = async (): Promise<void> =>
-    files.weights(await run.teacher(), options, { what: `DINO self-distillation, ${run.stepsDone} steps of ${options.batch} photos, seed ${options.seed}` });
+    files.weights(await run.weights(), options, { what: `${teacher ? `learned from ${teacher.vit.name}` : 'DINO self-distillation'}, ${run.stepsDone} steps of ${options.batch} photos, seed ${options.seed}` });
   return {
     last: () => latest,
     log: async () => {

@@ -1,9 +1,10 @@
 /** What a pretraining leaves on disk: the weights, and beside them a folder with log, pictures and the state to take it up again. */
 import { open, readFile, rm, stat, truncate } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import type { PretrainState } from '../model/dino/pretrain.js';
-import { stateNames } from '../model/dino/steps.js';
-import { vitConfigOf, type PretrainOptions } from '../model/dino/options.js';
+import type { PretrainState } from '../model/pretraining/pretrain.js';
+import type { StateName } from '../model/pretraining/objectives.js';
+import { stateNames } from '../model/pretraining/steps.js';
+import { vitConfigOf, type PretrainOptions } from '../model/pretraining/options.js';
 import { parseSafetensors, serializeSafetensors } from '../model/safetensors.js';
 import type { Image } from '../model/image.js';
 import type { Weight } from '../model/vit/config.js';
@@ -12,12 +13,18 @@ import { prepareFolder, writeFileAtomic, writeJson } from './files.js';
 import { writeImage } from './image.js';
 import { lockFolder } from './lock.js';
 
+/** Hashes of what a run learns from. */
+export interface Sources {
+  /** Of the list of photos and their contents. */
+  readonly photos: string;
+  /** Of the file of the ViT that it learns from, if any. */
+  readonly teacher?: string;
+}
+
 /** Where a run stopped. */
-export interface SavedRun {
+export interface SavedRun extends Sources {
   readonly state: PretrainState;
   readonly options: PretrainOptions;
-  /** Hash of the list of photos and their contents. */
-  readonly photos: string;
   /** Length of the log when the state was saved: what follows belongs to steps that will be made again. */
   readonly logBytes: number;
 }
@@ -31,7 +38,7 @@ export interface PretrainFiles {
   begin(saved?: SavedRun): Promise<void>;
   log(entry: unknown): Promise<void>;
   /** State on disk before anything newer is lost: the log first, then the state in one rename. */
-  save(state: PretrainState, options: PretrainOptions, photos: string): Promise<void>;
+  save(state: PretrainState, options: PretrainOptions, sources: Sources): Promise<void>;
   picture(epoch: number, image: Image): Promise<void>;
   /** The weights as float16 and their sidecar. */
   weights(weights: ReadonlyMap<string, Weight>, options: PretrainOptions, about: Readonly<Record<string, unknown>>): Promise<void>;
@@ -74,10 +81,10 @@ export async function openPretrainFiles(out: string, mode: { resume: boolean; fo
       await writeFileAtomic(logPath, '');
     },
     log: (entry) => appendDurably(logPath, JSON.stringify(entry) + '\n'),
-    save: async (state, options, photos) => {
+    save: async (state, options, sources) => {
       const logBytes = (await stat(logPath)).size;
       const tensors = new Map([...state.arrays].map(([name, data]) => [name, { shape: [data.length], data }]));
-      const metadata = { format: 'splice-gpu pretraining', step: String(state.step), options: JSON.stringify(options), photos, logBytes: String(logBytes) };
+      const metadata = { format: 'splice-gpu pretraining', step: String(state.step), options: JSON.stringify(options), ...sources, logBytes: String(logBytes) };
       await writeFileAtomic(statePath, serializeSafetensors(tensors, metadata));
     },
     picture: (epoch, image) => writeImage(at(`pca/epoch-${String(epoch).padStart(4, '0')}.png`), image),
@@ -107,9 +114,10 @@ export async function readSavedRun(out: string): Promise<SavedRun> {
     const { tensors, metadata } = parseSafetensors(bytes);
     const [step, options, photos, logBytes] = ['step', 'options', 'photos', 'logBytes'].map((key) => metadata.get(key));
     if (metadata.get('format') !== 'splice-gpu pretraining' || !step || !options || !photos || !logBytes) throw new Error('it is not the state of a pretraining');
-    const keys = Object.keys(stateNames) as (keyof typeof stateNames)[];
+    const keys = Object.keys(stateNames) as StateName[];
     const arrays = new Map(keys.flatMap((key) => (tensors.has(key) ? [[key, tensors.get(key)!.data] as const] : [])));
-    return { state: { step: Number(step), arrays }, options: JSON.parse(options) as PretrainOptions, photos, logBytes: Number(logBytes) };
+    const teacher = metadata.get('teacher');
+    return { state: { step: Number(step), arrays }, options: JSON.parse(options) as PretrainOptions, photos, ...(teacher && { teacher }), logBytes: Number(logBytes) };
   } catch (error) {
     throw new InputError(`${path} cannot be resumed (${(error as Error).message}): start again with --force`, { cause: error });
   }

@@ -36,5 +36,5 @@ export { startPainting, type Painted, type Painting } from './paint.js';
 export { startInversion, type Inversion, type InversionOptions } from './study/invert.js';
 export { clsAttentionMaps, patchFeatures, type PatchRows } from './study/patches.js';
 export { pcaMaps, type PcaOptions } from './study/pcaMaps.js';
-export { pretrainDefaults, type PretrainOptions } from './dino/options.js';
-export { startPretrain, type PretrainRun, type PretrainState, type PretrainStats } from './dino/pretrain.js';
+export { pretrainDefaults, type PretrainOptions } from './pretraining/options.js';
+export { startPretrain, type PretrainRun, type PretrainState, type PretrainStats } from './pretraining/pretrain.js';

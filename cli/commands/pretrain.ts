@@ -1,8 +1,22 @@
 /** `splice-gpu pretrain`: options only. */
 import { Command } from 'commander';
-import { pretrainDefaults, type PretrainOptions } from '../../model/dino/options.js';
+import { distillationDefaults, pretrainDefaults, selfDistillationOnly, type PretrainOptions } from '../../model/pretraining/options.js';
+import { UsageError } from '../errors.js';
 import { real, whole } from '../numbers.js';
 import type { PretrainCommand } from '../pretrain.js';
+
+const [d, t] = [pretrainDefaults, distillationDefaults];
+
+/** The options' words on the command line. */
+const flagOf = (key: string): string => `--${key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
+
+/** @throws UsageError for an option that plays no part in learning from another ViT */
+function optionsOf(given: Partial<PretrainOptions>): PretrainOptions {
+  if (given.teacher === undefined) return { ...pretrainDefaults, ...given };
+  const idle = selfDistillationOnly.find((key) => given[key] !== undefined);
+  if (idle) throw new UsageError(`${flagOf(idle)} plays no part where there is a --teacher: leave one of them out`);
+  return { ...distillationDefaults, ...given };
+}
 
 interface Parsed extends Partial<PretrainOptions> {
   readonly photos: string[];
@@ -15,22 +29,26 @@ interface Parsed extends Partial<PretrainOptions> {
 }
 
 const EXAMPLE = `
-Self-distillation (DINO, Caron et al., ICCV 2021): no labels are needed. FILE gets the teacher's weights as float16, FILE's .json what they are, and the
+Without --teacher self-distillation (DINO, Caron et al., ICCV 2021): no labels are needed. FILE gets the teacher's weights as float16, FILE's .json what they are, and the
 folder FILE.run (without .safetensors) log.jsonl, config.json, state.safetensors to resume from, and pca/: every epoch a picture of what the ViT sees.
+With --teacher the student learns to see what another ViT sees: its CLS token, its keys, and how like they are. That takes far fewer photos and steps; what
+comes out is no DINO model, whatever the teacher, but inherits what the teacher knows. Defaults are then: --lr ${t.lr}, --warmup-epochs ${t.warmupEpochs}, --weight-decay ${t.weightDecay}.
+
 Ctrl-C finishes the step and saves everything; after a harder end --resume continues from the last saved state.
 
 Example:
   $ splice-gpu pretrain --photos holiday --out vit.safetensors --epochs 100
-  $ splice-gpu pretrain --photos holiday --out vit.safetensors --resume`;
+  $ splice-gpu pretrain --photos holiday --out vit.safetensors --resume
+  $ splice-gpu pretrain --teacher dino_vitb8 --photos holiday --out small.safetensors`;
 
-const d = pretrainDefaults;
 const share = real({ positive: false });
 
 export const pretrainCommand = (run: (command: PretrainCommand) => Promise<void>): Command =>
   new Command('pretrain')
-    .description('train a small ViT on a folder of photos, without labels')
+    .description('train a small ViT on a folder of photos, without labels or by another ViT')
     .requiredOption('--photos <dir>', 'folder of photos; may be given several times', (dir: string, all: string[] | undefined) => [...(all ?? []), dir])
     .requiredOption('--out <file>', 'weights to write (.safetensors)')
+    .option('--teacher <name|file>', 'learn from this ViT instead of without any')
     .option('--init <file>', 'weights of a ViT of the same sizes to begin with')
     .option('--resume', 'continue the run beside FILE')
     .option('--force', 'replace the run beside FILE')
@@ -62,4 +80,4 @@ export const pretrainCommand = (run: (command: PretrainCommand) => Promise<void>
     .option('--json', 'print the summary as one JSON object on stdout')
     .addHelpText('after', EXAMPLE)
     .action(({ photos, out, init, resume = false, force = false, json = false, saveEvery, ...given }: Parsed) =>
-      run({ photos, out, resume, force, json, given, options: { ...pretrainDefaults, ...given }, ...(init !== undefined && { init }), ...(saveEvery && { saveEvery }) }));
+      run({ photos, out, resume, force, json, given, options: optionsOf(given), ...(init !== undefined && { init }), ...(saveEvery && { saveEvery }) }));

@@ -2,11 +2,11 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { adamwHyper, ema, gradients, l2normalize, mul, sum } from '../../engine/index.js';
-import { batchCentre, dinoLoss, teacherTargets } from '../../model/dino/loss.js';
-import { pretrainDefaults, type PretrainOptions } from '../../model/dino/options.js';
-import { settingsAt } from '../../model/dino/schedules.js';
-import { pretrainGraph, stateNames } from '../../model/dino/steps.js';
-import { networkLayout, networkRoles } from '../../model/dino/student.js';
+import { batchCentre, dinoLoss, teacherTargets } from '../../model/pretraining/loss.js';
+import { pretrainDefaults, type PretrainOptions } from '../../model/pretraining/options.js';
+import { settingsAt } from '../../model/pretraining/schedules.js';
+import { pretrainGraph, stateNames } from '../../model/pretraining/steps.js';
+import { networkLayout, networkRoles } from '../../model/pretraining/student.js';
 import { flatten, unflatten } from '../../model/generators/parameters.js';
 import type { Weight } from '../../model/vit/config.js';
 import { assertClose, relativeError } from '../helpers/check.js';

@@ -1,12 +1,12 @@
 /** What self-distillation draws and schedules, without a GPU. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { drawCrop, type Bitmap } from '../../model/dino/augment.js';
-import { adjustHue, jitterOrder, solarize } from '../../model/dino/colour.js';
-import { optionsProblem, pretrainDefaults, vitConfigOf, type PretrainOptions } from '../../model/dino/options.js';
-import { blurred, resampled } from '../../model/dino/resample.js';
-import { settingsAt } from '../../model/dino/schedules.js';
-import { initialWeights, networkLayout, networkRoles } from '../../model/dino/student.js';
+import { drawCrop, selfDistillationCrops, type Bitmap } from '../../model/pretraining/augment.js';
+import { adjustHue, jitterOrder, solarize } from '../../model/pretraining/colour.js';
+import { optionsProblem, pretrainDefaults, vitConfigOf, type PretrainOptions } from '../../model/pretraining/options.js';
+import { blurred, resampled } from '../../model/pretraining/resample.js';
+import { settingsAt } from '../../model/pretraining/schedules.js';
+import { initialWeights, networkLayout, networkRoles } from '../../model/pretraining/student.js';
 import { random } from '../../model/random.js';
 import { assertClose } from '../helpers/check.js';
 import { golden, testImage } from '../helpers/golden.js';
@@ -56,14 +56,15 @@ test('solarise turns the bright half into its negative', () => {
 });
 
 const sizes = { imageSize: 16, localSize: 8, locals: 2, globalScale: [0.4, 1], localScale: [0.05, 0.4] } as const;
+const kinds = selfDistillationCrops(sizes);
 
 test('crops: their sizes, within 0..1, the same for the same draw', () => {
   for (let index = 0; index < 4; index++) {
     for (let n = 0; n < 40; n++) {
-      const crop = drawCrop(random(1, n, index), bitmap, index, sizes);
+      const crop = drawCrop(random(1, n, index), bitmap, kinds[index]!);
       assert.is(crop.length, 3 * (index < 2 ? 16 : 8) ** 2);
       assert.ok(crop.every((v) => v >= 0 && v <= 1));
-      if (n < 3) assert.equal(drawCrop(random(1, n, index), bitmap, index, sizes), crop);
+      if (n < 3) assert.equal(drawCrop(random(1, n, index), bitmap, kinds[index]!), crop);
     }
   }
 });
@@ -73,14 +74,14 @@ test('crops: local ones see less of a photo than global ones, and colours change
   const ramp: Bitmap = { width: 64, height: 64, data: Uint8Array.from({ length: 3 * 4096 }, (_, i) => 4 * (i % 64)) };
   const range = (index: number): number => {
     const ranges = Array.from({ length: 200 }, (_, n) => {
-      const crop = drawCrop(random(2, n, index), ramp, index, sizes);
+      const crop = drawCrop(random(2, n, index), ramp, kinds[index]!);
       return Math.max(...crop) - Math.min(...crop);
     });
     return ranges.reduce((a, b) => a + b, 0) / ranges.length;
   };
   assert.ok(range(2) < 0.75 * range(0), `${range(2)} and ${range(0)}`);
   const isGrey = (crop: Float32Array): boolean => crop.subarray(0, 256).every((v, i) => Math.abs(v - crop[256 + i]!) < 1e-6);
-  const grey = Array.from({ length: 400 }, (_, n) => isGrey(drawCrop(random(3, n), bitmap, 0, sizes))).filter(Boolean).length / 400;
+  const grey = Array.from({ length: 400 }, (_, n) => isGrey(drawCrop(random(3, n), bitmap, kinds[0]!))).filter(Boolean).length / 400;
   assert.ok(grey > 0.13 && grey < 0.27, `one in five is grey: ${grey}`);
 });
 
@@ -133,10 +134,16 @@ test('initial weights: the same for the same seed, matrices as wide as their inp
   const layout = networkLayout(pretrainDefaults);
   const [a, b, c] = [initialWeights(layout, 1), initialWeights(layout, 1), initialWeights(layout, 2)];
   const deviation = (name: string): number => Math.sqrt(a.get(name)!.data.reduce((s, v) => s + v * v, 0) / a.get(name)!.data.length);
-  assert.equal(a.get('pos_embed'), b.get('pos_embed'));
-  assert.not.equal(a.get('pos_embed'), c.get('pos_embed'));
+  assert.equal(a.get('cls_token'), b.get('cls_token'));
+  assert.not.equal(a.get('cls_token'), c.get('cls_token'));
   assert.ok(Math.abs(deviation('blocks.3.mlp.fc2.weight') * Math.sqrt(512) - 0.88) < 0.02, 'cut at two deviations'); // sqrt of the variance of such a normal, 0.774
-  assert.ok(Math.abs(deviation('pos_embed') / 0.02 - 0.88) < 0.02);
+  assert.ok(Math.abs(deviation('cls_token') / 0.02 - 0.88) < 0.02);
+  const { data } = a.get('pos_embed')!;
+  const token = (i: number): Float32Array => data.subarray(i * 128, (i + 1) * 128);
+  assert.ok(token(0).every((v) => v === 0));
+  const near = [0, 1].map((c) => Math.abs(token(1 + 8 * 3 + 5)[c]! - 0.5 * Math.sin([3, 5][c]!)));
+  assert.ok(near.every((v) => v < 1e-6), 'row 3, column 5');
+  assert.equal(new Set(Array.from({ length: 64 }, (_, i) => token(1 + i).join())).size, 64, 'no two places are alike');
   assert.equal(new Set(a.get('norm.weight')!.data), new Set([1]));
   assert.equal(new Set(a.get('blocks.0.norm1.bias')!.data), new Set([0]));
   assert.equal(vitConfigOf(pretrainDefaults).hidden, 512);

@@ -1,8 +1,13 @@
-/** Settings of self-distillation (DINO: Caron et al., "Emerging Properties in Self-Supervised Vision Transformers", ICCV 2021). */
+/**
+ * Settings of a pretraining: self-distillation (DINO: Caron et al., "Emerging Properties in Self-Supervised Vision Transformers", ICCV 2021), or
+ * learning from another ViT.
+ */
 import { IMAGENET_MEAN, IMAGENET_STD, type VitConfig } from '../vit/config.js';
 
 /** Everything that decides what a pretraining computes; together with the photos it repeats the run. */
 export interface PretrainOptions {
+  /** A ViT to learn from, by name or file, instead of from its own average. Then of what follows crops, head and teacher's settings play no part. */
+  readonly teacher?: string;
   readonly dim: number;
   readonly depth: number;
   readonly heads: number;
@@ -54,6 +59,15 @@ export const pretrainDefaults: PretrainOptions = {
   momentum: 0.996, teacherTempStart: 0.04, teacherTemp: 0.07, teacherWarmupEpochs: 30, studentTemp: 0.1, centerMomentum: 0.9,
   freezeLastLayer: 1, globalScale: [0.4, 1], localScale: [0.05, 0.4],
 };
+
+/** What plays no part where there is another ViT to learn from. */
+export const selfDistillationOnly = [
+  'localSize', 'locals', 'localScale', 'headHidden', 'bottleneck', 'prototypes', 'momentum', 'teacherTempStart', 'teacherTemp', 'teacherWarmupEpochs', 'studentTemp',
+  'centerMomentum', 'freezeLastLayer',
+] as const satisfies readonly (keyof PretrainOptions)[];
+
+/** Where there is another ViT to learn from: it says the same at every step, so that steps can be large from early on. */
+export const distillationDefaults: PretrainOptions = { ...pretrainDefaults, lr: 0.016, warmupEpochs: 2, weightDecay: 0.05, weightDecayEnd: 0.05, globalScale: [0.3, 1] };
 
 /** The ViT that these options make. */
 export const vitConfigOf = ({ dim, depth, heads, patch, imageSize }: PretrainOptions): VitConfig => ({

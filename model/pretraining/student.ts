@@ -19,9 +19,9 @@ const headParameters = ({ dim, headHidden: H, bottleneck: N, prototypes: K }: Pr
   [LAST_LAYER, [K, N]],
 ];
 
-/** Where everything lies in the flat buffers. */
-export const networkLayout = (options: PretrainOptions): Layout =>
-  placed([...vitParameters(vitConfigOf(options)), ...headParameters(options)].map(([name, shape]) => ({ name, shape })));
+/** Where everything lies in the flat buffers; `head` is self-distillation's where no other is given. */
+export const networkLayout = (options: PretrainOptions, head: readonly [string, number[]][] = headParameters(options)): Layout =>
+  placed([...vitParameters(vitConfigOf(options)), ...head].map(([name, shape]) => ({ name, shape })));
 
 /** What AdamW does to each element: biases and norms do not decay, gaps are left alone. */
 export function networkRoles({ slices, size }: Layout): Float32Array {
@@ -41,13 +41,32 @@ function truncated(next: Random): number {
   }
 }
 
+/** Amplitude of the position embeddings to begin with. */
+const POSITION_AMPLITUDE = 0.5;
+
 /**
- * Initial weights: positions and CLS token truncated normal of deviation 0.02, biases 0, norms 1 and 0, patch embedding and last layer uniform within
- * 1 / sqrt(inputs), all as published. Matrices are truncated normal of deviation 1 / sqrt(inputs) instead of 0.02: that was chosen for 384 inputs and more,
+ * Position embeddings to begin with, [1 + g * g, C]: none for the CLS token, then sines and cosines of row and column (after Vaswani et al., "Attention Is
+ * All You Need", 2017, section 3.5). They are trained like the rest; but small noise, the published start, tells places apart only after hundreds of steps.
+ */
+function initialPositions(T: number, C: number): Float32Array {
+  const g = Math.sqrt(T - 1);
+  return Float32Array.from({ length: T * C }, (_, i) => {
+    const [token, c] = [Math.floor(i / C) - 1, i % C];
+    if (token < 0) return 0;
+    const place = c % 2 === 0 ? Math.floor(token / g) : token % g;
+    const angle = place * 10000 ** ((-4 * Math.floor(c / 4)) / C);
+    return POSITION_AMPLITUDE * (c % 4 < 2 ? Math.sin(angle) : Math.cos(angle));
+  });
+}
+
+/**
+ * Initial weights: CLS token truncated normal of deviation 0.02, positions sines and cosines, biases 0, norms 1 and 0, patch embedding and last layer uniform within
+ * 1 / sqrt(inputs), but for the positions as published. Matrices are truncated normal of deviation 1 / sqrt(inputs) instead of 0.02: that was chosen for 384 inputs and more,
  * and leaves the tokens of a narrow network so small that for hundreds of steps they say nothing about the picture.
  */
 export function initialWeights({ slices }: Layout, seed: number): Map<string, Weight> {
   return new Map(slices.map(({ name, shape }) => {
+    if (name === 'pos_embed') return [name, { shape, data: initialPositions(shape[1]!, shape[2]!) }];
     const next = random(seed, 'pretrain', name);
     const bound = 1 / Math.sqrt(shape.slice(1).reduce((n, s) => n * s, 1));
     const draw = /norm\d?\.weight/.test(name) ? () => 1
@@ -72,7 +91,11 @@ export interface BoundNetwork {
   readonly views: readonly Tensor[];
   /** What the ViT makes of normalised images [B, 3, H, W]. */
   readonly features: (x: Tensor) => VitFeatures;
-  /** Logits [N, K] of CLS tokens [N, C] before the final norm. */
+  /** The final norm. */
+  readonly norm: (x: Tensor) => Tensor;
+  /** The linear layer `key` of the head. */
+  readonly layer: (x: Tensor, key: string) => Tensor;
+  /** Logits [N, K] of CLS tokens [N, C] before the final norm, by self-distillation's head. */
   readonly project: (cls: Tensor) => Tensor;
 }
 
@@ -89,13 +112,15 @@ export function bindNetwork(g: Graph, name: string, layout: Layout, config: VitC
     },
   };
   const layer = (x: Tensor, key: string): Tensor => linear(x, get(`${key}.weight`), get(`${key}.bias`));
+  const norm = (x: Tensor): Tensor => layernorm(x, get('norm.weight'), get('norm.bias'), config.eps);
   return {
     flat,
     views,
+    norm,
+    layer,
     features: (x) => featuresWith(vit, x),
     project: (cls) => {
-      const normed = layernorm(cls, get('norm.weight'), get('norm.bias'), config.eps);
-      const low = layer(gelu(layer(gelu(layer(normed, 'head.mlp.0')), 'head.mlp.2')), 'head.mlp.4');
+      const low = layer(gelu(layer(gelu(layer(norm(cls), 'head.mlp.0')), 'head.mlp.2')), 'head.mlp.4');
       return linear(l2normalize(low), l2normalize(get(LAST_LAYER)));
     },
   };

@@ -21,6 +21,15 @@ export const stateNames = {
   centre: 'dino.centre',
 } as const;
 
+/** One step of AdamW on `student` by the gradient of `loss`, its length `norm` limited; input `hyper` [10] as `adamw` takes it. */
+export function learned(g: Graph, student: BoundNetwork, loss: Tensor, { layout, roles: roleTable }: PretrainSetting): { w: Tensor; norm: Tensor } {
+  const dw = pack(gradients(loss, student.views));
+  const roles = g.constant(roleTable);
+  const norm = globalNorm(dw, roles);
+  const [m, v] = [g.parameter(stateNames.momentum, [layout.size]), g.parameter(stateNames.variance, [layout.size])];
+  return { w: adamw(student.flat, m, v, dw, roles, norm, g.input('hyper', [10])).w, norm };
+}
+
 /** CLS tokens of several batches of images, one after the other: [N, C]. */
 const clsOf = (network: BoundNetwork, images: readonly Tensor[]): Tensor =>
   concat(images.map((x) => network.features(x).cls).map((cls) => reshape(cls, [cls.shape[0]!, cls.shape[2]!])), 0);
@@ -30,7 +39,8 @@ const clsOf = (network: BoundNetwork, images: readonly Tensor[]): Tensor =>
  * 0..1, crop by crop; `inverseTemp` [1], `momentum` [1], `centreMomentum` [1], and `hyper` [10] as `adamw` takes it. Outputs: `stats` [3] = loss, the
  * teacher's mean entropy, the gradient's length; and the state (in place).
  */
-export function pretrainGraph(g: Graph, { options, layout, roles: roleTable }: PretrainSetting): Record<string, Tensor> {
+export function pretrainGraph(g: Graph, setting: PretrainSetting): Record<string, Tensor> {
+  const { options, layout } = setting;
   const { batch: B, imageSize: G, localSize: S, locals: L, prototypes: K } = options;
   const config = vitConfigOf(options);
   const normalized = (name: string, count: number, side: number): Tensor => normalize(g.input(name, [count, 3, side, side]), config.mean, config.std);
@@ -44,11 +54,7 @@ export function pretrainGraph(g: Graph, { options, layout, roles: roleTable }: P
   const q = teacherTargets(t, centre, inverseTemp);
   const loss = dinoLoss(student.project(clsOf(student, crops)), q, options.studentTemp);
 
-  const dw = pack(gradients(loss, student.views));
-  const roles = g.constant(roleTable);
-  const norm = globalNorm(dw, roles);
-  const [m, v] = [g.parameter(stateNames.momentum, [layout.size]), g.parameter(stateNames.variance, [layout.size])];
-  const { w } = adamw(student.flat, m, v, dw, roles, norm, g.input('hyper', [10]));
+  const { w, norm } = learned(g, student, loss, setting);
 
   const entropy = mean(crossEntropy(mul(sub(t, centre), inverseTemp), q));
   return {
@@ -59,9 +65,9 @@ export function pretrainGraph(g: Graph, { options, layout, roles: roleTable }: P
   };
 }
 
-/** The teacher's keys of the last block, [N, T, C], of `images` [N, 3, H, W] in 0..1. */
-export function keysGraph(g: Graph, { options, layout }: PretrainSetting, count: number, side: number): Record<string, Tensor> {
+/** Student's or teacher's keys of the last block, [N, T, C], of `images` [N, 3, H, W] in 0..1. */
+export function keysGraph(g: Graph, { options, layout }: PretrainSetting, whose: 'student' | 'teacher', count: number, side: number): Record<string, Tensor> {
   const config = vitConfigOf(options);
-  const teacher = bindNetwork(g, stateNames.teacher, layout, config);
-  return { keys: teacher.features(normalize(g.input('images', [count, 3, side, side]), config.mean, config.std)).keys };
+  const network = bindNetwork(g, stateNames[whose], layout, config);
+  return { keys: network.features(normalize(g.input('images', [count, 3, side, side]), config.mean, config.std)).keys };
 }

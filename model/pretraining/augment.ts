@@ -13,15 +13,20 @@ export interface Bitmap {
   readonly data: Uint8Array;
 }
 
-/** What is done to a crop beside cropping and flipping; chances by which. */
-interface CropKind {
+/** What a crop is to be. */
+export interface CropKind {
+  /** Side in pixels. */
+  readonly side: number;
+  /** Smallest and largest share of the photo's area. */
+  readonly scale: readonly [number, number];
+  /** Chances. */
   readonly blur: number;
   readonly solarize: number;
 }
 
 /** The published recipe: the first global crop is always blurred, the second seldom, but it may be solarised. */
-const GLOBALS: readonly CropKind[] = [{ blur: 1, solarize: 0 }, { blur: 0.1, solarize: 0.2 }];
-const LOCAL: CropKind = { blur: 0.5, solarize: 0 };
+const GLOBALS = [{ blur: 1, solarize: 0 }, { blur: 0.1, solarize: 0.2 }] as const;
+const LOCAL = { blur: 0.5, solarize: 0 } as const;
 const FLIP = 0.5, JITTER = 0.8, GREY = 0.2;
 /** Largest changes of brightness, contrast, saturation and hue. */
 const CHANGES = [0.4, 0.4, 0.2, 0.1] as const;
@@ -36,17 +41,23 @@ export interface CropSizes {
   readonly localScale: readonly [number, number];
 }
 
-/** The crop number `index` of a photo, the two global ones first: [3, side, side] in 0..1. */
-export function drawCrop(next: Random, photo: Bitmap, index: number, sizes: CropSizes): Float32Array {
-  const isGlobal = index < 2;
-  const side = isGlobal ? sizes.imageSize : sizes.localSize;
-  const kind = GLOBALS[index] ?? LOCAL;
-  const box = drawBox(next, photo, isGlobal ? sizes.globalScale : sizes.localScale);
+/** The crops of a photo for self-distillation, the two global ones first. */
+export const selfDistillationCrops = ({ imageSize, localSize, locals, globalScale, localScale }: CropSizes): CropKind[] => [
+  ...GLOBALS.map((chances) => ({ ...chances, side: imageSize, scale: globalScale })),
+  ...Array.from({ length: locals }, () => ({ ...LOCAL, side: localSize, scale: localScale })),
+];
+
+/** The crop that student and teacher both see where a student learns from another ViT. */
+export const sharedCrop = (side: number, scale: readonly [number, number]): CropKind => ({ side, scale, blur: 0.1, solarize: 0 });
+
+/** A crop of a photo: [3, side, side] in 0..1. */
+export function drawCrop(next: Random, photo: Bitmap, { side, scale, blur, solarize: negative }: CropKind): Float32Array {
+  const box = drawBox(next, photo, scale);
   const pixels = resampled(photo, box, side, next.chance(FLIP));
   if (next.chance(JITTER)) jitter(next, pixels);
   if (next.chance(GREY)) grey(pixels);
-  if (next.chance(kind.blur)) blurred(pixels, side, (next.between(0.1, 2) * side) / BLUR_SIDE);
-  if (next.chance(kind.solarize)) solarize(pixels);
+  if (next.chance(blur)) blurred(pixels, side, (next.between(0.1, 2) * side) / BLUR_SIDE);
+  if (next.chance(negative)) solarize(pixels);
   return pixels;
 }
 

@@ -1,0 +1,62 @@
+/** What a pretraining learns: to agree with its own average (DINO), or to see what another ViT sees. */
+import type { Graph, Tensor } from '../../engine/index.js';
+import type { Layout } from '../generators/parameters.js';
+import type { VitModel } from '../vit/config.js';
+import { selfDistillationCrops, sharedCrop, type CropKind } from './augment.js';
+import { distillGraph, distillationHead, teacherSide } from './distill.js';
+import type { PretrainOptions } from './options.js';
+import type { StepSettings } from './schedules.js';
+import { pretrainGraph, stateNames, type PretrainSetting } from './steps.js';
+import { networkLayout, networkRoles } from './student.js';
+
+export type StateName = keyof typeof stateNames;
+
+/** All that differs between the two. */
+export interface Objective {
+  readonly setting: PretrainSetting;
+  /** Sizes of the arrays that are a run's state. */
+  readonly state: ReadonlyMap<StateName, number>;
+  /** Whose ViT is the result. */
+  readonly result: 'student' | 'teacher';
+  /** Crops that a step sees of a photo, by the graph's inputs. */
+  readonly crops: ReadonlyMap<string, readonly CropKind[]>;
+  /** Names of the graph's `stats`. */
+  readonly figures: readonly string[];
+  readonly graph: (g: Graph) => Record<string, Tensor>;
+  /** Inputs beside crops and the optimiser's. */
+  readonly inputs: (settings: StepSettings) => Readonly<Record<string, number>>;
+}
+
+const settingOf = (options: PretrainOptions, layout: Layout): PretrainSetting => ({ options, layout, roles: networkRoles(layout) });
+
+/** Student and optimiser, whatever is learned. */
+const trained = ({ size }: Layout): [StateName, number][] => [['student', size], ['momentum', size], ['variance', size]];
+
+/** DINO: the teacher is the student's moving average. */
+export function selfDistillation(options: PretrainOptions): Objective {
+  const setting = settingOf(options, networkLayout(options));
+  const [first, second, ...locals] = selfDistillationCrops(options);
+  return {
+    setting,
+    state: new Map([...trained(setting.layout), ['teacher', setting.layout.size], ['centre', options.prototypes]]),
+    result: 'teacher',
+    crops: new Map([['globals', [first!, second!]], ...(locals.length > 0 ? [['locals', locals] as const] : [])]),
+    figures: ['loss', 'entropy', 'gradient'],
+    graph: (g) => pretrainGraph(g, setting),
+    inputs: ({ momentum, teacherTemp }) => ({ inverseTemp: 1 / teacherTemp, momentum, centreMomentum: options.centerMomentum }),
+  };
+}
+
+/** Another ViT is the teacher and stays as it is. */
+export function distillation(options: PretrainOptions, teacher: VitModel): Objective {
+  const setting = settingOf(options, networkLayout(options, distillationHead(options, teacher.config)));
+  return {
+    setting,
+    state: new Map(trained(setting.layout)),
+    result: 'student',
+    crops: new Map([['crops', [sharedCrop(teacherSide(options, teacher.config), options.globalScale)]]]),
+    figures: ['loss', 'cls', 'keys', 'similarity', 'gradient'],
+    graph: (g) => distillGraph(g, setting, teacher),
+    inputs: () => ({}),
+  };
+}
