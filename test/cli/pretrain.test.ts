@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { packageRoot } from '../../cli/files.js';
 import { readImage } from '../../cli/image.js';
 import { loadVit } from '../../cli/weights.js';
 import { redBlue, splice, temporaryFolder } from '../helpers/pictures.js';
@@ -33,6 +34,41 @@ test('pretrain: weights, sidecar, log, pictures and state; and the weights load'
   const { vit } = await loadVit(out);
   assert.equal([vit.config.dim, vit.config.heads, vit.config.image], [8, 1, 16]);
   assert.is(JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')).status, 'finished');
+});
+
+test('pretrain: from another ViT, resumed with that one only', async () => {
+  const model = ['--dim', '8', '--depth', '1', '--heads', '1', '--image-size', '16', '--batch', '2', '--warmup-epochs', '0', '--epochs', '4'];
+  const [whole, out] = [newOut(), newOut()];
+  const folder = temporaryFolder();
+  const teacher = join(folder, 'teacher.safetensors');
+  const shipped = (name: string): Buffer => readFileSync(join(packageRoot, 'model/weights', name));
+  writeFileSync(teacher, shipped('untrained.safetensors'));
+  writeFileSync(join(folder, 'teacher.json'), shipped('untrained.json'));
+  const finished = await train(whole, '--teacher', teacher, ...model);
+  assert.is(finished.code, 0, finished.stderr);
+  assert.match(JSON.parse(readFileSync(whole.replace('.safetensors', '.json'), 'utf8')).what, /^learned from teacher, 12 steps of 2 photos, seed 1$/);
+  assert.equal(Object.keys(JSON.parse(logOf(whole).split('\n')[0]!)), ['step', 'loss', 'cls', 'keys', 'similarity', 'gradient']);
+  const { vit } = await loadVit(whole);
+  assert.is(vit.config.dim, 8);
+
+  const child = spawn(process.execPath, [MAIN, 'pretrain', '--photos', photos, '--out', out, '--teacher', teacher, ...model, '--save-every', '2'], { stdio: 'ignore' });
+  const ended = new Promise((resolve) => child.on('exit', resolve));
+  const log = join(out.replace('.safetensors', '.run'), 'log.jsonl');
+  while (!(existsSync(log) && statSync(log).size > 0)) await new Promise((resolve) => setTimeout(resolve, 2));
+  child.kill('SIGKILL');
+  await ended;
+  writeFileSync(teacher, shipped('dino_mini8.safetensors'));
+  const other = await train(out, '--resume');
+  assert.is(other.code, 1);
+  assert.match(other.stderr, /teacher\.safetensors is not the teacher the run began with/);
+  writeFileSync(teacher, shipped('untrained.safetensors'));
+  assert.is((await train(out, '--resume')).code, 0);
+  assert.is(logOf(out), logOf(whole));
+  assert.equal(readFileSync(out), readFileSync(whole));
+
+  const idle = await train(newOut(), '--teacher', teacher, '--prototypes', '16');
+  assert.is(idle.code, 2);
+  assert.match(idle.stderr, /--prototypes plays no part where there is a --teacher: leave one of them out/);
 });
 
 test('pretrain: killed at any moment and resumed, the log is that of an undisturbed run', async () => {

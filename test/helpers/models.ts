@@ -11,6 +11,7 @@ export const vitConfigs = {
   probe8: vit(48, 4, 3, 8, 32),
   probe4: vit(64, 3, 4, 4, 24),
   dino8: vit(32, 2, 2, 8, 32),
+  teacher16: vit(40, 3, 4, 16, 48),
 } as const;
 
 /** `vit_params` of the oracle. */

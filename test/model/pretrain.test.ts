@@ -1,6 +1,7 @@
 /** A pretraining on the GPU: it learns, and a run taken up again goes on as if nothing had happened. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { formulaVit } from '../helpers/models.js';
 import { createEngine } from '../../engine/index.js';
 import type { Bitmap } from '../../model/pretraining/augment.js';
 import { pretrainDefaults, type PretrainOptions } from '../../model/pretraining/options.js';
@@ -77,6 +78,31 @@ test('the student learns what the teacher says: the distance between them falls'
   const distance = (part: PretrainStats[]): number => part.reduce((sum, s) => sum + s.loss - s.entropy!, 0) / part.length;
   assert.ok(distance(all.slice(-10)) < 0.8 * distance(all.slice(0, 10)), `${distance(all.slice(0, 10))} to ${distance(all.slice(-10))}`);
   run.destroy();
+});
+
+test('learning from another ViT: the distance falls, a resumed run makes the same steps, and a ViT comes out', async () => {
+  const teacher = formulaVit('dino8', 'teacher');
+  const change = { epochs: 12, lr: 1 };
+  const undisturbed = await start({ teacher }, change);
+  const expected = await steps(undisturbed, 24);
+  const weights = await undisturbed.weights();
+  undisturbed.destroy();
+  const mean = (part: PretrainStats[]): number => part.reduce((sum, s) => sum + s.loss, 0) / part.length;
+  assert.ok(mean(expected.slice(-4)) < 0.7 * mean(expected.slice(0, 4)), `${mean(expected.slice(0, 4))} to ${mean(expected.slice(-4))}`);
+  assert.equal(Object.keys(expected[0]!), ['step', 'loss', 'cls', 'keys', 'similarity', 'gradient']);
+
+  const first = await start({ teacher }, change);
+  await steps(first, 3);
+  const state = await first.state();
+  assert.equal([...state.arrays.keys()], ['student', 'momentum', 'variance']);
+  first.destroy();
+  const second = await start({ teacher, state }, change);
+  assert.equal(await steps(second, 24), expected.slice(3));
+  assert.equal(await second.weights(), weights);
+  const { tokens } = await second.keys(new Float32Array(3 * 32 * 32).fill(0.5), 32);
+  assert.is(tokens, 17);
+  second.destroy();
+  assert.is(vitFromWeights('made', weights, { heads: 2 }).config.dim, 16);
 });
 
 test('the teacher is a ViT that the rest of the project reads, and another run can begin with', async () => {
