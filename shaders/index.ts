@@ -6,6 +6,7 @@ export * as attention from './attention.js';
 export * as attentionBackward from './attentionBackward.js';
 export * as attentionCls from './attentionCls.js';
 export * as batchnorm from './batchnorm.js';
+export * as batchnormBackward from './batchnormBackward.js';
 export * as binary from './binary.js';
 export * as blur from './blur.js';
 export * as colorJitter from './colorJitter.js';

@@ -1,7 +1,6 @@
 /** Batch normalisation with the statistics of the batch at hand, forward and backward; absorbs a leaky ReLU behind it. */
-import {
-  batchnormBackward, batchnormBackwardPartial, batchnormForward, batchnormGivenForward, batchnormPartial, batchnormSmallBackward, batchnormSmallForward,
-} from '../../shaders/batchnorm.js';
+import { batchnormForward, batchnormGivenForward, batchnormPartial, batchnormSmallForward } from '../../shaders/batchnorm.js';
+import { batchnormBackward, batchnormBackwardPartial, batchnormSmallBackward } from '../../shaders/batchnormBackward.js';
 import { addNode, type Node, type Op, type Tensor } from '../graph.js';
 import { ceilDiv, linearGrid, type Kernel, type Tuning } from '../kernel.js';
 import { expectRank, sameShape, ShapeError, showShape, sizeOf, type Shape } from '../shape.js';
