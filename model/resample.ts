@@ -1,8 +1,8 @@
 /** Bicubic resampling on the CPU: for figures and maps, whose numbers must not depend on a device. */
 import type { Image } from './image.js';
 
-/** The outputs' sources along an axis: `weights` from index `first` on. */
-interface Taps {
+/** The sources of an output along an axis: `weights` from index `first` on. */
+export interface Taps {
   readonly first: number;
   readonly weights: readonly number[];
 }
@@ -14,8 +14,8 @@ function cubic(distance: number): number {
   return x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0;
 }
 
-/** The filter is stretched by the reduction; weights beyond the border are left out and the rest made to sum to 1. */
-function tapsOf(from: number, to: number): Taps[] {
+/** Of each of `to` outputs from `from` inputs. The filter is stretched by the reduction; weights beyond the border are left out and the rest made to sum to 1. */
+export function tapsOf(from: number, to: number): Taps[] {
   const step = from / to;
   const stretch = Math.max(step, 1);
   return Array.from({ length: to }, (_, i) => {

@@ -1,4 +1,5 @@
 /** Resampling and blurring of small pictures on the CPU. */
+import { tapsOf } from '../resample.js';
 import type { Bitmap } from './augment.js';
 
 /** A part of a picture, in pixels. */
@@ -9,36 +10,9 @@ export interface Box {
   readonly height: number;
 }
 
-/** For each output: the first input and the weights from there on. */
-interface Tap {
-  readonly first: number;
-  readonly weights: readonly number[];
-}
-
-/** Keys' cubic with a = -0.5, as PIL's and PyTorch's antialiased bicubic. */
-function cubic(x: number): number {
-  const t = Math.abs(x);
-  if (t < 1) return (1.5 * t - 2.5) * t * t + 1;
-  return t < 2 ? ((-0.5 * t + 2.5) * t - 4) * t + 2 : 0;
-}
-
-/** Weights for `size` outputs from `length` inputs, the filter stretched by the reduction so that every input counts. */
-function taps(length: number, size: number): Tap[] {
-  const step = length / size;
-  const stretch = Math.max(step, 1);
-  return Array.from({ length: size }, (_, i) => {
-    const centre = (i + 0.5) * step;
-    const first = Math.max(0, Math.floor(centre - 2 * stretch + 0.5));
-    const end = Math.min(length, Math.floor(centre + 2 * stretch + 0.5));
-    const weights = Array.from({ length: end - first }, (_, k) => cubic((first + k + 0.5 - centre) / stretch));
-    const total = weights.reduce((sum, w) => sum + w, 0);
-    return { first, weights: weights.map((w) => w / total) };
-  });
-}
-
 /** `box` of a picture, bicubic and antialiased, mirrored if `flip`: [3, side, side] in 0..1. */
 export function resampled({ width, height, data }: Bitmap, box: Box, side: number, flip: boolean): Float32Array {
-  const [columns, rows] = [taps(box.width, side), taps(box.height, side)];
+  const [columns, rows] = [tapsOf(box.width, side), tapsOf(box.height, side)];
   const result = new Float32Array(3 * side * side);
   const strip = new Float32Array(box.height * side);
   for (let c = 0; c < 3; c++) {

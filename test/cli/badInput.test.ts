@@ -45,7 +45,7 @@ const cases: readonly Case[] = [
   { name: 'DIR below a file', options: { out: join(blocked, 'out') }, code: 1, names: /output folder .*file.out is a file, or lies below one/, remedy: /choose another path/ },
   { name: 'DIR is a file', options: { out: blocked }, code: 1, names: /output folder .*file is a file/, remedy: /choose another path/ },
   { name: 'DIR where nothing can be written', options: { out: '/proc/splice-gpu-out' }, code: 1, names: /output folder \/proc\/splice-gpu-out/, remedy: /choose another path|check the path/ },
-  { name: 'unknown model', options: { model: 'dino_vits99' }, code: 2, names: /unknown model "dino_vits99"/, remedy: /known are dino_mini8, untrained, dino_vits8, .*; or give the path/ },
+  { name: 'unknown model', options: { model: 'dino_vits99' }, code: 2, names: /unknown model "dino_vits99"/, remedy: /known are vit_mini8, dino_mini8, untrained, dino_vits8, .*; or give the path/ },
   { name: 'missing weight file', options: { model: 'none.safetensors' }, code: 1, names: /none\.safetensors does not exist/, remedy: /check the path/ },
   { name: 'a tensor missing', options: { model: weights((map) => map.delete('blocks.1.norm2.weight')) }, code: 1, names: /vit\.safetensors: a tensor is missing: blocks\.1\.norm2\.weight/, remedy: /get the file again or use another ViT/ },
   { name: 'a tensor misshapen', options: { model: weights((map) => map.set('cls_token', { shape: [8], data: new Float32Array(8) })) }, code: 1, names: /cls_token is \[8\], expected \[1, 1, 8\]/, remedy: /get the file again/ },

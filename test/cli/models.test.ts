@@ -172,13 +172,13 @@ test('auto: dino_vits8 where it is at hand, else what ships and one line that sa
   let text = '';
   const output = { write: (line: string) => (text += line) };
   const fallen = await withCache(cache, 'http://127.0.0.1:9', () => loadVit('auto', {}, { output }));
-  assert.is(fallen.vit.name, 'dino_mini8');
-  assert.match(text, /^note: no model was named and dino_vits8 could not be fetched \([^\n]+\): using dino_mini8, which ships\n$/);
+  assert.is(fallen.vit.name, 'vit_mini8');
+  assert.match(text, /^note: no model was named and dino_vits8 could not be fetched \([^\n]+\): using vit_mini8, which ships\n$/);
   process.env['SPLICE_GPU_OFFLINE'] = '1';
   text = '';
   const offline = await withCache(cache, 'http://127.0.0.1:9', () => loadVit('auto', {}, { output }));
   delete process.env['SPLICE_GPU_OFFLINE'];
-  assert.equal([offline.vit.name, text], ['dino_mini8', '']);
+  assert.equal([offline.vit.name, text], ['vit_mini8', '']);
   await withServer(dino, ({ url }) => withCache(cache, '', async () => {
     const { sha256: _, bytes: __, ...model } = fetchable.find(({ name }) => name === 'dino_vits8')!;
     await getModel({ ...model, url: `${url}/x.pth` }, { signal: new AbortController().signal, output }, checkVitFile);

@@ -16,18 +16,18 @@ test('pca: a sheet with a row per facet and a column per layer', async () => {
   const { code, stdout, stderr } = await splice(['pca', photo, '--facets', 'keys,tokens', '--layers', '0,3', '--out', path, '--json', ...small]);
   assert.is(code, 0, stderr);
   const facts = JSON.parse(stdout);
-  assert.equal([facts.out, facts.layers, facts.facets, facts.models[0].name], [path, [0, 3], ['keys', 'tokens'], 'dino_mini8']);
+  assert.equal([facts.out, facts.layers, facts.facets, facts.models[0].name], [path, [0, 3], ['keys', 'tokens'], 'vit_mini8']);
   const { width, height } = await readImage(path);
   assert.ok(width > 3 * 72 && height > 2 * 48);
-  assert.match((await readImageText(path))['Title']!, /PCA of dino_mini8/);
+  assert.match((await readImageText(path))['Title']!, /PCA of vit_mini8/);
 });
 
 test('attention: a column per head', async () => {
   const path = join(out, 'attention.png');
   const { code, stdout, stderr } = await splice(['attention', photo, '--out', path, '--json', ...small]);
   assert.is(code, 0, stderr);
-  assert.equal([JSON.parse(stdout).heads, JSON.parse(stdout).layers], [3, [3]]);
-  assert.ok((await readImage(path)).width > 5 * 72);
+  assert.equal([JSON.parse(stdout).heads, JSON.parse(stdout).layers], [4, [5]]);
+  assert.ok((await readImage(path)).width > 6 * 72);
 });
 
 test('invert: layers by repeats, each with its seed and loss', async () => {
@@ -57,7 +57,7 @@ test('figures: made once, then kept; without a second model there is nothing to 
 
 const wrong: readonly (readonly [string, readonly string[], RegExp])[] = [
   ['no PNG', ['pca', photo, '--out', join(out, 'x.jpg')], /--out .*x\.jpg: a picture is written, give a name that ends in \.png/],
-  ['no such layer', ['pca', photo, '--layers', '4', '--out', join(out, 'x.png')], /--layers 4: dino_mini8 has layers 0 to 3/],
+  ['no such layer', ['pca', photo, '--layers', '6', '--out', join(out, 'x.png')], /--layers 6: vit_mini8 has layers 0 to 5/],
   ['no such facet', ['pca', photo, '--facets', 'keys,hats', '--out', join(out, 'x.png')], /Give some of queries, keys, values, tokens/],
   ['input below two patches', ['attention', photo, '--vit-size', '8', '--out', join(out, 'x.png')], /--vit-size 8 .*16/],
   ['noise for pixels', ['invert', photo, '--with', 'pixels', '--noise', '--out', join(out, 'x.png')], /--noise: pixels have no input/],
