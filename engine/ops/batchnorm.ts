@@ -1,27 +1,27 @@
-/** Batch normalisation with the statistics of the batch at hand, forward and backward; absorbs a leaky ReLU behind it. */
+/** Batch normalisation with the statistics of the batch at hand; absorbs a leaky ReLU behind it. */
 import { batchnormForward, batchnormGivenForward, batchnormPartial, batchnormSmallForward } from '../../shaders/batchnorm.js';
-import { batchnormBackward, batchnormBackwardPartial, batchnormSmallBackward } from '../../shaders/batchnormBackward.js';
 import { addNode, type Node, type Op, type Tensor } from '../graph.js';
 import { ceilDiv, linearGrid, type Kernel, type Tuning } from '../kernel.js';
 import { expectRank, sameShape, ShapeError, showShape, sizeOf, type Shape } from '../shape.js';
+import { batchnormBackward } from './batchnormBackward.js';
 import { longRowLanes } from './rows.js';
-import { leakyReluBackwardOp, leakyReluOp } from './unary.js';
+import { leakyReluOp } from './unary.js';
 
 /** Elements that one workgroup reduces or maps. */
 const CHUNK = 4096;
 /** Elements of a channel that one workgroup does alone, in a single launch each way. */
 const SMALL = 16384;
 
-interface BatchnormAttrs {
+export interface BatchnormAttrs {
   readonly eps: number;
   /** Of the leaky ReLU that follows in the same launch; 1 is none. */
   readonly slope: number;
 }
 
-type Batchnorm = Op<BatchnormAttrs>;
+export type Batchnorm = Op<BatchnormAttrs>;
 
 /** Chunks of a channel of x `[B, C, H, W]`. */
-const chunksPerChannel = ([B, , H, W]: Shape): number => B! * ceilDiv(H! * W!, CHUNK);
+export const chunksPerChannel = ([B, , H, W]: Shape): number => B! * ceilDiv(H! * W!, CHUNK);
 
 type Code = (oneSubgroup: boolean) => string;
 
@@ -33,13 +33,13 @@ function launch(x: Shape, tuning: Tuning, code: Code, groups: number, constants:
 }
 
 /** A workgroup per chunk of the node's first input; `flops` per element. */
-function chunkKernel(node: Node, tuning: Tuning, code: Code, flops: number, constants?: Record<string, number>): Kernel {
+export function chunkKernel(node: Node, tuning: Tuning, code: Code, flops: number, constants?: Record<string, number>): Kernel {
   const { shape } = node.inputs[0]!;
   return { ...launch(shape, tuning, code, shape[1]! * chunksPerChannel(shape), constants), flops: flops * sizeOf(shape) };
 }
 
 /** A workgroup per channel of the node's first input. */
-function channelKernel(node: Node, tuning: Tuning, code: Code, flops: number, constants: Record<string, number>): Kernel {
+export function channelKernel(node: Node, tuning: Tuning, code: Code, flops: number, constants: Record<string, number>): Kernel {
   const { shape } = node.inputs[0]!;
   const [B, C, H, W] = shape as [number, number, number, number];
   const { WG, oneSubgroup } = longRowLanes(tuning);
@@ -66,16 +66,8 @@ const batchnormOp: Batchnorm = {
     return isSmall(node) ? channelKernel(node, tuning, batchnormSmallForward, 11, constants) : chunkKernel(node, tuning, batchnormForward, 5, constants);
   },
   backward: (node, [dy]) => {
-    const [x, [w, b], statistics] = [node.inputs[0]!, node.inputs.slice(-2) as [Tensor, Tensor], node.outputs[1]!];
-    const { slope, dz } = throughActivation(node, dy!);
-    const attrs = { ...node.attrs, slope };
-    if (isSmall(node)) {
-      const [dx, dw, db] = x.graph.add(smallBackwardOp, [x, statistics, w, b, dz], attrs);
-      return [dx, dw, db];
-    }
-    const partial = addNode(backwardPartialOp, [x, statistics, w, b, dz], attrs);
-    const [dx, dw, db] = x.graph.add(backwardOp, [x, partial, w, b, dz], attrs);
-    return [dx, undefined, dw, db];
+    const { dx, dw, db } = batchnormBackward(node, dy!);
+    return isSmall(node) ? [dx, dw, db] : [dx, undefined, dw, db];
   },
   // The gradient of leaky ReLU reads its output alone, so nobody else misses the sum before it.
   fuse: (node, next) => node.attrs.slope === 1 && next.op === leakyReluOp && next.inputs[0] === node.outputs[0]
@@ -83,37 +75,8 @@ const batchnormOp: Batchnorm = {
     : undefined,
 };
 
-const isSmall = (node: Node): boolean => node.inputs.length === 3;
-
-/** Looks behind a leaky ReLU whose gradient `dy` is: the backward kernels then apply its slope on the way. */
-function throughActivation(node: Node<BatchnormAttrs>, dy: Tensor): { slope: number; dz: Tensor } {
-  const [y, dz] = dy.node.inputs;
-  const isActivation = dy.node.op === leakyReluBackwardOp && y!.node.op === leakyReluOp && y!.node.inputs[0] === node.outputs[0];
-  return isActivation ? { slope: (dy.node.attrs as BatchnormAttrs).slope, dz: dz! } : { slope: 1, dz: dy };
-}
-
-/** Inputs (x, statistics, w, b, dy), output the sums of dz * xhat and dz over each chunk, then the statistics `[C, S + 1, 2]`. */
-const backwardPartialOp: Batchnorm = {
-  name: 'batchnormBackwardPartial',
-  shapes: ([x]) => [[x!.shape[1]!, chunksPerChannel(x!.shape) + 1, 2]],
-  kernel: (node, tuning) => chunkKernel(node, tuning, batchnormBackwardPartial, 9, { SLOPE: node.attrs.slope }),
-};
-
-const gradientShapes: Batchnorm['shapes'] = ([x, , w, b]) => [x!.shape, w!.shape, b!.shape];
-
-/** Inputs (x, partial, w, b, dy), outputs (dx, dw, db). */
-const backwardOp: Batchnorm = {
-  name: 'batchnormBackward',
-  shapes: gradientShapes,
-  kernel: (node, tuning) => chunkKernel(node, tuning, batchnormBackward, 11, { SLOPE: node.attrs.slope }),
-};
-
-/** Inputs (x, statistics, w, b, dy), outputs (dx, dw, db), for small channels. */
-const smallBackwardOp: Batchnorm = {
-  name: 'batchnormSmallBackward',
-  shapes: gradientShapes,
-  kernel: (node, tuning) => channelKernel(node, tuning, batchnormSmallBackward, 20, { SLOPE: node.attrs.slope }),
-};
+/** Whether a forward node does whole channels in one launch. */
+export const isSmall = (node: Node): boolean => node.inputs.length === 3;
 
 /**
  * (x - mean) / sqrt(var + eps) * w + b with mean and biased variance of each channel over B, H and W of this very batch, as

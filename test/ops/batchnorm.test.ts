@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { add, gradients, mul, scale, schedule, ShapeError, sum, Graph, type Shape, type Tensor } from '../../engine/index.js';
+import { add, gradients, scale, ShapeError, sum, Graph, type Shape } from '../../engine/index.js';
 import { batchnorm, batchnormGiven } from '../../engine/ops/batchnorm.js';
 import { leakyRelu } from '../../engine/ops/unary.js';
 import { checkOp, type Values } from '../helpers/check.js';
@@ -76,26 +76,14 @@ test('batchnorm of a variance as small as eps', () => checkOp({
   tolerance: 4e-5,
 }));
 
-/** Batch norm, leaky ReLU and a loss on a graph of its own. */
-function training(g: Graph, size: number): Record<string, Tensor> {
-  const [x, w, b] = [g.input(`x${size}`, [1, 4, size, size]), g.input('w', [4]), g.input('b', [4])];
-  const y = leakyRelu(batchnorm(x, w, b), SLOPE);
-  const [dx, dw, db] = gradients(sum(mul(y, y)), [x, w, b]);
-  return { y, dx: dx!, dw: dw!, db: db! };
-}
-
-test('leaky ReLU costs no launch, a small channel one each way, a large one two', async () => {
-  const g = (await testEngine()).graph();
-  const launchesOf = (size: number) => schedule(Object.values(training(g, size))).launches.map((n) => n.op.name).filter((n) => /batchnorm|leaky/.test(n));
-  assert.equal(launchesOf(128).sort(), ['batchnorm', 'batchnormSmallBackward']);
-  assert.equal(launchesOf(129).sort(), ['batchnorm', 'batchnormBackward', 'batchnormBackwardPartial', 'batchnormPartial']);
-});
-
 test('another image size needs no new pipeline', async () => {
   const engine = await testEngine();
   const counts: number[] = [];
   for (const size of [6, 70, 130, 140]) {
-    (await engine.compile(training(engine.graph(), size))).destroy();
+    const g = engine.graph();
+    const [x, w, b] = [g.input('x', [1, 4, size, size]), g.input('w', [4]), g.input('b', [4])];
+    const [dx, dw, db] = gradients(sum(leakyRelu(batchnorm(x, w, b), SLOPE)), [x, w, b]);
+    (await engine.compile({ dx: dx!, dw: dw!, db: db! })).destroy();
     counts.push(engine.pipelines.size());
   }
   assert.is(counts[1], counts[0]);
