@@ -32,7 +32,7 @@ const EXAMPLE = `
 Without --teacher self-distillation (DINO, Caron et al., ICCV 2021): no labels are needed. FILE gets the teacher's weights as float16, FILE's .json what they are, and the
 folder FILE.run (without .safetensors) log.jsonl, config.json, state.safetensors to resume from, and pca/: every epoch a picture of what the ViT sees.
 With --teacher the student learns to see what another ViT sees: its CLS token, its keys, and how like they are. That takes far fewer photos and steps; what
-comes out is no DINO model, whatever the teacher, but inherits what the teacher knows. Defaults are then: --lr ${t.lr}, --warmup-epochs ${t.warmupEpochs}, --weight-decay ${t.weightDecay}.
+comes out is no DINO model: it knows what its teacher knows, supervised or not. Defaults are then: --lr ${t.lr}, --warmup-epochs ${t.warmupEpochs}, --weight-decay ${t.weightDecay}.
 
 Ctrl-C finishes the step and saves everything; after a harder end --resume continues from the last saved state.
 
