@@ -1,7 +1,6 @@
 /** The work of `splice-gpu pretrain`: read photos, train, keep log, pictures and state in order. */
 import { createHash } from 'node:crypto';
-import { optionsProblem, type PretrainOptions } from '../model/pretraining/options.js';
-import { teacherSide } from '../model/pretraining/distill.js';
+import { optionsProblem, teacherSide, type PretrainOptions } from '../model/pretraining/options.js';
 import type { PretrainRun, PretrainStart, PretrainStats, startPretrain } from '../model/pretraining/pretrain.js';
 import type { Bitmap } from '../model/pretraining/augment.js';
 import { parseSafetensors } from '../model/safetensors.js';

@@ -2,7 +2,7 @@
 import { add, concat, layernorm, mse, normalize, resize, scale, selfSimilarity, type Graph, type Tensor } from '../../engine/index.js';
 import type { VitConfig, VitModel } from '../vit/config.js';
 import { vitFeatures } from '../vit/vit.js';
-import { vitConfigOf, type PretrainOptions } from './options.js';
+import { teacherSide, vitConfigOf, type PretrainOptions } from './options.js';
 import { learned, stateNames, type PretrainSetting } from './steps.js';
 import { bindNetwork } from './student.js';
 
@@ -12,9 +12,6 @@ const SIMILARITY_WEIGHT = 5;
 /** Linear layers from the student's features to the teacher's: [teacher's width, student's]. */
 export const distillationHead = ({ dim }: PretrainOptions, { dim: wide }: VitConfig): [string, number[]][] =>
   ['cls', 'keys'].flatMap((name) => [[`head.${name}.weight`, [wide, dim]], [`head.${name}.bias`, [wide]]] as [string, number[]][]);
-
-/** Side of the crops: the teacher sees as many patches as the student, of its own size. */
-export const teacherSide = ({ imageSize, patch }: PretrainOptions, { patch: other }: VitConfig): number => (imageSize / patch) * other;
 
 /** Tokens of mean 0 and deviation 1. */
 function standardised(x: Tensor, eps: number): Tensor {

@@ -74,10 +74,13 @@ export const vitConfigOf = ({ dim, depth, heads, patch, imageSize }: PretrainOpt
   dim, depth, heads, patch, image: imageSize, hidden: 4 * dim, eps: 1e-6, mean: IMAGENET_MEAN, std: IMAGENET_STD,
 });
 
+/** Side of the crops for another ViT to learn from: the teacher sees as many patches as the student, of its own size. */
+export const teacherSide = ({ imageSize, patch }: PretrainOptions, { patch: other }: VitConfig): number => (imageSize / patch) * other;
+
 /** Why a ViT cannot be made of these options, or undefined. */
-export function optionsProblem({ dim, heads, patch, imageSize, localSize }: PretrainOptions): string | undefined {
+export function optionsProblem({ teacher, dim, heads, patch, imageSize, localSize }: PretrainOptions): string | undefined {
   if (dim % heads !== 0) return `a width of ${dim} is not divisible by ${heads} heads`;
   if (imageSize % patch !== 0) return `an image side of ${imageSize} is not divisible by patches of ${patch}`;
-  if (localSize % patch !== 0) return `a local side of ${localSize} is not divisible by patches of ${patch}`;
+  if (teacher === undefined && localSize % patch !== 0) return `a local side of ${localSize} is not divisible by patches of ${patch}`;
   return undefined;
 }

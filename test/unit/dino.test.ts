@@ -112,6 +112,7 @@ test('options that make no ViT are named', () => {
   assert.match(optionsProblem({ ...pretrainDefaults, heads: 5 })!, /width of 128 is not divisible by 5 heads/);
   assert.match(optionsProblem({ ...pretrainDefaults, imageSize: 60 })!, /60 is not divisible by patches of 8/);
   assert.match(optionsProblem({ ...pretrainDefaults, localSize: 20 })!, /20 is not divisible by patches of 8/);
+  assert.is(optionsProblem({ ...pretrainDefaults, teacher: 'vit_mini8', localSize: 20 }), undefined, 'there are no local crops then');
 });
 
 test('roles: biases and norms do not decay, the last layer comes late, gaps are gaps', () => {
