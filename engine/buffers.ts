@@ -26,8 +26,8 @@ export interface Buffers {
   /** Buffers of at least these bytes each, largest first. Grown when too small; `version` then changes. */
   readonly slots: (bytes: readonly number[]) => readonly GPUBuffer[];
   readonly version: () => number;
-  /** Copies `bytes` from `buffer` at `offset` to the CPU; `rest` is waited for between asking and looking for the answer. */
-  readonly read: (buffer: GPUBuffer, offset: number, bytes: number, rest: () => Promise<void>) => Promise<Float32Array>;
+  /** Copies `bytes` from `buffer` at `offset` to the CPU. */
+  readonly read: (buffer: GPUBuffer, offset: number, bytes: number) => Promise<Float32Array>;
   /** Bytes of parameters, constants and slots held now. */
   readonly heldBytes: () => number;
   readonly destroy: () => void;
@@ -59,7 +59,7 @@ export function createBuffers(device: GPUDevice, poison: boolean): Buffers {
     return buffer;
   };
 
-  const read: Buffers['read'] = async (buffer, offset, bytes, rest) => {
+  const read: Buffers['read'] = async (buffer, offset, bytes) => {
     const size = rounded(bytes);
     const free = staging.get(size) ?? [];
     staging.set(size, free);
@@ -67,7 +67,6 @@ export function createBuffers(device: GPUDevice, poison: boolean): Buffers {
     const encoder = device.createCommandEncoder();
     encoder.copyBufferToBuffer(buffer, offset, target, 0, bytes);
     device.queue.submit([encoder.finish()]);
-    await rest();
     await target.mapAsync(1 /* GPUMapMode.READ */, 0, size);
     const data = new Float32Array(target.getMappedRange(0, size)).slice(0, bytes / 4);
     target.unmap();

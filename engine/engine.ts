@@ -5,17 +5,13 @@ import { Graph, labelOf, type Dtype, type Node, type Tensor } from './graph.js';
 import { fromHalves } from './half.js';
 import type { Kernel, KernelVariant, Tuning } from './kernel.js';
 import { itemSize } from './memory.js';
+import { waitCalmly } from './patience.js';
 import { createPipelineCache, type PipelineCache } from './pipelines.js';
 import { bindingsOf, boundTensors, Program, type Launch } from './program.js';
 import { schedule } from './schedule.js';
 import { halfStorage } from '../shaders/halfStorage.js';
 import { sizeOf, type Shape } from './shape.js';
 import { traitsOf, tuningFor } from './tuning.js';
-
-/** Shorter waits are not worth sleeping through. */
-const LEAST_SLEEP_MS = 20;
-/** An answer that comes this soon after a sleep was there before it ended. */
-const OVERSLEPT_MS = 2;
 
 export interface EngineOptions {
   /** Forces kernel variants; default: chosen from the device by engine/tuning.ts. */
@@ -36,10 +32,6 @@ export class Engine {
   /** Error scopes of submits whose answers are out, and the first error among those that came. */
   readonly #pending = new Set<Promise<void>>();
   #failure: GPUError | undefined;
-  /** Something was submitted since the last wait began. */
-  #isBusy = false;
-  /** How long the next wait may take, in milliseconds. */
-  #expectedWait = 0;
 
   constructor(readonly device: GPUDevice, { tuning, kernels = {}, poison = false }: EngineOptions) {
     this.#kernels = kernels;
@@ -121,7 +113,6 @@ export class Engine {
   /** Encodes and submits under error scopes that `sync` and `read` look at. */
   submit(encode: (encoder: GPUCommandEncoder) => void): void {
     this.#check();
-    this.#isBusy = true;
     const { device } = this;
     device.pushErrorScope('out-of-memory');
     device.pushErrorScope('validation');
@@ -144,44 +135,18 @@ export class Engine {
 
   /** Waits for all submitted work. @throws what went wrong meanwhile */
   async sync(): Promise<void> {
-    await this.guard(() => this.#wait(async (rest) => {
-      await rest();
-      await this.device.queue.onSubmittedWorkDone();
-    }));
+    await this.guard(() => this.device.queue.onSubmittedWorkDone());
   }
 
   /** Copies part of a buffer to the CPU, in order with what was submitted before. */
   read(buffer: GPUBuffer, offset: number, bytes: number): Promise<Float32Array> {
-    return this.guard(() => this.#wait((rest) => this.buffers.read(buffer, offset, bytes, rest)));
+    return this.guard(() => this.buffers.read(buffer, offset, bytes));
   }
 
   /** Likewise `count` elements of a type, as numbers. */
   async readElements(buffer: GPUBuffer, offset: number, count: number, dtype: Dtype): Promise<Float32Array> {
     const words = await this.read(buffer, offset, Math.ceil((count * itemSize({ dtype })) / 4) * 4);
     return dtype === 'f32' ? words : fromHalves(new Uint16Array(words.buffer, 0, count));
-  }
-
-  /**
-   * Waits for the GPU by `work`. Dawn's bindings poll while a promise is open, and where the device is the CPU itself that takes a
-   * core from the kernels; so there most of what a wait is expected to take is slept through (`rest`), if anything was submitted
-   * since the last.
-   */
-  async #wait<T>(work: (rest: () => Promise<void>) => Promise<T>): Promise<T> {
-    const [start, wasBusy] = [performance.now(), this.#isBusy];
-    const sleeps = this.tuning.software && wasBusy && this.#expectedWait > LEAST_SLEEP_MS;
-    this.#isBusy = false;
-    let awake = start;
-    const result = await work(async () => {
-      if (sleeps) await new Promise((resolve) => setTimeout(resolve, 0.8 * this.#expectedWait));
-      awake = performance.now();
-    });
-    if (!wasBusy) return result;
-    const end = performance.now();
-    const overslept = sleeps && end - awake < OVERSLEPT_MS;
-    // Expectations grow slowly: a first launch that the driver still has to compile is no measure of the next. They shrink fast: how long ago the work
-    // was done that a sleep outlasted is not known.
-    this.#expectedWait = overslept ? this.#expectedWait / 2 : Math.min(end - start, 2 * Math.max(this.#expectedWait, LEAST_SLEEP_MS));
-    return result;
   }
 
   #checkHalf(): void {
@@ -195,7 +160,8 @@ export class Engine {
   /** Does `work`, then throws errors of earlier submits as typed errors; a lost device explains whatever else failed. */
   async guard<T>(work: () => Promise<T>): Promise<T> {
     this.#check();
-    const result = await work().catch(async (error: unknown) => {
+    const wait = this.tuning.software ? waitCalmly : <R>(plain: Promise<R>) => plain;
+    const result = await wait(work()).catch(async (error: unknown) => {
       await Promise.race([this.device.lost, new Promise((resolve) => setTimeout(resolve, 50))]);
       this.#check();
       throw error;
