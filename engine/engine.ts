@@ -28,6 +28,7 @@ export class Engine {
   readonly pipelines: PipelineCache;
   readonly buffers: Buffers;
   readonly #kernels: Readonly<Record<string, KernelVariant>>;
+  readonly #wait: <T>(work: Promise<T>) => Promise<T>;
   #lost: string | undefined;
   /** Error scopes of submits whose answers are out, and the first error among those that came. */
   readonly #pending = new Set<Promise<void>>();
@@ -35,7 +36,9 @@ export class Engine {
 
   constructor(readonly device: GPUDevice, { tuning, kernels = {}, poison = false }: EngineOptions) {
     this.#kernels = kernels;
-    this.tuning = { ...tuningFor(traitsOf(device)), ...tuning };
+    const usual = tuningFor(traitsOf(device));
+    this.tuning = { ...usual, ...tuning };
+    this.#wait = usual.software ? waitCalmly : (work) => work;
     this.pipelines = createPipelineCache(device);
     this.buffers = createBuffers(device, poison);
     void device.lost.then(({ reason, message }) => {
@@ -160,8 +163,7 @@ export class Engine {
   /** Does `work`, then throws errors of earlier submits as typed errors; a lost device explains whatever else failed. */
   async guard<T>(work: () => Promise<T>): Promise<T> {
     this.#check();
-    const wait = this.tuning.software ? waitCalmly : <R>(plain: Promise<R>) => plain;
-    const result = await wait(work()).catch(async (error: unknown) => {
+    const result = await this.#wait(work()).catch(async (error: unknown) => {
       await Promise.race([this.device.lost, new Promise((resolve) => setTimeout(resolve, 50))]);
       this.#check();
       throw error;
