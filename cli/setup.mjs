@@ -13,28 +13,13 @@ const root = fileURLToPath(new URL('../', import.meta.url));
 const OLDEST_NODE = [20, 9];
 const SOURCE_FOLDERS = ['engine', 'shaders', 'model', 'cli', 'test'];
 
-/** uvu's own command never ends while a GPU object is held, and passes when no file matches: this ends, and fails. */
-const RUN_TESTS = `
-import { parse } from 'uvu/parse';
-import { run } from 'uvu/run';
-const { suites } = await parse('dist/test', process.argv[1]);
-if (suites.length === 0) throw new Error('no test file matches ' + process.argv[1]);
-await run(suites);
-process.exit(process.exitCode);
-`;
-
 /** What Node is to run for each job. */
 const jobs = {
   demo: (args) => ['dist/cli/main.js', 'demo', ...args],
   bench: (args) => ['dist/cli/main.js', 'bench', ...args],
   faults: (args) => ['dist/test/faults/main.js', ...args],
-  test: (args) => ['--input-type=module', '--eval', RUN_TESTS, testPattern(args)],
+  test: (args) => ['dist/test/main.js', ...args],
 };
-
-/** Test files to run: all, or those whose path holds one of the words. */
-export function testPattern(words) {
-  return words.length === 0 ? '\\.test\\.js$' : `(${words.join('|')}).*\\.test\\.js$`;
-}
 
 /** @throws SetupError for a Node that is too old */
 export function checkNode(version = process.versions.node) {

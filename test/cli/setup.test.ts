@@ -53,13 +53,6 @@ test('setup: builds when a source is newer, new or gone', () => {
   withFiles({ 'cli/setup.mjs': 1 }, (folder) => assert.not(setup.isBuilt(folder)));
 });
 
-test('setup: words choose test files', () => {
-  const chosen = (words: string[]) => ['ops/conv2d.test.js', 'cli/setup.test.js', 'helpers/check.js'].filter((name) => new RegExp(setup.testPattern(words)).test(name));
-  assert.equal(chosen([]), ['ops/conv2d.test.js', 'cli/setup.test.js']);
-  assert.equal(chosen(['conv2d']), ['ops/conv2d.test.js']);
-  assert.equal(chosen(['cli/', 'conv']), ['ops/conv2d.test.js', 'cli/setup.test.js']);
-});
-
 test('setup: an unknown job is one line and exit code 1', () => {
   const { status, stdout, stderr } = spawnSync(process.execPath, [join(packageRoot, 'cli/setup.mjs'), 'toString'], { encoding: 'utf8' });
   assert.equal([status, stdout, stderr], [1, '', 'usage: node cli/setup.mjs demo|bench|faults|test [arguments]\n']);

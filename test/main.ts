@@ -1,0 +1,76 @@
+/**
+ * Runs the test files: `node dist/test/main.js [words]`, all or those whose path holds one of the words. Each has a process of its own, so none finds
+ * what another left on the device, and a crash costs one file; as many run at a time as there are processors, for a software driver compiles each
+ * kernel on one of them. What a file printed is shown when it is done, and at the end uvu's totals, summed.
+ */
+import { spawn } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { parse } from 'uvu/parse';
+
+interface Suite {
+  readonly name: string;
+  readonly file: string;
+}
+
+/** What one file, or all together, came to. */
+export interface Totals {
+  readonly total: number;
+  readonly passed: number;
+  readonly skipped: number;
+}
+
+/** More processes than this would crowd a graphics card. */
+const MOST_AT_ONCE = 4;
+
+/** uvu ends its run but never the process while a GPU object is held. */
+const ONE_FILE = `
+import { run } from 'uvu/run';
+const [name, file] = process.argv.slice(1);
+await run([{ name, file }]);
+process.exit(process.exitCode);
+`;
+
+/** The pattern of the paths of wanted files. */
+export const patternOf = (words: readonly string[]): string => (words.length === 0 ? '\\.test\\.js$' : `(${words.join('|')}).*\\.test\\.js$`);
+
+const SUMMARY = /\s*Total: +(\d+)\n *Passed: +(\d+)\n *Skipped: +(\d+)\n *Duration: .*\s*$/;
+
+/** Parts a file's output in what it says and uvu's summary. A file that broke off before the summary counts as one failed test. */
+export function outcome(output: string, code: number | null): { readonly text: string; readonly totals: Totals } {
+  const [end, total, passed, skipped] = SUMMARY.exec(output) ?? [];
+  if (end === undefined) return { text: `${output.trimEnd()}\n  broke off with exit code ${code}`, totals: { total: 1, passed: 0, skipped: 0 } };
+  return { text: output.slice(0, -end.length), totals: { total: Number(total), passed: Number(passed), skipped: Number(skipped) } };
+}
+
+function runFile({ name, file }: Suite): Promise<{ readonly output: string; readonly code: number | null }> {
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', ONE_FILE, name, file], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (part: string) => (output += part));
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ output, code }));
+  });
+}
+
+async function main(words: readonly string[]): Promise<number> {
+  const start = performance.now();
+  const { suites } = await parse(fileURLToPath(new URL('.', import.meta.url)), patternOf(words));
+  if (suites.length === 0) throw new Error(`no test file matches ${words.join(' ')}`);
+  const waiting = [...suites];
+  const sum = { total: 0, passed: 0, skipped: 0 };
+  const worker = async (): Promise<void> => {
+    for (let suite = waiting.shift(); suite; suite = waiting.shift()) {
+      const began = performance.now();
+      const { output, code } = await runFile(suite);
+      const { text, totals } = outcome(output, code);
+      for (const key of ['total', 'passed', 'skipped'] as const) sum[key] += totals[key];
+      console.log(`${text}  ${((performance.now() - began) / 1000).toFixed(1)} s\n`);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(MOST_AT_ONCE, availableParallelism()) }, worker));
+  console.log(`  Total:     ${sum.total}\n  Passed:    ${sum.passed}\n  Skipped:   ${sum.skipped}\n  Duration:  ${((performance.now() - start) / 1000).toFixed(1)} s\n`);
+  return sum.passed + sum.skipped === sum.total ? 0 : 1;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = await main(process.argv.slice(2));
