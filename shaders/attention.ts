@@ -114,9 +114,11 @@ ${each(HS, (d) => `    sums[${d}] *= fade;`)}
 ${laneSums('sums', 'p', 'v', HS, lanes)}
   }
 ${each(laneRows(lanes), (j) => `
-  if (first + ${j}u < T) {
+  {
     let start = row_start(token + row${j}, 1u, 0u, head);
-${pairStores('y', HS, (d) => `sums[${d}][${j}] / total[${j}]`)}
+${pairStores('y', HS, `first + ${j}u < T`, (d) => `sums[${d}][${j}] / total[${j}]`)}
+  }
+  if (first + ${j}u < T) {
     lse[(group.z * groups.y + head) * T + row${j}] = (peak[${j}] + log2(total[${j}])) / LOG2E;
   }`)}
 }

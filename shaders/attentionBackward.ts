@@ -186,9 +186,9 @@ ${each(columns, (i) => `
 ${each(parts.length, (m) => laneSums(`sums${m}`, ['ds', 'p'][m]!, column[m]!, HS, lanes))}
   }
 ${each2(parts.length, laneRows(lanes), (m, j) => `
-  if (first + ${j}u < T) {
+  {
     let start = row_start(token + row${j}, 3u, ${parts[m]!}u, head);
-${pairStores('dqkv', HS, (d) => `sums${m}[${d}][${j}]`)}
+${pairStores('dqkv', HS, `first + ${j}u < T`, (d) => `sums${m}[${d}][${j}]`)}
   }`)}
 }
 `;

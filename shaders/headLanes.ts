@@ -35,11 +35,16 @@ fn pair_${name}(start: u32, g: u32) -> vec2f {
 }
 `;
 
-/** Stores the head that starts at `start`; `value(d)` is an expression for element `d`. In a loop: a store per lane and element takes long to compile. */
-export const pairStores = (name: string, HS: number, value: (d: string) => string): string =>
-  HS % 2 === 0
-    ? `    for (var g = 0u; g < ${HS / 2}u; g++) { ${name}[start / 2u + g] = vec2f(${value('2u * g')}, ${value('2u * g + 1u')}); }`
-    : `    for (var d = 0u; d < ${HS}u; d++) { ${name}[start + d] = ${value('d')}; }`;
+/**
+ * Stores the head that starts at `start` if `inside` holds; `value(d)` is an expression for element `d`. The condition is in the loop's bound, so that
+ * the driver cannot unroll it: a store per lane and element takes most of the time to compile.
+ */
+export const pairStores = (name: string, HS: number, inside: string, value: (d: string) => string): string => {
+  const [items, store] = HS % 2 === 0
+    ? [HS / 2, `${name}[start / 2u + i] = vec2f(${value('2u * i')}, ${value('2u * i + 1u')});`]
+    : [HS, `${name}[start + i] = ${value('i')};`];
+  return `    for (var i = 0u; i < select(0u, ${items}u, ${inside}); i++) { ${store} }`;
+};
 
 /** Token `columnH` of each of the columns that a lane loads of the tile that begins at `t`. */
 export const laneTokens = (lanes: number): string =>
