@@ -3,6 +3,7 @@ import { concatForward } from '../../shaders/concat.js';
 import { addNode, type Op, type Tensor } from '../graph.js';
 import { linearGrid } from '../kernel.js';
 import { sameShape, ShapeError, showShape, sizeOf, type Shape } from '../shape.js';
+import { alignedSize, pack, reshape } from './view.js';
 import { slice } from './window.js';
 
 /** With the output these are the eight storage buffers that every WebGPU device binds. */
@@ -12,17 +13,20 @@ const MOST_INPUTS = 7;
 const fits = (a: Shape, b: Shape, axis: number): boolean =>
   sameShape(a.filter((_, i) => i !== axis), b.filter((_, i) => i !== axis)) && a.length === b.length;
 
+/** @throws ShapeError when the shapes do not fit */
+function joinedShape(xs: readonly Tensor[], axis: number): Shape {
+  const first = xs[0]!.shape;
+  if (!(axis in first)) throw new ShapeError(`concat: axis ${axis} is not an axis of ${showShape(first)}`);
+  const other = xs.find((x) => !fits(first, x.shape, axis));
+  if (other) throw new ShapeError(`concat: sizes differ beside axis ${axis}: ${showShape(first)} and ${showShape(other.shape)}`);
+  const total = xs.reduce((size, x) => size + x.shape[axis]!, 0);
+  return first.map((size, i) => (i === axis ? total : size));
+}
+
 const concatOp: Op<{ readonly axis: number }> = {
   name: 'concat',
   cheap: true,
-  shapes: (xs, { axis }) => {
-    const first = xs[0]!.shape;
-    if (!(axis in first)) throw new ShapeError(`concat: axis ${axis} is not an axis of ${showShape(first)}`);
-    const other = xs.find((x) => !fits(first, x.shape, axis));
-    if (other) throw new ShapeError(`concat: sizes differ beside axis ${axis}: ${showShape(first)} and ${showShape(other.shape)}`);
-    const total = xs.reduce((size, x) => size + x.shape[axis]!, 0);
-    return [first.map((size, i) => (i === axis ? total : size))];
-  },
+  shapes: (xs, { axis }) => [joinedShape(xs, axis)],
   kernel: (node, { workgroupSize: WG }) => {
     const columns = ({ shape }: Tensor): number => sizeOf(shape.slice(node.attrs.axis));
     const y = node.outputs[0]!;
@@ -40,13 +44,19 @@ const concatOp: Op<{ readonly axis: number }> = {
   },
 };
 
+/** Whether the tensors lie one after the other in memory, too, each where it can be bound: then they are computed in place. */
+const areNeighbours = (xs: readonly Tensor[], axis: number): boolean =>
+  xs.every(({ shape, dtype }) => dtype === 'f32' && sizeOf(shape.slice(0, axis)) === 1 && alignedSize(shape) === sizeOf(shape));
+
 /**
- * `xs` one after the other along `axis`; all other sizes are equal. One launch for up to seven tensors, the single one itself.
+ * `xs` one after the other along `axis`; all other sizes are equal. The single one itself; no launch for tensors along the first axis whose sizes are
+ * multiples of 64 elements; else one launch for up to seven.
  * @throws ShapeError when the shapes do not fit, or there is no tensor
  */
 export function concat(xs: readonly Tensor[], axis: number): Tensor {
   if (xs.length === 0) throw new ShapeError(`concat: no tensors to join along axis ${axis}: []`);
   if (xs.length === 1) return xs[0]!;
+  if (areNeighbours(xs, axis)) return reshape(pack(xs), joinedShape(xs, axis));
   const joined = addNode(concatOp, xs.slice(0, MOST_INPUTS), { axis });
   return concat([joined, ...xs.slice(MOST_INPUTS)], axis);
 }

@@ -50,6 +50,14 @@ const packOp: Op<Record<string, never>> = {
     if (inputs.some((t) => t.dtype !== 'f32')) throw new ShapeError('pack: inputs must be f32');
     return [[inputs.reduce((sum, t) => sum + alignedSize(t.shape), 0)]];
   },
+  backward: ({ inputs }, [dy]) => {
+    let offset = 0;
+    return inputs.map(({ shape }) => {
+      const part = view(dy!, shape, offset);
+      offset += alignedSize(shape);
+      return part;
+    });
+  },
 };
 
 /**

@@ -3,6 +3,7 @@ import { windowBackwardReflect, windowForward } from '../../shaders/window.js';
 import { addNode, type Op, type Tensor } from '../graph.js';
 import { linearGrid } from '../kernel.js';
 import { expectRank, expectSame, ShapeError, showShape, sizeOf, type Shape } from '../shape.js';
+import { ALIGNMENT } from './view.js';
 
 interface WindowAttrs {
   /** Sizes of a plane of x; all axes before it are planes. */
@@ -48,16 +49,16 @@ const windowOp: Op<WindowAttrs> = {
   },
 };
 
-/** The first elements of x along an axis before which all sizes are 1: they lie together, at the front of x's memory. */
-const prefixOp: Op<{ readonly shape: Shape; readonly offset: 0; readonly count: number }> = {
-  name: 'prefix',
+/** Elements of x along an axis before which all sizes are 1: they lie together in x's memory, from `offset` on. */
+const sectionOp: Op<{ readonly shape: Shape; readonly offset: number; readonly count: number }> = {
+  name: 'section',
   memory: 'view',
   shapes: (_, { shape }) => [shape],
-  backward: ({ inputs: [x], attrs: { count } }, [dy]) => {
+  backward: ({ inputs: [x], attrs: { offset, count } }, [dy]) => {
     const inner = sizeOf(dy!.shape) / count;
     const plane: [number, number] = [count, inner];
     const size: [number, number] = [sizeOf(x!.shape) / inner, inner];
-    return [addNode(windowOp, [dy!], { plane, size, top: 0, left: 0, flip: false, reflect: false, shape: x!.shape })];
+    return [addNode(windowOp, [dy!], { plane, size, top: -offset / inner, left: 0, flip: false, reflect: false, shape: x!.shape })];
   },
 };
 
@@ -71,7 +72,7 @@ const windowBackwardOp: Op<WindowAttrs> = {
   },
 };
 
-/** Elements start <= i < end of x along `axis`; no launch where they lie at the front of x's memory. @throws ShapeError when they are not inside x */
+/** Elements start <= i < end of x along `axis`; no launch where they lie together in x's memory, and can be bound there. @throws ShapeError when they are not inside x */
 export function slice(x: Tensor, axis: number, start: number, end: number): Tensor {
   const n = x.shape[axis];
   if (n === undefined || start < 0 || end > n || start >= end) {
@@ -79,7 +80,9 @@ export function slice(x: Tensor, axis: number, start: number, end: number): Tens
   }
   const inner = sizeOf(x.shape.slice(axis + 1));
   const shape = x.shape.map((size, i) => (i === axis ? end - start : size));
-  if (start === 0 && sizeOf(x.shape.slice(0, axis)) === 1) return addNode(prefixOp, [x], { shape, offset: 0, count: end });
+  const offset = start * inner;
+  const isBindable = offset === 0 || (x.dtype === 'f32' && offset % ALIGNMENT === 0);
+  if (isBindable && sizeOf(x.shape.slice(0, axis)) === 1) return addNode(sectionOp, [x], { shape, offset, count: end - start });
   return addNode(windowOp, [x], { plane: [n, inner], size: [end - start, inner], top: start, left: 0, flip: false, reflect: false, shape });
 }
 

@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ShapeError, sizeOf, type Tensor } from '../../engine/index.js';
+import { gradients, mean, scale, ShapeError, sizeOf, type Tensor } from '../../engine/index.js';
 import { concat } from '../../engine/ops/concat.js';
 import { checkOp } from '../helpers/check.js';
 import { testEngine } from '../helpers/device.js';
@@ -11,6 +11,8 @@ const cases: [number, ...number[][]][] = [
   [1, [2, 4, 5, 7], [2, 13, 5, 7]],
   [1, [1, 1, 48], [1, 19, 48], [1, 2, 48]],
   [2, [3, 2, 100], [3, 2, 1]],
+  [0, [2, 32], [3, 32]],
+  [1, [1, 1, 64], [1, 4, 64], [1, 2, 64]],
   [0, ...Array.from({ length: 9 }, (_, n) => [n + 1, 5])],
 ];
 for (const [axis, ...shapes] of cases) {
@@ -34,6 +36,17 @@ for (const [axis, ...shapes] of cases) {
 test('concat of one tensor is that tensor', async () => {
   const x = (await testEngine()).graph().input('x', [2, 3]);
   assert.is(concat([x], 1), x);
+});
+
+test('along the first axis sizes of whole alignments are computed in place', async () => {
+  const engine = await testEngine();
+  const g = engine.graph();
+  const x = g.input('x', [2, 64]);
+  const joined = concat([scale(x, 2), scale(x, 3)], 0);
+  const [dx] = gradients(mean(joined), [x]);
+  const program = await engine.compile({ y: scale(joined, 1), dx: dx! });
+  assert.not.match(String(program), /concat|copy/);
+  program.destroy();
 });
 
 test('shapes that do not fit are named', async () => {

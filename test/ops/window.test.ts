@@ -13,7 +13,7 @@ function gather(planes: number, h: number, w: number, source: (p: number, i: num
   return y;
 }
 
-for (const [shape, axis, start, end] of [[[1], 0, 0, 1], [[4, 5], 0, 1, 3], [[2, 7, 5], 1, 3, 7], [[2, 3, 40, 5], 2, 39, 40], [[3, 100], 1, 10, 99]] as [number[], number, number, number][]) {
+for (const [shape, axis, start, end] of [[[1], 0, 0, 1], [[4, 5], 0, 1, 3], [[2, 7, 5], 1, 3, 7], [[2, 3, 40, 5], 2, 39, 40], [[3, 100], 1, 10, 99], [[4, 64], 0, 1, 3], [[1, 5, 128], 1, 4, 5]] as [number[], number, number, number][]) {
   test(`slice ${shape}, axis ${axis}, ${start} to ${end}`, () => {
     const [outer, n, inner] = [sizeOf(shape.slice(0, axis)), shape[axis]!, sizeOf(shape.slice(axis + 1))];
     return checkOp({
