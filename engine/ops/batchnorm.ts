@@ -10,7 +10,7 @@ import { leakyReluOp } from './unary.js';
 /** Elements that one workgroup reduces or maps. */
 const CHUNK = 4096;
 /** Elements of a channel that one workgroup does alone, in a single launch each way. */
-const SMALL = 16384;
+const SMALL = 65536;
 
 export interface BatchnormAttrs {
   readonly eps: number;

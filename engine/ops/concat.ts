@@ -44,9 +44,12 @@ const concatOp: Op<{ readonly axis: number }> = {
   },
 };
 
-/** Whether the tensors lie one after the other in memory, too, each where it can be bound: then they are computed in place. */
+/**
+ * Whether tensors can be computed right where they lie in the joined one, each where it can be bound. Along the first axis only: whether channels of
+ * pictures fit depends on their size, and a graph must not.
+ */
 const areNeighbours = (xs: readonly Tensor[], axis: number): boolean =>
-  xs.every(({ shape, dtype }) => dtype === 'f32' && sizeOf(shape.slice(0, axis)) === 1 && alignedSize(shape) === sizeOf(shape));
+  axis === 0 && xs.every(({ shape, dtype }) => dtype === 'f32' && alignedSize(shape) === sizeOf(shape));
 
 /**
  * `xs` one after the other along `axis`; all other sizes are equal. The single one itself; no launch for tensors along the first axis whose sizes are

@@ -72,7 +72,7 @@ const windowBackwardOp: Op<WindowAttrs> = {
   },
 };
 
-/** Elements start <= i < end of x along `axis`; no launch where they lie together in x's memory, and can be bound there. @throws ShapeError when they are not inside x */
+/** Elements start <= i < end of x along `axis`; no launch where they lie at the front of x's memory, or along its first axis from a multiple of 64 elements on. @throws ShapeError when they are not inside x */
 export function slice(x: Tensor, axis: number, start: number, end: number): Tensor {
   const n = x.shape[axis];
   if (n === undefined || start < 0 || end > n || start >= end) {
@@ -81,7 +81,7 @@ export function slice(x: Tensor, axis: number, start: number, end: number): Tens
   const inner = sizeOf(x.shape.slice(axis + 1));
   const shape = x.shape.map((size, i) => (i === axis ? end - start : size));
   const offset = start * inner;
-  const isBindable = offset === 0 || (x.dtype === 'f32' && offset % ALIGNMENT === 0);
+  const isBindable = offset === 0 || (axis === 0 && x.dtype === 'f32' && offset % ALIGNMENT === 0);
   if (isBindable && sizeOf(x.shape.slice(0, axis)) === 1) return addNode(sectionOp, [x], { shape, offset, count: end - start });
   return addNode(windowOp, [x], { plane: [n, inner], size: [end - start, inner], top: start, left: 0, flip: false, reflect: false, shape });
 }
