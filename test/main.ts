@@ -3,7 +3,7 @@
  * what another left on the device, and a crash costs one file; as many run at a time as there are processors, for a software driver compiles each
  * kernel on one of them. What a file printed is shown when it is done, and at the end uvu's totals, summed.
  */
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'uvu/parse';
@@ -43,13 +43,19 @@ export function outcome(output: string, code: number | null): { readonly text: s
   return { text: output.slice(0, -end.length), totals: { total: Number(total), passed: Number(passed), skipped: Number(skipped) } };
 }
 
+const running = new Set<ChildProcess>();
+
 function runFile({ name, file }: Suite): Promise<{ readonly output: string; readonly code: number | null }> {
   const child = spawn(process.execPath, ['--input-type=module', '--eval', ONE_FILE, name, file], { stdio: ['ignore', 'pipe', 'pipe'] });
+  running.add(child);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (part: string) => (output += part));
   return new Promise((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', (code) => resolve({ output, code }));
+    child.on('close', (code) => {
+      running.delete(child);
+      resolve({ output, code });
+    });
   });
 }
 
@@ -73,4 +79,11 @@ async function main(words: readonly string[]): Promise<number> {
   return sum.passed + sum.skipped === sum.total ? 0 : 1;
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = await main(process.argv.slice(2));
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  // Ctrl-C reaches them by itself, a signal to this process does not.
+  process.once('SIGTERM', () => {
+    for (const child of running) child.kill();
+    process.exit(128 + 15);
+  });
+  process.exitCode = await main(process.argv.slice(2));
+}
