@@ -52,8 +52,8 @@ const areNeighbours = (xs: readonly Tensor[], axis: number): boolean =>
   axis === 0 && xs.every(({ shape, dtype }) => dtype === 'f32' && alignedSize(shape) === sizeOf(shape));
 
 /**
- * `xs` one after the other along `axis`; all other sizes are equal. The single one itself; no launch for tensors along the first axis whose sizes are
- * multiples of 64 elements; else one launch for up to seven.
+ * `xs` one after the other along `axis`; all other sizes are equal. The single one itself; a `pack` for tensors along the first axis whose sizes are
+ * multiples of 64 elements, which are computed in place where they can be; else one launch for up to seven.
  * @throws ShapeError when the shapes do not fit, or there is no tensor
  */
 export function concat(xs: readonly Tensor[], axis: number): Tensor {

@@ -1,7 +1,7 @@
 /** Learning from another ViT against PyTorch's numbers: ten steps on one batch. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { adamwHyper, createEngine } from '../../engine/index.js';
+import { adamwHyper } from '../../engine/index.js';
 import { flatten, unflatten } from '../../model/generators/parameters.js';
 import { distillation } from '../../model/pretraining/objectives.js';
 import { distillationDefaults, type PretrainOptions } from '../../model/pretraining/options.js';
@@ -10,7 +10,7 @@ import { stateNames } from '../../model/pretraining/steps.js';
 import type { Weight } from '../../model/vit/config.js';
 import { uploadVit } from '../../model/vit/vit.js';
 import { assertClose, relativeError } from '../helpers/check.js';
-import { testDevice } from '../helpers/device.js';
+import { testEngine } from '../helpers/device.js';
 import { fill, golden, testImage } from '../helpers/golden.js';
 import { formulaVit } from '../helpers/models.js';
 
@@ -23,7 +23,7 @@ const options: PretrainOptions = {
 };
 
 test('ten steps on one batch, golden', async () => {
-  const engine = createEngine(await testDevice(), { poison: true }); // of its own: other tests' students have other sizes
+  const engine = await testEngine();
   const teacher = formulaVit('teacher16', `${tag}.teacher`);
   uploadVit(engine, teacher);
   const { setting: { layout }, state, figures, graph } = distillation(options, teacher);

@@ -15,6 +15,12 @@ test('a file\'s totals are parted from what it says', () => {
   assert.equal(outcome(output, 1), { text: 'ops/a.test.js\n• ✘   (1 / 2)\n\n   FAIL  "b"\n    Total: is no summary here', totals: { total: 2, passed: 1, skipped: 0 } });
 });
 
+test('a crash after the summary is a failed test', () => {
+  const output = 'ops/a.test.js\n• •   (2 / 2)\n\n  Total:     2\n  Passed:    2\n  Skipped:   0\n  Duration:  12.30ms\n\n';
+  assert.equal(outcome(output, 0).totals, { total: 2, passed: 2, skipped: 0 });
+  assert.equal(outcome(output, null), { text: 'ops/a.test.js\n• •   (2 / 2)\n  ended with exit code null', totals: { total: 3, passed: 2, skipped: 0 } });
+});
+
 test('a file that broke off is a failed test', () => {
   assert.equal(outcome('ops/a.test.js\n• • ', null), { text: 'ops/a.test.js\n• •\n  broke off with exit code null', totals: { total: 1, passed: 0, skipped: 0 } });
 });
