@@ -6,15 +6,23 @@ import { each, GROUP_INDEX, linearIndex, remembered } from './common.js';
 import { tileProduct } from './tileProduct.js';
 import { wgsl } from './wgsl.js';
 
-/** Sizes that a gathering convolution needs: it writes `y` from windows of `x`. See `Gather`. */
+/**
+ * Sizes that a gathering convolution needs: it writes `y` from windows of `x`. See `Gather`. All but the window are in `dims`, so that one
+ * pipeline serves many layers.
+ */
 const gatherDims = wgsl`
-override N: u32;   // channels written
-override R: u32;   // channels summed over
-override WN: u32;  // step of w from one written channel to the next
-override WR: u32;  // step of w from one summed channel to the next
-override K: u32;   // window
-// LH, LW: size of a lattice of written pixels; STRIPS: strips in a row of it
-struct Dims { B: u32, XH: u32, XW: u32, YH: u32, YW: u32, LH: u32, LW: u32, STRIPS: u32 }
+override K: u32;  // window
+struct Dims {
+  B: u32,
+  N: u32,   // channels written
+  R: u32,   // channels summed over
+  WN: u32,  // step of w from one written channel to the next
+  WR: u32,  // step of w from one summed channel to the next
+  XH: u32, XW: u32,
+  YH: u32, YW: u32,
+  LH: u32, LW: u32,  // size of a lattice of written pixels
+  STRIPS: u32,       // strips in a row of it
+}
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> x: array<f32>;        // [B, R, XH, XW]
 @group(0) @binding(2) var<storage, read> w: array<f32>;        // [O, C, K, K]
@@ -68,7 +76,7 @@ ${gatherDims}
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;  // [B, N, YH, YW]
 #endif
 ${geometry}
-override ROWS = N;
+fn rows() -> u32 { return dims.N; }
 struct Step { x: u32, w: u32, tap: vec2u }
 struct Column { plane: u32, origin: vec2i, ok: bool }
 struct Pixel { b: u32, at: vec2u, v: vec2u, ok: bool }
@@ -78,7 +86,7 @@ fn offset(part: u32) -> vec2u { return vec2u(part / LATTICE, part % LATTICE); }
 
 fn place(group: vec3u) -> Place {
   let part = group.z % (LATTICE * LATTICE);
-  let depth = R * taps(offset(part).x) * taps(offset(part).y);
+  let depth = dims.R * taps(offset(part).x) * taps(offset(part).y);
   return Place(group.z / (LATTICE * LATTICE) * TM, (${GROUP_INDEX}) * TN, 0u, depth, part);
 }
 
@@ -88,7 +96,7 @@ fn step(p: Place, k: u32) -> Step {
   let area = max(taps(first.x), 1u) * across;
   let r = k / area;
   let tap = vec2u(k % area / across, k % across);
-  return Step(r * dims.XH * dims.XW, r * WR + window(tap.x, first.x) * K + window(tap.y, first.y), tap);
+  return Step(r * dims.XH * dims.XW, r * dims.WR + window(tap.x, first.x) * K + window(tap.y, first.y), tap);
 }
 
 fn pixel(p: Place, col: u32) -> Pixel {
@@ -101,11 +109,11 @@ fn pixel(p: Place, col: u32) -> Pixel {
 fn column(p: Place, col: u32) -> Column {
   let first = offset(p.part);
   let at = pixel(p, col);
-  return Column(at.b * R * dims.XH * dims.XW, vec2i(origin(at.v.x, first.x), origin(at.v.y, first.y)), at.ok);
+  return Column(at.b * dims.R * dims.XH * dims.XW, vec2i(origin(at.v.x, first.x), origin(at.v.y, first.y)), at.ok);
 }
 
 fn load_a(row: u32, s: Step) -> f32 {
-  return w[min(row, N - 1) * WN + s.w];
+  return w[min(row, dims.N - 1) * dims.WN + s.w];
 }
 
 fn load_b(s: Step, c: Column) -> f32 {
@@ -123,7 +131,7 @@ fn store(p: Place, row: u32, col: u32, value: f32) {
 #else
   let total = value;
 #endif
-  y[((to.b * N + row) * dims.YH + to.at.x) * dims.YW + to.at.y] = total;
+  y[((to.b * dims.N + row) * dims.YH + to.at.x) * dims.YW + to.at.y] = total;
 }
 `, false);
 
@@ -164,7 +172,7 @@ ${gatherDims}
 ${geometry}
 ${linearIndex}
 fn load_w(n: u32, r: u32, i: u32, j: u32) -> f32 {
-  return select(0.0, w[min(n, N - 1) * WN + r * WR + i * K + j], j < K);
+  return select(0.0, w[min(n, dims.N - 1) * dims.WN + r * dims.WR + i * K + j], j < K);
 }
 
 fn store(n: u32, b: u32, i: u32, j: u32, value: vec4f) {
@@ -173,7 +181,7 @@ fn store(n: u32, b: u32, i: u32, j: u32, value: vec4f) {
 #else
   let total = value;
 #endif
-  let at = ((b * N + n) * dims.YH + i) * dims.YW + j;
+  let at = ((b * dims.N + n) * dims.YH + i) * dims.YW + j;
   for (var q = 0u; q < ${STRIP} && j + q * LATTICE < dims.YW; q++) { y[at + q * LATTICE] = total[q]; }
 }
 
@@ -195,8 +203,8 @@ ${each(held, (n) => `  var acc${n} = vec4f();`)}
     let i = inside(source(above, tap), dims.XH);
     let here = i >= 0;
 ${each(width, (c) => `    let ok${c} = here && j${c} >= 0;`)}
-    var at = (min(b, dims.B - 1) * R * dims.XH + u32(max(i, 0))) * dims.XW;
-    for (var r = 0u; r < R; r++) {
+    var at = (min(b, dims.B - 1) * dims.R * dims.XH + u32(max(i, 0))) * dims.XW;
+    for (var r = 0u; r < dims.R; r++) {
 ${each(width, (c) => `      let x${c} = select(0.0, x[at + u32(max(j${c}, 0))], ok${c});`)}
 ${each(taps, product)}
       at += dims.XH * dims.XW;
@@ -205,7 +213,7 @@ ${each(taps, product)}
   let i = v * LATTICE + first.x;
   if (i >= dims.YH || b >= dims.B) { return; }
   var sums = array<vec4f, ${held}>(${Array.from({ length: held }, (_, n) => `acc${n}`).join(', ')});
-  for (var n = n0; n < min(n0 + ${held}u, N); n++) { store(n, b, i, u * LATTICE + first.y, sums[n - n0]); }
+  for (var n = n0; n < min(n0 + ${held}u, dims.N); n++) { store(n, b, i, u * LATTICE + first.y, sums[n - n0]); }
 }
 `;
 });

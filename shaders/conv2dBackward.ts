@@ -59,11 +59,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 `;
 
 const weightDims = wgsl`
-override O: u32;
-override C: u32;
 override K: u32;
 // STRIPS: strips in a row of pixels; SHARE: pixels (or strips) of a split
-struct Dims { B: u32, XH: u32, XW: u32, YH: u32, YW: u32, STRIPS: u32, SHARE: u32 }
+struct Dims { B: u32, O: u32, C: u32, XH: u32, XW: u32, YH: u32, YW: u32, STRIPS: u32, SHARE: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> x: array<f32>;         // [B, C, XH, XW]
 @group(0) @binding(2) var<storage, read> dy: array<f32>;        // [B, O, YH, YW]
@@ -74,8 +72,8 @@ struct Dims { B: u32, XH: u32, XW: u32, YH: u32, YW: u32, STRIPS: u32, SHARE: u3
 export const weightTiles = ({ geometry }: Gather): string => tileProduct(wgsl`
 ${weightDims}
 ${geometry}
-override ROWS = O;
-override COLS = C * K * K;
+fn rows() -> u32 { return dims.O; }
+fn cols() -> u32 { return dims.C * K * K; }
 struct Step { x: u32, dy: u32, origin: vec2i }
 struct Column { plane: u32, tap: vec2u, ok: bool }
 
@@ -89,15 +87,15 @@ fn step(p: Place, k: u32) -> Step {
   let b = k / area;
   let pixel = k % area;
   let origins = vec2i(origin(pixel / dims.YW, 0u), origin(pixel % dims.YW, 0u));
-  return Step(b * C * dims.XH * dims.XW, b * O * area + pixel, origins);
+  return Step(b * dims.C * dims.XH * dims.XW, b * dims.O * area + pixel, origins);
 }
 
 fn column(p: Place, col: u32) -> Column {
-  return Column(col / (K * K) * dims.XH * dims.XW, vec2u(col / K % K, col % K), col < COLS);
+  return Column(col / (K * K) * dims.XH * dims.XW, vec2u(col / K % K, col % K), col < cols());
 }
 
 fn load_a(row: u32, s: Step) -> f32 {
-  return dy[s.dy + min(row, O - 1) * dims.YH * dims.YW];
+  return dy[s.dy + min(row, dims.O - 1) * dims.YH * dims.YW];
 }
 
 fn load_b(s: Step, c: Column) -> f32 {
@@ -108,7 +106,7 @@ fn load_b(s: Step, c: Column) -> f32 {
 }
 
 fn store(p: Place, row: u32, col: u32, value: f32) {
-  if (col < COLS) { dw[(p.part * ROWS + row) * COLS + col] = value; }
+  if (col < cols()) { dw[(p.part * rows() + row) * cols() + col] = value; }
 }
 `, true);
 
@@ -137,7 +135,7 @@ enable subgroups;
 ${weightDims}
 ${geometry}
 fn load_dy(b: u32, o: u32, v: u32, u: u32) -> f32 {
-  let at = ((b * O + min(o, O - 1)) * dims.YH + v) * dims.YW + min(u, dims.YW - 1);
+  let at = ((b * dims.O + min(o, dims.O - 1)) * dims.YH + v) * dims.YW + min(u, dims.YW - 1);
   return select(0.0, dy[at], u < dims.YW);
 }
 
@@ -149,7 +147,7 @@ fn load_x(row: u32, i: i32, j: i32) -> f32 {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let o0 = group.y * ${held}u;
 ${each(rows, (g) => `  let row${g} = group.x * ${subgroup * rows}u + ${g * subgroup}u + lane;
-  let c${g} = min(row${g} / K, C - 1) * dims.XH;`)}
+  let c${g} = min(row${g} / K, dims.C - 1) * dims.XH;`)}
   let mine = o0 + lane / ${STRIP}u;
 ${each(held, (n) => all(K, (t, g) => `  var acc${n}_${g}_${t} = 0.0;`))}
   let begin = group.z * dims.SHARE;
@@ -162,7 +160,7 @@ ${each(held, (n) => all(K, (t, g) => `  var acc${n}_${g}_${t} = 0.0;`))}
 ${each(loads, (i) => `    let d${i} = load_dy(b, mine + ${i * together}u, v, u + lane % ${STRIP}u);`)}
     let left = origin(u, 0u);
     let above = origin(v, 0u);
-    let plane = b * C * dims.XH;
+    let plane = b * dims.C * dims.XH;
 ${each(width, (i) => `    let j${i} = inside(left + ${i}, dims.XW);`)}
 ${each(rows, (g) => `    let i${g} = inside(source(above, row${g} % K), dims.XH);
 ${each(width, (i) => `    let x${g}_${i} = load_x(plane + c${g}, i${g}, j${i});`)}`)}
@@ -171,9 +169,9 @@ ${each(STRIP * held, (i) => product(Math.floor(i / held), i % held))}
     if (strip == dims.STRIPS) { strip = 0; v++; }
     if (v == dims.YH) { v = 0; b++; }
   }
-${each(rows, (g) => `  if (row${g} < C * K) {
+${each(rows, (g) => `  if (row${g} < dims.C * K) {
     var sums = array<f32, ${held * K}>(${Array.from({ length: held * K }, (_, i) => `acc${Math.floor(i / K)}_${g}_${i % K}`).join(', ')});
-    for (var i = 0u; i < min(${held}u, O - o0) * K; i++) { dw[((group.z * O + o0 + i / K) * C * K + row${g}) * K + i % K] = sums[i]; }
+    for (var i = 0u; i < min(${held}u, dims.O - o0) * K; i++) { dw[((group.z * dims.O + o0 + i / K) * dims.C * K + row${g}) * K + i % K] = sums[i]; }
   }`)}
 }
 `;

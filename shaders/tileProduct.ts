@@ -19,7 +19,7 @@ export function tileSize(rows: number): { readonly TM: number; readonly TN: numb
  *   struct Step, fn step(p: Place, k: u32) -> Step          where k lies in both operands
  *   struct Column, fn column(p: Place, col: u32) -> Column  where a column lies
  *   fn load_a(row: u32, s: Step) -> f32, fn load_b(s: Step, c: Column) -> f32   anything beyond the last row and column
- *   ROWS, and COLS if `alongDepth`                          sizes of the product
+ *   fn rows() -> u32, and fn cols() -> u32 if `alongDepth`  sizes of the product
  *   fn store(p: Place, row: u32, col: u32, value: f32)      ignores what lies beyond the edges
  * `alongDepth`: b's neighbours in memory are neighbours in k, not in col.
  */
@@ -58,7 +58,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var acc2 = vec4f();
   var acc3 = vec4f();
   // What lies beyond the product's edges is left as it is in the tiles: it meets only sums that are not stored.
-  let quads_a = min(TM, ROWS - p.row + 3) / 4;
+  let quads_a = min(TM, rows() - p.row + 3) / 4;
   for (var from_k = p.begin; from_k < p.end; from_k += KC) {
     let steps = min(KC, p.end - from_k);
     let deep = lane % KC;
@@ -68,7 +68,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
         tile_a[deep * (TM / 4) + quad] = quad_a(p.row + 4 * quad, s);
       }
 #if ${alongDepth}
-      let quads_b = min(TN, COLS - p.col + 3) / 4;
+      let quads_b = min(TN, cols() - p.col + 3) / 4;
       for (var quad = lane / KC; quad < quads_b; quad += ${TILE_THREADS}u / KC) {
         tile_b[deep * (TN / 4) + quad] = quad_b(s, columns(p, p.col + 4 * quad));
       }
@@ -92,7 +92,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
   var acc = array<vec4f, 4>(acc0, acc1, acc2, acc3);
   let row = p.row + 4 * ty;
-  let rows = min(4, max(row, ROWS) - row);
-  for (var i = 0u; i < rows * 4; i++) { store(p, row + i / 4, p.col + 4 * tx + i % 4, acc[i / 4][i % 4]); }
+  let inside = min(4, max(row, rows()) - row);
+  for (var i = 0u; i < inside * 4; i++) { store(p, row + i / 4, p.col + 4 * tx + i % 4, acc[i / 4][i % 4]); }
 }
 `;

@@ -19,7 +19,9 @@ interface GatherLaunch {
   readonly y: Shape;
   /** Interleaved lattices along an axis; see `Gather`. */
   readonly lattice: number;
-  readonly constants: { readonly N: number; readonly R: number; readonly WN: number; readonly WR: number; readonly K: number };
+  readonly K: number;
+  /** Elements of `w` from one written channel to the next, and from one summed channel to the next. */
+  readonly steps: readonly [number, number];
   readonly bias: boolean;
   readonly flops: number;
 }
@@ -28,21 +30,20 @@ interface GatherLaunch {
 const flatten = ([B, C, H, W]: Shape, flat: boolean): Shape => (flat ? [B!, C!, 1, H! * W!] : [B!, C!, H!, W!]);
 
 /** The launch of a gathering convolution: forward, or backward by the input. */
-export function gatherKernel({ gather, x, y, lattice, constants, bias, flops }: GatherLaunch, { software, subgroupSize }: Tuning): Kernel {
-  const flat = constants.K === 1 && lattice === 1 && x[2] === y[2] && x[3] === y[3];
-  const [B, , XH, XW] = flatten(x, flat) as [number, number, number, number];
-  const [, , YH, YW] = flatten(y, flat) as [number, number, number, number];
+export function gatherKernel({ gather, x, y, lattice, K, steps, bias, flops }: GatherLaunch, { software, subgroupSize }: Tuning): Kernel {
+  const flat = K === 1 && lattice === 1 && x[2] === y[2] && x[3] === y[3];
+  const [B, R, XH, XW] = flatten(x, flat) as [number, number, number, number];
+  const [, N, YH, YW] = flatten(y, flat) as [number, number, number, number];
   const [LH, LW] = [ceilDiv(YH, lattice), ceilDiv(YW, lattice)];
   const strips = ceilDiv(LW, STRIP);
-  const { N } = constants;
   const asStrips = software && subgroupSize > 0;
   const { TM, TN, KC } = tileSize(N);
   const [gx, gy] = asStrips ? linearGrid(B * LH * strips, subgroupSize) : linearGrid(B * LH * LW, TN);
   const rows = ceilDiv(N, asStrips ? stripChannels(N) : TM);
   return {
     code: asStrips ? gatherStrips(gather, bias, N, subgroupSize) : gatherTiles(gather, bias),
-    constants: asStrips ? constants : { ...constants, TM, TN, KC },
-    dims: [B, XH, XW, YH, YW, LH, LW, strips],
+    constants: asStrips ? { K } : { K, TM, TN, KC },
+    dims: [B, N, R, ...steps, XH, XW, YH, YW, LH, LW, strips],
     workgroups: [gx, gy, rows * lattice ** 2],
     flops,
   };
@@ -72,11 +73,10 @@ const conv2dOp: Op<Required<Conv2dOptions>> = {
   shapes: (inputs, attrs) => [outputShape(inputs, attrs)],
   kernel: ({ inputs, outputs, attrs: { stride, padding } }, tuning) => {
     const [x, w, b] = inputs.map((t) => t.shape) as [Shape, Shape, Shape?];
-    const [O, C, K] = w as [number, number, number];
+    const [, C, K] = w as [number, number, number];
     const y = outputs[0]!.shape;
     const gather = forwardGather(K, stride, padding === 'reflect');
-    const constants = { N: O, R: C, WN: C * K * K, WR: K * K, K };
-    return gatherKernel({ gather, x, y, lattice: 1, constants, bias: b !== undefined, flops: conv2dFlops(y, w) }, tuning);
+    return gatherKernel({ gather, x, y, lattice: 1, K, steps: [C * K * K, K * K], bias: b !== undefined, flops: conv2dFlops(y, w) }, tuning);
   },
   backward: ({ inputs, attrs }, [dy], needed) => {
     const [x, w] = inputs as [Tensor, Tensor];

@@ -22,10 +22,9 @@ const inputOp: Op<BackwardAttrs> = {
   shapes: (_, { shape }) => [shape],
   kernel: ({ inputs, attrs: { shape, stride, padding } }, tuning) => {
     const [dy, w] = inputs.map((t) => t.shape) as [Shape, Shape];
-    const [O, C, K] = w as [number, number, number];
+    const [, C, K] = w as [number, number, number];
     const gather = backwardInputGather(K, stride, padding === 'reflect' ? 0 : (K - 1) / 2);
-    const constants = { N: C, R: O, WN: K * K, WR: C * K * K, K };
-    return gatherKernel({ gather, x: dy, y: shape, lattice: stride, constants, bias: false, flops: conv2dFlops(dy, w) }, tuning);
+    return gatherKernel({ gather, x: dy, y: shape, lattice: stride, K, steps: [K * K, C * K * K], bias: false, flops: conv2dFlops(dy, w) }, tuning);
   },
 };
 
@@ -55,8 +54,8 @@ function weightTileKernel({ inputs, attrs: { shape, splits, stride, padding } }:
   const { TM, TN, KC } = tileSize(O);
   return {
     code: weightTiles(forwardGather(K, stride, padding === 'reflect')),
-    constants: { O, C, K, TM, TN, KC },
-    dims: [B, x[2]!, x[3]!, YH, YW, 0, ceilDiv(B * YH * YW, splits)],
+    constants: { K, TM, TN, KC },
+    dims: [B, O, C, x[2]!, x[3]!, YH, YW, 0, ceilDiv(B * YH * YW, splits)],
     workgroups: [ceilDiv(C * K * K, TN), ceilDiv(O, TM), splits],
   };
 }
@@ -69,8 +68,8 @@ function weightStripKernel({ inputs, attrs: { shape, splits, stride, padding } }
   const strips = ceilDiv(YW, STRIP);
   return {
     code: weightStrips(forwardGather(K, stride, padding === 'reflect'), K, O, subgroup),
-    constants: { O, C, K },
-    dims: [B, x[2]!, x[3]!, YH, YW, strips, ceilDiv(B * YH * strips, splits)],
+    constants: { K },
+    dims: [B, O, C, x[2]!, x[3]!, YH, YW, strips, ceilDiv(B * YH * strips, splits)],
     workgroups: [ceilDiv(C * K, subgroup * rowsPerLane(K)), ceilDiv(O, weightChannels(O)), splits],
   };
 }
