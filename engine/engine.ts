@@ -74,11 +74,11 @@ export class Engine {
     const plan = schedule(Object.values(outputs));
     const kernels = plan.launches.map((node) => this.kernelOf(node));
     return this.guard(async () => {
+      const pipelines = this.#pipelinesOf(plan.launches, kernels);
       const launches = await Promise.all(
         plan.launches.map(async (node, i): Promise<Launch> => {
           const kernel = kernels[i]!;
-          const bindings = bindingsOf(node, kernel);
-          return { node, kernel, bindings, workgroups: kernel.workgroups, pipeline: await this.pipelines.get(labelOf(node), kernel, bindings) };
+          return { node, kernel, bindings: bindingsOf(node, kernel), workgroups: kernel.workgroups, pipeline: await pipelines[i]! };
         }),
       );
       const needed = plan.plan.slots.reduce((sum, bytes) => sum + bytes, 0);
@@ -88,6 +88,14 @@ export class Engine {
         return program;
       });
     });
+  }
+
+  /** Begins with the longest sources: the last to come would otherwise keep one processor busy while the others wait. */
+  #pipelinesOf(nodes: readonly Node[], kernels: readonly Kernel[]): Promise<GPUComputePipeline>[] {
+    const pipelines: Promise<GPUComputePipeline>[] = [];
+    const longestFirst = [...nodes.keys()].sort((a, b) => kernels[b]!.code.length - kernels[a]!.code.length);
+    for (const i of longestFirst) pipelines[i] = this.pipelines.get(labelOf(nodes[i]!), kernels[i]!, bindingsOf(nodes[i]!, kernels[i]!));
+    return pipelines;
   }
 
   /** Does `make`, which makes buffers. @throws OutOfMemoryError with the figures when the device's memory does not suffice */

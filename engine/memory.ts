@@ -125,18 +125,19 @@ const BINDING_ALIGNMENT = 256;
 
 interface Slot {
   readonly bytes: number;
+  /** By offset. */
   readonly tenants: Storage[];
 }
 
 /** Where in a slot a storage finds room beside those that live at the same time; undefined where it finds none. */
-function roomFor(storage: Storage, { bytes, tenants }: Slot): number | undefined {
-  const beside = tenants.filter((s) => s.birth <= storage.death && storage.birth <= s.death).sort((a, b) => a.offset - b.offset);
+function roomFor({ bytes, birth, death }: Storage, slot: Slot): number | undefined {
   let at = 0;
-  for (const s of beside) {
-    if (s.offset - at >= storage.bytes) break;
+  for (const s of slot.tenants) {
+    if (s.birth > death || birth > s.death) continue;
+    if (s.offset - at >= bytes) break;
     at = Math.max(at, Math.ceil((s.offset + s.bytes) / BINDING_ALIGNMENT) * BINDING_ALIGNMENT);
   }
-  return at + storage.bytes <= bytes ? at : undefined;
+  return at + bytes <= slot.bytes ? at : undefined;
 }
 
 /**
@@ -147,17 +148,22 @@ function assignSlots(storages: readonly Storage[], foes: ReadonlyMap<Storage, Re
   const slots: Slot[] = [];
   const bySize = [...storages].sort((a, b) => b.bytes - a.bytes || a.birth - b.birth);
   for (const storage of bySize) {
-    const enemies = foes.get(storage);
-    const found = slots.findIndex((slot) => {
-      const room = slot.tenants.some((s) => enemies?.has(s)) ? undefined : roomFor(storage, slot);
+    const barred = new Set([...(foes.get(storage) ?? [])].map((foe) => foe.slot));
+    const found = slots.findIndex((slot, i) => {
+      const room = barred.has(i) ? undefined : roomFor(storage, slot);
       storage.offset = room ?? 0;
       return room !== undefined;
     });
     storage.slot = found < 0 ? slots.length : found;
     if (found < 0) slots.push({ bytes: storage.bytes, tenants: [storage] });
-    else slots[found]!.tenants.push(storage);
+    else insertByOffset(slots[found]!.tenants, storage);
   }
   return slots.map((s) => s.bytes);
+}
+
+function insertByOffset(tenants: Storage[], storage: Storage): void {
+  const next = tenants.findIndex((s) => s.offset > storage.offset);
+  tenants.splice(next < 0 ? tenants.length : next, 0, storage);
 }
 
 /** Largest sum of storages alive at one launch. */

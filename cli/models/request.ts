@@ -1,5 +1,5 @@
 /** One HTTP request for a part of a file: proxies, redirects and a watchdog. */
-import { Agent, fetch, ProxyAgent, type Dispatcher, type Response } from 'undici';
+import type { Dispatcher, Response } from 'undici';
 import { proxyFor } from './proxy.js';
 
 /** Trying again may help: the connection was cut, or the server is busy. */
@@ -43,7 +43,8 @@ export async function request(address: string, options: RequestOptions): Promise
 }
 
 async function requestOnce(url: URL, { headers, signal, answerMs, silenceMs }: RequestOptions): Promise<Answer> {
-  const dispatcher = dispatcherFor(url, answerMs);
+  const { fetch, ...agents } = await import('undici'); // a fifth of the time the program takes to load, and most runs fetch nothing
+  const dispatcher = dispatcherFor(url, answerMs, agents);
   const watchdog = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   const expect = (ms: number): void => {
@@ -78,7 +79,7 @@ async function requestOnce(url: URL, { headers, signal, answerMs, silenceMs }: R
   return { response, url: url.href, body, close };
 }
 
-function dispatcherFor(url: URL, connectMs: number): Dispatcher {
+function dispatcherFor(url: URL, connectMs: number, { Agent, ProxyAgent }: Pick<typeof import('undici'), 'Agent' | 'ProxyAgent'>): Dispatcher {
   const proxy = proxyFor(url);
   // The watchdog is the only clock, except for connecting, which undici would otherwise give ten seconds.
   const times = { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: connectMs } };
