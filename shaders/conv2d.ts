@@ -66,15 +66,25 @@ fn inside(at: i32, size: u32) -> i32 {
   return { geometry, taps: K, column: (q, t) => q * stride + t };
 }
 
-/** The convolution of a `Gather` as a product: rows are written channels, columns pixels, depth channels and taps. */
-export const gatherTiles = ({ geometry }: Gather, bias: boolean): string => tileProduct(wgsl`
-${gatherDims}
-#if ${bias}
-@group(0) @binding(3) var<storage, read> bias: array<f32>;     // [N]
-@group(0) @binding(4) var<storage, read_write> y: array<f32>;  // [B, N, YH, YW]
-#else
+/** What a gathering convolution adds to its sums, besides nothing: a value per written channel, or a tensor of y's shape. */
+export type Added = 'bias' | 'tensor';
+
+/** `y` and what is added to it; `put(at, n, value)` writes an element of channel n. */
+const written = (added: Added | undefined): string => wgsl`
+#if ${added === undefined}
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;  // [B, N, YH, YW]
+fn put(at: u32, n: u32, value: f32) { y[at] = value; }
+#else
+@group(0) @binding(3) var<storage, read> added: array<f32>;    // [N] or [B, N, YH, YW]
+@group(0) @binding(4) var<storage, read_write> y: array<f32>;  // [B, N, YH, YW]
+fn put(at: u32, n: u32, value: f32) { y[at] = value + added[${added === 'bias' ? 'n' : 'at'}]; }
 #endif
+`;
+
+/** The convolution of a `Gather` as a product: rows are written channels, columns pixels, depth channels and taps. */
+export const gatherTiles = ({ geometry }: Gather, added?: Added): string => tileProduct(wgsl`
+${gatherDims}
+${written(added)}
 ${geometry}
 fn rows() -> u32 { return dims.N; }
 struct Step { x: u32, w: u32, tap: vec2u }
@@ -126,12 +136,7 @@ fn load_b(s: Step, c: Column) -> f32 {
 fn store(p: Place, row: u32, col: u32, value: f32) {
   let to = pixel(p, col);
   if (!to.ok) { return; }
-#if ${bias}
-  let total = value + bias[row];
-#else
-  let total = value;
-#endif
-  y[((to.b * dims.N + row) * dims.YH + to.at.x) * dims.YW + to.at.y] = total;
+  put(((to.b * dims.N + row) * dims.YH + to.at.x) * dims.YW + to.at.y, row, value);
 }
 `, false);
 
@@ -148,7 +153,7 @@ export const stripChannels = (channels: number): number => evenChannels(channels
  * The convolution of a `Gather` for a CPU: a lane has four neighbouring pixels and up to 32 channels of them in registers. It loads
  * the row of sources that its four windows share once, and its share of the weights, which the lanes tell each other.
  */
-export const gatherStrips = remembered(({ geometry, taps, column }: Gather, bias: boolean, channels: number, subgroup: number): string => {
+export const gatherStrips = remembered(({ geometry, taps, column }: Gather, added: Added | undefined, channels: number, subgroup: number): string => {
   const held = stripChannels(channels);
   const loads = Math.ceil(held / subgroup);
   const places = Array.from({ length: STRIP * taps }, (_, i) => column(i % STRIP, Math.floor(i / STRIP)));
@@ -163,12 +168,7 @@ ${each(held, (n) => `      acc${n} = fma(vec4f(subgroupBroadcast(w${t}_${Math.fl
 enable subgroups;
 const WG = ${subgroup}u;
 ${gatherDims}
-#if ${bias}
-@group(0) @binding(3) var<storage, read> bias: array<f32>;     // [N]
-@group(0) @binding(4) var<storage, read_write> y: array<f32>;  // [B, N, YH, YW]
-#else
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;  // [B, N, YH, YW]
-#endif
+${written(added)}
 ${geometry}
 ${linearIndex}
 fn load_w(n: u32, r: u32, i: u32, j: u32) -> f32 {
@@ -176,13 +176,8 @@ fn load_w(n: u32, r: u32, i: u32, j: u32) -> f32 {
 }
 
 fn store(n: u32, b: u32, i: u32, j: u32, value: vec4f) {
-#if ${bias}
-  let total = value + bias[n];
-#else
-  let total = value;
-#endif
   let at = ((b * dims.N + n) * dims.YH + i) * dims.YW + j;
-  for (var q = 0u; q < ${STRIP} && j + q * LATTICE < dims.YW; q++) { y[at + q * LATTICE] = total[q]; }
+  for (var q = 0u; q < ${STRIP} && j + q * LATTICE < dims.YW; q++) { put(at + q * LATTICE, n, value[q]); }
 }
 
 @compute @workgroup_size(WG)

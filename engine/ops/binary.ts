@@ -1,6 +1,6 @@
 /** Pointwise functions of two tensors: of one shape, or the second repeated along the leading axes. */
 import { binaryForward, binaryRepeatForward } from '../../shaders/binary.js';
-import { addNode, type Op, type Tensor } from '../graph.js';
+import { addNode, type Node, type Op, type Tensor } from '../graph.js';
 import { sameShape, ShapeError, showShape, sizeOf } from '../shape.js';
 import { spanLaunch, vectorLaunch } from './pointwise.js';
 import { sumLeading } from './sum.js';
@@ -40,6 +40,13 @@ const subOp: Binary = binary('sub', 'a - b', (node, [dy], needed) => {
   const b = node.inputs[1]!;
   return [dy, needed[1] ? reduceTo(b, mul(dy!, b.graph.constant(new Float32Array([-1])))) : undefined];
 });
+
+/** What `next` adds to the output of `node`, where it is an `add` of another tensor of the same shape: for ops that fuse it. */
+export function addendOf(node: Node, next: Node): Tensor | undefined {
+  const [a, b] = next.inputs as [Tensor, Tensor];
+  if (next.op !== addOp || a === b || !sameShape(a.shape, b.shape)) return undefined;
+  return a === node.outputs[0] ? b : a;
+}
 
 /** a + b; b has a's shape or its trailing axes (or is a scalar) and repeats along the leading ones. */
 export const add = (a: Tensor, b: Tensor): Tensor => addNode(addOp, [a, b], {});

@@ -1,5 +1,5 @@
 /** Convolution with windows 1, 3, 5 and 7, stride 1 and 2, zero and reflect padding. */
-import { forwardGather, gatherStrips, gatherTiles, STRIP, stripChannels, type Gather } from '../../shaders/conv2d.js';
+import { forwardGather, gatherStrips, gatherTiles, STRIP, stripChannels, type Added, type Gather } from '../../shaders/conv2d.js';
 import { tileSize } from '../../shaders/tileProduct.js';
 import { addNode, type Op, type Tensor } from '../graph.js';
 import { ceilDiv, linearGrid, type Kernel, type Tuning } from '../kernel.js';
@@ -22,7 +22,8 @@ interface GatherLaunch {
   readonly K: number;
   /** Elements of `w` from one written channel to the next, and from one summed channel to the next. */
   readonly steps: readonly [number, number];
-  readonly bias: boolean;
+  /** What the third input is, if there is one. */
+  readonly added: Added | undefined;
   readonly flops: number;
 }
 
@@ -30,7 +31,7 @@ interface GatherLaunch {
 const flatten = ([B, C, H, W]: Shape, flat: boolean): Shape => (flat ? [B!, C!, 1, H! * W!] : [B!, C!, H!, W!]);
 
 /** The launch of a gathering convolution: forward, or backward by the input. */
-export function gatherKernel({ gather, x, y, lattice, K, steps, bias, flops }: GatherLaunch, { software, subgroupSize }: Tuning): Kernel {
+export function gatherKernel({ gather, x, y, lattice, K, steps, added, flops }: GatherLaunch, { software, subgroupSize }: Tuning): Kernel {
   const flat = K === 1 && lattice === 1 && x[2] === y[2] && x[3] === y[3];
   const [B, R, XH, XW] = flatten(x, flat) as [number, number, number, number];
   const [, N, YH, YW] = flatten(y, flat) as [number, number, number, number];
@@ -41,7 +42,7 @@ export function gatherKernel({ gather, x, y, lattice, K, steps, bias, flops }: G
   const [gx, gy] = asStrips ? linearGrid(B * LH * strips, subgroupSize) : linearGrid(B * LH * LW, TN);
   const rows = ceilDiv(N, asStrips ? stripChannels(N) : TM);
   return {
-    code: asStrips ? gatherStrips(gather, bias, N, subgroupSize) : gatherTiles(gather, bias),
+    code: asStrips ? gatherStrips(gather, added, N, subgroupSize) : gatherTiles(gather, added),
     constants: asStrips ? { K } : { K, TM, TN, KC },
     dims: [B, N, R, ...steps, XH, XW, YH, YW, LH, LW, strips],
     workgroups: [gx, gy, rows * lattice ** 2],
@@ -76,7 +77,7 @@ const conv2dOp: Op<Required<Conv2dOptions>> = {
     const [, C, K] = w as [number, number, number];
     const y = outputs[0]!.shape;
     const gather = forwardGather(K, stride, padding === 'reflect');
-    return gatherKernel({ gather, x, y, lattice: 1, K, steps: [C * K * K, K * K], bias: b !== undefined, flops: conv2dFlops(y, w) }, tuning);
+    return gatherKernel({ gather, x, y, lattice: 1, K, steps: [C * K * K, K * K], added: b && 'bias', flops: conv2dFlops(y, w) }, tuning);
   },
   backward: ({ inputs, attrs }, [dy], needed) => {
     const [x, w] = inputs as [Tensor, Tensor];

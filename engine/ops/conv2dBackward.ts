@@ -5,6 +5,7 @@ import { tileSize } from '../../shaders/tileProduct.js';
 import { addNode, type Node, type Op, type Tensor } from '../graph.js';
 import { ceilDiv, type Kernel, type Tuning } from '../kernel.js';
 import { sizeOf, type Shape } from '../shape.js';
+import { addendOf } from './binary.js';
 import { conv2dFlops, gatherKernel, type Conv2dOptions } from './conv2d.js';
 import { sumLeading } from './sum.js';
 
@@ -17,6 +18,7 @@ interface SplitAttrs extends BackwardAttrs {
   readonly splits: number;
 }
 
+/** Inputs (dy, w) and, once fused, another gradient of x to add; output dx. */
 const inputOp: Op<BackwardAttrs> = {
   name: 'conv2dBackwardInput',
   shapes: (_, { shape }) => [shape],
@@ -24,7 +26,11 @@ const inputOp: Op<BackwardAttrs> = {
     const [dy, w] = inputs.map((t) => t.shape) as [Shape, Shape];
     const [, C, K] = w as [number, number, number];
     const gather = backwardInputGather(K, stride, padding === 'reflect' ? 0 : (K - 1) / 2);
-    return gatherKernel({ gather, x: dy, y: shape, lattice: stride, K, steps: [K * K, C * K * K], bias: false, flops: conv2dFlops(dy, w) }, tuning);
+    return gatherKernel({ gather, x: dy, y: shape, lattice: stride, K, steps: [K * K, C * K * K], added: inputs[2] && 'tensor', flops: conv2dFlops(dy, w) }, tuning);
+  },
+  fuse: (node, next, sole) => {
+    const other = sole && node.inputs.length === 2 && addendOf(node, next);
+    return other ? { op: inputOp, attrs: node.attrs, inputs: [...node.inputs, other], outputs: next.outputs } : undefined;
   },
 };
 

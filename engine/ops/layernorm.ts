@@ -5,6 +5,7 @@ import {
 import { addNode, type Op, type Tensor } from '../graph.js';
 import { ceilDiv, linearGrid, type Kernel, type Tuning } from '../kernel.js';
 import { sameShape, ShapeError, showShape, sizeOf } from '../shape.js';
+import { addendOf } from './binary.js';
 import { shortRowLanes } from './rows.js';
 
 type Plain = Op<Record<string, never>>;
@@ -66,10 +67,8 @@ const backwardInputOp: Plain = {
   shapes: ([x]) => [x!.shape],
   kernel: (node, tuning) => rowKernel(node.inputs[0]!, tuning, (variant) => layernormBackwardInput(variant, node.inputs.length > 5)),
   fuse: (node, next, sole) => {
-    const dx = node.outputs[0]!;
-    const [a, b] = next.inputs;
-    if (!sole || next.op.name !== 'add' || node.inputs.length > 5 || a === b || !sameShape(a!.shape, b!.shape)) return undefined;
-    return { op: backwardInputOp, attrs: {}, inputs: [...node.inputs, a === dx ? b! : a!], outputs: next.outputs };
+    const other = sole && node.inputs.length === 5 && addendOf(node, next);
+    return other ? { op: backwardInputOp, attrs: {}, inputs: [...node.inputs, other], outputs: next.outputs } : undefined;
   },
 };
 

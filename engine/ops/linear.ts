@@ -4,6 +4,7 @@ import { plainEpilogue, type Epilogue } from '../../shaders/tile.js';
 import { addNode, type Fused, type Node, type Op, type Tensor } from '../graph.js';
 import type { Kernel, Tuning } from '../kernel.js';
 import { sameShape, ShapeError, showShape, sizeOf, type Shape } from '../shape.js';
+import { addendOf } from './binary.js';
 import { productKernel } from './matmul.js';
 import { sumLeading } from './sum.js';
 
@@ -115,10 +116,8 @@ const linearResidualOp: Op<None> = {
 };
 
 function fuseResidual(node: Node, next: Node): Fused | undefined {
-  const y = node.outputs[0]!;
-  const [a, b] = next.inputs;
-  if (next.op.name !== 'add' || a === b || !sameShape(a!.shape, b!.shape)) return undefined;
-  return { op: linearResidualOp, attrs: {}, inputs: [...node.inputs, a === y ? b! : a!], outputs: next.outputs };
+  const residual = addendOf(node, next);
+  return residual && { op: linearResidualOp, attrs: {}, inputs: [...node.inputs, residual], outputs: next.outputs };
 }
 
 /**

@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { createEngine, gradients, mul, sum, type Tensor } from '../../engine/index.js';
+import { add, createEngine, gradients, mul, sum, type Tensor } from '../../engine/index.js';
 import { conv2d, type Conv2dOptions } from '../../engine/ops/conv2d.js';
 import { assertClose } from '../helpers/check.js';
 import { testDevice, testedTunings, testEngine } from '../helpers/device.js';
@@ -70,6 +70,29 @@ for (const [sizes, options] of [
     }
   });
 }
+
+test('the gradients of an input that two convolutions read are added in the launch of one of them', async () => {
+  const sizes = { B: 2, C: 5, H: 9, W: 14, O: 6 };
+  const { B, C, H, W, O } = sizes;
+  for (const tuning of await testedTunings()) {
+    const engine = await testEngine(tuning);
+    const g = engine.graph();
+    const [x, wide, narrow] = [g.input('x', [B, C, H, W]), g.input('wide', [O, C, 3, 3]), g.input('narrow', [O, C, 1, 1])];
+    const [y, z] = [conv2d(x, wide, undefined, { stride: 2 }), conv2d(x, narrow)];
+    const [r, s] = [g.input('r', y.shape), g.input('s', z.shape)];
+    const [dx] = gradients(add(sum(mul(y, r)), sum(mul(z, s))), [x]);
+    const program = await engine.compile({ dx: dx! });
+    assert.is(program.launches.filter(({ node }) => node.op.name === 'add').length, 0, program.toString());
+    const next = random(7);
+    const [vx, vWide, vNarrow, vr, vs] = [x, wide, narrow, r, s].map((t) => Float32Array.from({ length: t.shape.reduce((n, k) => n * k, 1) }, () => 2 * next() - 1)) as [Float32Array, Float32Array, Float32Array, Float32Array, Float32Array];
+    for (const [t, values] of [[wide, vWide], [narrow, vNarrow], [r, vr], [s, vs]] as const) program.write(t, values);
+    program.run();
+    const other = plainGradients(vx, vNarrow, vs, { ...sizes, K: 1 }, 1, false)['dx']!;
+    const right = plainGradients(vx, vWide, vr, { ...sizes, K: 3 }, 2, false)['dx']!.map((v, i) => v + other[i]!);
+    assertClose(`${engine.tuning.name}: dx`, await program.read('dx'), right, 2e-5);
+    program.destroy();
+  }
+});
 
 test('conv2dBackward builds only the gradients that are asked for', async () => {
   const g = createEngine(await testDevice()).graph();
