@@ -34,6 +34,25 @@ function patchProfiles(lab: Lab): Profile[] {
   });
 }
 
+/** A picture at the size it is compared at; what is asked of it is computed once. */
+interface Look {
+  readonly width: number;
+  readonly height: number;
+  readonly light: () => Float64Array;
+  readonly colours: () => Profile;
+  readonly patches: () => Profile[];
+}
+
+function lookAt(image: Image): Look {
+  const lab = toLab(image);
+  return { width: image.width, height: image.height, light: once(() => lightness(lab)), colours: once(() => colourProfile(lab)), patches: once(() => patchProfiles(lab)) };
+}
+
+function once<T extends object>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
+}
+
 const meanDistance = (a: readonly Profile[], b: readonly Profile[]): number => a.reduce((sum, p, i) => sum + profileDistance(p, b[i]!), 0) / a.length;
 
 /**
@@ -43,21 +62,18 @@ const meanDistance = (a: readonly Profile[], b: readonly Profile[]): number => a
  */
 export function judgePictures(structureImage: Image, appearanceImage: Image, side: number | 'own' = SIDE): (result: Image) => PictureFigures {
   const sized = (image: Image): Image => (side === 'own' ? image : resampleShorterSide(image, side));
-  const structure = sized(structureImage);
-  const { width, height } = structure;
-  const [s, a] = [toLab(structure), toLab(sized(appearanceImage))];
-  const target = { light: lightness(s), colours: colourProfile(s) };
-  const wanted = { colours: colourProfile(a), patches: patchProfiles(a) };
-  const sharp = sharpness(target.light, width, height);
+  const [s, a] = [lookAt(sized(structureImage)), lookAt(sized(appearanceImage))];
+  const { width, height } = s;
+  const sharp = sharpness(s.light(), width, height);
   return (result) => {
-    const [own, fit] = [toLab(sized(result)), toLab(resample(result, width, height))];
-    const light = lightness(fit);
+    const own = result === structureImage ? s : result === appearanceImage ? a : lookAt(sized(result));
+    const fit = own.width === width && own.height === height ? own : lookAt(resample(result, width, height));
     return {
-      structure: edgeCosine(target.light, light, width, height),
-      colour: profileDistance(colourProfile(own), wanted.colours),
-      patches: meanDistance(patchProfiles(own), wanted.patches),
-      leak: profileDistance(colourProfile(fit), target.colours),
-      sharpness: sharpness(light, width, height) / (sharp + 1e-9),
+      structure: edgeCosine(s.light(), fit.light(), width, height),
+      colour: profileDistance(own.colours(), a.colours()),
+      patches: meanDistance(own.patches(), a.patches()),
+      leak: profileDistance(fit.colours(), s.colours()),
+      sharpness: sharpness(fit.light(), width, height) / (sharp + 1e-9),
     };
   };
 }

@@ -48,7 +48,7 @@ export async function vitJudge(engine: Engine, vit: VitModel, structure: Image, 
   return {
     match: pairMatch(kept, wanted, vit.config.dim),
     judge: async (result) => {
-      const own = await look(result);
+      const own = result === structure ? kept : result === appearance ? wanted : await look(result);
       const isFit = result.width === structure.width && result.height === structure.height;
       const fit = isFit ? own : await look(resample(result, structure.width, structure.height));
       return {
