@@ -1,5 +1,5 @@
 /** `bench step`: one training step by part and by op, what it costs the processor, and what memory it plans. */
-import { median, noise, showProfile, type Engine, type Program, type ProfileRow, type Schedule } from '../../engine/index.js';
+import { median, noise, showProfile, type Engine, type Program, type ProfileRow, type Schedule, type Tensor } from '../../engine/index.js';
 import { memoryNeed, type MemoryNeed } from '../../model/memoryNeed.js';
 import { uploadVit } from '../../model/vit/vit.js';
 import { scenePath } from '../demo/files.js';
@@ -61,14 +61,19 @@ export const planReport = ({ slotBytes, lowerBoundBytes, largestSlotBytes, launc
   `memory of the step ${mib(slotBytes)} planned, lower bound ${mib(lowerBoundBytes)} (${(100 * (slotBytes / lowerBoundBytes - 1)).toFixed(1)}% above), ` +
   `largest buffer ${mib(largestSlotBytes)}, ${launches} launches`;
 
-export async function measureStep(request: StepRequest, engine: Engine): Promise<StepFigures> {
-  const { size, repeats } = request;
+/** What a step computes with crops of any size, once photos and ViT are on the device. */
+export async function stepOutputs(request: StepOptions & { readonly model: string }, engine: Engine): Promise<(crop: number) => Record<string, Tensor>> {
+  const { size } = request;
   const vit = await benchVit(request.model);
   const [structure, appearance] = [await readImage(scenePath('valley'), { shorterSide: size }), await readImage(scenePath('peaks'), { shorterSide: size })];
   const setting = settingOf(request, vit, structure, appearance);
   uploadVit(engine, setting.vit);
-  const graph = (crop: number) => cropsStep(engine.graph(), crop, size, setting);
+  return (crop) => cropsStep(engine.graph(), crop, size, setting);
+}
 
+export async function measureStep(request: StepRequest, engine: Engine): Promise<StepFigures> {
+  const { size, repeats } = request;
+  const graph = await stepOutputs(request, engine);
   const [program, compileMs] = await timed(() => engine.compile(graph(size)));
   const [, adaptMs] = await timed(async () => program.variant(graph(size - 1)));
   const { encode, step } = await timeSteps(program, repeats);

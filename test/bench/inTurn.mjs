@@ -1,0 +1,80 @@
+/**
+ * Training steps of several builds, or of one under several settings, on a machine whose speed changes by the minute: all programs stay open and make
+ * two steps in turn, so that what slows one down slows them all.
+ *
+ *     node test/bench/inTurn.mjs dist ../before/dist dist,LP_NUM_THREADS=4 [--model vit-tiny-16] [--size 128] [--seconds 120]
+ *
+ * A build is the folder `dist` of a checkout, with environment variables behind commas. Each is compared with the first one named.
+ */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const STEPS_PER_TURN = 2;
+
+/** In a process of its own: opens a build, and makes steps whenever it is asked to. Answers with milliseconds per step. */
+async function stepper(dist, model, size) {
+  const load = (path) => import(pathToFileURL(resolve(dist, path)).href);
+  const [{ openDevice }, { createEngine }, { stepOutputs }] = [await load('cli/device.js'), await load('engine/index.js'), await load('cli/bench/step.js')];
+  const engine = createEngine((await openDevice()).device);
+  const outputs = await stepOutputs({ recipe: 'splice', model, size, vitSize: 224, checkpointing: false, precision: 'f32' }, engine);
+  const program = await engine.compile(outputs(size));
+  const steps = async () => {
+    const start = performance.now();
+    for (let i = 0; i < STEPS_PER_TURN; i++) {
+      program.run();
+      await engine.sync();
+    }
+    return (performance.now() - start) / STEPS_PER_TURN;
+  };
+  await steps();
+  process.on('message', async () => process.send(await steps()));
+  process.send('ready');
+}
+
+async function compare(builds, { model, size, seconds }) {
+  const children = [];
+  for (const build of builds) {
+    const [dist, ...settings] = build.split(',');
+    if (!existsSync(resolve(dist, 'cli/bench/step.js'))) throw new Error(`${dist} is no build: give the folder dist of a checkout after npm run build`);
+    const env = { ...process.env, ...Object.fromEntries(settings.map((setting) => setting.split('='))) };
+    const child = fork(fileURLToPath(import.meta.url), ['--stepper', dist, '--model', model, '--size', size], { env, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+    let words = '';
+    child.stderr.on('data', (data) => (words += data));
+    const [answer] = await Promise.race([once(child, 'message'), once(child, 'exit')]);
+    if (answer !== 'ready') throw new Error(`${build} does not run: ${words.trim().split('\n').at(-1)}`);
+    children.push(child);
+  }
+  const times = builds.map(() => []);
+  for (const end = performance.now() + 1000 * seconds; performance.now() < end; ) {
+    for (const [i, child] of children.entries()) {
+      child.send('go');
+      times[i].push((await once(child, 'message'))[0]);
+    }
+  }
+  for (const child of children) child.kill('SIGKILL');
+  const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+  const [width, first] = [Math.max(...builds.map((build) => build.length)), times[0]];
+  console.log(`${'ms per step'.padEnd(width)}   median    least   times as fast as the first (median of ${first.length} turns)`);
+  times.forEach((own, i) => {
+    const figures = [median(own).toFixed(0).padStart(8), Math.min(...own).toFixed(0).padStart(8), median(own.map((ms, turn) => first[turn] / ms)).toFixed(2).padStart(7)];
+    console.log(`${builds[i].padEnd(width)} ${figures.join(' ')}`);
+  });
+}
+
+const text = (value) => ({ type: 'string', default: value });
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { stepper: { type: 'string' }, model: text('vit-tiny-16'), size: text('128'), seconds: text('120') } });
+try {
+  if (values.stepper) await stepper(values.stepper, values.model, Number(values.size));
+  else if (positionals.length === 0) throw new Error('name the builds to compare, such as: dist ../before/dist');
+  else {
+    await compare(positionals, values);
+    process.exit(0);
+  }
+} catch (error) {
+  process.stderr.write(`inTurn: ${error.message}\n`);
+  process.exit(1);
+}
