@@ -74,13 +74,7 @@ export class Engine {
     const plan = schedule(Object.values(outputs));
     const kernels = plan.launches.map((node) => this.kernelOf(node));
     return this.guard(async () => {
-      const pipelines = this.#pipelinesOf(plan.launches, kernels);
-      const launches = await Promise.all(
-        plan.launches.map(async (node, i): Promise<Launch> => {
-          const kernel = kernels[i]!;
-          return { node, kernel, bindings: bindingsOf(node, kernel), workgroups: kernel.workgroups, pipeline: await pipelines[i]! };
-        }),
-      );
+      const launches = await this.#launchesOf(plan.launches, kernels);
       const needed = plan.plan.slots.reduce((sum, bytes) => sum + bytes, 0);
       return this.allocate(`a program of ${launches.length} launches with ${mib(needed)} of intermediate results`, () => {
         const program = new Program(this, outputs, plan, launches);
@@ -91,11 +85,16 @@ export class Engine {
   }
 
   /** Begins with the longest sources: the last to come would otherwise keep one processor busy while the others wait. */
-  #pipelinesOf(nodes: readonly Node[], kernels: readonly Kernel[]): Promise<GPUComputePipeline>[] {
-    const pipelines: Promise<GPUComputePipeline>[] = [];
+  #launchesOf(nodes: readonly Node[], kernels: readonly Kernel[]): Promise<Launch[]> {
+    const launches: Promise<Launch>[] = [];
     const longestFirst = [...nodes.keys()].sort((a, b) => kernels[b]!.code.length - kernels[a]!.code.length);
-    for (const i of longestFirst) pipelines[i] = this.pipelines.get(labelOf(nodes[i]!), kernels[i]!, bindingsOf(nodes[i]!, kernels[i]!));
-    return pipelines;
+    for (const i of longestFirst) launches[i] = this.#launchOf(nodes[i]!, kernels[i]!);
+    return Promise.all(launches);
+  }
+
+  async #launchOf(node: Node, kernel: Kernel): Promise<Launch> {
+    const bindings = bindingsOf(node, kernel);
+    return { node, kernel, bindings, workgroups: kernel.workgroups, pipeline: await this.pipelines.get(labelOf(node), kernel, bindings) };
   }
 
   /** Does `make`, which makes buffers. @throws OutOfMemoryError with the figures when the device's memory does not suffice */

@@ -11,7 +11,10 @@ export interface Kernel {
   readonly code: string;
   /** Values of `override`s: what never changes for a model. Integers unless the override is an f32. */
   readonly constants?: Readonly<Record<string, number>>;
-  /** Fields of `var<uniform> dims`, in order: what changes with the image. u32 as they are, f32 through `f32Bits`. */
+  /**
+   * Fields of `var<uniform> dims`, in order: what changes with the image, and in products and convolutions what changes from layer to layer, so that
+   * one pipeline serves them all. u32 as they are, f32 through `f32Bits`.
+   */
   readonly dims?: readonly number[];
   readonly workgroups: readonly [number, number, number];
   /** Floating-point operations, for the profile; a multiply-add counts two. */

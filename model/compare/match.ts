@@ -15,21 +15,7 @@ function directions(a: Float32Array, b: Float32Array, columns: number): [Float32
   return [a, b].map((keys) => unitRows(keys.map((v, i) => v - mean[i % columns]! / count), columns)) as [Float32Array, Float32Array];
 }
 
-/** Scalar product of `columns` numbers of each; four sums at a time, because a sum waits for its predecessor. */
-function dot(a: Float32Array, at: number, b: Float32Array, from: number, columns: number): number {
-  let [s0, s1, s2, s3] = [0, 0, 0, 0];
-  let c = 0;
-  for (; c + 3 < columns; c += 4) {
-    s0 += a[at + c]! * b[from + c]!;
-    s1 += a[at + c + 1]! * b[from + c + 1]!;
-    s2 += a[at + c + 2]! * b[from + c + 2]!;
-    s3 += a[at + c + 3]! * b[from + c + 3]!;
-  }
-  for (; c < columns; c++) s0 += a[at + c]! * b[from + c]!;
-  return s0 + s1 + s2 + s3;
-}
-
-const mean = (values: Float64Array): number => values.reduce((sum, v) => sum + v, 0) / values.length;
+const average = (values: Float64Array): number => values.reduce((sum, v) => sum + v, 0) / values.length;
 
 /**
  * Mean over the rows of `a` of the best cosine with a row of `b`, and the same the other way round; where they are the same, with another
@@ -40,12 +26,13 @@ function bestCosines(a: Float32Array, b: Float32Array, columns: number): [number
   const bestOfB = a === b ? bestOfA : new Float64Array(b.length / columns).fill(-1);
   for (let i = 0; i < bestOfA.length; i++) {
     for (let j = a === b ? i + 1 : 0; j < bestOfB.length; j++) {
-      const s = dot(a, i * columns, b, j * columns, columns);
-      if (s > bestOfA[i]!) bestOfA[i] = s;
-      if (s > bestOfB[j]!) bestOfB[j] = s;
+      let s = 0;
+      for (let c = 0; c < columns; c++) s += a[i * columns + c]! * b[j * columns + c]!;
+      bestOfA[i] = Math.max(bestOfA[i]!, s);
+      bestOfB[j] = Math.max(bestOfB[j]!, s);
     }
   }
-  return [mean(bestOfA), mean(bestOfB)];
+  return [average(bestOfA), average(bestOfB)];
 }
 
 /**

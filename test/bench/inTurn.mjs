@@ -15,10 +15,13 @@ import { parseArgs } from 'node:util';
 
 const STEPS_PER_TURN = 2;
 
+const load = (dist, path) => import(pathToFileURL(resolve(dist, path)).href);
+
 /** In a process of its own: opens a build, and makes steps whenever it is asked to. Answers with milliseconds per step. */
 async function stepper(dist, model, size) {
-  const load = (path) => import(pathToFileURL(resolve(dist, path)).href);
-  const [{ openDevice }, { createEngine }, { stepOutputs }] = [await load('cli/device.js'), await load('engine/index.js'), await load('cli/bench/step.js')];
+  const [{ openDevice }, { createEngine }] = [await load(dist, 'cli/device.js'), await load(dist, 'engine/index.js')];
+  const { stepOutputs } = await load(dist, 'cli/bench/step.js');
+  if (!stepOutputs) throw new Error('the build is older than this comparison, which needs its stepOutputs');
   const engine = createEngine((await openDevice()).device);
   const outputs = await stepOutputs({ recipe: 'splice', model, size, vitSize: 224, checkpointing: false, precision: 'f32' }, engine);
   const program = await engine.compile(outputs(size));
@@ -31,38 +34,45 @@ async function stepper(dist, model, size) {
     return (performance.now() - start) / STEPS_PER_TURN;
   };
   await steps();
+  process.on('disconnect', () => process.exit()); // Dawn keeps Node alive
   process.on('message', async () => process.send(await steps()));
   process.send('ready');
 }
 
-async function compare(builds, { model, size, seconds }) {
-  const children = [];
-  for (const build of builds) {
-    const [dist, ...settings] = build.split(',');
-    if (!existsSync(resolve(dist, 'cli/bench/step.js'))) throw new Error(`${dist} is no build: give the folder dist of a checkout after npm run build`);
-    const env = { ...process.env, ...Object.fromEntries(settings.map((setting) => setting.split('='))) };
-    const child = fork(fileURLToPath(import.meta.url), ['--stepper', dist, '--model', model, '--size', size], { env, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
-    let words = '';
-    child.stderr.on('data', (data) => (words += data));
-    const [answer] = await Promise.race([once(child, 'message'), once(child, 'exit')]);
-    if (answer !== 'ready') throw new Error(`${build} does not run: ${words.trim().split('\n').at(-1)}`);
-    children.push(child);
-  }
-  const times = builds.map(() => []);
-  for (const end = performance.now() + 1000 * seconds; performance.now() < end; ) {
-    for (const [i, child] of children.entries()) {
-      child.send('go');
-      times[i].push((await once(child, 'message'))[0]);
-    }
-  }
-  for (const child of children) child.kill('SIGKILL');
-  const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
-  const [width, first] = [Math.max(...builds.map((build) => build.length)), times[0]];
-  console.log(`${'ms per step'.padEnd(width)}   median    least   times as fast as the first (median of ${first.length} turns)`);
-  times.forEach((own, i) => {
-    const figures = [median(own).toFixed(0).padStart(8), Math.min(...own).toFixed(0).padStart(8), median(own.map((ms, turn) => first[turn] / ms)).toFixed(2).padStart(7)];
-    console.log(`${builds[i].padEnd(width)} ${figures.join(' ')}`);
+/** A stepper: `steps()` answers with what `stepper` measured. @throws Error with its last words when it ends */
+async function open(build, { model, size }) {
+  const [dist, ...settings] = build.split(',');
+  if (!existsSync(resolve(dist, 'cli/bench/step.js'))) throw new Error(`${dist} is no build: give the folder dist of a checkout after npm run build`);
+  const env = { ...process.env, ...Object.fromEntries(settings.map((setting) => setting.split('='))) };
+  const child = fork(fileURLToPath(import.meta.url), ['--stepper', dist, '--model', model, '--size', size], { env, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+  let words = '';
+  child.stderr.on('data', (data) => (words += data));
+  const ended = once(child, 'close').then(() => {
+    throw new Error(`${build} does not run: ${words.trim().split('\n').at(-1)}`);
   });
+  const answer = async () => (await Promise.race([once(child, 'message'), ended]))[0];
+  await answer();
+  const steps = () => {
+    child.send('go');
+    return answer();
+  };
+  return { build, steps, times: [] };
+}
+
+async function compare(builds, options) {
+  for (const name of ['size', 'seconds']) if (!(Number(options[name]) > 0)) throw new Error(`--${name} ${options[name]} is no number above 0`);
+  const opened = [];
+  for (const build of builds) opened.push(await open(build, options));
+  const { median } = await load(builds[0].split(',')[0], 'engine/index.js');
+  const end = performance.now() + 1000 * options.seconds;
+  do for (const { steps, times } of opened) times.push(await steps());
+  while (performance.now() < end);
+  const [width, first] = [Math.max(...builds.map((build) => build.length), 'ms per step'.length), opened[0].times];
+  console.log(`${'ms per step'.padEnd(width)}   median    least   times as fast as the first (median of ${first.length} turns)`);
+  for (const { build, times } of opened) {
+    const ratio = median(times.map((ms, turn) => first[turn] / ms));
+    console.log(`${build.padEnd(width)} ${median(times).toFixed(0).padStart(8)} ${Math.min(...times).toFixed(0).padStart(8)} ${ratio.toFixed(2).padStart(7)}`);
+  }
 }
 
 const text = (value) => ({ type: 'string', default: value });

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { createEngine, ShapeError, type Shape } from '../../engine/index.js';
 import { conv2d, type Conv2dOptions } from '../../engine/ops/conv2d.js';
 import { checkOp } from '../helpers/check.js';
-import { testDevice } from '../helpers/device.js';
+import { testDevice, testedTunings } from '../helpers/device.js';
 
 type Four = readonly [number, number, number, number];
 
@@ -82,6 +82,19 @@ test('conv2d: another image size makes no pipeline', async () => {
     return engine.pipelines.size();
   };
   assert.is(await compiled(8, 8), await compiled(31, 5));
+});
+
+test('layers of other channels share a pipeline', async () => {
+  for (const tuning of await testedTunings()) {
+    const engine = createEngine(await testDevice(), { tuning });
+    const g = engine.graph();
+    const hidden = conv2d(g.input('x', [1, 5, 8, 8]), g.input('w', [32, 5, 3, 3]));
+    const program = await engine.compile({ y: conv2d(hidden, g.input('v', [64, 32, 3, 3])) });
+    assert.is(program.launches.length, 2);
+    assert.is(engine.pipelines.size(), 1, engine.tuning.name);
+    program.destroy();
+    engine.destroy();
+  }
 });
 
 test.run();
