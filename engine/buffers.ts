@@ -26,6 +26,8 @@ export interface Buffers {
   /** Buffers of at least these bytes each, largest first. Grown when too small; `version` then changes. */
   readonly slots: (bytes: readonly number[]) => readonly GPUBuffer[];
   readonly version: () => number;
+  /** The counter of the work queue, a word that is 0 between launches; see shaders/workQueue.ts. */
+  readonly queue: () => GPUBuffer;
   /** Copies `bytes` from `buffer` at `offset` to the CPU. */
   readonly read: (buffer: GPUBuffer, offset: number, bytes: number) => Promise<Float32Array>;
   /** Bytes of parameters, constants and slots held now. */
@@ -51,6 +53,7 @@ export function createBuffers(device: GPUDevice, poison: boolean): Buffers {
   const staging = new Map<number, GPUBuffer[]>();
   let pool: GPUBuffer[] = [];
   let version = 0;
+  let queue: GPUBuffer | undefined;
 
   const storage = (label: string, bytes: number): GPUBuffer => {
     checkBufferSize(device, label, bytes);
@@ -120,6 +123,7 @@ export function createBuffers(device: GPUDevice, poison: boolean): Buffers {
       return pool;
     },
     version: () => version,
+    queue: () => (queue ??= device.createBuffer({ label: 'queue', size: rounded(4), usage: STORAGE })),
     read,
     heldBytes: () => {
       const held = [...[...parameters.values()].map((p) => p.buffer), ...allConstants(), ...pool];
@@ -127,7 +131,8 @@ export function createBuffers(device: GPUDevice, poison: boolean): Buffers {
     },
     destroy: () => {
       for (const p of parameters.values()) p.buffer.destroy();
-      for (const b of [...allConstants(), ...pool, ...[...staging.values()].flat()]) b.destroy();
+      for (const b of [...allConstants(), ...pool, ...[...staging.values()].flat(), ...(queue ? [queue] : [])]) b.destroy();
+      queue = undefined;
       parameters.clear();
       for (const known of Object.values(constants)) known.clear();
       staging.clear();

@@ -3,15 +3,19 @@ import { allocating, createBuffers, writeElements, type Buffers } from './buffer
 import { DeviceLostError, FeatureError, KernelError, mib, OutOfMemoryError } from './errors.js';
 import { Graph, labelOf, type Dtype, type Node, type Tensor } from './graph.js';
 import { fromHalves } from './half.js';
-import type { Kernel, KernelVariant, Tuning } from './kernel.js';
+import { linearGrid, type Kernel, type KernelVariant, type Tuning } from './kernel.js';
 import { itemSize } from './memory.js';
 import { waitCalmly } from './patience.js';
 import { createPipelineCache, type PipelineCache } from './pipelines.js';
 import { bindingsOf, boundTensors, Program, type Launch } from './program.js';
 import { schedule } from './schedule.js';
 import { halfStorage } from '../shaders/halfStorage.js';
+import { workQueue } from '../shaders/workQueue.js';
 import { sizeOf, type Shape } from './shape.js';
 import { traitsOf, tuningFor } from './tuning.js';
+
+/** Workgroups launched for each in a queue: so many times as much as on average can a core do. The others cost a microsecond each. */
+const QUEUE_SHARE = 2;
 
 export interface EngineOptions {
   /** Forces kernel variants; default: chosen from the device by engine/tuning.ts. */
@@ -53,7 +57,8 @@ export class Engine {
   /** The launch of a node on this device. */
   kernelOf(node: Node): Kernel {
     const usual = node.op.kernel!(node, this.tuning);
-    return this.#stored(node, this.#kernels[node.op.name]?.(node, usual, this.tuning) ?? usual);
+    const kernel = this.#kernels[node.op.name]?.(node, usual, this.tuning) ?? usual;
+    return this.#queued(node, this.#stored(node, kernel));
   }
 
   /** The kernel with those of its bindings in half precision whose tensors are. */
@@ -64,6 +69,20 @@ export class Engine {
     const first = kernel.dims ? 1 : 0;
     const bindings = tensors.flatMap((t, i) => (t.dtype === 'f16' ? [first + i] : []));
     return { ...kernel, code: halfStorage(kernel.code, bindings) };
+  }
+
+  /** The kernel as it is launched: one that may take its workgroups from a queue does where the device wants that. */
+  #queued(node: Node, { queued = false, ...kernel }: Kernel): Kernel {
+    if (!queued || !this.tuning.queue) return kernel;
+    const { code, dims = [], workgroups } = kernel;
+    const count = workgroups.reduce((product, n) => product * n);
+    return {
+      ...kernel,
+      code: workQueue(code, 1 + boundTensors(node).length),
+      dims: [...workgroups, ...dims],
+      workgroups: linearGrid(QUEUE_SHARE * count, 1),
+      queued,
+    };
   }
 
   /**

@@ -17,6 +17,8 @@ export interface Kernel {
    */
   readonly dims?: readonly number[];
   readonly workgroups: readonly [number, number, number];
+  /** Its workgroups are one subgroup each and take a while: a device that is a CPU takes them from a queue. See shaders/workQueue.ts. */
+  readonly queued?: boolean;
   /** Floating-point operations, for the profile; a multiply-add counts two. */
   readonly flops?: number;
 }
@@ -31,6 +33,8 @@ export interface Tuning {
   readonly software: boolean;
   /** Lanes of a subgroup where the size is fixed and subgroup operations are on, else 0. */
   readonly subgroupSize: number;
+  /** Kernels that are `queued` take their workgroups from a queue. */
+  readonly queue: boolean;
   /** Threads of a workgroup for pointwise kernels and row reductions. A power of two. */
   readonly workgroupSize: number;
 }

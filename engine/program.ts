@@ -33,6 +33,7 @@ export function bindingsOf(node: Node, kernel: Kernel): Binding[] {
     ...(kernel.dims ? (['uniform'] as const) : []),
     ...node.inputs.map((_, i): Binding => (i < inPlace ? 'storage' : 'read-only-storage')),
     ...node.outputs.slice(inPlace).map((): Binding => 'storage'),
+    ...(kernel.queued ? (['storage'] as const) : []),
   ];
 }
 
@@ -154,7 +155,7 @@ export class Program {
       launch.bindGroup = device.createBindGroup({
         label: labelOf(node),
         layout: pipelines.layout(bindings),
-        entries: [...uniform, ...tensors].map((resource, binding) => ({ binding, resource })),
+        entries: [...uniform, ...tensors, ...(kernel.queued ? [{ buffer: buffers.queue() }] : [])].map((resource, binding) => ({ binding, resource })),
       });
     });
     this.#poolVersion = buffers.version();

@@ -15,12 +15,12 @@ const table: readonly { readonly name: string; readonly when: (traits: DeviceTra
     // A CPU runs a workgroup on one core, a subgroup as one vector: small groups, operands shared through subgroups, no barriers.
     name: 'software',
     when: ({ isFallback, description }) => isFallback || /llvmpipe|lavapipe|swiftshader|software/i.test(description),
-    choose: ({ subgroupSize }) => ({ software: true, subgroupSize, workgroupSize: 64 }),
+    choose: ({ subgroupSize }) => ({ software: true, subgroupSize, queue: subgroupSize > 0, workgroupSize: 64 }),
   },
   {
     name: 'gpu',
     when: () => true,
-    choose: ({ subgroupSize, maxInvocations }) => ({ software: false, subgroupSize, workgroupSize: Math.min(256, maxInvocations) }),
+    choose: ({ subgroupSize, maxInvocations }) => ({ software: false, subgroupSize, queue: false, workgroupSize: Math.min(256, maxInvocations) }),
   },
 ];
 

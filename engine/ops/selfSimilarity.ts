@@ -39,6 +39,7 @@ const selfSimilarityOp: Plain = {
       constants: { C },
       dims: [T],
       workgroups: [tiles, tiles, B],
+      queued: lanes > 0,
       flops: B * tiles * (tiles + 1) * side * side * C,
     };
   },
