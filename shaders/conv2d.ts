@@ -2,7 +2,7 @@
  * Convolution, forward, as two kernels that the gradient by the input shares (see `Gather`): `gatherTiles` for GPUs and
  * `gatherStrips` for a CPU that poses as one.
  */
-import { each, GROUP_INDEX, linearIndex, remembered } from './common.js';
+import { each, each2, GROUP_INDEX, linearIndex, remembered } from './common.js';
 import { tileProduct } from './tileProduct.js';
 import { wgsl } from './wgsl.js';
 
@@ -140,30 +140,37 @@ fn store(p: Place, row: u32, col: u32, value: f32) {
 }
 `, false);
 
-/** Neighbouring pixels of a row that a lane of a strip kernel works on. */
-export const STRIP = 4;
-
 /** Channels that a lane of a strip kernel holds in registers: at most `most`, and about the same number in every workgroup. */
 export const evenChannels = (channels: number, most: number): number => Math.ceil(channels / Math.ceil(channels / most));
 
-/** Those of `gatherStrips`. */
-export const stripChannels = (channels: number): number => evenChannels(channels, 32);
+/** What a lane of `gatherStrips` has: so many channels of so many neighbouring pixels of a row. */
+export interface Strip {
+  readonly pixels: 4 | 8;
+  readonly channels: number;
+}
+
+/** Layers with few channels have large pictures: there a strip can be longer, so that what is loaded serves more products. */
+export const stripOf = (channels: number): Strip =>
+  channels <= 40 ? { pixels: 8, channels: evenChannels(channels, 18) } : { pixels: 4, channels: evenChannels(channels, 32) };
 
 /**
- * The convolution of a `Gather` for a CPU: a lane has four neighbouring pixels and up to 32 channels of them in registers. It loads
- * the row of sources that its four windows share once, and its share of the weights, which the lanes tell each other.
+ * The convolution of a `Gather` for a CPU: a lane has a strip of pixels of several channels in registers. It loads the row of sources that the
+ * windows of its pixels share once, and its share of the weights, which the lanes tell each other.
  */
 export const gatherStrips = remembered(({ geometry, taps, column }: Gather, added: Added | undefined, channels: number, subgroup: number): string => {
-  const held = stripChannels(channels);
+  const { pixels, channels: held } = stripOf(channels);
+  const quads = pixels / 4;
   const loads = Math.ceil(held / subgroup);
-  const places = Array.from({ length: STRIP * taps }, (_, i) => column(i % STRIP, Math.floor(i / STRIP)));
+  const places = Array.from({ length: pixels * taps }, (_, i) => column(i % pixels, Math.floor(i / pixels)));
   const low = Math.min(...places);
   const width = Math.max(...places) - low + 1;
-  const source = (t: number): string => `vec4f(${[0, 1, 2, 3].map((q) => `x${column(q, t) - low}`).join(', ')})`;
+  const source = (t: number, quad: number): string => `vec4f(${[0, 1, 2, 3].map((q) => `x${column(4 * quad + q, t) - low}`).join(', ')})`;
   const product = (t: number): string => `
-      let s${t} = ${source(t)};
+${each(quads, (q) => `      let s${t}_${q} = ${source(t, q)};`)}
 ${each(loads, (h) => `      let w${t}_${h} = load_w(n0 + ${h * subgroup}u + lane, r, window(tap, first.x), window(${t}u, first.y));`)}
-${each(held, (n) => `      acc${n} = fma(vec4f(subgroupBroadcast(w${t}_${Math.floor(n / subgroup)}, ${n % subgroup}u)), s${t}, acc${n});`)}`;
+${each(held, (n) => `
+      let v${t}_${n} = vec4f(subgroupBroadcast(w${t}_${Math.floor(n / subgroup)}, ${n % subgroup}u));
+${each(quads, (q) => `      acc${n}_${q} = fma(v${t}_${n}, s${t}_${q}, acc${n}_${q});`)}`)}`;
   return wgsl`
 enable subgroups;
 const WG = ${subgroup}u;
@@ -177,7 +184,7 @@ fn load_w(n: u32, r: u32, i: u32, j: u32) -> f32 {
 
 fn store(n: u32, b: u32, i: u32, j: u32, value: vec4f) {
   let at = ((b * dims.N + n) * dims.YH + i) * dims.YW + j;
-  for (var q = 0u; q < ${STRIP} && j + q * LATTICE < dims.YW; q++) { put(at + q * LATTICE, n, value[q]); }
+  for (var q = 0u; q < 4 && j + q * LATTICE < dims.YW; q++) { put(at + q * LATTICE, n, value[q]); }
 }
 
 @compute @workgroup_size(WG)
@@ -189,11 +196,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let row = strip / dims.STRIPS;
   let v = row % dims.LH;
   let b = row / dims.LH;
-  let u = strip % dims.STRIPS * ${STRIP}u;
+  let u = strip % dims.STRIPS * ${pixels}u;
   let above = origin(v, first.x);
   let left = origin(u, first.y) + ${low};
 ${each(width, (i) => `  let j${i} = inside(left + ${i}, dims.XW);`)}
-${each(held, (n) => `  var acc${n} = vec4f();`)}
+${each2(held, quads, (n, q) => `  var acc${n}_${q} = vec4f();`)}
   for (var tap = 0u; tap < taps(first.x); tap++) {
     let i = inside(source(above, tap), dims.XH);
     let here = i >= 0;
@@ -207,8 +214,8 @@ ${each(taps, product)}
   }
   let i = v * LATTICE + first.x;
   if (i >= dims.YH || b >= dims.B) { return; }
-  var sums = array<vec4f, ${held}>(${Array.from({ length: held }, (_, n) => `acc${n}`).join(', ')});
-  for (var n = n0; n < min(n0 + ${held}u, dims.N); n++) { store(n, b, i, u * LATTICE + first.y, sums[n - n0]); }
+  var sums = array<vec4f, ${held * quads}>(${Array.from({ length: held * quads }, (_, k) => `acc${Math.floor(k / quads)}_${k % quads}`).join(', ')});
+  for (var k = 0u; k < min(${held}u, dims.N - n0) * ${quads}u; k++) { store(n0 + k / ${quads}u, b, i, (u + k % ${quads}u * 4u) * LATTICE + first.y, sums[k]); }
 }
 `;
 });

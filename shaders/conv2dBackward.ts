@@ -1,6 +1,6 @@
 /** Gradients of a convolution by its input, weight and bias. */
 import { each, remembered, workgroupSum } from './common.js';
-import { evenChannels, STRIP, type Gather } from './conv2d.js';
+import { evenChannels, type Gather } from './conv2d.js';
 import { tileProduct } from './tileProduct.js';
 import { wgsl } from './wgsl.js';
 
@@ -109,6 +109,9 @@ fn store(p: Place, row: u32, col: u32, value: f32) {
   if (col < cols()) { dw[(p.part * rows() + row) * cols() + col] = value; }
 }
 `, true);
+
+/** Neighbouring pixels of a row that a lane of `weightStrips` works on at a time. */
+export const STRIP = 4;
 
 /** Written channels of `weightStrips` that a lane holds: fewer than forward, with a sum for each tap. */
 export const weightChannels = (channels: number): number => evenChannels(channels, 16);

@@ -1,5 +1,5 @@
 /** Convolution with windows 1, 3, 5 and 7, stride 1 and 2, zero and reflect padding. */
-import { forwardGather, gatherStrips, gatherTiles, STRIP, stripChannels, type Added, type Gather } from '../../shaders/conv2d.js';
+import { forwardGather, gatherStrips, gatherTiles, stripOf, type Added, type Gather } from '../../shaders/conv2d.js';
 import { tileSize } from '../../shaders/tileProduct.js';
 import { addNode, type Op, type Tensor } from '../graph.js';
 import { ceilDiv, linearGrid, type Kernel, type Tuning } from '../kernel.js';
@@ -36,11 +36,12 @@ export function gatherKernel({ gather, x, y, lattice, K, steps, added, flops }: 
   const [B, R, XH, XW] = flatten(x, flat) as [number, number, number, number];
   const [, N, YH, YW] = flatten(y, flat) as [number, number, number, number];
   const [LH, LW] = [ceilDiv(YH, lattice), ceilDiv(YW, lattice)];
-  const strips = ceilDiv(LW, STRIP);
+  const strip = stripOf(N);
+  const strips = ceilDiv(LW, strip.pixels);
   const asStrips = software && subgroupSize > 0;
   const { TM, TN, KC } = tileSize(N);
   const [gx, gy] = asStrips ? linearGrid(B * LH * strips, subgroupSize) : linearGrid(B * LH * LW, TN);
-  const rows = ceilDiv(N, asStrips ? stripChannels(N) : TM);
+  const rows = ceilDiv(N, asStrips ? strip.channels : TM);
   return {
     code: asStrips ? gatherStrips(gather, added, N, subgroupSize) : gatherTiles(gather, added),
     constants: asStrips ? { K } : { K, TM, TN, KC },

@@ -1,6 +1,6 @@
 /** Gradients of conv2d. */
-import { forwardGather, STRIP } from '../../shaders/conv2d.js';
-import { backwardInputGather, conv2dBackwardBias as biasCode, reflectFold, rowsPerLane, weightChannels, weightStrips, weightTiles } from '../../shaders/conv2dBackward.js';
+import { forwardGather } from '../../shaders/conv2d.js';
+import { backwardInputGather, conv2dBackwardBias as biasCode, reflectFold, rowsPerLane, STRIP, weightChannels, weightStrips, weightTiles } from '../../shaders/conv2dBackward.js';
 import { tileSize } from '../../shaders/tileProduct.js';
 import { addNode, type Node, type Op, type Tensor } from '../graph.js';
 import { ceilDiv, type Kernel, type Tuning } from '../kernel.js';
