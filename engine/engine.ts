@@ -72,15 +72,15 @@ export class Engine {
   }
 
   /** The kernel as it is launched: one that may take its workgroups from a queue does where the device wants that. */
-  #queued(node: Node, { queued = false, ...kernel }: Kernel): Kernel {
+  #queued(node: Node, { queued = 0, ...kernel }: Kernel): Kernel {
     if (!queued || !this.tuning.queue) return kernel;
     const { code, dims = [], workgroups } = kernel;
     const count = workgroups.reduce((product, n) => product * n);
     return {
       ...kernel,
-      code: workQueue(code, 1 + boundTensors(node).length),
+      code: workQueue(code, 1 + boundTensors(node).length, queued),
       dims: [...workgroups, ...dims],
-      workgroups: linearGrid(QUEUE_SHARE * count, 1),
+      workgroups: linearGrid(QUEUE_SHARE * Math.ceil(count / queued), 1),
       queued,
     };
   }

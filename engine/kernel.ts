@@ -17,8 +17,8 @@ export interface Kernel {
    */
   readonly dims?: readonly number[];
   readonly workgroups: readonly [number, number, number];
-  /** Its workgroups are one subgroup each and take a while: a device that is a CPU takes them from a queue. See shaders/workQueue.ts. */
-  readonly queued?: boolean;
+  /** On a device that is a CPU, workgroups that are one subgroup are taken from a queue, so many at a time. See shaders/workQueue.ts. */
+  readonly queued?: number;
   /** Floating-point operations, for the profile; a multiply-add counts two. */
   readonly flops?: number;
 }

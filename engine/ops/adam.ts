@@ -15,8 +15,8 @@ const adamOp: Op<Record<string, never>> = {
   },
   kernel: (node, tuning) => {
     const N = sizeOf(node.inputs[0]!.shape);
-    const { N4, constants, workgroups } = vectorLaunch(N, tuning);
-    return { code: adamForward, constants, dims: [N4], workgroups, flops: 14 * N };
+    const { N4, ...launch } = vectorLaunch(N, tuning);
+    return { code: adamForward, dims: [N4], ...launch, flops: 14 * N };
   },
 };
 

@@ -25,7 +25,7 @@ const attentionOp: Op<Heads> = {
       constants: headConstants(sizes),
       dims: [T],
       workgroups: [ceilDiv(T, lanes ? groupRows(lanes) : TILE_ROWS), NH, B],
-      queued: lanes > 0,
+      queued: lanes ? 1 : 0,
       flops: 4 * B * NH * T * T * HS,
     };
   },

@@ -33,7 +33,7 @@ const backwardOp: Op<Heads> = {
       constants: headConstants(sizes),
       dims: [T],
       workgroups: [ceilDiv(T, lanes ? groupRows(lanes) : BACKWARD_TILE_ROWS), NH, 2 * B],
-      queued: lanes > 0,
+      queued: lanes ? 1 : 0,
       flops: 14 * B * NH * T * T * HS,
     };
   },

@@ -29,7 +29,7 @@ type Code = (oneSubgroup: boolean) => string;
 function launch(x: Shape, tuning: Tuning, code: Code, groups: number, constants: Record<string, number> = {}): Kernel {
   const [B, C, H, W] = x as [number, number, number, number];
   const { WG, oneSubgroup } = longRowLanes(tuning);
-  return { code: code(oneSubgroup), constants: { WG, CHUNK, ...constants }, dims: [B, C, H * W], workgroups: linearGrid(groups, 1), queued: oneSubgroup };
+  return { code: code(oneSubgroup), constants: { WG, CHUNK, ...constants }, dims: [B, C, H * W], workgroups: linearGrid(groups, 1), queued: Number(oneSubgroup) };
 }
 
 /** A workgroup per chunk of the node's first input; `flops` per element. */
@@ -43,7 +43,7 @@ export function channelKernel(node: Node, tuning: Tuning, code: Code, flops: num
   const { shape } = node.inputs[0]!;
   const [B, C, H, W] = shape as [number, number, number, number];
   const { WG, oneSubgroup } = longRowLanes(tuning);
-  return { code: code(oneSubgroup), constants: { WG, ...constants }, dims: [B, C, H * W], workgroups: [C, 1, 1], queued: oneSubgroup, flops: flops * sizeOf(shape) };
+  return { code: code(oneSubgroup), constants: { WG, ...constants }, dims: [B, C, H * W], workgroups: [C, 1, 1], queued: Number(oneSubgroup), flops: flops * sizeOf(shape) };
 }
 
 /** Input x, output the mean and the sum of squared differences to it of each chunk `[C, S, 2]`. */

@@ -1,8 +1,8 @@
 /** A Gaussian blur of 3 x 3 pixels with its draws given. */
 import { blurForward } from '../../shaders/blur.js';
 import { addNode, type Op, type Tensor } from '../graph.js';
-import { linearGrid } from '../kernel.js';
 import { expectSame, ShapeError, showShape, sizeOf } from '../shape.js';
+import { threadLaunch } from './pointwise.js';
 
 const blurOp: Op<Record<string, never>> = {
   name: 'blur',
@@ -14,10 +14,10 @@ const blurOp: Op<Record<string, never>> = {
     expectSame('blur', 'draw holds on and sigma', draw!.shape, [2]);
     return [shape];
   },
-  kernel: (node, { workgroupSize: WG }) => {
+  kernel: (node, tuning) => {
     const { shape } = node.inputs[0]!;
     const N = sizeOf(shape);
-    return { code: blurForward, constants: { WG }, dims: [N, shape[2]!, shape[3]!], workgroups: linearGrid(N, WG), flops: 24 * N };
+    return { code: blurForward, dims: [N, shape[2]!, shape[3]!], ...threadLaunch(N, tuning), flops: 24 * N };
   },
 };
 

@@ -1,8 +1,8 @@
 /** Colour jitter with its draws given: brightness, contrast, saturation and hue in any order. */
 import { colorJitterForward, colorJitterMean } from '../../shaders/colorJitter.js';
 import { addNode, type Op, type Tensor } from '../graph.js';
-import { linearGrid } from '../kernel.js';
 import { expectSame, ShapeError, showShape } from '../shape.js';
+import { threadLaunch } from './pointwise.js';
 import { sumLeading } from './sum.js';
 
 type Jitter = Op<Record<string, never>>;
@@ -34,9 +34,9 @@ const colorJitterMeanOp: Jitter = {
 const colorJitterOp: Jitter = {
   name: 'colorJitter',
   shapes: ([x]) => [x!.shape],
-  kernel: (node, { workgroupSize: WG }) => {
+  kernel: (node, tuning) => {
     const [B, , H, W] = imageShape(node.inputs[0]!);
-    return { code: colorJitterForward, constants: { WG }, dims: [B, H * W], workgroups: linearGrid(B * H * W, WG) };
+    return { code: colorJitterForward, dims: [B, H * W], ...threadLaunch(B * H * W, tuning) };
   },
 };
 

@@ -1,8 +1,8 @@
 /** Tensors one after the other along an axis. */
 import { concatForward } from '../../shaders/concat.js';
 import { addNode, type Op, type Tensor } from '../graph.js';
-import { linearGrid } from '../kernel.js';
 import { sameShape, ShapeError, showShape, sizeOf, type Shape } from '../shape.js';
+import { threadLaunch } from './pointwise.js';
 import { alignedSize, pack, reshape } from './view.js';
 import { slice } from './window.js';
 
@@ -27,11 +27,11 @@ const concatOp: Op<{ readonly axis: number }> = {
   name: 'concat',
   cheap: true,
   shapes: (xs, { axis }) => [joinedShape(xs, axis)],
-  kernel: (node, { workgroupSize: WG }) => {
+  kernel: (node, tuning) => {
     const columns = ({ shape }: Tensor): number => sizeOf(shape.slice(node.attrs.axis));
     const y = node.outputs[0]!;
     const N = sizeOf(y.shape);
-    return { code: concatForward(node.inputs.length), constants: { WG }, dims: [N, columns(y), ...node.inputs.map(columns)], workgroups: linearGrid(N, WG) };
+    return { code: concatForward(node.inputs.length), dims: [N, columns(y), ...node.inputs.map(columns)], ...threadLaunch(N, tuning) };
   },
   backward: (node, [dy], needed) => {
     const { axis } = node.attrs;

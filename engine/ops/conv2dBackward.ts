@@ -77,7 +77,7 @@ function weightStripKernel({ inputs, attrs: { shape, splits, stride, padding } }
     constants: { K },
     dims: [B, O, C, x[2]!, x[3]!, YH, YW, strips, ceilDiv(B * YH * strips, splits)],
     workgroups: [ceilDiv(C * K, subgroup * rowsPerLane(K)), ceilDiv(O, weightChannels(O)), splits],
-    queued: true,
+    queued: 1,
   };
 }
 

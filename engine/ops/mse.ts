@@ -51,8 +51,8 @@ const backwardOp: Plain = {
   shapes: ([a]) => [a!.shape],
   kernel: (node, tuning) => {
     const N = sizeOf(node.inputs[0]!.shape);
-    const { N4, constants, workgroups } = vectorLaunch(N, tuning);
-    return { code: mseBackward, constants, dims: [N4, f32Bits(2 / N)], workgroups, flops: 3 * N };
+    const { N4, ...launch } = vectorLaunch(N, tuning);
+    return { code: mseBackward, dims: [N4, f32Bits(2 / N)], ...launch, flops: 3 * N };
   },
 };
 

@@ -1,8 +1,8 @@
 /** Normalisation of an image's three channels. */
 import { normalizeForward } from '../../shaders/normalize.js';
 import { addNode, type Op, type Tensor } from '../graph.js';
-import { linearGrid } from '../kernel.js';
 import { ShapeError, showShape, sizeOf } from '../shape.js';
+import { threadLaunch } from './pointwise.js';
 
 /** One number per channel, red first. */
 export interface Normalization {
@@ -24,10 +24,11 @@ export const normalizeOp: Op<Normalization> = {
     }
     return [shape];
   },
-  kernel: (node, { workgroupSize: WG }) => {
+  kernel: (node, tuning) => {
     const [, , H, W] = node.inputs[0]!.shape as [number, number, number, number];
     const N = sizeOf(node.inputs[0]!.shape);
-    return { code: normalizeForward, constants: { WG, ...normalizationConstants(node.attrs) }, dims: [N, H * W], workgroups: linearGrid(N, WG), flops: 2 * N };
+    const { constants, ...launch } = threadLaunch(N, tuning);
+    return { code: normalizeForward, constants: { ...constants, ...normalizationConstants(node.attrs) }, dims: [N, H * W], ...launch, flops: 2 * N };
   },
   // The gradient is divided alike, and the mean drops out.
   backward: (node, [dy]) => [normalize(dy!, [0, 0, 0], node.attrs.std)],

@@ -9,8 +9,8 @@ import { reshape } from './view.js';
 
 /** The launch over `N` elements for images [B, C, H, W]. */
 function launch(code: string, N: number, [, C, H, W]: Shape, P: number, tuning: Tuning): Kernel {
-  const { constants, workgroups } = spanLaunch(N, tuning);
-  return { code, constants: { ...constants, C: C!, P }, dims: [N, H!, W!, Math.floor(H! / P), Math.floor(W! / P)], workgroups };
+  const { constants, ...rest } = spanLaunch(N, tuning);
+  return { code, constants: { ...constants, C: C!, P }, dims: [N, H!, W!, Math.floor(H! / P), Math.floor(W! / P)], ...rest };
 }
 
 const patchifyOp: Op<{ readonly patch: number }> = {

@@ -1,9 +1,10 @@
 /** Image resampling with PyTorch's numbers: `F.interpolate(..., align_corners=False)`. */
 import { resizeBackward, resizeForward, resizeTotals } from '../../shaders/resize.js';
 import { addNode, type Op, type Tensor } from '../graph.js';
-import { ceilDiv, f32Bits, linearGrid } from '../kernel.js';
+import { ceilDiv, f32Bits, type Tuning } from '../kernel.js';
 import { expectRank, ShapeError, showShape, sizeOf, type Shape } from '../shape.js';
 import { normalizationConstants, normalizeOp, type Normalization } from './normalize.js';
+import { threadLaunch } from './pointwise.js';
 
 export interface ResizeOptions {
   /** `bicubic` uses a = -0.75, or -0.5 when antialiased, as PyTorch does. */
@@ -30,7 +31,7 @@ interface ResizeAttrs {
 const withSize = (shape: Shape, axis: number, size: number): Shape => shape.map((n, i) => (i === axis ? size : n));
 
 /** Grid, dims and work of a launch whose threads each own three elements of `along`, x's or y's size along the axis. */
-function launch(shape: Shape, { axis, from, to, step, mode, antialias }: ResizeAttrs, along: number, WG: number) {
+function launch(shape: Shape, { axis, from, to, step, mode, antialias }: ResizeAttrs, along: number, tuning: Tuning) {
   const outer = sizeOf(shape.slice(0, axis));
   const inner = sizeOf(shape.slice(axis + 1));
   const threads = inner * along * ceilDiv(outer, 3); // as in `shared_rows`
@@ -38,7 +39,7 @@ function launch(shape: Shape, { axis, from, to, step, mode, antialias }: ResizeA
   const taps = (mode === 'bicubic' ? 4 : 2) * (antialias ? Math.max(step, 1) : 1);
   return {
     dims: [threads, inner, from, to, outer, planeRows, f32Bits(step)],
-    workgroups: linearGrid(threads, WG),
+    ...threadLaunch(threads, tuning),
     flops: Math.round(2 * outer * inner * to * taps),
   };
 }
@@ -46,12 +47,13 @@ function launch(shape: Shape, { axis, from, to, step, mode, antialias }: ResizeA
 const resizeOp: Op<ResizeAttrs> = {
   name: 'resize',
   shapes: ([x], { axis, to }) => [withSize(x!.shape, axis, to)],
-  kernel: (node, { workgroupSize: WG }) => {
+  kernel: (node, tuning) => {
     const { mode, antialias, normalize: normalization } = node.attrs;
+    const { constants, ...rest } = launch(node.inputs[0]!.shape, node.attrs, node.attrs.to, tuning);
     return {
       code: resizeForward({ bicubic: mode === 'bicubic', antialias, normalize: normalization !== undefined }),
-      constants: { WG, ...(normalization && normalizationConstants(normalization)) },
-      ...launch(node.inputs[0]!.shape, node.attrs, node.attrs.to, WG),
+      constants: { ...constants, ...(normalization && normalizationConstants(normalization)) },
+      ...rest,
     };
   },
   backward: (node, [dy]) => {
@@ -69,10 +71,10 @@ const resizeOp: Op<ResizeAttrs> = {
 const resizeTotalsOp: Op<ResizeAttrs> = {
   name: 'resizeTotals',
   shapes: (_, { to }) => [[to]],
-  kernel: (node, { workgroupSize: WG }) => {
+  kernel: (node, tuning) => {
     const { mode, from, to, step } = node.attrs;
     const dims = [to, 1, from, to, 1, 1, f32Bits(step)];
-    return { code: resizeTotals({ bicubic: mode === 'bicubic' }), constants: { WG }, dims, workgroups: linearGrid(to, WG) };
+    return { code: resizeTotals({ bicubic: mode === 'bicubic' }), dims, ...threadLaunch(to, tuning) };
   },
 };
 
@@ -80,9 +82,9 @@ const resizeTotalsOp: Op<ResizeAttrs> = {
 const resizeBackwardOp: Op<ResizeAttrs> = {
   name: 'resizeBackward',
   shapes: ([dy], { axis, from }) => [withSize(dy!.shape, axis, from)],
-  kernel: (node, { workgroupSize: WG }) => {
+  kernel: (node, tuning) => {
     const { mode, antialias, from } = node.attrs;
-    return { code: resizeBackward({ bicubic: mode === 'bicubic', antialias }), constants: { WG }, ...launch(node.inputs[0]!.shape, node.attrs, from, WG) };
+    return { code: resizeBackward({ bicubic: mode === 'bicubic', antialias }), ...launch(node.inputs[0]!.shape, node.attrs, from, tuning) };
   },
   backward: (node, [dy]) => [addNode(resizeOp, [dy!], node.attrs)],
 };

@@ -39,7 +39,7 @@ const selfSimilarityOp: Plain = {
       constants: { C },
       dims: [T],
       workgroups: [tiles, tiles, B],
-      queued: lanes > 0,
+      queued: lanes ? 1 : 0,
       flops: B * tiles * (tiles + 1) * side * side * C,
     };
   },

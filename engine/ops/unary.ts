@@ -14,8 +14,8 @@ const constantsOf = ({ slope }: UnaryAttrs): Record<string, number> => (slope ==
 /** Launch of `code` over all elements. */
 const pointwise = (code: string): NonNullable<Op<UnaryAttrs>['kernel']> => (node, tuning) => {
   const N = sizeOf(node.outputs[0]!.shape);
-  const { N4, constants, workgroups } = vectorLaunch(N, tuning);
-  return { code, constants: { ...constants, ...constantsOf(node.attrs) }, dims: [N4], workgroups, flops: N };
+  const { N4, constants, ...launch } = vectorLaunch(N, tuning);
+  return { code, constants: { ...constants, ...constantsOf(node.attrs) }, dims: [N4], ...launch, flops: N };
 };
 
 /** The op of a row of the table, and the op of its gradient, whose inputs are (x or y, dy). */

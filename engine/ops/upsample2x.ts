@@ -1,8 +1,9 @@
 /** Bilinear enlargement to exactly twice the size, the generators' way up. */
 import { upsample2xBackward, upsample2xForward } from '../../shaders/upsample2x.js';
 import { addNode, type Op, type Tensor } from '../graph.js';
-import { ceilDiv, linearGrid } from '../kernel.js';
+import { ceilDiv } from '../kernel.js';
 import { expectRank, ShapeError, showShape, sizeOf, type Shape } from '../shape.js';
+import { threadLaunch } from './pointwise.js';
 
 /** The part of the enlarged picture that is kept, in pixels of it. */
 export interface UpsampleWindow {
@@ -36,10 +37,10 @@ const upsample2xOp: Op<UpsampleWindow> = {
     }
     return [[B, C, height, width]];
   },
-  kernel: ({ inputs: [x], attrs }, { workgroupSize: WG }) => {
+  kernel: ({ inputs: [x], attrs }, tuning) => {
     const threads = forwardThreads(x!.shape);
     const dims = dimsOf(threads, x!.shape, attrs, { first: 0, planes: x!.shape[1]! });
-    return { code: upsample2xForward(false), constants: { WG }, dims, workgroups: linearGrid(threads, WG), flops: 24 * threads };
+    return { code: upsample2xForward(false), dims, ...threadLaunch(threads, tuning), flops: 24 * threads };
   },
   backward: ({ inputs: [x], attrs }, [dy]) => [addNode(upsample2xBackwardOp, [dy!], { ...attrs, shape: x!.shape })],
   fuse: (node, next, sole) => {
@@ -54,10 +55,10 @@ const upsample2xOp: Op<UpsampleWindow> = {
 const upsample2xJoinOp: Op<UpsampleWindow> = {
   name: 'upsample2xJoin',
   shapes: ([x, side]) => [[side!.shape[0]!, side!.shape[1]! + x!.shape[1]!, ...side!.shape.slice(2)]],
-  kernel: ({ inputs: [x, side], attrs }, { workgroupSize: WG }) => {
+  kernel: ({ inputs: [x, side], attrs }, tuning) => {
     const [threads, copies, first] = [forwardThreads(x!.shape), sizeOf(side!.shape), side!.shape[1]!];
     const dims = dimsOf(threads, x!.shape, attrs, { first, planes: first + x!.shape[1]! }, copies);
-    return { code: upsample2xForward(true), constants: { WG }, dims, workgroups: linearGrid(threads + copies, WG), flops: 24 * threads };
+    return { code: upsample2xForward(true), dims, ...threadLaunch(threads + copies, tuning), flops: 24 * threads };
   },
 };
 
@@ -65,11 +66,11 @@ const upsample2xJoinOp: Op<UpsampleWindow> = {
 const upsample2xBackwardOp: Op<UpsampleWindow & { readonly shape: Shape; readonly among?: Among }> = {
   name: 'upsample2xBackward',
   shapes: (_, { shape }) => [shape],
-  kernel: ({ attrs }, { workgroupSize: WG }) => {
+  kernel: ({ attrs }, tuning) => {
     const { shape, among = { first: 0, planes: shape[1]! } } = attrs;
     const [B, C, H, W] = shape as [number, number, number, number];
     const threads = B * C * ceilDiv(H, 2) * ceilDiv(W, 2);
-    return { code: upsample2xBackward, constants: { WG }, dims: dimsOf(threads, shape, attrs, among), workgroups: linearGrid(threads, WG), flops: 64 * threads };
+    return { code: upsample2xBackward, dims: dimsOf(threads, shape, attrs, among), ...threadLaunch(threads, tuning), flops: 64 * threads };
   },
 };
 

@@ -1,8 +1,8 @@
 /** Parts of tensors and paddings: slice, crop, pad, flip and a crop that moves from step to step. */
 import { windowBackwardReflect, windowForward } from '../../shaders/window.js';
 import { addNode, type Op, type Tensor } from '../graph.js';
-import { linearGrid } from '../kernel.js';
 import { expectRank, expectSame, ShapeError, showShape, sizeOf, type Shape } from '../shape.js';
+import { threadLaunch } from './pointwise.js';
 import { ALIGNMENT } from './view.js';
 
 interface WindowAttrs {
@@ -26,10 +26,10 @@ const dimsOf = (count: number, { plane, size, top, left, flip }: WindowAttrs): n
 const windowOp: Op<WindowAttrs> = {
   name: 'window',
   shapes: (_, { shape }) => [shape],
-  kernel: (node, { workgroupSize: WG }) => {
+  kernel: (node, tuning) => {
     const N = sizeOf(node.attrs.shape);
     const code = windowForward({ reflect: node.attrs.reflect, moving: false });
-    return { code, constants: { WG }, dims: dimsOf(N, node.attrs), workgroups: linearGrid(N, WG) };
+    return { code, dims: dimsOf(N, node.attrs), ...threadLaunch(N, tuning) };
   },
   backward: (node, [dy]) => {
     const { plane, size, top, left, flip, reflect } = node.attrs;
@@ -66,9 +66,9 @@ const sectionOp: Op<{ readonly shape: Shape; readonly offset: number; readonly c
 const windowBackwardOp: Op<WindowAttrs> = {
   name: 'windowBackward',
   shapes: (_, { shape }) => [shape],
-  kernel: (node, { workgroupSize: WG }) => {
+  kernel: (node, tuning) => {
     const N = sizeOf(node.attrs.shape);
-    return { code: windowBackwardReflect, constants: { WG }, dims: dimsOf(N, node.attrs), workgroups: linearGrid(N, WG), flops: 9 * N };
+    return { code: windowBackwardReflect, dims: dimsOf(N, node.attrs), ...threadLaunch(N, tuning), flops: 9 * N };
   },
 };
 
@@ -132,12 +132,12 @@ const cropAtOp: Op<{ readonly h: number; readonly w: number }> = {
     if (h > H || w > W) throw new ShapeError(`cropAt: ${h}x${w} is larger than x: ${showShape(x!.shape)}`);
     return [[...x!.shape.slice(0, 2), h, w]];
   },
-  kernel: (node, { workgroupSize: WG }) => {
+  kernel: (node, tuning) => {
     const [x, shape] = [node.inputs[0]!, node.outputs[0]!.shape];
     const { h, w } = node.attrs;
     const attrs: WindowAttrs = { plane: planeOf('cropAt', x), size: [h, w], top: 0, left: 0, flip: false, reflect: false, shape };
     const N = sizeOf(shape);
-    return { code: windowForward({ reflect: false, moving: true }), constants: { WG }, dims: dimsOf(N, attrs), workgroups: linearGrid(N, WG) };
+    return { code: windowForward({ reflect: false, moving: true }), dims: dimsOf(N, attrs), ...threadLaunch(N, tuning) };
   },
 };
 
