@@ -1,0 +1,91 @@
+/** Workgroups that are taken from a queue: the same numbers as when they are dealt out, launch after launch. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { attention, createEngine, linear, sigmoid, traitsOf, type Kernel, type Tensor } from '../../engine/index.js';
+import { workQueue } from '../../shaders/workQueue.js';
+import { cropsStep, settingOf } from '../../cli/bench/setting.js';
+import { testDevice } from '../helpers/device.js';
+import { formulaVit } from '../helpers/models.js';
+
+/** Writes to every element where in the grid its workgroup is, and x. */
+const where = (lanes: number): string => `
+struct Dims { N: u32 }
+@group(0) @binding(0) var<uniform> dims: Dims;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@compute @workgroup_size(${lanes})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let index = (group.z * groups.y + group.y) * groups.x + group.x;
+  if (lane == 0u && index < dims.N) { y[index] = x[index] + f32(group.x + 10u * group.y + 100u * group.z); }
+}
+`;
+
+const needsSubgroups = async (): Promise<number> => {
+  const { subgroupSize } = traitsOf(await testDevice());
+  if (!subgroupSize) console.log('skipped: this device has no subgroups of one size');
+  return subgroupSize;
+};
+
+test('all workgroups of any grid run once, one or several at a time, in every launch', async () => {
+  const lanes = await needsSubgroups();
+  if (!lanes) return;
+  for (const grid of [[5, 3, 2], [1, 1, 1], [64, 1, 1]] as const) {
+    const N = grid[0] * grid[1] * grid[2];
+    const place = Array.from({ length: N }, (_, i) => (i % grid[0]) + 10 * (Math.floor(i / grid[0]) % grid[1]) + 100 * Math.floor(i / (grid[0] * grid[1])));
+    for (const queued of [1, 7, 100]) {
+      const kernel: Kernel = { code: where(lanes), dims: [N], workgroups: grid, queued };
+      const engine = createEngine(await testDevice(), { tuning: { queue: true }, kernels: { sigmoid: () => kernel }, poison: true });
+      const g = engine.graph();
+      const program = await engine.compile({ y: sigmoid(g.input('x', [N])) });
+      assert.is.not(program.launches[0]!.kernel.code, kernel.code);
+      for (const x of [1000, 2000, 3000]) { // a counter left behind would leave the numbers of the launch before
+        program.write('x', Array<number>(N).fill(x));
+        program.run();
+        assert.equal([...(await program.read('y'))], place.map((p) => p + x), `grid ${grid}, ${queued} at a time`);
+      }
+      program.destroy();
+      engine.destroy();
+    }
+  }
+});
+
+test('dealt out or taken from a queue, every bit is the same', async () => {
+  const lanes = await needsSubgroups();
+  if (!lanes) return;
+  const results = await Promise.all([true, false].map(async (queue) => {
+    const engine = createEngine(await testDevice(), { tuning: { software: true, subgroupSize: lanes, queue } });
+    const g = engine.graph();
+    const value = (n: number): Float32Array => Float32Array.from({ length: n }, (_, i) => Math.sin(i * i));
+    const x = g.input('x', [2, 70, 24]);
+    const program = await engine.compile({ y: attention(linear(x, g.constant(value(72 * 24), [72, 24])), 3) });
+    program.write('x', value(2 * 70 * 24));
+    program.run();
+    const y = await program.read('y');
+    program.destroy();
+    engine.destroy();
+    return y;
+  }));
+  assert.equal(results[0], results[1]);
+});
+
+test("every kernel of a training step keeps WGSL's rules for subgroups, which are not checked in a queue", async () => {
+  const lanes = await needsSubgroups();
+  if (!lanes) return;
+  const photo = { width: 64, height: 64, data: new Float32Array(3 * 64 * 64) };
+  const engine = createEngine(await testDevice(), { tuning: { software: true, subgroupSize: lanes, queue: false } });
+  const setting = settingOf({ recipe: 'splice', size: 64, vitSize: 32, checkpointing: false, precision: 'f32' }, formulaVit('probe8', 'v'), photo, photo);
+  const outputs: Record<string, Tensor> = cropsStep(engine.graph(), 64, 64, setting);
+  const program = await engine.compile(outputs);
+  assert.ok(program.launches.every(({ kernel }) => !kernel.code.includes('diagnostic')));
+  assert.ok(program.launches.some(({ kernel }) => kernel.code.includes('subgroupBroadcast')));
+  program.destroy();
+  engine.destroy();
+});
+
+test('a kernel that is written in another way is refused', () => {
+  assert.throws(() => workQueue('fn main() {}', 1, 1), /no dims, or another kind of entry point/);
+  assert.throws(() => workQueue(where(8).replace('struct Dims', 'struct Sizes'), 3, 1), /no dims/);
+  assert.throws(() => workQueue(where(8).replace('@builtin(workgroup_id) group', 'group'), 3, 1), /another kind of entry point/);
+});
+
+test.run();
