@@ -39,7 +39,7 @@ for (const { folder, may } of rules) {
 }
 
 /** What several kernels share is no op. */
-const fragments = ['common', 'wgsl', 'index', 'activations', 'pointwise', 'rows', 'heads', 'headLanes', 'tile', 'tileProduct', 'roof', 'halfStorage'].map((name) => `shaders/${name}.ts`);
+const fragments = ['common', 'wgsl', 'index', 'activations', 'pointwise', 'rows', 'heads', 'headLanes', 'tile', 'tileProduct', 'roof', 'halfStorage', 'workQueue'].map((name) => `shaders/${name}.ts`);
 /** Ops without a launch have no shader, and what several ops share is none. */
 const withoutShader = ['index', 'view', 'pointwise', 'rows', 'heads'].map((name) => `engine/ops/${name}.ts`);
 
