@@ -17,7 +17,10 @@ export interface Kernel {
    */
   readonly dims?: readonly number[];
   readonly workgroups: readonly [number, number, number];
-  /** On a device that is a CPU, workgroups that are one subgroup are taken from a queue, so many at a time. See shaders/workQueue.ts. */
+  /**
+   * A device that is a CPU takes the workgroups from a queue, so many at a time: 1 where one takes tens of microseconds, more where it is short, 0 for
+   * never. Only for workgroups that are one subgroup, and kernels with `dims`. See shaders/workQueue.ts.
+   */
   readonly queued?: number;
   /** Floating-point operations, for the profile; a multiply-add counts two. */
   readonly flops?: number;

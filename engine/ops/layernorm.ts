@@ -31,7 +31,7 @@ function rowKernel(x: Tensor, tuning: Tuning, code: (variant: LayernormVariant) 
     constants: { WG, C, ...extra },
     dims: [ROWS],
     workgroups: linearGrid(ROWS, rows),
-    queued: oneSubgroup ? 16 / rows : 0,
+    queued: oneSubgroup ? Math.ceil(16 / rows) : 0,
     flops: 10 * ROWS * C,
   };
 }
