@@ -14,7 +14,7 @@ import { workQueue } from '../shaders/workQueue.js';
 import { sizeOf, type Shape } from './shape.js';
 import { traitsOf, tuningFor } from './tuning.js';
 
-/** Workgroups launched for each in a queue: so many times as much as on average can a core do. The others cost a microsecond each. */
+/** Workgroups launched for each turn in a queue, so that a core can take so many times its share. Those that find no turn left cost a microsecond each. */
 const QUEUE_SHARE = 2;
 
 export interface EngineOptions {
@@ -71,14 +71,15 @@ export class Engine {
     return { ...kernel, code: halfStorage(kernel.code, bindings) };
   }
 
-  /** The kernel as it is launched: one that may take its workgroups from a queue does where the device wants that. */
+  /** The kernel as it is launched: one that may take its workgroups from a queue does where the device wants that and has a binding left for it. */
   #queued(node: Node, { queued = 0, ...kernel }: Kernel): Kernel {
-    if (!queued || !this.tuning.queue) return kernel;
+    const tensors = boundTensors(node).length;
+    if (!queued || !this.tuning.queue || tensors >= this.device.limits.maxStorageBuffersPerShaderStage) return kernel;
     const { code, dims = [], workgroups } = kernel;
     const count = workgroups.reduce((product, n) => product * n);
     return {
       ...kernel,
-      code: workQueue(code, 1 + boundTensors(node).length, queued),
+      code: workQueue(code, 1 + tensors, queued),
       dims: [...workgroups, ...dims],
       workgroups: linearGrid(QUEUE_SHARE * Math.ceil(count / queued), 1),
       queued,

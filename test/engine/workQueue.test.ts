@@ -1,10 +1,10 @@
 /** Workgroups that are taken from a queue: the same numbers as when they are dealt out, launch after launch. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { attention, createEngine, linear, sigmoid, traitsOf, type Kernel, type Tensor } from '../../engine/index.js';
+import { attention, batchnorm, createEngine, gradients, linear, sigmoid, traitsOf, type Kernel, type Tensor } from '../../engine/index.js';
 import { workQueue } from '../../shaders/workQueue.js';
 import { cropsStep, settingOf } from '../../cli/bench/setting.js';
-import { testDevice } from '../helpers/device.js';
+import { openDevice, testDevice } from '../helpers/device.js';
 import { formulaVit } from '../helpers/models.js';
 
 /** Writes to every element where in the grid its workgroup is, and x. */
@@ -66,6 +66,23 @@ test('dealt out or taken from a queue, every bit is the same', async () => {
     return y;
   }));
   assert.equal(results[0], results[1]);
+});
+
+test('a kernel that has no binding left for the queue on its device does without', async () => {
+  const lanes = await needsSubgroups();
+  if (!lanes) return;
+  const device = await openDevice({ small: true });
+  const engine = createEngine(device, { tuning: { software: true, subgroupSize: lanes, queue: true } });
+  const g = engine.graph();
+  const [x, w, b] = [g.input('x', [1, 2, 1, 2]), g.input('w', [2]), g.input('b', [2])];
+  const [dx, dw, db] = gradients(batchnorm(x, w, b, 0), [x, w, b], g.input('dy', [1, 2, 1, 2]));
+  const program = await engine.compile({ dx: dx!, dw: dw!, db: db! });
+  assert.equal(program.launches.map(({ node, kernel }) => [node.op.name, Boolean(kernel.queued)]), [['batchnorm', true], ['batchnormSmallBackward', false]]);
+  for (const [name, value] of Object.entries({ x: [1, 3, 4, 2], w: [1, 1], b: [0, 0], dy: [1, 2, 3, 5] })) program.write(name, value);
+  program.run();
+  assert.equal([...(await program.read('dw'))], [1, -2]); // normalised: -1, 1 and 1, -1
+  assert.equal([...(await program.read('db'))], [3, 8]);
+  device.destroy();
 });
 
 test("every kernel of a training step keeps WGSL's rules for subgroups, which are not checked in a queue", async () => {

@@ -22,7 +22,7 @@ export async function openDevice({ small = false, plain = false } = {}): Promise
   const { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage } = adapter.limits;
   return adapter.requestDevice({
     requiredFeatures: wanted.filter((f) => adapter.features.has(f)),
-    requiredLimits: { ...(small ? {} : { maxBufferSize, maxStorageBufferBindingSize }), maxStorageBuffersPerShaderStage: Math.min(16, maxStorageBuffersPerShaderStage) },
+    requiredLimits: small ? {} : { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage: Math.min(16, maxStorageBuffersPerShaderStage) },
   });
 }
 
