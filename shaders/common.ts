@@ -14,15 +14,20 @@ export const wholeSubgroups = (lanes: number, most: number): number => lanes * M
 
 /**
  * The text of a kernel, made once for equal arguments: a graph for another image size asks for the same long texts again. Functions among the
- * arguments do not tell kernels apart; a text beside them must.
+ * arguments do not tell kernels apart; a text beside them must. A text that comes first, as the kernel that is rewritten does, is a key of its own: its
+ * hash is kept with it, while to copy it into a key takes longer than anything else about a launch.
  */
 export function remembered<A extends readonly unknown[]>(make: (...args: A) => string): (...args: A) => string {
-  const texts = new Map<string, string>();
+  const known = new Map<string, Map<string, string>>();
   return (...args) => {
-    const key = JSON.stringify(args);
-    const known = texts.get(key) ?? make(...args);
-    texts.set(key, known);
-    return known;
+    const [first, ...others] = args;
+    const [text, rest] = typeof first === 'string' ? [first, others] : ['', args];
+    const texts = known.get(text) ?? new Map<string, string>();
+    known.set(text, texts);
+    const key = JSON.stringify(rest);
+    const made = texts.get(key) ?? make(...args);
+    texts.set(key, made);
+    return made;
   };
 }
 
