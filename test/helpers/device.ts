@@ -42,6 +42,6 @@ export async function testEngine(tuning: Partial<Tuning> = {}): Promise<Engine> 
 /** The kernel variants that every op is tested in: this device's own, and a GPU's without and with subgroups. */
 export async function testedTunings(): Promise<Partial<Tuning>[]> {
   const { subgroupSize } = traitsOf(await testDevice());
-  const gpuTuning = { name: 'gpu', software: false, workgroupSize: 256 };
+  const gpuTuning = { name: 'gpu', software: false, queue: false, workgroupSize: 256 };
   return [{}, { ...gpuTuning, subgroupSize: 0 }, ...(subgroupSize ? [{ ...gpuTuning, subgroupSize }] : [])];
 }
