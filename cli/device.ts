@@ -39,12 +39,12 @@ const held: GPU[] = [];
 
 /** @throws NoAdapterError with what to install */
 export async function openAdapter(): Promise<GPUAdapter> {
-  const request = async (...features: string[]): Promise<GPUAdapter> => {
-    const adapter = await (await dawn([], ...features)).requestAdapter({ powerPreference: 'high-performance' });
+  const request = async (features: readonly string[] = []): Promise<GPUAdapter> => {
+    const adapter = await (await dawn(features)).requestAdapter({ powerPreference: 'high-performance' });
     if (!adapter) throw new NoAdapterError(`no WebGPU adapter works on this machine: ${driverAdvice()}`);
     return adapter;
   };
-  const adapter = await request(UNCHECKED);
+  const adapter = await request([UNCHECKED]);
   return adapter.info.isFallbackAdapter ? adapter : request();
 }
 
@@ -60,7 +60,7 @@ export async function openDevice(): Promise<OpenedDevice> {
 
 /** Every adapter Dawn can see, as `vulkan: NVIDIA H200`. */
 export async function listAdapters(): Promise<string[]> {
-  const unknown = await dawn(['adapter=?']);
+  const unknown = await dawn([], ['adapter=?']);
   // Dawn has no call for this, but it answers a request for an adapter that does not exist with the list of those that do.
   const answer = await unknown.requestAdapter().then(() => '', (error: Error) => error.message);
   return [...answer.matchAll(/backend: '(.*?)', name: '(.*?)'/g)].map(([, backend, name]) => `${backend}: ${name}`);
@@ -98,7 +98,7 @@ const UNCHECKED = 'disable_robustness';
 /** Dawn examines the SPIR-V that it has just made itself, a tenth of the time to compile; the tests, which open their devices without flags, let it. */
 const VALIDATION = 'enable_spirv_validation';
 
-async function dawn(flags: string[] = [], ...features: string[]): Promise<GPU> {
+async function dawn(features: readonly string[] = [], flags: readonly string[] = []): Promise<GPU> {
   Object.assign(process.env, mesaSettings());
   const { create, globals } = await import('webgpu').catch((error: Error) => {
     throw new NoAdapterError(`WebGPU's binding does not load here (${error.message.split('\n')[0]}): it needs x64 or arm64 and, on Linux, glibc 2.34`);

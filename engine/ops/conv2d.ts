@@ -47,7 +47,7 @@ export function gatherKernel({ gather, x, y, lattice, K, steps, added, flops }: 
     constants: asStrips ? { K } : { K, TM, TN, KC },
     dims: [B, N, R, ...steps, XH, XW, YH, YW, LH, LW, strips],
     workgroups: [gx, gy, rows * lattice ** 2],
-    queued: asStrips ? 1 : 0,
+    queued: Number(asStrips),
     flops,
   };
 }

@@ -30,7 +30,7 @@ export function productKernel(product: Product, { M, N, K, batch = 1, sharedA = 
     code: tuning.software ? matmulLanes(product, tile) : matmulTiled(product),
     dims: [M, N, K, sharedA ? 0 : M * K, sharedB ? 0 : K * N],
     workgroups: [ceilDiv(N, columns), ceilDiv(M, rows), batch],
-    queued: tuning.software && tile.subgroup ? 1 : 0,
+    queued: Number(tuning.software && tile.subgroup),
     flops: 2 * batch * M * N * K,
   };
 }

@@ -13,6 +13,6 @@ export const shortRowLanes = ({ subgroupSize, workgroupSize }: Tuning): RowLanes
   oneSubgroup: subgroupSize > 0,
 });
 
-/** For rows of thousands: a full workgroup, but for CPUs, whose barriers cost more than the lanes gain. */
+/** For rows of thousands, and for elements each on its own: a full workgroup, but for CPUs, whose barriers cost more than the lanes gain. */
 export const longRowLanes = (tuning: Tuning): RowLanes =>
   tuning.software ? shortRowLanes(tuning) : { WG: tuning.workgroupSize, oneSubgroup: false };
