@@ -1,11 +1,10 @@
-#!/usr/bin/env node
-/** The command line: hands options to the work, and turns what comes back into an exit code. */
+/** The command line: a table of commands. `run` can be called from any program; bin.ts is the executable. */
 import { Command } from 'commander';
 import { createEngine } from '../engine/index.js';
 import type { openJudge as Open } from '../model/compare/judge.js';
 import type { startPretrain as StartPretrain } from '../model/pretraining/pretrain.js';
-import type { startSplice as Start } from '../model/splice.js';
-import { bench } from './bench.js';
+import type { startSplice as Start } from '../model/training/pair.js';
+import { bench } from './bench/bench.js';
 import { applyCommand } from './commands/apply.js';
 import { attentionCommand } from './commands/attention.js';
 import { augmentCommand } from './commands/augment.js';
@@ -23,21 +22,19 @@ import { probeCommand } from './commands/probe.js';
 import { trainCommand } from './commands/train.js';
 import { transferCommand } from './commands/transfer.js';
 import { viewCommand } from './commands/view.js';
-import { openDevice, summarize } from './device.js';
-import { doctor } from './doctor.js';
-import { privateDriver, reexecute } from './driver.js';
-import { errorDetail, errorLine, exitCodeOf, NoAdapterError } from './errors.js';
-import { interruptSignal } from './interrupt.js';
-import { addToModels, getModels, listModels, removeModels, verifyModels } from './models.js';
-import { pretrain } from './pretrain.js';
-import { probe } from './probe.js';
-import type { ResumeOptions } from './resume.js';
-import { resumeTransfer, transfer, type OpenedEngine, type TransferOptions } from './transfer.js';
-import { version } from './version.js';
-import { view } from './view.js';
+import { openDevice, summarize } from './gpu/device.js';
+import { doctor } from './gpu/doctor.js';
+import { interruptSignal } from './shared/interrupt.js';
+import { addToModels, getModels, listModels, removeModels, verifyModels } from './models/manage.js';
+import { pretrain } from './pretrain/pretrain.js';
+import { probe } from './pretrain/probe.js';
+import type { ResumeOptions } from './run/config.js';
+import { resumeTransfer, transfer, type OpenedEngine, type TransferOptions } from './transfer/transfer.js';
+import { version } from './shared/version.js';
+import { view } from './watch/view.js';
 
 // Loaded when needed: doctor, --help and wrong options do without the models.
-const startSplice: typeof Start = async (...inputs) => (await import('../model/splice.js')).startSplice(...inputs);
+const startSplice: typeof Start = async (...inputs) => (await import('../model/training/pair.js')).startSplice(...inputs);
 const openJudge: typeof Open = async (...inputs) => (await import('../model/compare/judge.js')).openJudge(...inputs);
 const startPretrain: typeof StartPretrain = async (...inputs) => (await import('../model/pretraining/pretrain.js')).startPretrain(...inputs);
 
@@ -51,8 +48,8 @@ async function openEngine(): Promise<OpenedEngine> {
   return { engine, adapter: summarize(adapter), close };
 }
 
-/** Runs one command line; answers with its exit code. */
-async function main(argv: readonly string[]): Promise<number> {
+/** Runs one command line, as `process.argv` has it, and returns its exit code. @throws what errorLine puts into words */
+export async function run(argv: readonly string[]): Promise<number> {
   let code = 0;
   const { stdout, stderr } = process;
   const program = new Command('splice-gpu')
@@ -71,14 +68,14 @@ async function main(argv: readonly string[]): Promise<number> {
   const commands = [
     transferCommand(runTransfer, runResume, {
       apply: async (options) => {
-        code = await (await import('./general/apply.js')).applyToPair(options, studyParts());
+        code = await (await import('./transfer/onePass.js')).applyToPair(options, studyParts());
       },
       finetune: async (options) => {
-        code = await (await import('./general/finetune.js')).finetune(options, parts());
+        code = await (await import('./transfer/finetune.js')).finetune(options, parts());
       },
     }),
     batchCommand(async (options) => {
-      code = await (await import('./batch.js')).batch(options, parts());
+      code = await (await import('./transfer/batch/batch.js')).batch(options, parts());
     }),
     demoCommand(runTransfer),
     pretrainCommand(async (command) => {
@@ -94,32 +91,32 @@ async function main(argv: readonly string[]): Promise<number> {
       code = await bench(options, openEngine, stdout, stderr);
     }),
     compareCommand(async (options) => {
-      code = await (await import('./compare.js')).compare(options, openEngine, { stdout, stderr });
+      code = await (await import('./study/compare.js')).compare(options, openEngine, { stdout, stderr });
     }),
     pcaCommand(async (options) => {
-      code = await (await import('./pca.js')).pca(options, studyParts());
+      code = await (await import('./study/pca.js')).pca(options, studyParts());
     }),
     invertCommand(async (options) => {
-      code = await (await import('./invert.js')).invert(options, studyParts());
+      code = await (await import('./study/invert.js')).invert(options, studyParts());
     }),
     applyCommand(async (options) => {
-      code = await (await import('./apply.js')).apply(options, studyParts());
+      code = await (await import('./study/apply.js')).apply(options, studyParts());
     }),
     augmentCommand(async (options) => {
-      code = await (await import('./augment.js')).augment(options, studyParts());
+      code = await (await import('./study/augment.js')).augment(options, studyParts());
     }),
     figuresCommand(async (options) => {
-      code = await (await import('./figures.js')).figures(options, parts());
+      code = await (await import('./study/figures/figures.js')).figures(options, parts());
     }),
     attentionCommand(async (options) => {
-      code = await (await import('./attention.js')).attention(options, studyParts());
+      code = await (await import('./study/attention.js')).attention(options, studyParts());
     }),
     trainCommand(
       async (options) => {
-        code = await (await import('./general/train.js')).train(options, studyParts());
+        code = await (await import('./train/train.js')).train(options, studyParts());
       },
       async (options) => {
-        code = await (await import('./general/train.js')).resumeTrain(options, studyParts());
+        code = await (await import('./train/train.js')).resumeTrain(options, studyParts());
       },
     ),
     doctorCommand(async (options) => {
@@ -142,17 +139,3 @@ async function main(argv: readonly string[]): Promise<number> {
   await program.parseAsync(argv);
   return code;
 }
-
-async function fail(error: unknown): Promise<number> {
-  const driver = error instanceof NoAdapterError ? privateDriver() : undefined;
-  if (driver) return reexecute(driver);
-  const line = errorLine(error);
-  if (line) process.stderr.write(`splice-gpu: ${line}\n`);
-  if (line && process.env['DEBUG']) process.stderr.write(`${errorDetail(error)}\n`);
-  return exitCodeOf(error);
-}
-
-process.stdout.on('error', () => process.exit(1)); // whoever read it is gone
-const code = await main(process.argv).catch(fail);
-// Dawn keeps Node alive, so the end is explicit; a piped stdout is written out before.
-process.stdout.write('', () => process.exit(code));

@@ -15,8 +15,8 @@ const SOURCE_FOLDERS = ['engine', 'shaders', 'model', 'cli', 'test'];
 
 /** What Node is to run for each job. */
 const jobs = {
-  demo: (args) => ['dist/cli/main.js', 'demo', ...args],
-  bench: (args) => ['dist/cli/main.js', 'bench', ...args],
+  demo: (args) => ['dist/cli/bin.js', 'demo', ...args],
+  bench: (args) => ['dist/cli/bin.js', 'bench', ...args],
   faults: (args) => ['dist/test/faults/main.js', ...args],
   test: (args) => ['dist/test/main.js', ...args],
 };

@@ -1,5 +1,5 @@
 /** One launch of a schedule as a program of its own, for benchmarks. */
-import { Graph, type Node, type Tensor } from './graph.js';
+import { Graph, type Node, type Tensor } from './graph/graph.js';
 
 /** Outputs of a graph that holds `node` alone: what it read is an input each, named x0, x1, ... */
 export function single(node: Node): Record<string, Tensor> {

@@ -1,6 +1,6 @@
 /** Adam. */
-import { spans } from './pointwise.js';
-import { wgsl } from './wgsl.js';
+import { spans } from './parts/pointwise.js';
+import { wgsl } from './parts/wgsl.js';
 
 /**
  * m = beta1 m + (1 - beta1) dw;  v = beta2 v + (1 - beta2) dw^2;  w -= lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + eps)

@@ -1,6 +1,6 @@
 /** AdamW. */
-import { spans } from './pointwise.js';
-import { wgsl } from './wgsl.js';
+import { spans } from './parts/pointwise.js';
+import { wgsl } from './parts/wgsl.js';
 
 /**
  * g = dw min(1, clip / (norm + 1e-6));  m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;

@@ -1,8 +1,8 @@
 /** Attention with a streaming softmax: keys and values pass by in tiles, the tokens x tokens matrix is never in memory. */
-import { each, remembered } from './common.js';
-import { laneColumns, laneProducts, laneRows, laneSums, laneTokens, pairArray, pairLoad, pairStores, rowVector } from './headLanes.js';
-import { groupsPerLane, headArray, headLayout, headLoad, headStore, partLoads } from './heads.js';
-import { wgsl } from './wgsl.js';
+import { each, remembered } from './parts/common.js';
+import { laneColumns, laneProducts, laneRows, laneSums, laneTokens, pairArray, pairLoad, pairStores, rowVector } from './software/headLanes.js';
+import { groupsPerLane, headArray, headLayout, headLoad, headStore, partLoads } from './parts/heads.js';
+import { wgsl } from './parts/wgsl.js';
 
 /** Below every score, and still finite: the difference of two of them is 0, not NaN. */
 const LOWEST = '-1e30';

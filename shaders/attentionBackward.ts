@@ -1,8 +1,8 @@
 /** The gradient of attention: scores are computed again from the saved log-sum-exp, tile by tile. */
-import { each, each2, remembered } from './common.js';
-import { groupRows, laneColumns, laneProducts, laneRows, laneSums, laneTokens, ofColumn, ofRows, pairArray, pairLoad, pairStores, rowVector } from './headLanes.js';
-import { groupsPerLane, headArray, headLayout, headLoad, headStore, partLoads } from './heads.js';
-import { wgsl } from './wgsl.js';
+import { each, each2, remembered } from './parts/common.js';
+import { groupRows, laneColumns, laneProducts, laneRows, laneSums, laneTokens, ofColumn, ofRows, pairArray, pairLoad, pairStores, rowVector } from './software/headLanes.js';
+import { groupsPerLane, headArray, headLayout, headLoad, headStore, partLoads } from './parts/heads.js';
+import { wgsl } from './parts/wgsl.js';
 
 /** Queries or keys of a workgroup of the tiled kernel, four threads each. */
 export const BACKWARD_TILE_ROWS = 16;

@@ -1,8 +1,8 @@
 /** Attention of the first token alone: a workgroup per head, whose threads look at one key each and keep some elements of the result each. */
-import { each } from './common.js';
-import { groupsPerLane, headArray, headLayout, headLoad, headStore } from './heads.js';
-import { rowFragments } from './rows.js';
-import { wgsl } from './wgsl.js';
+import { each } from './parts/common.js';
+import { groupsPerLane, headArray, headLayout, headLoad, headStore } from './parts/heads.js';
+import { rowFragments } from './parts/rows.js';
+import { wgsl } from './parts/wgsl.js';
 
 /** What the kernels differ in: head size, and threads of a workgroup, which may be exactly one subgroup. */
 export interface ClsVariant {

@@ -3,9 +3,9 @@
  * reduces it works on chunks (CHUNK elements of one plane of one image, a workgroup each), and whoever needs the whole adds up the
  * chunks. A small channel is one workgroup's work, in a single launch.
  */
-import { GROUP_INDEX } from './common.js';
-import { rowFragments } from './rows.js';
-import { wgsl } from './wgsl.js';
+import { GROUP_INDEX } from './parts/common.js';
+import { rowFragments } from './parts/rows.js';
+import { wgsl } from './parts/wgsl.js';
 
 /** Sizes, and where a workgroup finds its chunk: chunk s of channel c, S chunks per channel, all images one after the other. */
 export const chunks = wgsl`

@@ -1,7 +1,7 @@
 /** Gradients of batch normalisation: of chunks where a channel is large, of whole channels where it is small. */
 import { channels, chunks, normalised } from './batchnorm.js';
-import { rowFragments } from './rows.js';
-import { wgsl } from './wgsl.js';
+import { rowFragments } from './parts/rows.js';
+import { wgsl } from './parts/wgsl.js';
 
 /** Sums over all lanes. */
 const merge = wgsl`

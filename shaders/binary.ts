@@ -1,6 +1,6 @@
 /** Pointwise kernels of two tensors; the gradients are made of the same kernels. */
-import { spans } from './pointwise.js';
-import { wgsl } from './wgsl.js';
+import { spans } from './parts/pointwise.js';
+import { wgsl } from './parts/wgsl.js';
 
 /** y[i] = f(a[i], b[i]), four elements at a time. `expression` is f in terms of a and b. */
 export const binaryForward = (expression: string): string => wgsl`

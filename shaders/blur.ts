@@ -1,6 +1,6 @@
 /** A Gaussian blur of 3 x 3 pixels. */
-import { linearIndex } from './common.js';
-import { wgsl } from './wgsl.js';
+import { linearIndex } from './parts/common.js';
+import { wgsl } from './parts/wgsl.js';
 
 /** y[i, j] = sum over a, b = -1..1 of k[a] k[b] x[i + a, j + b], x mirrored at its edges, k[a] ~ exp(-a^2 / 2 sigma^2) of sum 1; x when off. */
 export const blurForward = wgsl`

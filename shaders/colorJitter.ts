@@ -1,6 +1,6 @@
 /** Colour jitter with its draws given: torchvision's four adjustments in any order. */
-import { linearIndex, workgroupSum } from './common.js';
-import { wgsl } from './wgsl.js';
+import { linearIndex, workgroupSum } from './parts/common.js';
+import { wgsl } from './parts/wgsl.js';
 
 /**
  * What both kernels share. `draw` is on, the order of the adjustments (0 brightness, 1 contrast, 2 saturation, 3 hue), then the

@@ -1,6 +1,6 @@
 /** Tensors one after the other along an axis. */
-import { each, linearIndex } from './common.js';
-import { wgsl } from './wgsl.js';
+import { each, linearIndex } from './parts/common.js';
+import { wgsl } from './parts/wgsl.js';
 
 /** y[r] = x0[r], x1[r], ... end to end: row r of y is row r of every input. */
 export const concatForward = (count: number): string => wgsl`

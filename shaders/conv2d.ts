@@ -2,9 +2,9 @@
  * Convolution, forward, as two kernels that the gradient by the input shares (see `Gather`): `gatherTiles` for GPUs and
  * `gatherStrips` for a CPU that poses as one.
  */
-import { each, each2, GROUP_INDEX, linearIndex, remembered } from './common.js';
-import { tileProduct } from './tileProduct.js';
-import { wgsl } from './wgsl.js';
+import { each, each2, GROUP_INDEX, linearIndex, remembered } from './parts/common.js';
+import { tileProduct } from './parts/tileProduct.js';
+import { wgsl } from './parts/wgsl.js';
 
 /**
  * Sizes that a gathering convolution needs: it writes `y` from windows of `x`. See `Gather`. All but the window are in `dims`, so that one

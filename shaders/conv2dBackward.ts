@@ -1,8 +1,8 @@
 /** Gradients of a convolution by its input, weight and bias. */
-import { each, remembered, workgroupSum } from './common.js';
+import { each, remembered, workgroupSum } from './parts/common.js';
 import { evenChannels, type Gather } from './conv2d.js';
-import { tileProduct } from './tileProduct.js';
-import { wgsl } from './wgsl.js';
+import { tileProduct } from './parts/tileProduct.js';
+import { wgsl } from './parts/wgsl.js';
 
 /**
  * dx[i] = sum over k with (i + offset - k) divisible by stride of dy[(i + offset - k) / stride] w[k], along both axes. The taps that

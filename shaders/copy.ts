@@ -1,6 +1,6 @@
 /** Copies. */
-import { spans } from './pointwise.js';
-import { wgsl } from './wgsl.js';
+import { spans } from './parts/pointwise.js';
+import { wgsl } from './parts/wgsl.js';
 
 /** y[i] = x[i], four elements at a time. */
 export const copyForward = wgsl`

@@ -1,7 +1,7 @@
 /** Cross entropy of logits against given distributions: one workgroup per row. */
-import { GROUP_INDEX } from './common.js';
-import { rowFragments } from './rows.js';
-import { wgsl } from './wgsl.js';
+import { GROUP_INDEX } from './parts/common.js';
+import { rowFragments } from './parts/rows.js';
+import { wgsl } from './parts/wgsl.js';
 
 /** y = sum over n of q[n] (lse - x[n]) with lse = log(sum(exp(x))); the row's maximum is subtracted first. lse is kept for the gradient. */
 export const crossEntropyForward = (oneSubgroup: boolean): string => wgsl`

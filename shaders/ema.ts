@@ -1,6 +1,6 @@
 /** Exponential moving averages. */
-import { spans } from './pointwise.js';
-import { wgsl } from './wgsl.js';
+import { spans } from './parts/pointwise.js';
+import { wgsl } from './parts/wgsl.js';
 
 /** mean = momentum mean + (1 - momentum) x, in place */
 export const emaForward = wgsl`

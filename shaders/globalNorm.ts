@@ -1,7 +1,7 @@
 /** The length of all gradients of a model taken together, in two stages that add in the same order every time. */
-import { GROUP_INDEX } from './common.js';
-import { rowFragments } from './rows.js';
-import { wgsl } from './wgsl.js';
+import { GROUP_INDEX } from './parts/common.js';
+import { rowFragments } from './parts/rows.js';
+import { wgsl } from './parts/wgsl.js';
 
 /** partial[s] = sum of x^2 over the s-th chunk of CHUNK elements, leaving out those with a negative role (gaps); a workgroup per chunk. */
 export const globalNormPartial = (oneSubgroup: boolean): string => wgsl`

@@ -1,7 +1,7 @@
 /** Rows brought to length 1: one workgroup per row. */
-import { GROUP_INDEX } from './common.js';
-import { rowFragments } from './rows.js';
-import { wgsl } from './wgsl.js';
+import { GROUP_INDEX } from './parts/common.js';
+import { rowFragments } from './parts/rows.js';
+import { wgsl } from './parts/wgsl.js';
 
 /** Rows shorter than this are divided by it instead: PyTorch's default for F.normalize. */
 const SHORTEST = '1e-12';

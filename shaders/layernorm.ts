@@ -1,7 +1,7 @@
 /** Layer normalisation of rows of C elements; a workgroup works on one row, or on a few. */
-import { each, GROUP_INDEX } from './common.js';
-import { rowFragments, rowVector } from './rows.js';
-import { wgsl } from './wgsl.js';
+import { each, GROUP_INDEX } from './parts/common.js';
+import { rowFragments, rowVector } from './parts/rows.js';
+import { wgsl } from './parts/wgsl.js';
 
 /** What the kernels differ in: whether a workgroup is one subgroup, and whether C is a multiple of four. */
 export interface LayernormVariant {

@@ -1,7 +1,7 @@
 /** What a linear layer does to the elements of its matrix products. */
-import { gelu, quickGelu } from './activations.js';
-import type { Epilogue } from './tile.js';
-import { wgsl } from './wgsl.js';
+import { gelu, quickGelu } from './parts/activations.js';
+import type { Epilogue } from './parts/tile.js';
+import { wgsl } from './parts/wgsl.js';
 
 /** Activations that a linear layer can apply in the same launch: WGSL functions and the names of f and f'. */
 const activations = {

@@ -1,7 +1,7 @@
 /** Matrix products: workgroup tiles for GPUs, register tiles for a CPU that pretends to be one. */
-import { each, remembered } from './common.js';
-import { productFunctions, type Product } from './tile.js';
-import { wgsl } from './wgsl.js';
+import { each, remembered } from './parts/common.js';
+import { productFunctions, type Product } from './parts/tile.js';
+import { wgsl } from './parts/wgsl.js';
 
 /** Rows and columns of C that a workgroup of the GPU kernel computes; 256 threads with 4 by 4 each. */
 export const GPU_TILE = 64;

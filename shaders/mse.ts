@@ -1,8 +1,8 @@
 /** Mean squared error, in two stages that add in the same order every time. */
-import { GROUP_INDEX } from './common.js';
-import { spans } from './pointwise.js';
-import { rowFragments } from './rows.js';
-import { wgsl } from './wgsl.js';
+import { GROUP_INDEX } from './parts/common.js';
+import { spans } from './parts/pointwise.js';
+import { rowFragments } from './parts/rows.js';
+import { wgsl } from './parts/wgsl.js';
 
 /** partial[s] = sum of (a - b)^2 over the s-th chunk of CHUNK4 vectors; a workgroup per chunk. */
 export const msePartial = (oneSubgroup: boolean): string => wgsl`

@@ -1,6 +1,6 @@
 /** Normalisation of an image's three channels. */
-import { linearIndex } from './common.js';
-import { wgsl } from './wgsl.js';
+import { linearIndex } from './parts/common.js';
+import { wgsl } from './parts/wgsl.js';
 
 /** Mean and 1 / deviation of each channel, for every kernel that normalises what it writes. */
 export const normalization = wgsl`

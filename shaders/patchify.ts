@@ -1,6 +1,6 @@
 /** Images as rows of patches. */
-import { spans } from './pointwise.js';
-import { wgsl } from './wgsl.js';
+import { spans } from './parts/pointwise.js';
+import { wgsl } from './parts/wgsl.js';
 
 const sizes = wgsl`
 override C: u32;

@@ -1,7 +1,7 @@
 /** Resampling along one axis of a row-major tensor; an image takes two launches, rows first. */
-import { linearIndex } from './common.js';
+import { linearIndex } from './parts/common.js';
 import { normalization } from './normalize.js';
-import { wgsl } from './wgsl.js';
+import { wgsl } from './parts/wgsl.js';
 
 export interface ResizeFlags {
   /** Cubic convolution instead of linear interpolation. */

@@ -1,7 +1,7 @@
 /** Cosine similarity of all pairs of rows: symmetric, so tiles below the diagonal are not computed but mirrored. */
-import { each, GROUP_INDEX, remembered } from './common.js';
-import { rowFragments } from './rows.js';
-import { wgsl } from './wgsl.js';
+import { each, GROUP_INDEX, remembered } from './parts/common.js';
+import { rowFragments } from './parts/rows.js';
+import { wgsl } from './parts/wgsl.js';
 
 /** Sides of the square tiles: of one subgroup, and of the kernel with workgroup memory (4 by 4 for each of 64 threads). */
 export const similaritySide = (lanes: number): number => (lanes ? 2 * lanes : 32);

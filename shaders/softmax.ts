@@ -1,7 +1,7 @@
 /** Softmax: one workgroup per row. */
-import { GROUP_INDEX } from './common.js';
-import { rowFragments } from './rows.js';
-import { wgsl } from './wgsl.js';
+import { GROUP_INDEX } from './parts/common.js';
+import { rowFragments } from './parts/rows.js';
+import { wgsl } from './parts/wgsl.js';
 
 /** y = exp(x - max(x)) / sum(exp(x - max(x))) */
 export const softmaxForward = (oneSubgroup: boolean): string => wgsl`

@@ -1,8 +1,8 @@
 /** Sums over the leading axes. */
-import { linearIndex } from './common.js';
-import { spans } from './pointwise.js';
-import { rowFragments } from './rows.js';
-import { wgsl } from './wgsl.js';
+import { linearIndex } from './parts/common.js';
+import { spans } from './parts/pointwise.js';
+import { rowFragments } from './parts/rows.js';
+import { wgsl } from './parts/wgsl.js';
 
 /** y[c] = sum over r of x[r, c], few columns: one workgroup per column, its lanes along the rows. */
 export const sumForward = (oneSubgroup: boolean): string => {

@@ -1,7 +1,7 @@
 /** Pointwise functions of one tensor. */
-import { gelu, quickGelu } from './activations.js';
-import { spans } from './pointwise.js';
-import { wgsl } from './wgsl.js';
+import { gelu, quickGelu } from './parts/activations.js';
+import { spans } from './parts/pointwise.js';
+import { wgsl } from './parts/wgsl.js';
 
 /** A function and its derivative as WGSL expressions. */
 export interface UnaryFunction {

@@ -2,8 +2,8 @@
  * Bilinear enlargement to exactly twice the size, of which a window is kept: the weights are 3/4 and 1/4, and four outputs share
  * their four inputs. The enlarged planes may lie among others, as the result of a `concat` does.
  */
-import { linearIndex } from './common.js';
-import { wgsl } from './wgsl.js';
+import { linearIndex } from './parts/common.js';
+import { wgsl } from './parts/wgsl.js';
 
 /** The window of the enlarged picture: rows TOP .. TOP + OH - 1, columns LEFT .. LEFT + OW - 1. */
 const sizes = wgsl`

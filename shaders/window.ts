@@ -1,6 +1,6 @@
 /** A window into planes: crops, slices, flips and paddings are all this one gather. */
-import { linearIndex } from './common.js';
-import { wgsl } from './wgsl.js';
+import { linearIndex } from './parts/common.js';
+import { wgsl } from './parts/wgsl.js';
 
 export interface WindowFlags {
   /** Beyond its edges x is mirrored instead of zero. */

@@ -1,7 +1,7 @@
 /** The ViTs that `bench` can be asked for: by size alone, whose speed does not depend on their weights, or as files. */
 import { IMAGENET_MEAN, IMAGENET_STD, type VitConfig, type VitModel } from '../../model/vit/config.js';
 import { untrainedVit, vitParameters } from '../../model/vit/untrained.js';
-import { knownModels, loadVit } from '../weights.js';
+import { knownModels, loadVit } from '../models/load.js';
 
 const config = (dim: number, heads: number, patch: number): VitConfig =>
   ({ dim, depth: 12, heads, patch, image: 224, hidden: 4 * dim, eps: 1e-6, mean: IMAGENET_MEAN, std: IMAGENET_STD });

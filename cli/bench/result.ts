@@ -1,7 +1,7 @@
 /** What every mode of `bench` measures into, how it is kept, and how two of them are compared. */
-import { readInput, writeJson } from '../files.js';
-import { InputError } from '../errors.js';
-import type { AdapterSummary } from '../device.js';
+import { readInput, writeJson } from '../shared/files.js';
+import { InputError } from '../shared/errors.js';
+import type { AdapterSummary } from '../gpu/device.js';
 import { digits, percent, table } from './table.js';
 
 /** One measured thing. */

@@ -1,9 +1,9 @@
 /** The training step that `bench` measures: the drawn landscapes, a ViT, a generator. */
 import { schedule, type Engine, type Node, type Schedule } from '../../engine/index.js';
 import { layoutOf } from '../../model/generators/parameters.js';
-import { defaultOptions, type RecipeName, type SpliceOptions } from '../../model/options.js';
-import { recipes } from '../../model/recipes.js';
-import { stepGraph, type Setting } from '../../model/steps.js';
+import { defaultOptions, type RecipeName, type SpliceOptions } from '../../model/method/options.js';
+import { recipes } from '../../model/method/recipes.js';
+import { stepGraph, type Setting } from '../../model/method/steps.js';
 import type { VitModel } from '../../model/vit/config.js';
 import { Graph, type Tensor } from '../../engine/index.js';
 import type { Image } from '../../model/image.js';

@@ -1,9 +1,9 @@
 /** `bench step`: one training step by part and by op, what it costs the processor, and what memory it plans. */
 import { median, noise, showProfile, type Engine, type Program, type ProfileRow, type Schedule, type Tensor } from '../../engine/index.js';
-import { memoryNeed, type MemoryNeed } from '../../model/memoryNeed.js';
+import { memoryNeed, type MemoryNeed } from '../../model/training/memoryNeed.js';
 import { uploadVit } from '../../model/vit/vit.js';
 import { scenePath } from '../demo/files.js';
-import { readImage } from '../image.js';
+import { readImage } from '../photos/photo.js';
 import { benchVit, plannedVit } from './models.js';
 import type { Measured } from './result.js';
 import { cropsStep, plannedStep, settingOf, type StepOptions } from './setting.js';

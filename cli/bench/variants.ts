@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { KernelVariant } from '../../engine/index.js';
-import { InputError } from '../errors.js';
+import { InputError } from '../shared/errors.js';
 
 /** The default export of a variant file. */
 export interface NamedVariant {

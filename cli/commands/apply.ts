@@ -1,7 +1,7 @@
 /** `splice-gpu apply`: options only. */
 import { Command } from 'commander';
-import type { ApplyOptions } from '../apply.js';
-import { whole } from '../numbers.js';
+import type { ApplyOptions } from '../study/apply.js';
+import { whole } from './numbers.js';
 
 interface Parsed extends Omit<ApplyOptions, 'images' | 'force' | 'json'> {
   readonly image: string[];

@@ -1,9 +1,9 @@
 /** `splice-gpu attention`: options only. */
 import { Command } from 'commander';
-import type { AttentionOptions } from '../attention.js';
-import { wholeList } from '../lists.js';
-import { whole } from '../numbers.js';
-import { DEFAULT_MODEL } from '../weights.js';
+import type { AttentionOptions } from '../study/attention.js';
+import { wholeList } from './lists.js';
+import { whole } from './numbers.js';
+import { DEFAULT_MODEL } from '../models/load.js';
 
 interface Parsed extends Omit<AttentionOptions, 'images' | 'json'> {
   readonly json?: boolean;

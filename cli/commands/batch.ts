@@ -1,10 +1,10 @@
 /** `splice-gpu batch`: options only. Every option of a single pair is one of `transfer`'s: for all pairs here, for one as a column. */
 import { Command, CommanderError, type Option } from 'commander';
 import { join } from 'node:path';
-import type { BatchOptions, BatchPair } from '../batch.js';
-import { readPairs, type Pair } from '../batch/pairs.js';
-import { UsageError } from '../errors.js';
-import type { TransferOptions } from '../transfer.js';
+import type { BatchOptions, BatchPair } from '../transfer/batch/batch.js';
+import { readPairs, type Pair } from '../transfer/batch/pairs.js';
+import { UsageError } from '../shared/errors.js';
+import type { TransferOptions } from '../transfer/transfer.js';
 import { transferCommand } from './transfer.js';
 
 interface Parsed {

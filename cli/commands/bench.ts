@@ -1,11 +1,11 @@
 /** `splice-gpu bench`: options only. */
 import { Argument, Command, Option } from 'commander';
-import type { BenchMode, BenchOptions } from '../bench.js';
+import type { BenchMode, BenchOptions } from '../bench/bench.js';
 import { benchModels } from '../bench/models.js';
-import type { RecipeName } from '../../model/options.js';
-import { UsageError } from '../errors.js';
-import { whole } from '../numbers.js';
-import { UNTRAINED_MODEL } from '../weights.js';
+import type { RecipeName } from '../../model/method/options.js';
+import { UsageError } from '../shared/errors.js';
+import { whole } from './numbers.js';
+import { UNTRAINED_MODEL } from '../models/load.js';
 import { precisionOption } from './precision.js';
 
 interface Parsed extends Omit<BenchOptions, 'what' | 'json' | 'plan' | 'checkpointing' | 'allVariants' | 'variant' | 'model' | 'recipe'> {

@@ -1,8 +1,8 @@
 /** `splice-gpu compare`: options only. */
 import { Command } from 'commander';
-import type { CompareOptions } from '../compare.js';
-import { whole } from '../numbers.js';
-import { knownModels } from '../weights.js';
+import type { CompareOptions } from '../study/compare.js';
+import { whole } from './numbers.js';
+import { knownModels } from '../models/load.js';
 
 interface Parsed extends Omit<CompareOptions, 'json' | 'results'> {
   readonly json?: boolean;

@@ -1,10 +1,10 @@
 /** `splice-gpu demo`: a transfer between two landscapes that the project drew itself, with the model it ships. */
 import { Command } from 'commander';
-import { defaultOptions } from '../../model/options.js';
+import { defaultOptions } from '../../model/method/options.js';
 import { scenePath } from '../demo/files.js';
-import { whole } from '../numbers.js';
-import type { TransferOptions } from '../transfer.js';
-import { DEFAULT_MODEL } from '../weights.js';
+import { whole } from './numbers.js';
+import type { TransferOptions } from '../transfer/transfer.js';
+import { DEFAULT_MODEL } from '../models/load.js';
 import { portOf, watchOption } from './view.js';
 
 interface Parsed {

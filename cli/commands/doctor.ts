@@ -1,6 +1,6 @@
 /** `splice-gpu doctor`: options only. */
 import { Command } from 'commander';
-import type { DoctorOptions } from '../doctor.js';
+import type { DoctorOptions } from '../gpu/doctor.js';
 
 const EXAMPLE = `
 Exit code 1 when no adapter works; the report then says what to install.

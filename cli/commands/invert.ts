@@ -1,10 +1,10 @@
 /** `splice-gpu invert`: options only. */
 import { Command, Option } from 'commander';
 import { INVERTED_FACETS, PAINTERS, type Painter } from '../../model/study/invert.js';
-import { checkInversion, type InvertOptions } from '../invert.js';
-import { wholeList } from '../lists.js';
-import { real, whole } from '../numbers.js';
-import { DEFAULT_MODEL } from '../weights.js';
+import { checkInversion, type InvertOptions } from '../study/invert.js';
+import { wholeList } from './lists.js';
+import { real, whole } from './numbers.js';
+import { DEFAULT_MODEL } from '../models/load.js';
 
 interface Parsed extends Omit<InvertOptions, 'image' | 'painter' | 'noise' | 'json'> {
   readonly with: 'generator' | 'pixels';

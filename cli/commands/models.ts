@@ -1,6 +1,6 @@
 /** `splice-gpu models`: options only. */
 import { Command } from 'commander';
-import type { GetCommand } from '../models.js';
+import type { GetCommand } from '../models/manage.js';
 
 /** What the subcommands call. */
 export interface ModelsActions {

@@ -1,10 +1,10 @@
 /** `splice-gpu pca`: options only. */
 import { Command, Option } from 'commander';
 import { FACETS, type Facet } from '../../model/vit/facets.js';
-import { choiceList, nameList, wholeList } from '../lists.js';
-import { whole } from '../numbers.js';
-import type { PcaCommandOptions } from '../pca.js';
-import { DEFAULT_MODEL } from '../weights.js';
+import { choiceList, nameList, wholeList } from './lists.js';
+import { whole } from './numbers.js';
+import type { PcaCommandOptions } from '../study/pca.js';
+import { DEFAULT_MODEL } from '../models/load.js';
 
 interface Parsed extends Omit<PcaCommandOptions, 'images' | 'models' | 'joint' | 'foreground' | 'json'> {
   readonly model: string[];

@@ -1,9 +1,9 @@
 /** `splice-gpu pretrain`: options only. */
 import { Command } from 'commander';
 import { distillationDefaults, pretrainDefaults, selfDistillationOnly, type PretrainOptions } from '../../model/pretraining/options.js';
-import { UsageError } from '../errors.js';
-import { real, whole } from '../numbers.js';
-import type { PretrainCommand } from '../pretrain.js';
+import { UsageError } from '../shared/errors.js';
+import { real, whole } from './numbers.js';
+import type { PretrainCommand } from '../pretrain/pretrain.js';
 
 const [d, t] = [pretrainDefaults, distillationDefaults];
 

@@ -1,8 +1,8 @@
 /** `splice-gpu probe`: options only. */
 import { Command } from 'commander';
-import { whole } from '../numbers.js';
-import type { ProbeOptions } from '../probe.js';
-import { knownModels } from '../weights.js';
+import { whole } from './numbers.js';
+import type { ProbeOptions } from '../pretrain/probe.js';
+import { knownModels } from '../models/load.js';
 
 interface Parsed {
   readonly model: string[];

@@ -1,13 +1,13 @@
 /** `splice-gpu train`: options only. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { defaultSizes, type ConditionalSizes } from '../../model/generators/conditional.js';
-import { defaultGeneral } from '../../model/general/options.js';
-import type { RecipeName, SpliceOptions } from '../../model/options.js';
-import type { ResumeTrain, TrainOptions } from '../general/train.js';
-import { real, whole } from '../numbers.js';
+import { defaultGeneral } from '../../model/anyPair/options.js';
+import type { RecipeName, SpliceOptions } from '../../model/method/options.js';
+import type { ResumeTrain, TrainOptions } from '../train/train.js';
+import { real, whole } from './numbers.js';
 import { precisionOption } from './precision.js';
 import { portOf, watchOption } from './view.js';
-import { AUTO_MODEL, knownModels } from '../weights.js';
+import { AUTO_MODEL, knownModels } from '../models/load.js';
 
 type Channels = ConditionalSizes['channels'];
 

@@ -1,12 +1,12 @@
 /** `splice-gpu transfer`: options only. */
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { defaultOptions, type SpliceOptions } from '../../model/options.js';
-import type { ApplyOptions } from '../general/apply.js';
-import type { FinetuneOptions } from '../general/finetune.js';
-import { real, rgb, whole } from '../numbers.js';
-import type { ResumeOptions } from '../resume.js';
-import type { TransferOptions } from '../transfer.js';
-import { AUTO_MODEL, knownModels } from '../weights.js';
+import { defaultOptions, type SpliceOptions } from '../../model/method/options.js';
+import type { ApplyOptions } from '../transfer/onePass.js';
+import type { FinetuneOptions } from '../transfer/finetune.js';
+import { real, rgb, whole } from './numbers.js';
+import type { ResumeOptions } from '../run/config.js';
+import type { TransferOptions } from '../transfer/transfer.js';
+import { AUTO_MODEL, knownModels } from '../models/load.js';
 import { precisionOption } from './precision.js';
 import { portOf, watchOption } from './view.js';
 

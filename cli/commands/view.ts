@@ -1,7 +1,7 @@
 /** `splice-gpu view`: options only. */
 import { Command, Option } from 'commander';
-import { whole } from '../numbers.js';
-import type { ViewOptions } from '../view.js';
+import { whole } from './numbers.js';
+import type { ViewOptions } from '../watch/view.js';
 
 interface Parsed {
   readonly port: number;

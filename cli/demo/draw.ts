@@ -1,8 +1,8 @@
 /** Redraws the demo's committed pictures and masks: `node dist/cli/demo/draw.js [folder]`, a few minutes without a GPU. */
 import { join } from 'node:path';
-import { openDevice } from '../device.js';
-import { packageRoot } from '../files.js';
-import { writeImage } from '../image.js';
+import { openDevice } from '../gpu/device.js';
+import { packageRoot } from '../shared/files.js';
+import { writeImage } from '../photos/photo.js';
 import { writeMask } from './masks.js';
 import { drawScene } from './scenes.js';
 

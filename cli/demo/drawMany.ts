@@ -5,9 +5,9 @@
  */
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openDevice } from '../device.js';
-import { prepareFolder } from '../files.js';
-import { writeImage } from '../image.js';
+import { openDevice } from '../gpu/device.js';
+import { prepareFolder } from '../shared/files.js';
+import { writeImage } from '../photos/photo.js';
 import { writeMask } from './masks.js';
 import { scenePainter } from './scenes.js';
 

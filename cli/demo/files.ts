@@ -1,6 +1,6 @@
 /** Where the drawn landscapes lie. */
 import { join } from 'node:path';
-import { packageRoot } from '../files.js';
+import { packageRoot } from '../shared/files.js';
 
 /** The committed picture of a scene. */
 export const scenePath = (kind: 'valley' | 'peaks'): string => join(packageRoot, 'cli/demo', `${kind}.png`);

@@ -1,7 +1,7 @@
 /** Masks as PNG files that people can look at: the four labels are grey levels from black to white. */
 import { readFile } from 'node:fs/promises';
 import { PNG } from 'pngjs';
-import { writeFileAtomic } from '../files.js';
+import { writeFileAtomic } from '../shared/files.js';
 
 /** Label numbers of a mask, one byte a pixel. */
 export const labels = { sky: 0, ground: 1, water: 2, object: 3 } as const;

@@ -5,13 +5,13 @@
 import type { Image } from '../../model/image.js';
 import { composition, type SceneKind } from './composition.js';
 import type { Mask } from './masks.js';
-import { house } from './wgsl/house.js';
-import { march } from './wgsl/march.js';
-import { noise } from './wgsl/noise.js';
-import { render } from './wgsl/render.js';
-import { sky } from './wgsl/sky.js';
-import { surface } from './wgsl/surface.js';
-import { terrain } from './wgsl/terrain.js';
+import { house } from './scene/house.js';
+import { march } from './scene/march.js';
+import { noise } from './scene/noise.js';
+import { render } from './scene/render.js';
+import { sky } from './scene/sky.js';
+import { surface } from './scene/surface.js';
+import { terrain } from './scene/terrain.js';
 
 export type { SceneKind } from './composition.js';
 

@@ -1,9 +1,9 @@
 /** Writes the untrained ViT that the project ships: `node dist/cli/demo/weights.js` (redraws the committed file). */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { serializeSafetensors } from '../../model/safetensors.js';
+import { serializeSafetensors } from '../../model/files/safetensors.js';
 import { untrainedVit } from '../../model/vit/untrained.js';
-import { packageRoot, writeFileAtomic, writeJson } from '../files.js';
+import { packageRoot, writeFileAtomic, writeJson } from '../shared/files.js';
 
 const SEED = 1;
 const folder = join(packageRoot, 'model/weights');

@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, readFile, rm, stat, truncate } from 'node:fs/promises';
 import { setTimeout as wait } from 'node:timers/promises';
-import { fileProblem, InputError } from '../errors.js';
-import { writeJson } from '../files.js';
+import { fileProblem, InputError } from '../shared/errors.js';
+import { writeJson } from '../shared/files.js';
 import { request, TransientError, type Answer } from './request.js';
 
 export interface DownloadOptions {

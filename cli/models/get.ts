@@ -1,9 +1,9 @@
 /** Brings models into the cache: from the address of those who trained them, from a mirror, or from a file. */
 import { copyFile, mkdir, rm, rmdir, stat } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
-import { fileProblem, InputError, UsageError } from '../errors.js';
-import { lockFolder } from '../lock.js';
-import type { Output } from '../progress.js';
+import { fileProblem, InputError, UsageError } from '../shared/errors.js';
+import { lockFolder } from '../run/lock.js';
+import type { Output } from '../shared/progress.js';
 import { download, hashFile, type DownloadOptions } from './download.js';
 import { fileOf, type KnownModel } from './known.js';
 import { downloadProgress } from './progress.js';

@@ -1,5 +1,5 @@
 /** Progress of a download: one line redrawn on a terminal, a plain line now and then elsewhere. */
-import { clockTime, type Output } from '../progress.js';
+import { clockTime, type Output } from '../shared/progress.js';
 
 export interface DownloadProgress {
   update(done: number, total: number | undefined): void;

@@ -1,9 +1,9 @@
 /** The cache of models: one weight file and one .json about it per name, both written whole or not at all. */
 import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cacheFolder } from '../cache.js';
-import { fileProblem, InputError, UsageError } from '../errors.js';
-import { writeJson } from '../files.js';
+import { cacheFolder } from './cache.js';
+import { fileProblem, InputError, UsageError } from '../shared/errors.js';
+import { writeJson } from '../shared/files.js';
 import { hashFile } from './download.js';
 
 /** How the checksum came to be known. */

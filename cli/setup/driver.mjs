@@ -14,7 +14,7 @@ const device = await adapter?.requestDevice().catch(() => undefined);
 process.exit(device ? 0 : 3);
 `;
 
-/** The folder of everything kept between runs; cli/driver.ts has the same rule. */
+/** The folder of everything kept between runs; cli/gpu/mesa.ts has the same rule. */
 export const cacheFolder = (env = process.env) => join(env.SPLICE_GPU_CACHE || env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'splice-gpu');
 
 /** Mesa complains without the first, and compiles every kernel anew in each process without a lasting second. */

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { packageRoot } from '../files.js';
+import { packageRoot } from '../shared/files.js';
 import { icon, pageHtml } from './html.js';
 import { style } from './style.js';
 

@@ -1,6 +1,6 @@
 /** A run in words, from its config.json: for the page of a run that is going on and of one that lies in a folder. */
 import { basename, extname } from 'node:path';
-import { inShell, resumeCommand } from '../resume.js';
+import { inShell, resumeCommand } from '../run/config.js';
 import type { RunAbout } from './snapshot.js';
 
 /** config.json as it was parsed; whatever is missing in it is left out of the page. */

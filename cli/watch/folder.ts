@@ -2,10 +2,10 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { fileProblem, InputError } from '../errors.js';
-import { encodeImage, readPhoto } from '../image.js';
-import { previewsIn } from '../outputs.js';
-import { rateMeter } from '../rate.js';
+import { fileProblem, InputError } from '../shared/errors.js';
+import { encodeImage, readPhoto } from '../photos/photo.js';
+import { previewsIn } from '../run/folder.js';
+import { rateMeter } from '../shared/rate.js';
 import { aboutRun, fieldOf, numberOf, textOf, totalSteps, type Config } from './describe.js';
 import { createFeed, type Feed, type FeedWriter, type ReadPng } from './feed.js';
 import { logTail } from './logTail.js';

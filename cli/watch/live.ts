@@ -1,5 +1,5 @@
 /** A run that is going on, and its page: what the run tells, what the page asks of it, and the server between them. */
-import { rateMeter, type RateMeter } from '../rate.js';
+import { rateMeter, type RateMeter } from '../shared/rate.js';
 import { createGate, type Gate } from './controls.js';
 import { createFeed, type FeedWriter } from './feed.js';
 import { serveWatch } from './server.js';

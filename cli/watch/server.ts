@@ -1,7 +1,7 @@
 /** The page's server: a fixed table of routes on 127.0.0.1. No part of a request's address ever becomes a path on disk. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { InputError, UsageError } from '../errors.js';
+import { InputError, UsageError } from '../shared/errors.js';
 import { loadAssets, type Asset } from './assets.js';
 import { COMMANDS, type Controls } from './controls.js';
 import type { Feed, ReadPng } from './feed.js';

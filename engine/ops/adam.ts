@@ -1,8 +1,8 @@
 /** Adam, one launch for all parameters of a model. */
 import { adamForward } from '../../shaders/adam.js';
-import type { Op, Tensor } from '../graph.js';
-import { expectSame, sizeOf } from '../shape.js';
-import { vectorLaunch } from './pointwise.js';
+import type { Op, Tensor } from '../graph/graph.js';
+import { expectSame, sizeOf } from '../graph/shape.js';
+import { vectorLaunch } from './launch/pointwise.js';
 
 /** Inputs (w, m, v, dw, hyper), outputs (w, m, v). */
 const adamOp: Op<Record<string, never>> = {

@@ -1,8 +1,8 @@
 /** AdamW with gradient clipping, one launch for all parameters of a model. */
 import { adamwForward } from '../../shaders/adamw.js';
-import type { Op, Tensor } from '../graph.js';
-import { expectSame, sizeOf } from '../shape.js';
-import { spanLaunch } from './pointwise.js';
+import type { Op, Tensor } from '../graph/graph.js';
+import { expectSame, sizeOf } from '../graph/shape.js';
+import { spanLaunch } from './launch/pointwise.js';
 
 /** Inputs (w, m, v, dw, roles, norm, hyper), outputs (w, m, v). */
 const adamwOp: Op<Record<string, never>> = {

@@ -1,10 +1,10 @@
 /** Multi-head self-attention. */
 import { attentionLanes, attentionTiled, TILE_ROWS } from '../../shaders/attention.js';
-import { groupRows } from '../../shaders/headLanes.js';
-import type { Op, Tensor } from '../graph.js';
-import { ceilDiv } from '../kernel.js';
+import { groupRows } from '../../shaders/software/headLanes.js';
+import type { Op, Tensor } from '../graph/graph.js';
+import { ceilDiv } from '../graph/kernel.js';
 import { attentionBackward } from './attentionBackward.js';
-import { headConstants, headSizes, type Heads } from './heads.js';
+import { headConstants, headSizes, type Heads } from './launch/heads.js';
 
 /** Keys per step of the tiled kernel: keys, values and scores fill at most the 16 KiB of workgroup memory that every device has. */
 const tileKeys = (HS: number): number => [16, 8, 4, 2].find((keys) => keys * (32 * Math.ceil(HS / 4) + 4 * TILE_ROWS) <= 16384) ?? 1;

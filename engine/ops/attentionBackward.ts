@@ -1,9 +1,9 @@
 /** The gradient of attention. */
 import { attentionBackwardLanes, attentionBackwardTiled, attentionDelta, BACKWARD_TILE_ROWS } from '../../shaders/attentionBackward.js';
-import { groupRows } from '../../shaders/headLanes.js';
-import { addNode, type Node, type Op, type Tensor } from '../graph.js';
-import { ceilDiv } from '../kernel.js';
-import { headConstants, headSizes, type Heads } from './heads.js';
+import { groupRows } from '../../shaders/software/headLanes.js';
+import { addNode, type Node, type Op, type Tensor } from '../graph/graph.js';
+import { ceilDiv } from '../graph/kernel.js';
+import { headConstants, headSizes, type Heads } from './launch/heads.js';
 
 /** Inputs (dy, y), output delta [B, NH, T]. */
 const deltaOp: Op<Heads> = {

@@ -1,9 +1,9 @@
 /** Attention of the first token alone, for the last block of a ViT, of which only that row is used. */
 import { attentionClsBackward, attentionClsForward, type ClsVariant } from '../../shaders/attentionCls.js';
-import { addNode, type Node, type Op, type Tensor } from '../graph.js';
-import type { Kernel, Tuning } from '../kernel.js';
-import { headConstants, headSizes, type Heads } from './heads.js';
-import { shortRowLanes } from './rows.js';
+import { addNode, type Node, type Op, type Tensor } from '../graph/graph.js';
+import type { Kernel, Tuning } from '../graph/kernel.js';
+import { headConstants, headSizes, type Heads } from './launch/heads.js';
+import { shortRowLanes } from './launch/rows.js';
 
 /** Launch with one workgroup per head; `flops` per element of the keys. */
 function headKernel(node: Node<Heads>, tuning: Tuning, code: (variant: ClsVariant) => string, flops: number): Kernel {

@@ -1,10 +1,10 @@
 /** Batch normalisation with the statistics of the batch at hand; absorbs a leaky ReLU behind it. */
 import { batchnormForward, batchnormGivenForward, batchnormPartial, batchnormSmallForward } from '../../shaders/batchnorm.js';
-import { addNode, type Node, type Op, type Tensor } from '../graph.js';
-import { ceilDiv, linearGrid, type Kernel, type Tuning } from '../kernel.js';
-import { expectRank, sameShape, ShapeError, showShape, sizeOf, type Shape } from '../shape.js';
+import { addNode, type Node, type Op, type Tensor } from '../graph/graph.js';
+import { ceilDiv, linearGrid, type Kernel, type Tuning } from '../graph/kernel.js';
+import { expectRank, sameShape, ShapeError, showShape, sizeOf, type Shape } from '../graph/shape.js';
 import { batchnormBackward } from './batchnormBackward.js';
-import { longRowLanes } from './rows.js';
+import { longRowLanes } from './launch/rows.js';
 import { leakyReluOp } from './unary.js';
 
 /** Elements that one workgroup reduces or maps. */

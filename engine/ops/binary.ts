@@ -1,8 +1,8 @@
 /** Pointwise functions of two tensors: of one shape, or the second repeated along the leading axes. */
 import { binaryForward, binaryRepeatForward } from '../../shaders/binary.js';
-import { addNode, type Node, type Op, type Tensor } from '../graph.js';
-import { sameShape, ShapeError, showShape, sizeOf } from '../shape.js';
-import { spanLaunch, vectorLaunch } from './pointwise.js';
+import { addNode, type Node, type Op, type Tensor } from '../graph/graph.js';
+import { sameShape, ShapeError, showShape, sizeOf } from '../graph/shape.js';
+import { spanLaunch, vectorLaunch } from './launch/pointwise.js';
 import { sumLeading } from './sum.js';
 
 type Binary = Op<Record<string, never>>;

@@ -1,8 +1,8 @@
 /** A Gaussian blur of 3 x 3 pixels with its draws given. */
 import { blurForward } from '../../shaders/blur.js';
-import { addNode, type Op, type Tensor } from '../graph.js';
-import { expectSame, ShapeError, showShape, sizeOf } from '../shape.js';
-import { threadLaunch } from './pointwise.js';
+import { addNode, type Op, type Tensor } from '../graph/graph.js';
+import { expectSame, ShapeError, showShape, sizeOf } from '../graph/shape.js';
+import { threadLaunch } from './launch/pointwise.js';
 
 const blurOp: Op<Record<string, never>> = {
   name: 'blur',

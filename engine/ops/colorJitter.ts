@@ -1,8 +1,8 @@
 /** Colour jitter with its draws given: brightness, contrast, saturation and hue in any order. */
 import { colorJitterForward, colorJitterMean } from '../../shaders/colorJitter.js';
-import { addNode, type Op, type Tensor } from '../graph.js';
-import { expectSame, ShapeError, showShape } from '../shape.js';
-import { threadLaunch } from './pointwise.js';
+import { addNode, type Op, type Tensor } from '../graph/graph.js';
+import { expectSame, ShapeError, showShape } from '../graph/shape.js';
+import { threadLaunch } from './launch/pointwise.js';
 import { sumLeading } from './sum.js';
 
 type Jitter = Op<Record<string, never>>;

@@ -1,8 +1,8 @@
 /** Tensors one after the other along an axis. */
 import { concatForward } from '../../shaders/concat.js';
-import { addNode, type Op, type Tensor } from '../graph.js';
-import { sameShape, ShapeError, showShape, sizeOf, type Shape } from '../shape.js';
-import { threadLaunch } from './pointwise.js';
+import { addNode, type Op, type Tensor } from '../graph/graph.js';
+import { sameShape, ShapeError, showShape, sizeOf, type Shape } from '../graph/shape.js';
+import { threadLaunch } from './launch/pointwise.js';
 import { alignedSize, pack, reshape } from './view.js';
 import { slice } from './window.js';
 

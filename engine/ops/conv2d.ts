@@ -1,9 +1,9 @@
 /** Convolution with windows 1, 3, 5 and 7, stride 1 and 2, zero and reflect padding. */
 import { forwardGather, gatherStrips, gatherTiles, stripOf, type Added, type Gather } from '../../shaders/conv2d.js';
-import { tileSize } from '../../shaders/tileProduct.js';
-import { addNode, type Op, type Tensor } from '../graph.js';
-import { ceilDiv, linearGrid, type Kernel, type Tuning } from '../kernel.js';
-import { expectRank, ShapeError, showShape, type Shape } from '../shape.js';
+import { tileSize } from '../../shaders/parts/tileProduct.js';
+import { addNode, type Op, type Tensor } from '../graph/graph.js';
+import { ceilDiv, linearGrid, type Kernel, type Tuning } from '../graph/kernel.js';
+import { expectRank, ShapeError, showShape, type Shape } from '../graph/shape.js';
 import { conv2dBackwardBias, conv2dBackwardInput, conv2dBackwardWeight } from './conv2dBackward.js';
 
 export interface Conv2dOptions {

@@ -1,10 +1,10 @@
 /** Gradients of conv2d. */
 import { forwardGather } from '../../shaders/conv2d.js';
 import { backwardInputGather, conv2dBackwardBias as biasCode, reflectFold, rowsPerLane, STRIP, weightChannels, weightStrips, weightTiles } from '../../shaders/conv2dBackward.js';
-import { tileSize } from '../../shaders/tileProduct.js';
-import { addNode, type Node, type Op, type Tensor } from '../graph.js';
-import { ceilDiv, type Kernel, type Tuning } from '../kernel.js';
-import { sizeOf, type Shape } from '../shape.js';
+import { tileSize } from '../../shaders/parts/tileProduct.js';
+import { addNode, type Node, type Op, type Tensor } from '../graph/graph.js';
+import { ceilDiv, type Kernel, type Tuning } from '../graph/kernel.js';
+import { sizeOf, type Shape } from '../graph/shape.js';
 import { addendOf } from './binary.js';
 import { conv2dFlops, gatherKernel, type Conv2dOptions } from './conv2d.js';
 import { sumLeading } from './sum.js';

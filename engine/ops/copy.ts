@@ -1,8 +1,8 @@
 /** Copies: the same values in memory of their own. */
 import { copyForward } from '../../shaders/copy.js';
-import { addNode, type Node, type Op, type Tensor } from '../graph.js';
-import { sizeOf } from '../shape.js';
-import { vectorLaunch } from './pointwise.js';
+import { addNode, type Node, type Op, type Tensor } from '../graph/graph.js';
+import { sizeOf } from '../graph/shape.js';
+import { vectorLaunch } from './launch/pointwise.js';
 
 const copyOp: Op<Record<string, never>> = {
   name: 'copy',

@@ -1,9 +1,9 @@
 /** Cross entropy of logits against given distributions. */
 import { crossEntropyBackward, crossEntropyForward } from '../../shaders/crossEntropy.js';
-import { addNode, type Op, type Tensor } from '../graph.js';
-import { linearGrid } from '../kernel.js';
-import { expectSame, sizeOf } from '../shape.js';
-import { shortRowLanes } from './rows.js';
+import { addNode, type Op, type Tensor } from '../graph/graph.js';
+import { linearGrid } from '../graph/kernel.js';
+import { expectSame, sizeOf } from '../graph/shape.js';
+import { shortRowLanes } from './launch/rows.js';
 
 type Plain = Op<Record<string, never>>;
 

@@ -1,8 +1,8 @@
 /** Exponential moving averages, one launch for all parameters of a model. */
 import { emaForward } from '../../shaders/ema.js';
-import { addNode, type Op, type Tensor } from '../graph.js';
-import { expectSame, sizeOf } from '../shape.js';
-import { vectorLaunch } from './pointwise.js';
+import { addNode, type Op, type Tensor } from '../graph/graph.js';
+import { expectSame, sizeOf } from '../graph/shape.js';
+import { vectorLaunch } from './launch/pointwise.js';
 
 /** Inputs (mean, x, momentum), output mean. */
 const emaOp: Op<Record<string, never>> = {

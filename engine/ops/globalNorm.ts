@@ -1,9 +1,9 @@
 /** The length of all gradients of a model taken together. */
 import { globalNormForward, globalNormPartial } from '../../shaders/globalNorm.js';
-import { addNode, type Op, type Tensor } from '../graph.js';
-import { ceilDiv, linearGrid } from '../kernel.js';
-import { expectSame, sizeOf } from '../shape.js';
-import { longRowLanes } from './rows.js';
+import { addNode, type Op, type Tensor } from '../graph/graph.js';
+import { ceilDiv, linearGrid } from '../graph/kernel.js';
+import { expectSame, sizeOf } from '../graph/shape.js';
+import { longRowLanes } from './launch/rows.js';
 
 type Plain = Op<Record<string, never>>;
 

@@ -1,9 +1,9 @@
 /** Rows brought to length 1. */
 import { l2normalizeBackward, l2normalizeForward } from '../../shaders/l2normalize.js';
-import { addNode, type Op, type Tensor } from '../graph.js';
-import { linearGrid } from '../kernel.js';
-import { sizeOf } from '../shape.js';
-import { shortRowLanes } from './rows.js';
+import { addNode, type Op, type Tensor } from '../graph/graph.js';
+import { linearGrid } from '../graph/kernel.js';
+import { sizeOf } from '../graph/shape.js';
+import { shortRowLanes } from './launch/rows.js';
 
 type Plain = Op<Record<string, never>>;
 

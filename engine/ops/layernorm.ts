@@ -2,11 +2,11 @@
 import {
   layernormBackwardInput, layernormBackwardParameters, layernormForward, layernormPartial, type LayernormVariant,
 } from '../../shaders/layernorm.js';
-import { addNode, type Op, type Tensor } from '../graph.js';
-import { ceilDiv, linearGrid, type Kernel, type Tuning } from '../kernel.js';
-import { sameShape, ShapeError, showShape, sizeOf } from '../shape.js';
+import { addNode, type Op, type Tensor } from '../graph/graph.js';
+import { ceilDiv, linearGrid, type Kernel, type Tuning } from '../graph/kernel.js';
+import { sameShape, ShapeError, showShape, sizeOf } from '../graph/shape.js';
 import { addendOf } from './binary.js';
-import { shortRowLanes } from './rows.js';
+import { shortRowLanes } from './launch/rows.js';
 
 type Plain = Op<Record<string, never>>;
 

@@ -1,9 +1,9 @@
 /** Linear layers: a matrix product with bias, and the activation or residual that follows it in the same launch. */
 import { activationBackwardEpilogue, linearEpilogue, type Activation, type LinearEpilogue } from '../../shaders/linear.js';
-import { plainEpilogue, type Epilogue } from '../../shaders/tile.js';
-import { addNode, type Fused, type Node, type Op, type Tensor } from '../graph.js';
-import type { Kernel, Tuning } from '../kernel.js';
-import { sameShape, ShapeError, showShape, sizeOf, type Shape } from '../shape.js';
+import { plainEpilogue, type Epilogue } from '../../shaders/parts/tile.js';
+import { addNode, type Fused, type Node, type Op, type Tensor } from '../graph/graph.js';
+import type { Kernel, Tuning } from '../graph/kernel.js';
+import { sameShape, ShapeError, showShape, sizeOf, type Shape } from '../graph/shape.js';
 import { addendOf } from './binary.js';
 import { productKernel } from './matmul.js';
 import { sumLeading } from './sum.js';

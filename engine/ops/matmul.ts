@@ -1,10 +1,10 @@
 /** Batched matrix products, and the launch that all matrix products share. */
-import { MAX_GRID, wholeSubgroups } from '../../shaders/common.js';
+import { MAX_GRID, wholeSubgroups } from '../../shaders/parts/common.js';
 import { GPU_TILE, matmulLanes, matmulTiled, type RegisterTile } from '../../shaders/matmul.js';
-import { plainEpilogue, type Product } from '../../shaders/tile.js';
-import { addNode, type Op, type Tensor } from '../graph.js';
-import { ceilDiv, type Kernel, type Tuning } from '../kernel.js';
-import { sameShape, ShapeError, showShape, sizeOf, type Shape } from '../shape.js';
+import { plainEpilogue, type Product } from '../../shaders/parts/tile.js';
+import { addNode, type Op, type Tensor } from '../graph/graph.js';
+import { ceilDiv, type Kernel, type Tuning } from '../graph/kernel.js';
+import { sameShape, ShapeError, showShape, sizeOf, type Shape } from '../graph/shape.js';
 import { sumLeading } from './sum.js';
 import { reshape } from './view.js';
 

@@ -1,10 +1,10 @@
 /** Mean squared error. */
 import { mseBackward, mseForward, msePartial } from '../../shaders/mse.js';
-import { addNode, type Op, type Tensor } from '../graph.js';
-import { ceilDiv, f32Bits, linearGrid } from '../kernel.js';
-import { expectSame, sizeOf } from '../shape.js';
-import { vectorLaunch } from './pointwise.js';
-import { longRowLanes } from './rows.js';
+import { addNode, type Op, type Tensor } from '../graph/graph.js';
+import { ceilDiv, f32Bits, linearGrid } from '../graph/kernel.js';
+import { expectSame, sizeOf } from '../graph/shape.js';
+import { vectorLaunch } from './launch/pointwise.js';
+import { longRowLanes } from './launch/rows.js';
 
 type Plain = Op<Record<string, never>>;
 

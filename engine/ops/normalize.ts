@@ -1,8 +1,8 @@
 /** Normalisation of an image's three channels. */
 import { normalizeForward } from '../../shaders/normalize.js';
-import { addNode, type Op, type Tensor } from '../graph.js';
-import { ShapeError, showShape, sizeOf } from '../shape.js';
-import { threadLaunch } from './pointwise.js';
+import { addNode, type Op, type Tensor } from '../graph/graph.js';
+import { ShapeError, showShape, sizeOf } from '../graph/shape.js';
+import { threadLaunch } from './launch/pointwise.js';
 
 /** One number per channel, red first. */
 export interface Normalization {

@@ -1,10 +1,10 @@
 /** Images as rows of patches, and the patch embedding made of them. */
 import { patchifyBackward, patchifyForward } from '../../shaders/patchify.js';
-import { addNode, type Op, type Tensor } from '../graph.js';
-import type { Kernel, Tuning } from '../kernel.js';
-import { expectRank, ShapeError, showShape, sizeOf, type Shape } from '../shape.js';
+import { addNode, type Op, type Tensor } from '../graph/graph.js';
+import type { Kernel, Tuning } from '../graph/kernel.js';
+import { expectRank, ShapeError, showShape, sizeOf, type Shape } from '../graph/shape.js';
 import { linear } from './linear.js';
-import { spanLaunch } from './pointwise.js';
+import { spanLaunch } from './launch/pointwise.js';
 import { reshape } from './view.js';
 
 /** The launch over `N` elements for images [B, C, H, W]. */

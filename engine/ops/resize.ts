@@ -1,10 +1,10 @@
 /** Image resampling with PyTorch's numbers: `F.interpolate(..., align_corners=False)`. */
 import { resizeBackward, resizeForward, resizeTotals } from '../../shaders/resize.js';
-import { addNode, type Op, type Tensor } from '../graph.js';
-import { ceilDiv, f32Bits, type Tuning } from '../kernel.js';
-import { expectRank, ShapeError, showShape, sizeOf, type Shape } from '../shape.js';
+import { addNode, type Op, type Tensor } from '../graph/graph.js';
+import { ceilDiv, f32Bits, type Tuning } from '../graph/kernel.js';
+import { expectRank, ShapeError, showShape, sizeOf, type Shape } from '../graph/shape.js';
 import { normalizationConstants, normalizeOp, type Normalization } from './normalize.js';
-import { threadLaunch } from './pointwise.js';
+import { threadLaunch } from './launch/pointwise.js';
 
 export interface ResizeOptions {
   /** `bicubic` uses a = -0.75, or -0.5 when antialiased, as PyTorch does. */

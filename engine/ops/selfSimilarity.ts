@@ -1,10 +1,10 @@
 /** Cosine similarity of every token with every other. */
 import { similarityBackward, similarityLanes, similarityNorms, similaritySide, similarityTiled } from '../../shaders/selfSimilarity.js';
-import { addNode, type Op, type Tensor } from '../graph.js';
-import { ceilDiv, linearGrid } from '../kernel.js';
-import { expectRank } from '../shape.js';
+import { addNode, type Op, type Tensor } from '../graph/graph.js';
+import { ceilDiv, linearGrid } from '../graph/kernel.js';
+import { expectRank } from '../graph/shape.js';
 import { matmul } from './matmul.js';
-import { shortRowLanes } from './rows.js';
+import { shortRowLanes } from './launch/rows.js';
 
 type Plain = Op<Record<string, never>>;
 

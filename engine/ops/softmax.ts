@@ -1,9 +1,9 @@
 /** Softmax over the last axis. */
 import { softmaxBackward, softmaxForward } from '../../shaders/softmax.js';
-import { addNode, type Op, type Tensor } from '../graph.js';
-import { linearGrid } from '../kernel.js';
-import { sizeOf } from '../shape.js';
-import { shortRowLanes } from './rows.js';
+import { addNode, type Op, type Tensor } from '../graph/graph.js';
+import { linearGrid } from '../graph/kernel.js';
+import { sizeOf } from '../graph/shape.js';
+import { shortRowLanes } from './launch/rows.js';
 
 type Softmax = Op<Record<string, never>>;
 

@@ -1,11 +1,11 @@
 /** Sums over the leading axes. */
 import { sumBackward, sumColumnsForward, sumForward } from '../../shaders/sum.js';
-import { addNode, type Op, type Tensor } from '../graph.js';
-import { linearGrid } from '../kernel.js';
-import { sameShape, ShapeError, showShape, sizeOf, type Shape } from '../shape.js';
+import { addNode, type Op, type Tensor } from '../graph/graph.js';
+import { linearGrid } from '../graph/kernel.js';
+import { sameShape, ShapeError, showShape, sizeOf, type Shape } from '../graph/shape.js';
 import { scale } from './binary.js';
-import { spanLaunch } from './pointwise.js';
-import { longRowLanes } from './rows.js';
+import { spanLaunch } from './launch/pointwise.js';
+import { longRowLanes } from './launch/rows.js';
 
 /** From so many columns on a lane takes a column for itself. */
 const MANY_COLUMNS = 64;

@@ -1,8 +1,8 @@
 /** Pointwise functions of one tensor. Other ops know them by name when they fuse. */
 import { unaryBackward, unaryForward, unaryFunctions, type UnaryFunction } from '../../shaders/unary.js';
-import { addNode, type Op, type Tensor } from '../graph.js';
-import { sizeOf } from '../shape.js';
-import { vectorLaunch } from './pointwise.js';
+import { addNode, type Op, type Tensor } from '../graph/graph.js';
+import { sizeOf } from '../graph/shape.js';
+import { vectorLaunch } from './launch/pointwise.js';
 
 /** Numbers of the function that are fixed when the graph is built; overrides of the kernel under the same names in upper case. */
 interface UnaryAttrs {

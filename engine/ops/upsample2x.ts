@@ -1,9 +1,9 @@
 /** Bilinear enlargement to exactly twice the size, the generators' way up. */
 import { upsample2xBackward, upsample2xForward } from '../../shaders/upsample2x.js';
-import { addNode, type Op, type Tensor } from '../graph.js';
-import { ceilDiv } from '../kernel.js';
-import { expectRank, ShapeError, showShape, sizeOf, type Shape } from '../shape.js';
-import { threadLaunch } from './pointwise.js';
+import { addNode, type Op, type Tensor } from '../graph/graph.js';
+import { ceilDiv } from '../graph/kernel.js';
+import { expectRank, ShapeError, showShape, sizeOf, type Shape } from '../graph/shape.js';
+import { threadLaunch } from './launch/pointwise.js';
 
 /** The part of the enlarged picture that is kept, in pixels of it. */
 export interface UpsampleWindow {

@@ -1,6 +1,6 @@
 /** Ops that only rename memory: no launch, no copy. */
-import { addNode, type Op, type Tensor } from '../graph.js';
-import { ShapeError, showShape, sizeOf, type Shape } from '../shape.js';
+import { addNode, type Op, type Tensor } from '../graph/graph.js';
+import { ShapeError, showShape, sizeOf, type Shape } from '../graph/shape.js';
 
 /** Elements. WebGPU binds storage buffers at multiples of 256 bytes. */
 export const ALIGNMENT = 64;

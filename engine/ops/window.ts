@@ -1,8 +1,8 @@
 /** Parts of tensors and paddings: slice, crop, pad, flip and a crop that moves from step to step. */
 import { windowBackwardReflect, windowForward } from '../../shaders/window.js';
-import { addNode, type Op, type Tensor } from '../graph.js';
-import { expectRank, expectSame, ShapeError, showShape, sizeOf, type Shape } from '../shape.js';
-import { threadLaunch } from './pointwise.js';
+import { addNode, type Op, type Tensor } from '../graph/graph.js';
+import { expectRank, expectSame, ShapeError, showShape, sizeOf, type Shape } from '../graph/shape.js';
+import { threadLaunch } from './launch/pointwise.js';
 import { ALIGNMENT } from './view.js';
 
 interface WindowAttrs {

@@ -1,7 +1,7 @@
 /** What a judge keeps of a picture: a ViT's features on the CPU. */
 import { selfSimilarity, type Engine } from '../../engine/index.js';
 import type { Image } from '../image.js';
-import { recipes } from '../recipes.js';
+import { recipes } from '../method/recipes.js';
 import { resampleShorterSide } from '../resample.js';
 import type { VitModel } from '../vit/config.js';
 import { vitFeatures } from '../vit/vit.js';

@@ -26,7 +26,7 @@ export const defaultSizes: Omit<ConditionalSizes, 'layers' | 'dim'> = {
   channels: [16, 32, 64, 128, 128], tokens: 'layers', expanded: 12, width: 128, heads: 4, headSize: 16, scales: 5,
 };
 
-/** Where the condition lives in the engine: CLS tokens [layers, dim], normalised (model/general/condition.ts). */
+/** Where the condition lives in the engine: CLS tokens [layers, dim], normalised (model/anyPair/condition.ts). */
 export const CONDITION = 'condition';
 
 /**

@@ -1,8 +1,8 @@
 /** What training sees of a photo: some of its random crops and colours. */
 import type { Engine } from '../../engine/index.js';
-import { augmentAppearance, augmentStructure, drawAppearance, drawStructure } from '../augment.js';
+import { augmentAppearance, augmentStructure, drawAppearance, drawStructure } from '../method/augment.js';
 import type { Image } from '../image.js';
-import type { RecipeName } from '../options.js';
+import type { RecipeName } from '../method/options.js';
 import { random } from '../random.js';
 
 /** The first `count` steps' views of a photo, as a run with this seed has them. */

@@ -1,7 +1,7 @@
 /** What a ViT says of every patch of a picture, read to the CPU. */
 import type { Engine, Tensor } from '../../engine/index.js';
 import type { Image } from '../image.js';
-import { recipes } from '../recipes.js';
+import { recipes } from '../method/recipes.js';
 import type { VitModel } from '../vit/config.js';
 import { facetOf, type Facet } from '../vit/facets.js';
 import { clsAttention, vitLayers, type VitLayer } from '../vit/vit.js';

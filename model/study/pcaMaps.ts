@@ -1,6 +1,6 @@
 /** Principal components of patches as colours: what a ViT holds for alike gets one colour. */
 import type { Image } from '../image.js';
-import { principalComponents } from '../pca.js';
+import { principalComponents } from './pca.js';
 import type { PatchRows } from './patches.js';
 import { similarityFactor, type Matrix } from './similarity.js';
 

@@ -1,5 +1,5 @@
 /** From the tensors of a checkpoint to a ViT: its sizes are read off the shapes, and every tensor is checked. */
-import type { StoredTensors } from '../checkpoints/tensors.js';
+import type { StoredTensors } from '../files/tensors.js';
 import type { VitConfig, VitModel, Weight, Weights } from './config.js';
 import { CheckpointError } from './errors.js';
 import { findVit, type FoundVit } from './names.js';

@@ -1,6 +1,6 @@
 /** Finds a ViT among the tensors of a file, whatever they are called, and gives them this project's names. */
-import { listed } from '../checkpoints/errors.js';
-import type { StoredTensor, StoredTensors } from '../checkpoints/tensors.js';
+import { listed } from '../files/errors.js';
+import type { StoredTensor, StoredTensors } from '../files/tensors.js';
 import { CheckpointError } from './errors.js';
 import { families, type Family, type Source } from './families.js';
 

@@ -19,7 +19,7 @@ const load = (dist, path) => import(pathToFileURL(resolve(dist, path)).href);
 
 /** In a process of its own: opens a build, and makes steps whenever it is asked to. Answers with milliseconds per step. */
 async function stepper(dist, model, size) {
-  const [{ openDevice }, { createEngine }] = [await load(dist, 'cli/device.js'), await load(dist, 'engine/index.js')];
+  const [{ openDevice }, { createEngine }] = [await load(dist, 'cli/gpu/device.js'), await load(dist, 'engine/index.js')];
   const { stepOutputs } = await load(dist, 'cli/bench/step.js');
   if (!stepOutputs) throw new Error('the build is older than this comparison, which needs its stepOutputs');
   const engine = createEngine((await openDevice()).device);

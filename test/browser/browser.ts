@@ -44,7 +44,7 @@ export interface Serving {
   said(): string;
 }
 
-const MAIN = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../cli/bin.js', import.meta.url));
 
 /** Starts `splice-gpu` with these arguments and waits for the address it prints. @throws Error with what it said when it ends before */
 export function serveRun(args: readonly string[]): Promise<Serving> {

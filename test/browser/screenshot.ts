@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { scenePath } from '../../cli/demo/files.js';
-import { packageRoot } from '../../cli/files.js';
+import { packageRoot } from '../../cli/shared/files.js';
 import { splice } from '../helpers/pictures.js';
 import { openBrowser, serveRun } from './browser.js';
 

@@ -3,10 +3,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { readImage, readImageText } from '../../cli/image.js';
+import { readImage, readImageText } from '../../cli/photos/photo.js';
 import { random } from '../../model/random.js';
-import { recipes } from '../../model/recipes.js';
-import { serializeSafetensors } from '../../model/safetensors.js';
+import { recipes } from '../../model/method/recipes.js';
+import { serializeSafetensors } from '../../model/files/safetensors.js';
 import { redBlue, splice, temporaryFile, temporaryFolder } from '../helpers/pictures.js';
 
 const run = temporaryFolder();

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { serializeSafetensors } from '../../model/safetensors.js';
+import { serializeSafetensors } from '../../model/files/safetensors.js';
 import { rawPng, redBlue, splice, temporaryFile, temporaryFolder } from '../helpers/pictures.js';
 import { tinyWeights } from '../helpers/tinyVit.js';
 

@@ -3,12 +3,12 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { batch, type BatchOptions, type BatchPair } from '../../cli/batch.js';
-import { parsePairs, readPairs, type Pair } from '../../cli/batch/pairs.js';
-import { reportPage, type PairResult } from '../../cli/batch/page.js';
+import { batch, type BatchOptions, type BatchPair } from '../../cli/transfer/batch/batch.js';
+import { parsePairs, readPairs, type Pair } from '../../cli/transfer/batch/pairs.js';
+import { reportPage, type PairResult } from '../../cli/transfer/batch/page.js';
 import { batchCommand, withOptions } from '../../cli/commands/batch.js';
-import { InputError, UsageError } from '../../cli/errors.js';
-import { serializeSafetensors } from '../../model/safetensors.js';
+import { InputError, UsageError } from '../../cli/shared/errors.js';
+import { serializeSafetensors } from '../../model/files/safetensors.js';
 import { fakeParts, type FakeBehaviour } from '../helpers/fakeRun.js';
 import { redBlue, splice, temporaryFile, temporaryFolder } from '../helpers/pictures.js';
 import { tinyWeights } from '../helpers/tinyVit.js';

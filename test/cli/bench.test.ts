@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { bench, type BenchOptions } from '../../cli/bench.js';
+import { bench, type BenchOptions } from '../../cli/bench/bench.js';
 import { compare, readResult } from '../../cli/bench/result.js';
 import { createEngine, Graph, measureRoof, noise, profile, scale, single } from '../../engine/index.js';
 import { testDevice } from '../helpers/device.js';

@@ -2,8 +2,8 @@
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { readImage, writeImage } from '../../cli/image.js';
-import { packageRoot } from '../../cli/files.js';
+import { readImage, writeImage } from '../../cli/photos/photo.js';
+import { packageRoot } from '../../cli/shared/files.js';
 import { splice, temporaryFolder } from '../helpers/pictures.js';
 
 const folder = temporaryFolder();

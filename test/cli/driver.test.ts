@@ -4,8 +4,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { driverAdvice } from '../../cli/device.js';
-import { driverFolder, mesaSettings, privateDriver } from '../../cli/driver.js';
+import { driverAdvice } from '../../cli/gpu/device.js';
+import { driverFolder, mesaSettings, privateDriver } from '../../cli/gpu/mesa.js';
 import { runNode, splice, temporaryFile, temporaryFolder } from '../helpers/pictures.js';
 
 const wanted = { VK_DRIVER_FILES: '/x/lvp.json', LD_LIBRARY_PATH: '/x/lib' };
@@ -87,7 +87,7 @@ const moduleUrl = (name: string) => new URL(`../../cli/${name}.js`, import.meta.
 
 test('driver: a signal to the first process reaches the second, whose exit code comes back', async () => {
   const script = temporaryFile('again.mjs', `
-    import { reexecute } from '${moduleUrl('driver')}';
+    import { reexecute } from '${moduleUrl('gpu/mesa')}';
     if (process.env.SECOND) {
       process.on('SIGTERM', () => process.exit(42));
       setTimeout(() => process.exit(7), 20000);
@@ -100,7 +100,7 @@ test('driver: a signal to the first process reaches the second, whose exit code 
 
 test('interrupt: the first signal asks, the same key press heard twice is one, a later one ends', async () => {
   const script = temporaryFile('interrupt.mjs', `
-    import { interruptSignal } from '${moduleUrl('interrupt')}';
+    import { interruptSignal } from '${moduleUrl('shared/interrupt')}';
     const signal = interruptSignal();
     const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
     process.kill(process.pid, 'SIGINT');

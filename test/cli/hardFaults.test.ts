@@ -4,13 +4,13 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { readCheckpoint } from '../../cli/checkpoints.js';
-import { errorLine, InputError } from '../../cli/errors.js';
-import { resumeTransfer, transfer, type OpenedEngine, type TransferOptions, type TransferParts } from '../../cli/transfer.js';
+import { readCheckpoint } from '../../cli/run/checkpoints.js';
+import { errorLine, InputError } from '../../cli/shared/errors.js';
+import { resumeTransfer, transfer, type OpenedEngine, type TransferOptions, type TransferParts } from '../../cli/transfer/transfer.js';
 import { createEngine, OutOfMemoryError } from '../../engine/index.js';
-import { startSplice } from '../../model/splice.js';
+import { startSplice } from '../../model/training/pair.js';
 import { untrainedVit } from '../../model/vit/untrained.js';
-import { serializeSafetensors } from '../../model/safetensors.js';
+import { serializeSafetensors } from '../../model/files/safetensors.js';
 import { openDevice } from '../helpers/device.js';
 import { fakeParts, shortRun } from '../helpers/fakeRun.js';
 import { redBlue, temporaryFile, temporaryFolder } from '../helpers/pictures.js';

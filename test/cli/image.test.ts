@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path';
 import sharp from 'sharp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { InputError } from '../../cli/errors.js';
-import { readImage, readPhoto, writeImage } from '../../cli/image.js';
+import { InputError } from '../../cli/shared/errors.js';
+import { readImage, readPhoto, writeImage } from '../../cli/photos/photo.js';
 import { dataFile } from '../helpers/data.js';
 import { pixelAt, rawPng, redBlue, temporaryFile, temporaryFolder, type RawPng } from '../helpers/pictures.js';
 

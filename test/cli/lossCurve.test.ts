@@ -2,7 +2,7 @@
 import sharp from 'sharp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { lossCurveSvg, smooth, type LogEntry } from '../../cli/lossCurve.js';
+import { lossCurveSvg, smooth, type LogEntry } from '../../cli/run/curve.js';
 
 const entries = (count: number, change: (entry: LogEntry) => Partial<LogEntry> = () => ({})): LogEntry[] =>
   Array.from({ length: count }, (_, i) => {

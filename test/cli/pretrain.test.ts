@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { packageRoot } from '../../cli/files.js';
-import { readImage } from '../../cli/image.js';
-import { loadVit } from '../../cli/weights.js';
+import { packageRoot } from '../../cli/shared/files.js';
+import { readImage } from '../../cli/photos/photo.js';
+import { loadVit } from '../../cli/models/load.js';
 import { redBlue, splice, temporaryFolder } from '../helpers/pictures.js';
 
-const MAIN = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../cli/bin.js', import.meta.url));
 const photos = temporaryFolder();
 for (const [i, size] of [[20, 24], [24, 20], [30, 30], [40, 22], [22, 40], [26, 26]].entries()) {
   writeFileSync(join(photos, `${i}.png`), await redBlue(size[0]!, size[1]!).png().toBuffer());

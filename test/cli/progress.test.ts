@@ -1,7 +1,7 @@
 /** Progress: a redrawn line on a terminal, few plain lines elsewhere. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { barLine, clockTime, createProgress, plainLine } from '../../cli/progress.js';
+import { barLine, clockTime, createProgress, plainLine } from '../../cli/shared/progress.js';
 
 const losses = { step: 9, structure: 0.0123, appearance: 0.25, identity: 1.5, total: 412.3 };
 

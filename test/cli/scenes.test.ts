@@ -4,8 +4,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { labels, readMask, type Mask } from '../../cli/demo/masks.js';
 import { scenePainter, type Scene, type SceneKind } from '../../cli/demo/scenes.js';
-import { packageRoot } from '../../cli/files.js';
-import { readImage } from '../../cli/image.js';
+import { packageRoot } from '../../cli/shared/files.js';
+import { readImage } from '../../cli/photos/photo.js';
 import type { Image } from '../../model/image.js';
 import { testDevice } from '../helpers/device.js';
 

@@ -6,8 +6,8 @@ import { spawnSync } from 'node:child_process';
 import { pathToFileURL } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { driverFolder } from '../../cli/driver.js';
-import { packageRoot } from '../../cli/files.js';
+import { driverFolder } from '../../cli/gpu/mesa.js';
+import { packageRoot } from '../../cli/shared/files.js';
 
 /** Plain JavaScript outside of dist, so it has no types. */
 const load = (name: string): Promise<any> => import(pathToFileURL(join(packageRoot, 'cli', name)).href);
@@ -49,7 +49,7 @@ test('setup: builds when a source is newer, new or gone', () => {
   withFiles({ ...built, 'tsconfig.json': 5 }, (folder) => assert.not(setup.isBuilt(folder)));
   withFiles({ ...built, 'cli/deep/b.ts': 20 }, (folder) => assert.not(setup.isBuilt(folder)));
   withFiles({ ...built, 'dist/test/gone.js': 10 }, (folder) => assert.not(setup.isBuilt(folder)));
-  withFiles({ 'dist/cli/main.js': 1, 'package-lock.json': 5 }, (folder) => assert.ok(setup.isBuilt(folder), 'the published package has no sources'));
+  withFiles({ 'dist/cli/bin.js': 1, 'package-lock.json': 5 }, (folder) => assert.ok(setup.isBuilt(folder), 'the published package has no sources'));
   withFiles({ 'cli/setup.mjs': 1 }, (folder) => assert.not(setup.isBuilt(folder)));
 });
 

@@ -1,8 +1,8 @@
 /** Labelled sheets: every letter has its own shape, words wrap, pictures lie where they should. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { drawText, textWidth, wrapText } from '../../cli/sheet/font.js';
-import { drawSheet } from '../../cli/sheet/sheet.js';
+import { drawText, textWidth, wrapText } from '../../cli/photos/font.js';
+import { drawSheet } from '../../cli/photos/sheet.js';
 import type { Image } from '../../model/image.js';
 import { pixelAt } from '../helpers/pictures.js';
 

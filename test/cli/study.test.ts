@@ -3,8 +3,8 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { drawWall } from '../../cli/figures/wall.js';
-import { readImage, readImageText } from '../../cli/image.js';
+import { drawWall } from '../../cli/study/figures/wall.js';
+import { readImage, readImageText } from '../../cli/photos/photo.js';
 import { redBlue, splice, temporaryFile, temporaryFolder } from '../helpers/pictures.js';
 
 const photo = temporaryFile('photo.png', await redBlue(72, 48).png().toBuffer());

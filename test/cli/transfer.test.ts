@@ -4,10 +4,10 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { NoAdapterError, NonFiniteError, UsageError } from '../../cli/errors.js';
-import { readImage, readImageText } from '../../cli/image.js';
-import { transfer } from '../../cli/transfer.js';
-import { parseSafetensors, serializeSafetensors } from '../../model/safetensors.js';
+import { NoAdapterError, NonFiniteError, UsageError } from '../../cli/shared/errors.js';
+import { readImage, readImageText } from '../../cli/photos/photo.js';
+import { transfer } from '../../cli/transfer/transfer.js';
+import { parseSafetensors, serializeSafetensors } from '../../model/files/safetensors.js';
 import { fakeParts, shortRun } from '../helpers/fakeRun.js';
 import { pixelAt, redBlue, temporaryFile, temporaryFolder } from '../helpers/pictures.js';
 import { tinyWeights } from '../helpers/tinyVit.js';
@@ -145,8 +145,8 @@ test('transfer: Ctrl-C on the running process', async () => {
   const out = newOut();
   const url = (path: string) => new URL(path, import.meta.url).href;
   const script = temporaryFile('run.mjs', `
-    import { interruptSignal } from '${url('../../cli/interrupt.js')}';
-    import { transfer } from '${url('../../cli/transfer.js')}';
+    import { interruptSignal } from '${url('../../cli/shared/interrupt.js')}';
+    import { transfer } from '${url('../../cli/transfer/transfer.js')}';
     import { fakeParts, shortRun } from '${url('../helpers/fakeRun.js')}';
     const { parts } = fakeParts({ onStep: (done) => done === 12 && console.log('running') }, interruptSignal());
     const start = parts.startSplice;

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { UsageError } from '../../cli/errors.js';
+import { UsageError } from '../../cli/shared/errors.js';
 import type { Controls } from '../../cli/watch/controls.js';
 import { createFeed, type FeedWriter } from '../../cli/watch/feed.js';
 import { serveWatch, type WatchServer } from '../../cli/watch/server.js';

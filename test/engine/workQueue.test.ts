@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { attention, batchnorm, createEngine, gradients, linear, sigmoid, traitsOf, type Kernel, type Tensor } from '../../engine/index.js';
-import { workQueue } from '../../shaders/workQueue.js';
+import { workQueue } from '../../shaders/rewrite/workQueue.js';
 import { cropsStep, settingOf } from '../../cli/bench/setting.js';
 import { openDevice, testDevice } from '../helpers/device.js';
 import { formulaVit } from '../helpers/models.js';

@@ -1,5 +1,5 @@
 /** Damaged and malicious checkpoints: mutations of real files, and files that no program would write. */
-import { serializeSafetensors } from '../../model/safetensors.js';
+import { serializeSafetensors } from '../../model/files/safetensors.js';
 import { tinyWeights } from '../helpers/tinyVit.js';
 import { fixture, op, pickle, tensorCodes, zip, type ZipPart } from '../helpers/torchFiles.js';
 import { mutate, seeded, type Mutant } from './mutate.js';

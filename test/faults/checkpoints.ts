@@ -7,9 +7,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { CheckpointFileError } from '../../model/checkpoints/errors.js';
-import { openCheckpoint } from '../../model/checkpoints/read.js';
-import { looksLikeIndex, parseShardIndex } from '../../model/checkpoints/shards.js';
+import { CheckpointFileError } from '../../model/files/errors.js';
+import { openCheckpoint } from '../../model/files/read.js';
+import { looksLikeIndex, parseShardIndex } from '../../model/files/shards.js';
 import { vitFromStored } from '../../model/vit/checkpoint.js';
 import { CheckpointError } from '../../model/vit/errors.js';
 import { op, torchZip } from '../helpers/torchFiles.js';

@@ -7,7 +7,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { InputError, UsageError } from '../../cli/errors.js';
+import { InputError, UsageError } from '../../cli/shared/errors.js';
 import { mutate } from './mutate.js';
 import { lies, place, readers, type Reader } from './readers.js';
 

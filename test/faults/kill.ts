@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { IMAGENET_MEAN, IMAGENET_STD } from '../../model/vit/config.js';
 import { untrainedVit } from '../../model/vit/untrained.js';
-import { serializeSafetensors } from '../../model/safetensors.js';
+import { serializeSafetensors } from '../../model/files/safetensors.js';
 import { redBlue } from '../helpers/pictures.js';
 import { seeded } from './mutate.js';
 
-const MAIN = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../cli/bin.js', import.meta.url));
 const RUN = ['--steps', '11', '--warm-start', '2', '--save-every', '2', '--vit-size', '16'];
 
 /** So few kills need no run more to be spread evenly. */

@@ -2,12 +2,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import sharp from 'sharp';
-import { readPairs } from '../../cli/batch/pairs.js';
-import { decodeCheckpoint, encodeCheckpoint, readCheckpoint, type Checkpoint } from '../../cli/checkpoints.js';
+import { readPairs } from '../../cli/transfer/batch/pairs.js';
+import { decodeCheckpoint, encodeCheckpoint, readCheckpoint, type Checkpoint } from '../../cli/run/checkpoints.js';
 import { withOptions } from '../../cli/commands/batch.js';
-import { readImage } from '../../cli/image.js';
-import { readSavedRun } from '../../cli/resume.js';
-import { defaultOptions } from '../../model/options.js';
+import { readImage } from '../../cli/photos/photo.js';
+import { readSavedRun } from '../../cli/run/config.js';
+import { defaultOptions } from '../../model/method/options.js';
 import { rawPng } from '../helpers/pictures.js';
 
 export interface Reader {

@@ -7,14 +7,14 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createEngine } from '../../engine/index.js';
-import { openDevice } from '../../cli/device.js';
-import { readPhoto } from '../../cli/image.js';
-import { loadVit } from '../../cli/weights.js';
+import { openDevice } from '../../cli/gpu/device.js';
+import { readPhoto } from '../../cli/photos/photo.js';
+import { loadVit } from '../../cli/models/load.js';
 import { flatten, layoutOf } from '../../model/generators/parameters.js';
-import { defaultOptions, type RecipeName } from '../../model/options.js';
-import { recipes } from '../../model/recipes.js';
-import { serializeSafetensors } from '../../model/safetensors.js';
-import { names, stepGraph, type Setting } from '../../model/steps.js';
+import { defaultOptions, type RecipeName } from '../../model/method/options.js';
+import { recipes } from '../../model/method/recipes.js';
+import { serializeSafetensors } from '../../model/files/safetensors.js';
+import { names, stepGraph, type Setting } from '../../model/method/steps.js';
 import { uploadVit } from '../../model/vit/vit.js';
 import { formulaGenerator } from '../helpers/models.js';
 

@@ -1,6 +1,6 @@
 /** One device for all tests of a process; every engine on it fills its memory with NaN first. */
 import { create, globals } from 'webgpu';
-import { mesaSettings } from '../../cli/driver.js';
+import { mesaSettings } from '../../cli/gpu/mesa.js';
 import { createEngine, traitsOf, type Engine, type Tuning } from '../../engine/index.js';
 
 Object.assign(process.env, mesaSettings());

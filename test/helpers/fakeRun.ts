@@ -1,11 +1,11 @@
 /** A training run without a GPU, for tests of everything around it. */
-import type { OpenedEngine, TransferOptions, TransferParts } from '../../cli/transfer.js';
+import type { OpenedEngine, TransferOptions, TransferParts } from '../../cli/transfer/transfer.js';
 import type { openJudge } from '../../model/compare/judge.js';
-import type { RunState } from '../../model/runState.js';
-import type { SpliceRun, startSplice } from '../../model/splice.js';
+import type { RunState } from '../../model/training/state.js';
+import type { SpliceRun, startSplice } from '../../model/training/pair.js';
 import type { Engine } from '../../engine/index.js';
 import type { Image } from '../../model/image.js';
-import { defaultOptions, type Losses } from '../../model/options.js';
+import { defaultOptions, type Losses } from '../../model/method/options.js';
 
 /** What a fake run does at which step. */
 export interface FakeBehaviour {

@@ -103,7 +103,7 @@ export interface Finished {
   readonly stderr: string;
 }
 
-const MAIN = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../cli/bin.js', import.meta.url));
 
 /** Runs `splice-gpu` as a user would. */
 export const splice = (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Finished> => runNode([MAIN, ...args], env);

@@ -1,7 +1,7 @@
 /** PyTorch files by hand, for what PyTorch itself would never write, and the small ones it wrote (test/fixtures/checkpoints/make.py). */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { crc32 } from '../../model/checkpoints/zip.js';
+import { crc32 } from '../../model/files/zip.js';
 
 export const fixturePath = (name: string): string => fileURLToPath(new URL(`../../../test/fixtures/checkpoints/${name}`, import.meta.url));
 export const fixture = (name: string): Buffer => readFileSync(fixturePath(name));

@@ -1,15 +1,15 @@
 /** Less memory by computing again: the same numbers to the last bit, and what a run says it needs. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { checkMemory, describeMemory } from '../../cli/memory.js';
+import { checkMemory, describeMemory } from '../../cli/run/memory.js';
 import { createEngine, gradients, Graph, mse, OutOfMemoryError, pack, schedule, type Tensor } from '../../engine/index.js';
 import { bindParameters, flatten, layoutOf } from '../../model/generators/parameters.js';
 import { skipNetwork } from '../../model/generators/skip.js';
-import { memoryNeed } from '../../model/memoryNeed.js';
-import { defaultOptions, type RecipeName } from '../../model/options.js';
-import { recipes } from '../../model/recipes.js';
-import { startSplice } from '../../model/splice.js';
-import type { Setting } from '../../model/steps.js';
+import { memoryNeed } from '../../model/training/memoryNeed.js';
+import { defaultOptions, type RecipeName } from '../../model/method/options.js';
+import { recipes } from '../../model/method/recipes.js';
+import { startSplice } from '../../model/training/pair.js';
+import type { Setting } from '../../model/method/steps.js';
 import { testDevice } from '../helpers/device.js';
 import { testImage } from '../helpers/golden.js';
 import { formulaGenerator, formulaVit } from '../helpers/models.js';

@@ -2,10 +2,10 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createEngine, type Engine } from '../../engine/index.js';
-import { applyGenerator, measureResults } from '../../model/general/apply.js';
-import { clsReader } from '../../model/general/condition.js';
-import { defaultGeneral } from '../../model/general/options.js';
-import { startGeneral, type GeneralOptions, type Pair } from '../../model/general/training.js';
+import { applyGenerator, measureResults } from '../../model/anyPair/apply.js';
+import { clsReader } from '../../model/anyPair/condition.js';
+import { defaultGeneral } from '../../model/anyPair/options.js';
+import { startGeneral, type GeneralOptions, type Pair } from '../../model/anyPair/training.js';
 import { defaultSizes } from '../../model/generators/conditional.js';
 import type { Image } from '../../model/image.js';
 import type { Random } from '../../model/random.js';

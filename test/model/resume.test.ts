@@ -2,9 +2,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createEngine } from '../../engine/index.js';
-import { defaultOptions, type RecipeName } from '../../model/options.js';
-import type { RunState } from '../../model/runState.js';
-import { startSplice } from '../../model/splice.js';
+import { defaultOptions, type RecipeName } from '../../model/method/options.js';
+import type { RunState } from '../../model/training/state.js';
+import { startSplice } from '../../model/training/pair.js';
 import { testDevice } from '../helpers/device.js';
 import { testImage } from '../helpers/golden.js';
 import { formulaVit } from '../helpers/models.js';

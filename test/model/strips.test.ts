@@ -2,12 +2,12 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createEngine, type Engine } from '../../engine/index.js';
-import { channelMoments } from '../../model/channelMoments.js';
+import { channelMoments } from '../../model/generators/channelMoments.js';
 import { bindParameters, flatten, layoutOf, type Generator } from '../../model/generators/parameters.js';
 import { skipNetwork } from '../../model/generators/skip.js';
 import { unet } from '../../model/generators/unet.js';
 import type { Image } from '../../model/image.js';
-import { paintInStrips, wholeBytes } from '../../model/strips.js';
+import { paintInStrips, wholeBytes } from '../../model/generators/strips.js';
 import { assertClose } from '../helpers/check.js';
 import { testDevice } from '../helpers/device.js';
 import { testImage } from '../helpers/golden.js';

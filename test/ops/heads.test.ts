@@ -2,7 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ShapeError } from '../../engine/index.js';
 import { attention } from '../../engine/ops/attention.js';
-import { headSizes } from '../../engine/ops/heads.js';
+import { headSizes } from '../../engine/ops/launch/heads.js';
 import { testEngine } from '../helpers/device.js';
 
 test('sizes of heads', async () => {

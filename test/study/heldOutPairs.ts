@@ -9,19 +9,19 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openDevice } from '../../cli/device.js';
-import { readGenerator, loadVitOf } from '../../cli/general/generatorFile.js';
-import { startFinetune } from '../../cli/general/finetune.js';
-import { holdOut, imageOf, readFolder } from '../../cli/general/photos.js';
-import type { TrainOptions } from '../../cli/general/train.js';
+import { openDevice } from '../../cli/gpu/device.js';
+import { readGenerator, loadVitOf } from '../../cli/train/generatorFile.js';
+import { startFinetune } from '../../cli/transfer/finetune.js';
+import { holdOut, imageOf, readFolder } from '../../cli/train/photos.js';
+import type { TrainOptions } from '../../cli/train/train.js';
 import { createEngine } from '../../engine/index.js';
-import { applyGenerator, measureResults } from '../../model/general/apply.js';
-import { centralSquare, clsReader, normalised } from '../../model/general/condition.js';
+import { applyGenerator, measureResults } from '../../model/anyPair/apply.js';
+import { centralSquare, clsReader, normalised } from '../../model/anyPair/condition.js';
 import { judgePictures } from '../../model/compare/pictures.js';
-import { retrieved } from '../../model/general/retrieval.js';
+import { retrieved } from '../../model/anyPair/retrieval.js';
 import type { Image } from '../../model/image.js';
-import { defaultOptions, type SpliceOptions } from '../../model/options.js';
-import { startSplice, type SpliceRun } from '../../model/splice.js';
+import { defaultOptions, type SpliceOptions } from '../../model/method/options.js';
+import { startSplice, type SpliceRun } from '../../model/training/pair.js';
 
 const [folder, pairs = '4', structures = '4'] = process.argv.slice(2) as [string, ...string[]];
 const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as { train: TrainOptions };

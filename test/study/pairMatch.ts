@@ -8,9 +8,9 @@
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { openDevice } from '../../cli/device.js';
-import { readImage } from '../../cli/image.js';
-import { loadVit } from '../../cli/weights.js';
+import { openDevice } from '../../cli/gpu/device.js';
+import { readImage } from '../../cli/photos/photo.js';
+import { loadVit } from '../../cli/models/load.js';
 import { createEngine } from '../../engine/index.js';
 import { featuresOf, type Features } from '../../model/compare/features.js';
 import { LEAST_MATCH, pairMatch } from '../../model/compare/match.js';

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { parseSafetensors } from '../../model/safetensors.js';
+import { parseSafetensors } from '../../model/files/safetensors.js';
 import { vitFromWeights } from '../../model/vit/checkpoint.js';
 import { parseSidecar } from '../../model/vit/settings.js';
 import { CheckpointError } from '../../model/vit/errors.js';

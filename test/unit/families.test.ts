@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { openCheckpoint } from '../../model/checkpoints/read.js';
-import { parseShardIndex } from '../../model/checkpoints/shards.js';
+import { openCheckpoint } from '../../model/files/read.js';
+import { parseShardIndex } from '../../model/files/shards.js';
 import { vitFromStored, vitFromWeights } from '../../model/vit/checkpoint.js';
 import type { Weight, Weights } from '../../model/vit/config.js';
 import { CheckpointError } from '../../model/vit/errors.js';

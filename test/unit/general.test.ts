@@ -1,15 +1,15 @@
 /** A generator for all pairs without a GPU: conditions, its file, retrieval, held-out photos, sheets. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { holdOut, type TrainPhoto } from '../../cli/general/photos.js';
-import { sheet } from '../../cli/general/sheet.js';
-import { centralSquare, conditionScale, mixed, normalised } from '../../model/general/condition.js';
-import { fromGeneralFile, toGeneralFile, type GeneralSetup } from '../../model/general/file.js';
-import { retrieved } from '../../model/general/retrieval.js';
+import { holdOut, type TrainPhoto } from '../../cli/train/photos.js';
+import { sheet } from '../../cli/photos/pairSheet.js';
+import { centralSquare, conditionScale, mixed, normalised } from '../../model/anyPair/condition.js';
+import { fromGeneralFile, toGeneralFile, type GeneralSetup } from '../../model/anyPair/file.js';
+import { retrieved } from '../../model/anyPair/retrieval.js';
 import { conditionalUnet, defaultSizes } from '../../model/generators/conditional.js';
 import { kaimingUniform } from '../../model/generators/parameters.js';
 import { random } from '../../model/random.js';
-import { parseSafetensors, serializeSafetensors } from '../../model/safetensors.js';
+import { parseSafetensors, serializeSafetensors } from '../../model/files/safetensors.js';
 
 const f = (...values: number[]): Float32Array => Float32Array.from(values);
 

@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { toHalf, toHalves } from '../../engine/index.js';
-import { parseSafetensors, serializeSafetensors } from '../../model/safetensors.js';
+import { parseSafetensors, serializeSafetensors } from '../../model/files/safetensors.js';
 
 /** A value of every sign, exponent and fraction, by the format's definition. */
 const valueOf = (bits: number): number => {

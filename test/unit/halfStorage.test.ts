@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Graph, schedule, tuningFor } from '../../engine/index.js';
-import { halfStorage } from '../../shaders/halfStorage.js';
+import { halfStorage } from '../../shaders/rewrite/halfStorage.js';
 import { cropsStep, settingOf } from '../../cli/bench/setting.js';
 import { formulaVit } from '../helpers/models.js';
 

@@ -1,7 +1,7 @@
 /** Waiting without taking the processor from a device that is the processor. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { waitCalmly } from '../../engine/patience.js';
+import { waitCalmly } from '../../engine/run/patience.js';
 
 const after = (ms: number): Promise<string> => new Promise((resolve) => setTimeout(() => resolve('done'), ms));
 

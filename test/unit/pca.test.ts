@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { principalComponents } from '../../model/pca.js';
+import { principalComponents } from '../../model/study/pca.js';
 import { assertClose } from '../helpers/check.js';
 import { golden } from '../helpers/golden.js';
 import { random } from '../helpers/random.js';

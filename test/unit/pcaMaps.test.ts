@@ -1,7 +1,7 @@
 /** Colours of patches: golden components, pictures together, foreground. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { principalComponents } from '../../model/pca.js';
+import { principalComponents } from '../../model/study/pca.js';
 import type { PatchRows } from '../../model/study/patches.js';
 import { components, otsu, pcaMaps } from '../../model/study/pcaMaps.js';
 import { similarityFactor } from '../../model/study/similarity.js';

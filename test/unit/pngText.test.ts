@@ -2,8 +2,8 @@
 import { deflateSync } from 'node:zlib';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { decodePng, encodePng } from '../../cli/png.js';
-import { addPngText, readPngText } from '../../cli/pngText.js';
+import { decodePng, encodePng } from '../../cli/photos/png.js';
+import { addPngText, readPngText } from '../../cli/photos/pngText.js';
 import { crc32 } from '../helpers/pictures.js';
 
 const picture = { width: 3, height: 2, data: Uint8Array.from({ length: 18 }, (_, i) => 13 * i) };

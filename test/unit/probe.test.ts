@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { areaUnderCurve, nearestNeighbourAccuracy, patchLabels, separation } from '../../model/probe.js';
+import { areaUnderCurve, nearestNeighbourAccuracy, patchLabels, separation } from '../../model/study/probe.js';
 import { random } from '../helpers/random.js';
 
 test('nearest neighbours: by direction, not by length', () => {

@@ -1,8 +1,8 @@
 /** The safetensors reader believes nothing that it has not checked. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CheckpointFileError } from '../../model/checkpoints/errors.js';
-import { parseSafetensors, serializeSafetensors } from '../../model/safetensors.js';
+import { CheckpointFileError } from '../../model/files/errors.js';
+import { parseSafetensors, serializeSafetensors } from '../../model/files/safetensors.js';
 
 /** A file with the given header, as text or object, and data. */
 function file(header: unknown, data: Uint8Array = new Uint8Array(0), claimed?: bigint): Uint8Array {

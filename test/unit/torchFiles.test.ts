@@ -1,9 +1,9 @@
 /** PyTorch's files: everything it writes is read, and nothing else is done with them. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CheckpointFileError } from '../../model/checkpoints/errors.js';
-import { openCheckpoint } from '../../model/checkpoints/read.js';
-import type { StoredTensors } from '../../model/checkpoints/tensors.js';
+import { CheckpointFileError } from '../../model/files/errors.js';
+import { openCheckpoint } from '../../model/files/read.js';
+import type { StoredTensors } from '../../model/files/tensors.js';
 import { fill } from '../helpers/golden.js';
 import { fixture, op, tensorCodes, torchZip, zip } from '../helpers/torchFiles.js';
 

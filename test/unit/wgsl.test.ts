@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { wgsl } from '../../shaders/wgsl.js';
+import { wgsl } from '../../shaders/parts/wgsl.js';
 
 const flat = (text: string): string => text.replace(/\s+/g, ' ').trim();
 

@@ -50,7 +50,7 @@ function install() {
 
 /** A child that answers one question at a time. */
 async function start(name) {
-  const { mesaSettings } = await import(new URL('../../../dist/cli/driver.js', import.meta.url).href);
+  const { mesaSettings } = await import(new URL('../../../dist/cli/gpu/mesa.js', import.meta.url).href);
   const env = { ...process.env, ...mesaSettings(), SPLICE_GPU_DIST: join(root, 'dist') };
   const child = spawn(process.execPath, [join(folder, `${name}.mjs`)], { cwd: folder, env, stdio: ['pipe', 'pipe', process.env.DEBUG ? 'inherit' : 'ignore'] });
   let take;

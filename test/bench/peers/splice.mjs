@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { ATTENTION, CONV, MATMULS, NORM, VIT, checks, inputs, serve } from './common.mjs';
 
 const load = (file) => import(pathToFileURL(join(process.env.SPLICE_GPU_DIST, file)).href);
-const { openDevice } = await load('cli/device.js');
+const { openDevice } = await load('cli/gpu/device.js');
 const { attention, conv2d, createEngine, gradients, layernorm, matmul } = await load('engine/index.js');
 const { uploadVit, vitLayers } = await load('model/vit/vit.js');
 const { device, adapter } = await openDevice();

@@ -33,7 +33,7 @@ const { size, input, steps } = values;
 const torch = printed(values.python, [
   join(root, 'test/golden/oracle/bench_step.py'), '--vit', names[values.vit], '--size', size, '--input', input, '--steps', steps, '--warmup', '1', ...(values.device ? ['--device', values.device] : []),
 ]);
-const own = JSON.parse(printed(process.execPath, [join(root, 'dist/cli/main.js'), 'bench', 'step', '--model', values.vit, '--size', size, '--vit-size', input, '--repeats', steps, '--json']));
+const own = JSON.parse(printed(process.execPath, [join(root, 'dist/cli/bin.js'), 'bench', 'step', '--model', values.vit, '--size', size, '--vit-size', input, '--repeats', steps, '--json']));
 const rows = [
   { name: `splice-gpu, ${own.adapter.device || own.adapter.driver}`, ms: own.figures.stepMs },
   ...torch.trim().split('\n').map((line) => JSON.parse(line)).map(({ variant, device, torch: version, ms_median: ms }) => ({ name: `PyTorch ${version}, ${variant}, ${device}`, ms })),

@@ -1,7 +1,7 @@
 /**
  * An example of a kernel variant: y = x w^T + b with 4 x 4 sums a thread and nothing else. Beside the project's own:
  *
- *     node dist/cli/main.js bench kernels --filter linear --variant test/bench/variants/plainLinear.mjs
+ *     node dist/cli/bin.js bench kernels --filter linear --variant test/bench/variants/plainLinear.mjs
  *
  * `bench` compares its outputs with the usual kernel's before it times both in turn. Start from here: change `code`.
  */

@@ -1,0 +1,118 @@
+/** Opens a GPU through Dawn's Node bindings, with all that its adapter can give. */
+import { readFileSync } from 'node:fs';
+import { mesaSettings } from './mesa.js';
+import { NoAdapterError } from '../shared/errors.js';
+
+/** What is worth writing down about an adapter. */
+export interface AdapterSummary {
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly device: string;
+  readonly driver: string;
+  /** Computed by the processor: right numbers, low speed. */
+  readonly software: boolean;
+}
+
+export interface OpenedDevice {
+  readonly adapter: GPUAdapter;
+  readonly device: GPUDevice;
+}
+
+/** Used where present: profiling, faster reductions, and room for half precision. */
+const FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups', 'shader-f16'];
+
+/** Limits whose defaults are small beside what adapters have: 128 MiB bindings do not hold large photos. */
+export const LIMITS = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX',
+  'maxComputeWorkgroupSizeY',
+  'maxComputeWorkgroupSizeZ',
+  'maxComputeWorkgroupsPerDimension',
+] as const;
+
+/** Dawn ends the process when one of these is collected while in use, so they stay for good: https://github.com/dawn-gpu/node-webgpu/issues/18 */
+const held: GPU[] = [];
+
+/** @throws NoAdapterError with what to install */
+export async function openAdapter(): Promise<GPUAdapter> {
+  const request = async (features: readonly string[] = []): Promise<GPUAdapter> => {
+    const adapter = await (await dawn(features)).requestAdapter({ powerPreference: 'high-performance' });
+    if (!adapter) throw new NoAdapterError(`no WebGPU adapter works on this machine: ${driverAdvice()}`);
+    return adapter;
+  };
+  const adapter = await request([UNCHECKED]);
+  return adapter.info.isFallbackAdapter ? adapter : request();
+}
+
+/** A device of the most capable adapter, with its real limits. @throws NoAdapterError with what to install */
+export async function openDevice(): Promise<OpenedDevice> {
+  const adapter = await openAdapter();
+  const device = await adapter.requestDevice({
+    requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
+    requiredLimits: Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]])),
+  });
+  return { adapter, device };
+}
+
+/** Every adapter Dawn can see, as `vulkan: NVIDIA H200`. */
+export async function listAdapters(): Promise<string[]> {
+  const unknown = await dawn([], ['adapter=?']);
+  // Dawn has no call for this, but it answers a request for an adapter that does not exist with the list of those that do.
+  const answer = await unknown.requestAdapter().then(() => '', (error: Error) => error.message);
+  return [...answer.matchAll(/backend: '(.*?)', name: '(.*?)'/g)].map(([, backend, name]) => `${backend}: ${name}`);
+}
+
+export function summarize({ info }: GPUAdapter): AdapterSummary {
+  const { vendor, architecture, device, description } = info;
+  return { vendor, architecture, device, driver: description, software: info.isFallbackAdapter };
+}
+
+/** What to install, for the system at hand. */
+export function driverAdvice(platform: string = process.platform, release: string = osRelease()): string {
+  if (platform === 'darwin') return 'macOS 13 or later with Metal is needed';
+  if (platform === 'win32') return "install the graphics card maker's current driver (Direct3D 12 is needed)";
+  const packages = installs.find(([system]) => new RegExp(`^ID(_LIKE)?=.*${system}`, 'm').test(release))?.[1];
+  const driver = packages ?? "your system's packages of the Vulkan loader and of Mesa's Vulkan drivers, 23 or later";
+  return `install ${driver}, which needs no GPU, or the graphics card maker's Vulkan driver`;
+}
+
+const installs: readonly (readonly [string, string])[] = [
+  // Debian 12's own Mesa, 22.3, lacks a feature Dawn insists on.
+  ['(debian|ubuntu)', 'libvulkan1 and mesa-vulkan-drivers with apt-get (on Debian 12 from bookworm-backports)'],
+  ['(fedora|rhel)', 'vulkan-loader and mesa-vulkan-drivers with dnf'],
+  ['arch', 'vulkan-icd-loader and vulkan-swrast with pacman'],
+  ['suse', 'libvulkan1 and libvulkan_lvp with zypper'],
+];
+
+/** Dawn hides float16 on Nvidia's Vulkan driver unless asked; it is used with --precision f16 alone. */
+const HALF = 'vulkan_enable_f16_on_nvidia';
+/**
+ * For software adapters alone: there a fifth of a matrix product's time goes into the checks that Dawn adds to a shader's indices and lanes. The
+ * tests run with them, and Mesa's driver checks every access to a buffer itself.
+ */
+const UNCHECKED = 'disable_robustness';
+/** Dawn examines the SPIR-V that it has just made itself, a tenth of the time to compile; the tests, which open their devices without flags, let it. */
+const VALIDATION = 'enable_spirv_validation';
+
+async function dawn(features: readonly string[] = [], flags: readonly string[] = []): Promise<GPU> {
+  Object.assign(process.env, mesaSettings());
+  const { create, globals } = await import('webgpu').catch((error: Error) => {
+    throw new NoAdapterError(`WebGPU's binding does not load here (${error.message.split('\n')[0]}): it needs x64 or arm64 and, on Linux, glibc 2.34`);
+  });
+  Object.assign(globalThis, globals);
+  const gpu = create([`enable-dawn-features=${[HALF, ...features].join()}`, `disable-dawn-features=${VALIDATION}`, ...flags]);
+  held.push(gpu);
+  return gpu;
+}
+
+function osRelease(): string {
+  try {
+    return readFileSync('/etc/os-release', 'utf8');
+  } catch {
+    return '';
+  }
+}

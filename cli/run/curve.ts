@@ -1,0 +1,124 @@
+/** losses.svg: the course of a run at a glance, in light and dark. */
+import { smoothed } from '../watch/page/smooth.js';
+
+/** One line of log.jsonl. */
+export interface LogEntry {
+  readonly step: number;
+  readonly structure: number;
+  readonly appearance: number;
+  readonly identity: number;
+  readonly total: number;
+}
+
+type Term = 'total' | 'structure' | 'appearance' | 'identity';
+
+interface Axes {
+  readonly x: (step: number) => number;
+  readonly y: (value: number) => number;
+  readonly steps: number;
+  readonly decades: readonly [number, number];
+}
+
+const TERMS: readonly Term[] = ['total', 'structure', 'appearance', 'identity'];
+const WIDTH = 820;
+const HEIGHT = 460;
+const PLOT = { left: 70, top: 56, right: 650, bottom: 400 } as const;
+
+const STYLE = `
+  svg { color-scheme: light dark; font: 13px system-ui, sans-serif; } .paper { fill: #fff; }
+  text { fill: #444; } .title { font-size: 16px; font-weight: 600; fill: #111; }
+  .grid { stroke: #e4e4e4; } .axis { stroke: #888; }
+  .raw { fill: none; stroke-width: 1; opacity: .28; } .smooth { fill: none; stroke-width: 2.2; stroke-linejoin: round; }
+  .total { stroke: #222; } .structure { stroke: #2166c4; } .appearance { stroke: #d1591b; } .identity { stroke: #2a8f55; }
+  @media (prefers-color-scheme: dark) {
+    .paper { fill: #16181c; } text { fill: #b4b8bf; } .title { fill: #f2f2f2; }
+    .grid { stroke: #2b2f36; } .axis { stroke: #6d737d; }
+    .total { stroke: #f2f2f2; } .structure { stroke: #6ea8ff; } .appearance { stroke: #ff9a5c; } .identity { stroke: #62cf91; }
+  }`;
+
+/** An SVG of 820 x 460 with a logarithmic loss axis. The terms are unweighted, the total is weighted. */
+export function lossCurveSvg(entries: readonly LogEntry[], title: string): string {
+  const axes = axesOf(entries);
+  const curves = TERMS.map((term) => curve(entries, term, axes)).reverse();
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" role="img">`,
+    `<title>${escape(title)}</title><style>${STYLE}\n</style><rect class="paper" width="${WIDTH}" height="${HEIGHT}"/>`,
+    `<text class="title" x="${PLOT.left}" y="32">${escape(title)}</text>`,
+    lossTicks(axes),
+    stepTicks(axes),
+    ...curves,
+    legend(entries),
+    '</svg>\n',
+  ].join('\n');
+}
+
+function axesOf(entries: readonly LogEntry[]): Axes {
+  const values = entries.flatMap((entry) => TERMS.map((term) => entry[term])).filter((value) => value > 0);
+  const low = Math.floor(Math.log10(Math.min(...values, 1)));
+  const high = Math.max(low + 1, Math.ceil(Math.log10(Math.max(...values, 1))));
+  const steps = Math.max(1, entries.at(-1)?.step ?? 1);
+  return {
+    x: (step) => PLOT.left + ((PLOT.right - PLOT.left) * step) / steps,
+    y: (value) => PLOT.bottom - ((PLOT.bottom - PLOT.top) * (Math.log10(value) - low)) / (high - low),
+    steps,
+    decades: [low, high],
+  };
+}
+
+/** The measured points thin, their smoothed course bold; points of 0 (a term that is off) have no place on a logarithmic axis. */
+function curve(entries: readonly LogEntry[], term: Term, { x, y }: Axes): string {
+  const points = entries.filter((entry) => entry[term] > 0).map((entry) => [entry.step, entry[term]] as const);
+  const path = (list: readonly (readonly [number, number])[]): string =>
+    list.map(([step, value], i) => `${i ? 'L' : 'M'}${x(step).toFixed(1)} ${y(value).toFixed(1)}`).join('');
+  return `<path class="raw ${term}" d="${path(points)}"/><path class="smooth ${term}" d="${path(smooth(points))}"/>`;
+}
+
+/** The course behind the points. */
+export function smooth(points: readonly (readonly [number, number])[]): [number, number][] {
+  const course = smoothed(points.map(([, value]) => value));
+  return points.map(([step], i) => [step, course[i]!]);
+}
+
+function lossTicks({ y, decades: [low, high] }: Axes): string {
+  const lines: string[] = [];
+  for (let decade = low; decade <= high; decade++) {
+    const at = y(10 ** decade).toFixed(1);
+    lines.push(`<line class="grid" x1="${PLOT.left}" x2="${PLOT.right}" y1="${at}" y2="${at}"/>`);
+    lines.push(`<text x="${PLOT.left - 10}" y="${at}" dy="4" text-anchor="end">${Number((10 ** decade).toPrecision(1))}</text>`);
+  }
+  const middle = (PLOT.top + PLOT.bottom) / 2;
+  lines.push(`<line class="axis" x1="${PLOT.left}" x2="${PLOT.left}" y1="${PLOT.top}" y2="${PLOT.bottom}"/>`);
+  lines.push(`<text transform="translate(18 ${middle}) rotate(-90)" text-anchor="middle">loss (logarithmic)</text>`);
+  return lines.join('\n');
+}
+
+function stepTicks({ x, steps }: Axes): string {
+  const lines = [`<line class="axis" x1="${PLOT.left}" x2="${PLOT.right}" y1="${PLOT.bottom}" y2="${PLOT.bottom}"/>`];
+  const every = roundStep(steps / 8);
+  for (let step = 0; step <= steps; step += every) {
+    const at = x(step).toFixed(1);
+    lines.push(`<line class="axis" x1="${at}" x2="${at}" y1="${PLOT.bottom}" y2="${PLOT.bottom + 5}"/>`);
+    lines.push(`<text x="${at}" y="${PLOT.bottom + 22}" text-anchor="middle">${step}</text>`);
+  }
+  lines.push(`<text x="${(PLOT.left + PLOT.right) / 2}" y="${HEIGHT - 14}" text-anchor="middle">step</text>`);
+  return lines.join('\n');
+}
+
+/** The next larger of 1, 2, 5, 10, 20, … */
+function roundStep(atLeast: number): number {
+  const power = 10 ** Math.floor(Math.log10(Math.max(1, atLeast)));
+  return power * [1, 2, 5, 10].find((factor) => factor * power >= atLeast)!;
+}
+
+/** Names with the last smoothed value. */
+function legend(entries: readonly LogEntry[]): string {
+  const rows = TERMS.map((term, i) => {
+    const last = smooth(entries.filter((entry) => entry[term] > 0).map((entry) => [entry.step, entry[term]])).at(-1)?.[1];
+    const y = PLOT.top + 12 + i * 24;
+    const label = last === undefined ? term : `${term} ${last.toPrecision(3)}`;
+    return `<line class="smooth ${term}" x1="666" x2="688" y1="${y}" y2="${y}"/><text x="695" y="${y}" dy="4">${label}</text>`;
+  });
+  return rows.join('\n');
+}
+
+const escape = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');

@@ -1,0 +1,86 @@
+/**
+ * log.jsonl and timings.jsonl. The log holds what a run computes and nothing else, so that the same run on the same device writes
+ * the same bytes whether or not it was interrupted; how long it took stands in a file of its own.
+ */
+import { appendFile, open, readFile, stat, truncate } from 'node:fs/promises';
+import { fileProblem, InputError } from '../shared/errors.js';
+import { writeFileAtomic } from '../shared/files.js';
+import type { LogEntry } from './curve.js';
+
+/** Losses are logged after every so many steps, and after the last one. */
+export const LOG_EVERY = 10;
+
+export interface RunLog {
+  /** `ms` are the mean milliseconds per step since the entry before. */
+  append(entry: LogEntry, ms: number): Promise<void>;
+  /** Brings the log safely to the disk. Answers with the bytes of it that a longer run would have as well: the line after the last step it would not. */
+  keep(): Promise<number>;
+  /** Cuts both files back to the log's first `bytes`; answers with its entries. @throws InputError for damaged lines */
+  rewind(bytes: number): Promise<LogEntry[]>;
+  /** Bytes of log.jsonl on the disk. */
+  size(): Promise<number>;
+}
+
+export function runLog(path: string, timingsPath: string): RunLog {
+  let [written, kept] = [0, 0];
+  const size = () => stat(path).then((found) => found.size, () => 0);
+  return {
+    append: async (entry, ms) => {
+      const line = JSON.stringify(entry) + '\n';
+      await writing(path, appendFile(path, line));
+      await writing(timingsPath, appendFile(timingsPath, JSON.stringify({ step: entry.step, ms }) + '\n'));
+      written += Buffer.byteLength(line);
+      if (entry.step % LOG_EVERY === 0) kept = written;
+    },
+    keep: async () => {
+      if (kept > 0) await writing(path, syncFile(path));
+      return kept;
+    },
+    rewind: async (bytes) => {
+      if ((await size()) > bytes) await writing(path, truncate(path, bytes));
+      const entries = bytes > 0 ? parseLog(path, await writing(path, readFile(path, 'utf8'))) : [];
+      await cutTimings(timingsPath, entries.at(-1)?.step ?? -1);
+      [written, kept] = [bytes, bytes];
+      return entries;
+    },
+    size,
+  };
+}
+
+/** @throws InputError naming the line that is none */
+export function parseLog(path: string, text: string): LogEntry[] {
+  return text.trimEnd().split('\n').map((line, i) => {
+    const entry = parseJson(line);
+    if (entry && ['step', 'structure', 'appearance', 'identity', 'total'].every((key) => typeof entry[key] === 'number')) return entry as unknown as LogEntry;
+    throw new InputError(`${path} is damaged in line ${i + 1}: put the file back as it was, or start the run anew with --force`);
+  });
+}
+
+/** Drops the timings of steps behind `lastStep`, and lines cut short. */
+async function cutTimings(path: string, lastStep: number): Promise<void> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  const lines = text.split('\n').filter((line) => Number(parseJson(line)?.['step'] ?? Infinity) <= lastStep);
+  if (text) await writeFileAtomic(path, lines.map((line) => `${line}\n`).join(''));
+}
+
+function parseJson(line: string): Record<string, unknown> | undefined {
+  try {
+    return JSON.parse(line) as Record<string, unknown>;
+  } catch {
+    return undefined;
+  }
+}
+
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+}
+
+const writing = <T>(path: string, work: Promise<T>): Promise<T> =>
+  work.catch((error: unknown) => {
+    throw new InputError(`${path} ${fileProblem(error)}`, { cause: error });
+  });

@@ -1,0 +1,84 @@
+/** How anything that goes wrong becomes one line on stderr and an exit code. */
+import { CommanderError } from 'commander';
+import { DeviceLostError, FeatureError, KernelError, OutOfMemoryError } from '../../engine/index.js';
+
+/** The command line itself is wrong: an option's value, or a name that is not known. Exit code 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** What the command line points at is wrong: a photo, weights, a folder. The message names it and the remedy. Exit code 1. */
+export class InputError extends Error {
+  override readonly name = 'InputError';
+}
+
+/** The optimisation ran away: a loss or a picture is not finite. */
+export class NonFiniteError extends Error {
+  override readonly name = 'NonFiniteError';
+}
+
+/** No WebGPU adapter works on this machine; the message says what to install. */
+export class NoAdapterError extends Error {
+  override readonly name = 'NoAdapterError';
+}
+
+/** Ended by Ctrl-C or a termination signal, as shells count it. */
+export const EXIT_INTERRUPTED = 130;
+
+/** Work that stopped because its signal said so. */
+const isAbort = (error: unknown): boolean => error instanceof Error && error.name === 'AbortError';
+
+/** 0 for --help and --version, 130 when interrupted, 2 when the command line is wrong, 1 for everything else. */
+export function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (isAbort(error)) return EXIT_INTERRUPTED;
+  return error instanceof UsageError ? 2 : 1;
+}
+
+/** One line for people; undefined where commander has already said all (help, version). */
+export function errorLine(error: unknown): string | undefined {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0 || error.code === 'commander.help') return undefined;
+    return `${firstLine(error.message.replace(/^error: /, ''))} (--help lists the options)`;
+  }
+  if (isAbort(error)) return 'interrupted';
+  const remedy = remedies.find(([type]) => error instanceof type)?.[1];
+  const text = firstLine(error instanceof Error ? error.message : String(error));
+  if (remedy) return `${text}; ${remedy}`;
+  return isExpected(error) ? text : `unexpected: ${text} (DEBUG=1 shows where)`;
+}
+
+/** The same error for developers: stack and causes, all lines. */
+export const errorDetail = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
+
+/** Why a file or folder cannot be used, without the system's jargon. */
+export function fileProblem(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException).code ?? '';
+  return fileProblems[code] ?? `cannot be used (${code || String(error)})`;
+}
+
+const fileProblems: Readonly<Record<string, string>> = {
+  ENOENT: 'does not exist: check the path',
+  EISDIR: 'is a folder: give a file',
+  ENOTDIR: 'is a file, or lies below one: choose another path',
+  EACCES: 'is not accessible: check its permissions or choose another path',
+  EPERM: 'is not accessible: check its permissions or choose another path',
+  EROFS: 'is on a read-only file system: choose another path',
+  ENOSPC: 'does not fit: the disk is full, free some space or choose another path',
+  EDQUOT: 'does not fit: your quota on this disk is used up, free some space or choose another path',
+  EFBIG: 'does not fit: files of this size are not allowed here, choose another path',
+  EIO: 'cannot be read or written, the disk reports an error: check it or choose another path',
+  ENAMETOOLONG: 'has a name that is too long: choose another path',
+  ELOOP: 'is a circle of links: choose another path',
+};
+
+const remedies: readonly (readonly [new (...args: never[]) => Error, string])[] = [
+  [DeviceLostError, 'if it happens again, update the GPU driver'],
+  [OutOfMemoryError, 'a smaller --size or --vit-size needs less, and so does --checkpointing'],
+  [FeatureError, 'leave out --precision f16'],
+  [KernelError, 'please report this with the output of DEBUG=1 and splice-gpu doctor'],
+];
+
+const isExpected = (error: unknown): boolean => [UsageError, InputError, NonFiniteError, NoAdapterError].some((type) => error instanceof type);
+
+const firstLine = (text: string): string => text.split('\n', 1)[0]!.trim();

@@ -1,0 +1,98 @@
+/** Files and the output folder: nothing is ever left half-written. */
+import { createHash } from 'node:crypto';
+import { mkdir, open, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { InputError, fileProblem } from './errors.js';
+
+/** Folder of the package itself (this file runs from dist/cli). */
+export const packageRoot = fileURLToPath(new URL('../../../', import.meta.url));
+
+/** @throws InputError naming the file, when it cannot be read, is empty or has more than `maxBytes` */
+export async function readInput(path: string, maxBytes: number): Promise<Buffer> {
+  try {
+    const { size } = await stat(path);
+    if (size > maxBytes) throw new InputError(`${path} has ${megabytes(size)}: at most ${megabytes(maxBytes)} are read, use a smaller file`);
+    const bytes = await readFile(path);
+    if (bytes.length === 0) throw new InputError(`${path} is empty (0 bytes): copy or export it again`);
+    return bytes;
+  } catch (error) {
+    throw error instanceof InputError ? error : new InputError(`${path} ${fileProblem(error)}`, { cause: error });
+  }
+}
+
+/** Writes beside the target and renames, so that readers see the old file or the whole new one. */
+export async function writeFileAtomic(path: string, data: Uint8Array | string): Promise<void> {
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
+  try {
+    const file = await open(temporary, 'w');
+    try {
+      await file.writeFile(data);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw new InputError(`${path} ${fileProblem(error)}`, { cause: error });
+  }
+}
+
+/** Whether a name is of a file that `writeFileAtomic` or `prepareFolder` of some process had in the making. */
+export const isTemporary = (name: string): boolean => /^\..+\.\d+\.tmp$/.test(name);
+
+/** Makes the names in a folder last through a loss of power, where the system can. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r').catch(() => undefined); // Windows opens no folders
+  await folder?.sync().catch(() => undefined);
+  await folder?.close();
+}
+
+export const writeJson = (path: string, value: unknown): Promise<void> => writeFileAtomic(path, JSON.stringify(value, null, 2) + '\n');
+
+export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+/** Makes `dir` and tries to write there. The returned function takes back the folders it made, as long as they are empty. */
+export async function prepareFolder(dir: string): Promise<() => Promise<void>> {
+  const target = resolve(dir);
+  const made: string[] = [];
+  try {
+    // Not mkdir's `recursive`: where the system answers ENOENT below a folder that exists, as /proc does, Node tries for ever.
+    for (const folder of await missingFolders(target)) {
+      await mkdir(folder);
+      made.unshift(folder);
+    }
+    const probe = join(target, `.probe.${process.pid}.tmp`);
+    await (await open(probe, 'w')).close();
+    await rm(probe);
+  } catch (error) {
+    await removeEmpty(made);
+    throw new InputError(`output folder ${dir} ${fileProblem(error)}`, { cause: error });
+  }
+  return () => removeEmpty(made);
+}
+
+/** The folders that have to be made for `target`, outermost first. @throws ENOTDIR when it, or a part of its path, is a file */
+async function missingFolders(target: string): Promise<string[]> {
+  const missing: string[] = [];
+  for (let folder = target; ; folder = dirname(folder)) {
+    try {
+      if (!(await stat(folder)).isDirectory()) throw Object.assign(new Error(`${folder} is a file`), { code: 'ENOTDIR' });
+      return missing;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      missing.unshift(folder);
+    }
+  }
+}
+
+/** Removes `folders`, innermost first, and stops at the first that is in use. */
+async function removeEmpty(folders: readonly string[]): Promise<void> {
+  for (const folder of folders) {
+    const removed = await rmdir(folder).then(() => true, () => false);
+    if (!removed) return;
+  }
+}
+
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;

@@ -1,0 +1,148 @@
+/** What every figure is made from: pictures, models, sizes, and the transfers that several of them show. */
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { Engine } from '../../../engine/index.js';
+import type { Image } from '../../../model/image.js';
+import { defaultOptions } from '../../../model/method/options.js';
+import { scenePath } from '../../demo/files.js';
+import { readImage, writeImage } from '../../photos/photo.js';
+import { prepareFolder } from '../../shared/files.js';
+import { resumeTransfer, transfer, type TransferOptions, type TransferParts } from '../../transfer/transfer.js';
+import type { NamedImage } from '../study.js';
+import type { LoadedVit } from '../../models/load.js';
+import { drawWall } from './wall.js';
+
+/** Sizes and lengths of a set of figures. */
+export interface Scale {
+  /** Shorter side of the ViT's input in pixels, for maps and for inversions. */
+  readonly vitSize: number;
+  readonly invertSize: number;
+  readonly invertSteps: number;
+  readonly painter: 'skip6' | 'skip';
+  readonly repeats: number;
+  /** Shorter side of the transfers' photos, and of what their ViT sees. */
+  readonly transferSize: number;
+  readonly transferVitSize: number;
+  readonly transferSteps: number;
+  readonly warmStart: number;
+  /** Height of the sheets' pictures in pixels. */
+  readonly height: number;
+}
+
+/** The study's own lengths. */
+const FULL: Scale = {
+  vitSize: 224, invertSize: 224, invertSteps: 2000, painter: 'skip6', repeats: 4,
+  transferSize: 256, transferVitSize: 224, transferSteps: 2000, warmStart: defaultOptions.warmStart, height: 224,
+};
+/** Minutes on a CPU: everything small and short, so that pictures show where it goes rather than where it ends. */
+const QUICK: Scale = {
+  vitSize: 112, invertSize: 64, invertSteps: 120, painter: 'skip', repeats: 3,
+  transferSize: 64, transferVitSize: 64, transferSteps: 220, warmStart: 80, height: 128,
+};
+export const scaleOf = (quick: boolean): Scale => (quick ? QUICK : FULL);
+
+export interface Pair {
+  readonly name: string;
+  readonly structure: string;
+  readonly appearance: string;
+}
+
+export interface FigureContext {
+  readonly out: string;
+  readonly scale: Scale;
+  readonly seed: number;
+  readonly models: readonly LoadedVit[];
+  /** Names or paths of the models, as given. */
+  readonly modelNames: readonly string[];
+  readonly pairs: readonly Pair[];
+  readonly parts: TransferParts;
+  readonly tell: (text: string) => void;
+}
+
+/** The landscapes the project draws, both ways. */
+export const ownPairs = (): Pair[] => [
+  { name: 'valley-as-peaks', structure: scenePath('valley'), appearance: scenePath('peaks') },
+  { name: 'peaks-as-valley', structure: scenePath('peaks'), appearance: scenePath('valley') },
+];
+
+/** Work on an engine of its own, which gives all memory back. */
+export async function onEngine<T>({ parts }: FigureContext, work: (engine: Engine) => Promise<T>): Promise<T> {
+  const { engine, close } = await parts.openEngine();
+  try {
+    return await work(engine);
+  } finally {
+    close();
+  }
+}
+
+/** Layers at every quarter of a model's depth; the last always. */
+export const quarters = ({ vit: { config: { depth } } }: LoadedVit): number[] =>
+  [...new Set([1, 2, 3, 4].map((quarter) => Math.max(0, Math.round((quarter * depth) / 4) - 1)))];
+
+/** A finished transfer: where it lies, and its pictures. */
+export interface FinishedTransfer {
+  readonly folder: string;
+  readonly structure: Image;
+  readonly appearance: Image;
+  readonly result: Image;
+  readonly match: number | null;
+}
+
+/** Makes a transfer in OUT/runs, goes on with one that was broken off, or takes the finished one that is there; undefined when interrupted. */
+export async function transferOf(context: FigureContext, pair: Pair): Promise<FinishedTransfer | undefined> {
+  const { scale, seed, parts, modelNames, tell } = context;
+  const folder = join(context.out, 'runs', pair.name);
+  const options: TransferOptions = {
+    structure: pair.structure, appearance: pair.appearance, out: folder, model: modelNames[0]!, vit: {}, size: scale.transferSize,
+    saveEvery: 250, force: false, json: false,
+    splice: { ...defaultOptions, seed, steps: scale.transferSteps, warmStart: scale.warmStart, vitSize: scale.transferVitSize },
+  };
+  const [quiet, found] = [{ ...parts, stdout: { write: () => undefined } }, await runIn(folder)]; // stdout is the list of figures
+  const isSame = found !== undefined && isRunOf(found, options, context);
+  if (!isSame || found.status !== 'finished') {
+    tell(`${isSame ? 'going on with' : 'training'} ${pair.name}`);
+    if (isSame) await resumeTransfer({ folder, json: false }, quiet);
+    else await transfer({ ...options, force: found !== undefined }, quiet);
+  }
+  if ((await runIn(folder))?.status !== 'finished') return undefined;
+  const sized = { shorterSide: scale.transferSize };
+  const report = JSON.parse(await readFile(join(folder, 'report.json'), 'utf8')) as { match: number | null };
+  return {
+    folder, match: report.match, result: await readImage(join(folder, 'result.png')),
+    structure: await readImage(pair.structure, sized), appearance: await readImage(pair.appearance, sized),
+  };
+}
+
+/** Of a run's config.json, what tells it from others. */
+interface RunRecord {
+  readonly status?: string;
+  readonly options?: Readonly<Record<string, unknown>>;
+  readonly model?: { readonly sha256?: string };
+  readonly structure?: { readonly path?: string };
+  readonly appearance?: { readonly path?: string };
+}
+
+async function runIn(folder: string): Promise<RunRecord | undefined> {
+  const text = await readFile(join(folder, 'config.json'), 'utf8').catch(() => undefined);
+  return text === undefined ? undefined : (JSON.parse(text) as RunRecord);
+}
+
+/** Whether a run is of these photos, this model and these options: a folder may hold figures of other settings. */
+function isRunOf({ options = {}, model, structure, appearance }: RunRecord, wanted: TransferOptions, { models }: FigureContext): boolean {
+  return structure?.path === resolve(wanted.structure) && appearance?.path === resolve(wanted.appearance) && model?.sha256 === models[0]!.sha256
+    && options['size'] === wanted.size && Object.entries(wanted.splice).every(([key, value]) => options[key] === value);
+}
+
+/** The drawn wall as a file, for a transfer to read. */
+export async function wallFile({ out, scale }: FigureContext): Promise<string> {
+  const path = join(out, 'runs', 'wall.png');
+  await prepareFolder(join(out, 'runs'));
+  await writeImage(path, drawWall(Math.round(1.5 * scale.transferSize), scale.transferSize));
+  return path;
+}
+
+/** The photos of the pairs, each once, at the size of transfers. */
+export async function photosOf({ pairs, scale }: FigureContext): Promise<NamedImage[]> {
+  const paths = [...new Set(pairs.flatMap(({ structure, appearance }) => [structure, appearance]))];
+  return Promise.all(paths.map(async (path) => ({ name: path, image: await readImage(path, { shorterSide: Math.max(scale.vitSize, scale.transferSize) }) })));
+}

@@ -1,0 +1,63 @@
+/** What a training on many pairs works on: its photos, read and checked before anything is created, and the pairs drawn of them. */
+import { resolve } from 'node:path';
+import type { Pair } from '../../model/anyPair/training.js';
+import type { Random } from '../../model/random.js';
+import type { Identity } from '../run/checkpoints.js';
+import { UsageError } from '../shared/errors.js';
+import type { Progress } from '../shared/progress.js';
+import { loadVit, type LoadedVit } from '../models/load.js';
+import { holdOut, photosHash, randomSquare, readFolder, type PhotoSet } from './photos.js';
+import type { TrainOptions, TrainParts } from './train.js';
+
+export interface Data {
+  readonly model: LoadedVit;
+  readonly train: PhotoSet;
+  /** Never trained on. */
+  readonly held: PhotoSet;
+}
+
+/** @throws InputError or UsageError with the folder, file or option and the remedy */
+export async function readData(options: TrainOptions, progress: Progress, { interrupt, stderr }: TrainParts): Promise<Data> {
+  const { general, structures, appearances } = options;
+  const model = await loadVit(options.model, {}, { signal: interrupt, output: stderr });
+  const least = 2 * model.vit.config.patch;
+  if (general.vitSize < least) throw new UsageError(`--vit-size ${general.vitSize} is below ${least}, two patches of this ViT: give ${least} or more`);
+  const isOne = resolve(structures) === resolve(appearances);
+  const read = async (folder: string) => {
+    const note = paced(progress, `reading ${folder}`);
+    const photos = await readFolder(folder, general.size, note, (path) => progress.note(`left out: ${path} is a single colour all over`));
+    return holdOut(photos, options.holdOut, general.seed, folder);
+  };
+  const a = await read(structures);
+  const b = isOne ? a : await read(appearances);
+  return { model, train: { structures: a.train, appearances: b.train }, held: { structures: a.held, appearances: b.held } };
+}
+
+/** A line every few seconds of long work before training. */
+export function paced(progress: Progress, what: string): (done: number, of: number) => void {
+  let last = performance.now();
+  return (done, of) => {
+    if (performance.now() - last < 5000) return;
+    last = performance.now();
+    progress.note(`${what}: ${done} of ${of}`);
+  };
+}
+
+/** What must be the same for a training to go on. */
+export const identityOf = ({ general, holdOut: held, validateEvery, shown }: TrainOptions, { model, train, held: heldOut }: Data): Identity => ({
+  'set of structure photos': photosHash([...train.structures, ...heldOut.structures]),
+  'set of appearance photos': photosHash([...train.appearances, ...heldOut.appearances]),
+  'ViT weights': model.sha256,
+  settings: JSON.stringify({ ...general, steps: 0, held, validateEvery, shown }),
+});
+
+/** Pairs at random; from one folder never a photo with itself. */
+export function pairs({ structures, appearances }: PhotoSet, conditions: readonly Float32Array[]): (next: Random) => Promise<Pair> {
+  const isOne = structures === appearances;
+  return async (next) => {
+    const s = next.integer(0, structures.length - 1);
+    const drawn = next.integer(0, appearances.length - (isOne ? 2 : 1));
+    const a = isOne && drawn >= s ? drawn + 1 : drawn;
+    return { structure: randomSquare(structures[s]!, next), appearance: randomSquare(appearances[a]!, next), condition: conditions[a]! };
+  };
+}

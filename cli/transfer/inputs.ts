@@ -1,0 +1,44 @@
+/** What a transfer works on, read and checked before anything is created. */
+import { InputError, UsageError } from '../shared/errors.js';
+import { isOneColour, readPhoto, type Photo } from '../photos/photo.js';
+import type { TransferOptions, TransferParts } from './transfer.js';
+import { loadVit, type LoadedVit } from '../models/load.js';
+
+export interface Inputs {
+  readonly structure: Photo;
+  readonly appearance: Photo;
+  readonly model: LoadedVit;
+}
+
+/** A picture smaller than this is an accident, whatever --size makes of it. */
+const MIN_FILE_SIDE = 16;
+/** Both generators halve a square crop five times; crops are as small as 0.95 of the height. */
+const MIN_CROP_SIDE = 33;
+const MIN_HEIGHT = Math.ceil(MIN_CROP_SIDE / 0.95);
+
+/** @throws InputError or UsageError with the file or option and the remedy */
+export async function readInputs(options: TransferOptions, { interrupt, stderr }: Pick<TransferParts, 'interrupt' | 'stderr'>): Promise<Inputs> {
+  const reading = options.size === undefined ? {} : { shorterSide: options.size };
+  const structure = await readPhoto(options.structure, reading);
+  checkPhoto(structure);
+  const appearance = await readPhoto(options.appearance, reading);
+  checkPhoto(appearance);
+  const model = await loadVit(options.model, options.vit, { signal: interrupt, output: stderr });
+  const least = 2 * model.vit.config.patch;
+  if (options.splice.vitSize < least) {
+    throw new UsageError(`--vit-size ${options.splice.vitSize} is below ${least}, two patches of this ViT: give ${least} or more`);
+  }
+  return { structure, appearance, model };
+}
+
+function checkPhoto({ path, width, height, image }: Photo): void {
+  if (Math.min(width, height) < MIN_FILE_SIDE) {
+    throw new InputError(`${path} is ${width} x ${height} pixels: too small for a photo, use one of at least ${MIN_FILE_SIDE} x ${MIN_FILE_SIDE}`);
+  }
+  if (isOneColour(image)) throw new InputError(`${path} is a single colour all over: there is no structure in it and no look, use another photo`);
+  if (image.width >= MIN_CROP_SIDE && image.height >= MIN_HEIGHT) return;
+  const used = image.width === width && image.height === height ? '' : `, used at ${image.width} x ${image.height}`;
+  throw new InputError(
+    `${path} is ${width} x ${height} pixels${used}: the generator needs ${MIN_CROP_SIDE} x ${MIN_HEIGHT} or more, use a larger photo or --size ${MIN_HEIGHT} or above`,
+  );
+}

@@ -1,0 +1,89 @@
+/** A trained conditional generator at work: one forward pass for a picture, and how near a result comes by the ViT. */
+import { concat, reshape, type Engine, type Program } from '../../engine/index.js';
+import { CONDITION, conditionalUnet, type ConditionalSizes } from '../generators/conditional.js';
+import { bindParameters, flatten, layoutOf } from '../generators/parameters.js';
+import type { Image } from '../image.js';
+import { appearanceLoss, imageOf, structureLoss } from '../method/losses.js';
+import type { SpliceOptions } from '../method/options.js';
+import { recipes } from '../method/recipes.js';
+import type { VitModel, Weights } from '../vit/config.js';
+import { uploadVit, vitFeatures } from '../vit/vit.js';
+
+export interface Applied {
+  /** Other weights of the same sizes from now on. */
+  readonly use: (weights: Weights) => void;
+  /** The image at its own size with the look of the condition [layers, dim]. */
+  readonly apply: (image: Image, condition: Float32Array) => Promise<Image>;
+  readonly destroy: () => void;
+}
+
+/**
+ * `name` is that of the weights in the engine: a second generator at the same time needs another.
+ * @throws Error naming a parameter that is missing or misshapen, and for images that are too small
+ */
+export function applyGenerator(engine: Engine, sizes: ConditionalSizes, weights: Weights, name = 'generator.applied'): Applied {
+  const generator = conditionalUnet(sizes);
+  const layout = layoutOf(generator);
+  const programs = new Map<string, Program>();
+  const use = (w: Weights): void => engine.writeParameter(name, [layout.size], flatten(layout, w));
+  use(weights);
+
+  const compile = (height: number, width: number): Promise<Program> => {
+    generator.checkSize(height, width);
+    const g = engine.graph();
+    return engine.compile({ result: generator.forward(bindParameters(g, name, layout).get, g.input('image', [1, 3, height, width])) });
+  };
+  return {
+    use,
+    apply: async ({ height, width, data }, condition) => {
+      const key = `${height}x${width}`;
+      const program = programs.get(key) ?? (await compile(height, width));
+      programs.set(key, program);
+      engine.writeParameter(CONDITION, [sizes.layers, sizes.dim], condition);
+      program.write('image', data);
+      program.run();
+      return { height, width, data: await program.read('result') };
+    },
+    destroy: () => {
+      for (const program of programs.values()) program.destroy();
+      programs.clear();
+    },
+  };
+}
+
+/** What the ViT says of a result. The losses are those of training, on whole squares. */
+export interface Measured {
+  readonly structure: number;
+  readonly appearance: number;
+  /** The result's CLS token, before the final norm. */
+  readonly cls: Float32Array;
+}
+
+export interface Measure {
+  readonly of: (result: Image, structure: Image, appearance: Image) => Promise<Measured>;
+  readonly destroy: () => void;
+}
+
+/** For squares of `side` pixels. */
+export async function measureResults(engine: Engine, vit: VitModel, side: number, options: Pick<SpliceOptions, 'recipe' | 'vitSize' | 'antialias'>): Promise<Measure> {
+  uploadVit(engine, vit);
+  const g = engine.graph();
+  const images = g.input('images', [3, 3, side, side]);
+  const features = vitFeatures(g, vit, recipes[options.recipe].toVit(images, vit.config, options));
+  const [result, structure, appearance] = [0, 1, 2].map((i) => imageOf(features, i)) as [typeof features, typeof features, typeof features];
+  const program = await engine.compile({
+    losses: concat([structureLoss(result, structure), appearanceLoss(result, appearance)], 0),
+    cls: reshape(result.cls, [vit.config.dim]),
+  });
+  return {
+    of: async (...squares) => {
+      const data = new Float32Array(9 * side * side);
+      squares.forEach((square, i) => data.set(square.data, 3 * i * side * side));
+      program.write('images', data);
+      program.run();
+      const [losses, cls] = [await program.read('losses'), await program.read('cls')];
+      return { structure: losses[0]!, appearance: losses[1]!, cls };
+    },
+    destroy: () => program.destroy(),
+  };
+}

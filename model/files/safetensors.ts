@@ -1,0 +1,136 @@
+/**
+ * Reads and writes the safetensors format (https://huggingface.co/docs/safetensors): eight bytes of header length, a JSON header
+ * with every tensor's type, shape and place, then the bytes. Files come from strangers, so nothing in the header is believed
+ * before it is checked.
+ */
+import { CheckpointFileError, shown } from './errors.js';
+import { boundedJson, isObject } from './json.js';
+import { elementTypes, toFloat32 } from './numbers.js';
+import { elementsOf, MAX_RANK, type StoredTensor } from './tensors.js';
+import { toHalves } from '../../engine/index.js';
+import type { Weight } from '../vit/config.js';
+
+export interface Safetensors {
+  /** F32 tensors are views of the file's bytes where their place allows it. */
+  readonly tensors: Map<string, Weight>;
+  readonly metadata: Map<string, string>;
+}
+
+interface Entry {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly begin: number;
+  readonly end: number;
+}
+
+const METADATA = '__metadata__';
+/** A hundred bytes a tensor are usual. */
+const MAX_HEADER = 2_000_000;
+const MAX_NAME = 1000;
+
+/** @throws CheckpointFileError when the bytes are not a whole, consistent file of types this project reads */
+export function parseSafetensors(bytes: Uint8Array): Safetensors {
+  const { tensors, metadata } = openSafetensors(bytes);
+  return { tensors: new Map([...tensors].map(([name, { shape, read }]) => [name, { shape, data: read() }])), metadata };
+}
+
+/** The same, but no tensor is read yet. @throws CheckpointFileError likewise */
+export function openSafetensors(bytes: Uint8Array): { tensors: Map<string, StoredTensor>; metadata: Map<string, string> } {
+  const { header, dataStart } = readHeader(bytes);
+  const metadata = readMetadata(header[METADATA]);
+  const entries = Object.keys(header)
+    .filter((name) => name !== METADATA)
+    .map((name) => readEntry(name, header[name]));
+  checkLayout(entries, bytes.byteLength - dataStart);
+  const data = bytes.subarray(dataStart);
+  return { tensors: new Map(entries.map((entry) => [entry.name, storedTensor(entry, data)])), metadata };
+}
+
+/** How elements are stored; F16 halves the file and keeps three digits. */
+export type StoredType = 'F32' | 'F16';
+
+/** The bytes of a file with `tensors` as `dtype`, the header padded so that the data is aligned to 8 bytes. */
+export function serializeSafetensors(tensors: ReadonlyMap<string, Weight>, metadata: Readonly<Record<string, string>> = {}, dtype: StoredType = 'F32'): Uint8Array {
+  const header: [string, unknown][] = Object.keys(metadata).length > 0 ? [[METADATA, metadata]] : [];
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  for (const [name, { shape, data }] of tensors) {
+    if (name === METADATA) throw new CheckpointFileError(`safetensors: a tensor cannot be called ${METADATA}`);
+    if (data.length !== elementsOf(shape)) throw new CheckpointFileError(`safetensors: ${name} has ${data.length} values, its shape is [${shape.join(', ')}]`);
+    const stored = dtype === 'F32' ? data : toHalves(data);
+    header.push([name, { dtype, shape, data_offsets: [size, size + stored.byteLength] }]);
+    parts.push(new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength));
+    size += stored.byteLength;
+  }
+  const text = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
+  const headerSize = Math.ceil(text.length / 8) * 8;
+  const bytes = new Uint8Array(8 + headerSize + size).fill(0x20, 8, 8 + headerSize);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(headerSize), true);
+  bytes.set(text, 8);
+  let place = 8 + headerSize;
+  for (const part of parts) {
+    bytes.set(part, place);
+    place += part.byteLength;
+  }
+  return bytes;
+}
+
+function readHeader(bytes: Uint8Array): { header: Record<string, unknown>; dataStart: number } {
+  if (bytes.byteLength < 8) throw new CheckpointFileError(`not a safetensors file: ${bytes.byteLength} bytes are too few`);
+  const length = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
+  if (length > BigInt(bytes.byteLength - 8)) {
+    throw new CheckpointFileError(`not a safetensors file, or cut short: its header claims ${length} bytes, the file has ${bytes.byteLength}`);
+  }
+  const dataStart = 8 + Number(length);
+  const header = boundedJson(bytes.subarray(8, dataStart), 'not a safetensors file, or damaged: its header', MAX_HEADER);
+  if (!isObject(header)) throw new CheckpointFileError('not a safetensors file: its header is not a JSON object');
+  return { header, dataStart };
+}
+
+function readMetadata(value: unknown): Map<string, string> {
+  if (value === undefined) return new Map();
+  if (!isObject(value)) throw new CheckpointFileError(`safetensors: ${METADATA} is not an object`);
+  return new Map(
+    Object.entries(value).map(([key, text]) => {
+      if (typeof text !== 'string') throw new CheckpointFileError(`safetensors: ${METADATA}.${shown(key)} is not a string`);
+      return [key, text];
+    }),
+  );
+}
+
+function readEntry(name: string, value: unknown): Entry {
+  if (name.length > MAX_NAME) throw new CheckpointFileError(`safetensors: a tensor is called ${shown(name)}, ${name.length} characters: at most ${MAX_NAME} are read`);
+  if (!isObject(value)) throw new CheckpointFileError(`safetensors: the entry of ${shown(name)} is not an object`);
+  const { dtype, shape, data_offsets: offsets } = value;
+  const type = typeof dtype === 'string' ? elementTypes.get(dtype) : undefined;
+  if (!type) throw new CheckpointFileError(`safetensors: ${shown(name)} is of type ${typeof dtype === 'string' ? shown(dtype) : 'unknown'}; readable are ${[...elementTypes.keys()].join(', ')}`);
+  if (!isSizes(shape) || shape.length > MAX_RANK) throw new CheckpointFileError(`safetensors: the shape of ${shown(name)} is not a list of sizes`);
+  if (!isSizes(offsets) || offsets.length !== 2) throw new CheckpointFileError(`safetensors: the offsets of ${shown(name)} are not two positions`);
+  const [begin, end] = offsets as [number, number];
+  const expected = elementsOf(shape) * type.bytes;
+  if (end - begin !== expected) {
+    throw new CheckpointFileError(`safetensors: ${shown(name)} is ${shown(dtype as string)} [${shown(shape.join(', '))}], ${expected} bytes, but its offsets hold ${end - begin}`);
+  }
+  return { name, dtype: dtype as string, shape, begin, end };
+}
+
+/** Tensors must lie one after the other and fill the file exactly: no overlap, no gap, nothing beyond the end. */
+function checkLayout(entries: readonly Entry[], size: number): void {
+  let place = 0;
+  for (const { name, begin, end } of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
+    if (end > size) throw new CheckpointFileError(`safetensors: ${shown(name)} ends at byte ${end}, the file holds ${size}: it is cut short`);
+    if (begin < place) throw new CheckpointFileError(`safetensors: ${shown(name)} overlaps the tensor before it`);
+    if (begin > place) throw new CheckpointFileError(`safetensors: ${begin - place} bytes before ${shown(name)} belong to no tensor`);
+    place = end;
+  }
+  if (place !== size) throw new CheckpointFileError(`safetensors: ${size - place} bytes at the end belong to no tensor`);
+}
+
+const storedTensor = ({ dtype, shape, begin, end }: Entry, data: Uint8Array): StoredTensor => ({
+  shape,
+  dtype,
+  read: () => toFloat32(data.subarray(begin, end), dtype, elementsOf(shape)),
+});
+
+const isSizes = (value: unknown): value is number[] => Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);

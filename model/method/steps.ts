@@ -1,0 +1,118 @@
+/** The graphs of a run: what one optimiser step computes, for given crop sizes. */
+import { adam, add, concat, gradients, mse, mul, pack, sum, type Graph, type Tensor } from '../../engine/index.js';
+import { augmentAppearance, augmentStructure } from './augment.js';
+import { bindParameters, type Generator, type Layout } from '../generators/parameters.js';
+import type { Image } from '../image.js';
+import { appearanceLoss, identityLoss, imageOf, structureLoss } from './losses.js';
+import type { SpliceOptions } from './options.js';
+import { recipes } from './recipes.js';
+import type { VitModel } from '../vit/config.js';
+import { vitFeatures, type VitFeatures } from '../vit/vit.js';
+
+/** What all graphs of a run are made from. */
+export interface Setting {
+  readonly vit: VitModel;
+  readonly generator: Generator;
+  readonly layout: Layout;
+  readonly structure: Image;
+  readonly appearance: Image;
+  readonly options: SpliceOptions;
+}
+
+/** Names of a run's tensors in the engine. */
+export const names = {
+  structure: 'photo.structure',
+  appearance: 'photo.appearance',
+  weights: 'generator',
+  momentum: 'generator.adam.m',
+  variance: 'generator.adam.v',
+} as const;
+
+/** Which images a step looks at. `whole` adds the uncropped structure photo's terms to a step on crops. */
+export type StepKind =
+  | { readonly kind: 'crops'; readonly structure: number; readonly appearance: number; readonly whole: boolean }
+  | { readonly kind: 'uncropped' }
+  | { readonly kind: 'warm-start'; readonly structure: number; readonly appearance: number };
+
+type Bound = ReturnType<typeof bindParameters>;
+
+export const photo = (g: Graph, name: string, { height, width }: Image): Tensor => g.parameter(name, [1, 3, height, width]);
+
+/** The images of a step: the photos as they are, or augmented crops. */
+function images(g: Graph, step: StepKind, { structure, appearance }: Setting): { a: Tensor; b: Tensor } {
+  const [photoA, photoB] = [photo(g, names.structure, structure), photo(g, names.appearance, appearance)];
+  if (step.kind === 'uncropped') return { a: photoA, b: photoB };
+  return { a: augmentStructure(g, photoA, step.structure), b: augmentAppearance(g, photoB, step.appearance) };
+}
+
+/** Features of images through one ViT pass where their ViT inputs have one size, else through one pass each. */
+function featuresOf(g: Graph, xs: readonly Tensor[], { vit, options }: Setting): VitFeatures[] {
+  const inputs = g.part('resize', () => xs.map((x) => recipes[options.recipe].toVit(x, vit.config, options)));
+  const [first] = inputs as [Tensor, ...Tensor[]];
+  const fits = inputs.every((t) => t.shape[2] === first.shape[2] && t.shape[3] === first.shape[3]);
+  return g.part('ViT', () => {
+    if (!fits || inputs.length === 1) return inputs.map((t) => vitFeatures(g, vit, t));
+    const batch = vitFeatures(g, vit, concat(inputs, 0));
+    return inputs.map((_, i) => imageOf(batch, i));
+  });
+}
+
+/** The weighted sum of the terms. `lambdas` [terms] is an input: the first step of a recipe may switch terms off. */
+const weigh = (g: Graph, terms: readonly Tensor[]): Tensor => sum(mul(concat(terms, 0), g.input('lambdas', [terms.length])));
+
+/** What becomes of the gradient of the loss by all trained parameters, flat like `weights`: a tensor that the program must compute. */
+export type Finish = (g: Graph, weights: Tensor, gradient: Tensor, setting: Setting) => Tensor;
+
+/** The flat gradient of `loss`. `passes` are the bindings of the generator's passes, one each: their gradients are summed as flat buffers, one launch for all parameters. */
+export function flatGradient(loss: Tensor, { layout }: Setting, passes: readonly Bound[]): Tensor {
+  const all = gradients(loss, passes.flatMap(({ views }) => views));
+  const count = layout.slices.length;
+  return passes.map((_, i) => pack(all.slice(i * count, (i + 1) * count))).reduce((a, b) => add(a, b));
+}
+
+/** Updates all trained parameters by Adam; returns the new flat weights. */
+const optimise: Finish = (g, weights, gradient, { layout }) =>
+  g.part('optimiser', () => {
+    const [m, v] = [g.parameter(names.momentum, [layout.size]), g.parameter(names.variance, [layout.size])];
+    return adam(weights, m, v, gradient, g.input('hyper', [6])).w;
+  });
+
+/**
+ * One optimiser step. Outputs: `weights`, the updated parameters (in place), and `losses` [4] = structure, appearance,
+ * identity and total. Inputs: the draws of model/method/augment.ts, `lambdas` [3 or 5] and `hyper` [6] as `adam` takes it.
+ * Another `finish` makes something else of the gradients, under the same name. One ViT pass per image: generated images in one batch
+ * with gradients, photos in one batch without.
+ */
+export function stepGraph(g: Graph, step: StepKind, setting: Setting, finish: Finish = optimise): Record<string, Tensor> {
+  const passes: Bound[] = [];
+  const generate = (x: Tensor): Tensor => g.part('generator', () => {
+    const bound = bindParameters(g, names.weights, setting.layout);
+    passes.push(bound);
+    const forward = (): Tensor => setting.generator.forward(bound.get, x);
+    return setting.options.checkpointing ? g.recomputed(forward) : forward();
+  });
+  const finished = (loss: Tensor): Tensor => finish(g, passes[0]!.flat, flatGradient(loss, setting, passes), setting);
+  const { a, b } = g.part('augmentation', () => images(g, step, setting));
+  const [x, y] = [generate(a), generate(b)];
+  if (step.kind === 'warm-start') {
+    const terms = [mse(x, a), mse(y, b)] as const;
+    const total = add(...terms);
+    return { weights: finished(total), losses: concat([...terms, total], 0) };
+  }
+  const [made, given] = [featuresOf(g, [x, y], setting), featuresOf(g, [a, b], setting)] as [[VitFeatures, VitFeatures], [VitFeatures, VitFeatures]];
+  const terms = g.part('losses', () => [structureLoss(made[0], given[0]), appearanceLoss(made[0], given[1]), identityLoss(made[1], given[1])]);
+  if (step.kind === 'crops' && step.whole) {
+    const photoA = photo(g, names.structure, setting.structure);
+    const [whole, target] = [featuresOf(g, [generate(photoA)], setting)[0]!, featuresOf(g, [photoA], setting)[0]!];
+    g.part('losses', () => terms.push(structureLoss(whole, target), appearanceLoss(whole, given[1])));
+  }
+  const total = g.part('losses', () => weigh(g, terms));
+  return { weights: finished(total), losses: g.part('losses', () => concat([...terms.slice(0, 3), total], 0)) };
+}
+
+/** The whole structure photo through the generator: [1, 3, H, W]. */
+export function resultGraph(g: Graph, { generator, layout, structure }: Setting): Record<string, Tensor> {
+  const bound = bindParameters(g, names.weights, layout);
+  return { result: generator.forward(bound.get, photo(g, names.structure, structure)) };
+}
+

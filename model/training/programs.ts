@@ -1,0 +1,68 @@
+/** Programs by what they compute: as few as possible, each run at many sizes. */
+import type { Engine, Program, Tensor, Variant } from '../../engine/index.js';
+
+/** Sets of sizes remembered at once, some tens of KiB each. */
+const MOST_SIZES = 1024;
+
+/** A program and the sizes to run it at. */
+interface Prepared {
+  readonly program: Program;
+  readonly variant: Variant;
+}
+
+export interface ProgramCache<K> {
+  /** The program for `kind`, set to its sizes. */
+  readonly get: (kind: K) => Promise<Program>;
+  readonly destroy: () => void;
+}
+
+/**
+ * `build` makes the outputs of a kind, a plain JSON value, in a new graph; `largest` is the same kind at its largest sizes. One
+ * program, compiled for those, serves all sizes of a kind; a size whose graph differs in more than numbers gets another. The sizes
+ * unused for longest are forgotten when there are too many.
+ */
+export function programCache<K>(engine: Engine, { build, largest }: { build: (kind: K) => Record<string, Tensor>; largest: (kind: K) => K }): ProgramCache<K> {
+  const programs: Program[] = [];
+  const prepared = new Map<string, Prepared>();
+
+  const compile = async (kind: K): Promise<Program> => {
+    const program = await engine.compile(build(kind));
+    programs.push(program);
+    return program;
+  };
+  const adapt = (kind: K): Prepared | undefined => {
+    const outputs = build(kind);
+    for (const program of programs) {
+      const variant = program.variant(outputs);
+      if (variant) return { program, variant };
+    }
+    return undefined;
+  };
+  const prepare = async (kind: K): Promise<Prepared> => {
+    const known = adapt(kind);
+    if (known) return known;
+    const big = largest(kind);
+    if (!adapt(big)) await compile(big);
+    const fitting = adapt(kind);
+    if (fitting) return fitting;
+    const program = await compile(kind);
+    return { program, variant: program.base };
+  };
+
+  return {
+    get: async (kind) => {
+      const key = JSON.stringify(kind);
+      const found = prepared.get(key) ?? (await prepare(kind));
+      prepared.delete(key);
+      prepared.set(key, found);
+      if (prepared.size > MOST_SIZES) prepared.delete(prepared.keys().next().value!);
+      found.program.use(found.variant);
+      return found.program;
+    },
+    destroy: () => {
+      for (const program of programs) program.destroy();
+      programs.length = 0;
+      prepared.clear();
+    },
+  };
+}
