@@ -1,7 +1,7 @@
 /** `splice-gpu train`: options only. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { defaultSizes, type ConditionalSizes } from '../../model/generators/conditional.js';
-import { defaultGeneral } from '../../model/anyPair/options.js';
+import { defaultAnyPair } from '../../model/anyPair/options.js';
 import type { RecipeName, SpliceOptions } from '../../model/method/options.js';
 import type { ResumeTrain, TrainOptions } from '../train/train.js';
 import { real, whole } from './numbers.js';
@@ -70,21 +70,21 @@ export const trainCommand = (run: (options: TrainOptions) => Promise<void>, resu
     .option('--out <dir>', 'folder for the results')
     .option('--resume <dir>', 'go on with the training in DIR, with its options; only --steps (more of them), --watch and --json go with it')
     .option('--model <name|file>', `ViT: ${knownModels().join(', ')}, what "models list" shows, or a checkpoint; auto as for transfer`, AUTO_MODEL)
-    .addOption(new Option('--recipe <name>', 'losses and augmentations').choices(['splice', 'splice-transfer']).default(defaultGeneral.recipe))
-    .option('--size <pixels>', 'side of the squares it is trained on', whole(36, 2048), defaultGeneral.size)
-    .option('--vit-size <pixels>', "side of the ViT's input", whole(1, 2048), defaultGeneral.vitSize)
-    .option('--steps <count>', 'optimiser steps after the warm start', whole(1), defaultGeneral.steps)
-    .option('--batch <pairs>', 'pairs per step, their gradients averaged', whole(1, 1024), defaultGeneral.batch)
-    .option('--ema <share>', 'what the moving average of the weights keeps of itself every step, 0 to below 1', share, defaultGeneral.ema)
-    .option('--lr <rate>', 'learning rate', real({ positive: true }), defaultGeneral.lr)
-    .option('--beta1 <share>', "Adam's averaging of gradients, 0 to below 1; the recipes have 0", share, defaultGeneral.betas[0])
-    .option('--seed <number>', 'seed of weights, pairs, crops and of what is held out', whole(0, MAX_SEED), defaultGeneral.seed)
-    .option('--warm-start <steps>', 'steps that teach it to bring back changed colours from the CLS tokens', whole(0), defaultGeneral.warmStart)
-    .option('--lambda-structure <weight>', 'weight of the structure loss', real({ positive: false }), defaultGeneral.lambdaStructure)
-    .option('--lambda-appearance <weight>', 'weight of the appearance loss', real({ positive: false }), defaultGeneral.lambdaAppearance)
-    .option('--lambda-identity <weight>', 'weight of the identity loss', real({ positive: false }), defaultGeneral.lambdaIdentity)
+    .addOption(new Option('--recipe <name>', 'losses and augmentations').choices(['splice', 'splice-transfer']).default(defaultAnyPair.recipe))
+    .option('--size <pixels>', 'side of the squares it is trained on', whole(36, 2048), defaultAnyPair.size)
+    .option('--vit-size <pixels>', "side of the ViT's input", whole(1, 2048), defaultAnyPair.vitSize)
+    .option('--steps <count>', 'optimiser steps after the warm start', whole(1), defaultAnyPair.steps)
+    .option('--batch <pairs>', 'pairs per step, their gradients averaged', whole(1, 1024), defaultAnyPair.batch)
+    .option('--ema <share>', 'what the moving average of the weights keeps of itself every step, 0 to below 1', share, defaultAnyPair.ema)
+    .option('--lr <rate>', 'learning rate', real({ positive: true }), defaultAnyPair.lr)
+    .option('--beta1 <share>', "Adam's averaging of gradients, 0 to below 1; the recipes have 0", share, defaultAnyPair.betas[0])
+    .option('--seed <number>', 'seed of weights, pairs, crops and of what is held out', whole(0, MAX_SEED), defaultAnyPair.seed)
+    .option('--warm-start <steps>', 'steps that teach it to bring back changed colours from the CLS tokens', whole(0), defaultAnyPair.warmStart)
+    .option('--lambda-structure <weight>', 'weight of the structure loss', real({ positive: false }), defaultAnyPair.lambdaStructure)
+    .option('--lambda-appearance <weight>', 'weight of the appearance loss', real({ positive: false }), defaultAnyPair.lambdaAppearance)
+    .option('--lambda-identity <weight>', 'weight of the identity loss', real({ positive: false }), defaultAnyPair.lambdaIdentity)
     .option('--no-antialias', "point-sample the ViT's input as the published runs did")
-    .option('--checkpointing', 'compute parts of the generator again instead of keeping them: less memory, more time, the same numbers', defaultGeneral.checkpointing)
+    .option('--checkpointing', 'compute parts of the generator again instead of keeping them: less memory, more time, the same numbers', defaultAnyPair.checkpointing)
     .addOption(precisionOption())
     .option('--hold-out <photos>', 'photos of each folder that are never trained on', whole(0), 20)
     .option('--validate-every <steps>', 'steps between looks at held-out pairs; checkpoints are written then', whole(1), 500)
@@ -139,7 +139,7 @@ function toOptions(p: Parsed, command: Command): TrainOptions {
     json: p.json ?? false,
     ...portOf(p.watch),
     general: {
-      recipe: p.recipe, size: p.size, vitSize: p.vitSize, steps: p.steps, batch: p.batch, ema: p.ema, lr: p.lr, betas: [p.beta1, defaultGeneral.betas[1]],
+      recipe: p.recipe, size: p.size, vitSize: p.vitSize, steps: p.steps, batch: p.batch, ema: p.ema, lr: p.lr, betas: [p.beta1, defaultAnyPair.betas[1]],
       seed: p.seed, warmStart: p.warmStart, lambdaStructure: p.lambdaStructure, lambdaAppearance: p.lambdaAppearance, lambdaIdentity: p.lambdaIdentity, antialias: p.antialias, checkpointing: p.checkpointing, precision: p.precision,
       sizes: { channels: p.channels, tokens: p.tokens, expanded: p.tokenCount, width: p.tokenWidth, heads: p.heads, headSize: p.headSize, scales: p.scales },
     },

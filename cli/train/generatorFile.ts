@@ -1,14 +1,14 @@
 /** Reads a generator for all pairs, and what it is to be told about appearance photos. */
 import type { Engine } from '../../engine/index.js';
 import { centralSquare, clsReader, normalised } from '../../model/anyPair/condition.js';
-import { fromGeneralFile, type GeneralFile } from '../../model/anyPair/file.js';
+import { fromAnyPairFile, type AnyPairFile } from '../../model/anyPair/file.js';
 import { parseSafetensors } from '../../model/files/safetensors.js';
 import { InputError, UsageError } from '../shared/errors.js';
 import { readInput, sha256 } from '../shared/files.js';
 import { readPhoto } from '../photos/photo.js';
 import { loadVit, type Fetching, type LoadedVit } from '../models/load.js';
 
-export interface LoadedGenerator extends GeneralFile {
+export interface LoadedGenerator extends AnyPairFile {
   readonly path: string;
   readonly sha256: string;
 }
@@ -19,7 +19,7 @@ const MAX_BYTES = 1e9;
 export async function readGenerator(path: string): Promise<LoadedGenerator> {
   const bytes = await readInput(path, MAX_BYTES);
   try {
-    return { ...fromGeneralFile(parseSafetensors(bytes)), path, sha256: sha256(bytes) };
+    return { ...fromAnyPairFile(parseSafetensors(bytes)), path, sha256: sha256(bytes) };
   } catch (error) {
     throw new InputError(`${path} is no generator for all pairs (${(error as Error).message}): give the generator.safetensors of a \`train\` run`, { cause: error });
   }

@@ -2,8 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { ConditionScale } from '../../model/anyPair/condition.js';
-import { toGeneralFile, type GeneralSetup } from '../../model/anyPair/file.js';
-import type { GeneralRun } from '../../model/anyPair/training.js';
+import { toAnyPairFile, type AnyPairSetup } from '../../model/anyPair/file.js';
+import type { AnyPairRun } from '../../model/anyPair/training.js';
 import type { Identity } from '../run/checkpoints.js';
 import { NonFiniteError } from '../shared/errors.js';
 import type { LogEntry } from '../run/curve.js';
@@ -18,12 +18,12 @@ import type { TrainWatch } from './watch.js';
 export interface Kept {
   readonly options: TrainOptions;
   readonly outputs: Outputs;
-  readonly run: GeneralRun;
+  readonly run: AnyPairRun;
   readonly log: LogEntry[];
   readonly progress: Progress;
   readonly watch: TrainWatch;
   readonly identity: Identity;
-  readonly setup: GeneralSetup;
+  readonly setup: AnyPairSetup;
   readonly scale: ConditionScale;
   /** Absent when nothing is held out. */
   readonly validator?: Validator;
@@ -50,7 +50,7 @@ export function createKeeper({ options, outputs, run, log, progress, watch, iden
   const seconds = (): number => Number(((Date.now() - began) / 1000).toFixed(1));
   const { seed, recipe } = options.general;
 
-  const validate = async (steps: number, weights: Awaited<ReturnType<GeneralRun['average']>>): Promise<void> => {
+  const validate = async (steps: number, weights: Awaited<ReturnType<AnyPairRun['average']>>): Promise<void> => {
     if (!validator) return;
     const { figures, picture } = await validator.validate(weights);
     if (history.at(-1)?.step === steps) history.pop(); // once more at the end of a stretch
@@ -67,7 +67,7 @@ export function createKeeper({ options, outputs, run, log, progress, watch, iden
     if (![...weights.values()].every(({ data }) => data.every(Number.isFinite))) {
       throw new NonFiniteError(`after ${steps} steps the generator holds values that are not finite: try a smaller --lr`);
     }
-    const { tensors, metadata } = toGeneralFile({ setup, weights, scale });
+    const { tensors, metadata } = toAnyPairFile({ setup, weights, scale });
     await outputs.generator(tensors, { ...metadata, steps: String(steps), seed: String(seed) });
     await validate(steps, weights);
     await outputs.curve(log, `${recipe}: all pairs of ${basename(resolve(options.structures))}, seed ${seed}`);

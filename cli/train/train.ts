@@ -2,8 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { clsReader, conditionScale, normalised } from '../../model/anyPair/condition.js';
-import type { GeneralSetup } from '../../model/anyPair/file.js';
-import { startGeneral, type GeneralOptions } from '../../model/anyPair/training.js';
+import type { AnyPairSetup } from '../../model/anyPair/file.js';
+import { startAnyPair, type AnyPairOptions } from '../../model/anyPair/training.js';
 import type { ConditionalSizes } from '../../model/generators/conditional.js';
 import type { Checkpoint, Identity } from '../run/checkpoints.js';
 import type { AdapterSummary } from '../gpu/device.js';
@@ -35,7 +35,7 @@ export interface TrainOptions {
   readonly json: boolean;
   /** Port of the page that shows the training, 0 for any; no page when absent. */
   readonly watch?: number;
-  readonly general: Omit<GeneralOptions, 'sizes'> & { readonly sizes: Omit<ConditionalSizes, 'layers' | 'dim'> };
+  readonly general: Omit<AnyPairOptions, 'sizes'> & { readonly sizes: Omit<ConditionalSizes, 'layers' | 'dim'> };
 }
 
 export interface TrainParts {
@@ -138,13 +138,13 @@ async function newest(outputs: Outputs, identity: Identity, progress: Progress):
 async function runTraining(session: Session, identity: Identity, from: Checkpointed | undefined, stdout: Output): Promise<number> {
   const { options, data: { model, train: set, held }, outputs, opened: { engine, adapter }, progress, watch } = session;
   const { vit } = model;
-  const general: GeneralOptions = { ...options.general, sizes: { ...options.general.sizes, layers: vit.config.depth, dim: vit.config.dim } };
+  const general: AnyPairOptions = { ...options.general, sizes: { ...options.general.sizes, layers: vit.config.depth, dim: vit.config.dim } };
   const log = await outputs.rewind(from?.logBytes ?? 0, from?.state.stepsDone ?? 0);
   const config = describe(options, model, adapter);
   await outputs.config({ ...config, status: 'running' });
   if (model.note) progress.note(`note: ${model.note}`);
   const made = await prepare(session, general);
-  const run = await startGeneral(engine, vit, general, pairs(set, made.conditions), from?.state);
+  const run = await startAnyPair(engine, vit, general, pairs(set, made.conditions), from?.state);
   progress.note(`${set.structures.length} structures, ${set.appearances.length} appearances, ${held.structures.length} and ${held.appearances.length} held out, ${general.size} pixels, on ${adapter.device || adapter.driver}`);
   const shown = Math.min(options.shown, held.structures.length);
   const validator = shown > 0 ? await createValidator(engine, vit, made.setup, made.scale, held, made.tokens, shown, await run.average()) : undefined;
@@ -181,9 +181,9 @@ const describe = (options: TrainOptions, { vit, path, sha256 }: LoadedVit, devic
 });
 
 /** CLS tokens of all photos, and what conditions are made of them. */
-async function prepare({ data: { model, train: set, held }, outputs, opened, progress }: Session, general: GeneralOptions) {
+async function prepare({ data: { model, train: set, held }, outputs, opened, progress }: Session, general: AnyPairOptions) {
   const { sizes, size, recipe, vitSize, antialias } = general;
-  const setup: GeneralSetup = { sizes, size, recipe, vitSize, antialias, model: { name: model.vit.name, sha256: model.sha256 } };
+  const setup: AnyPairSetup = { sizes, size, recipe, vitSize, antialias, model: { name: model.vit.name, sha256: model.sha256 } };
   const reader = await clsReader(opened.engine, model.vit, size, general);
   const photos = [...new Set([...set.appearances, ...held.appearances])];
   const key = JSON.stringify([setup.model.sha256, size, vitSize, recipe, antialias]);

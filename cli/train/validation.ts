@@ -3,7 +3,7 @@ import type { Engine } from '../../engine/index.js';
 import { judgePictures, type PictureFigures } from '../../model/compare/pictures.js';
 import { applyGenerator, measureResults, type Measured } from '../../model/anyPair/apply.js';
 import { centralSquare, normalised, type ConditionScale } from '../../model/anyPair/condition.js';
-import type { GeneralSetup } from '../../model/anyPair/file.js';
+import type { AnyPairSetup } from '../../model/anyPair/file.js';
 import { retrieved } from '../../model/anyPair/retrieval.js';
 import type { Image } from '../../model/image.js';
 import type { VitModel, Weights } from '../../model/vit/config.js';
@@ -36,7 +36,7 @@ interface Held {
 
 /** @param shown pairs on the sheet; all held-out ones are measured. The i-th structure goes with the (i + 1)-th appearance. */
 export async function createValidator(
-  engine: Engine, vit: VitModel, setup: GeneralSetup, scale: ConditionScale,
+  engine: Engine, vit: VitModel, setup: AnyPairSetup, scale: ConditionScale,
   held: { structures: readonly TrainPhoto[]; appearances: readonly TrainPhoto[] }, tokens: ReadonlyMap<string, Float32Array>, shown: number, weights: Weights,
 ): Promise<Validator> {
   const structures = held.structures.map((p) => centralSquare(imageOf(p)));

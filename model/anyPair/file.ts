@@ -6,34 +6,34 @@ import type { Weight, Weights } from '../vit/config.js';
 import type { ConditionScale } from './condition.js';
 
 /** How photos must be looked at, and by which ViT, for conditions like those it was trained with. */
-export interface GeneralSetup extends Pick<SpliceOptions, 'recipe' | 'vitSize' | 'antialias'> {
+export interface AnyPairSetup extends Pick<SpliceOptions, 'recipe' | 'vitSize' | 'antialias'> {
   readonly sizes: ConditionalSizes;
   /** Side of the squares it was trained on. */
   readonly size: number;
   readonly model: { readonly name: string; readonly sha256: string };
 }
 
-export interface GeneralFile {
-  readonly setup: GeneralSetup;
+export interface AnyPairFile {
+  readonly setup: AnyPairSetup;
   readonly weights: Weights;
   readonly scale: ConditionScale;
 }
 
-export const GENERAL_FORMAT = 'splice-gpu general generator 1';
+export const ANY_PAIR_FORMAT = 'splice-gpu general generator 1';
 const [MEAN, DEVIATION] = ['condition.mean', 'condition.deviation'] as const;
 const RECIPES: readonly RecipeName[] = ['splice', 'splice-transfer'];
 
 /** Tensors and metadata as they are stored; `steps` and the like may be added. */
-export function toGeneralFile({ setup, weights, scale }: GeneralFile): { tensors: Map<string, Weight>; metadata: Record<string, string> } {
+export function toAnyPairFile({ setup, weights, scale }: AnyPairFile): { tensors: Map<string, Weight>; metadata: Record<string, string> } {
   const shape = [setup.sizes.layers, setup.sizes.dim];
   const tensors = new Map([...weights, [MEAN, { shape, data: scale.mean }], [DEVIATION, { shape, data: scale.deviation }]]);
-  return { tensors, metadata: { format: GENERAL_FORMAT, setup: JSON.stringify(setup) } };
+  return { tensors, metadata: { format: ANY_PAIR_FORMAT, setup: JSON.stringify(setup) } };
 }
 
 /** @throws Error that says what is wrong, for files that are none, or whose tensors are not those of their sizes */
-export function fromGeneralFile({ tensors, metadata }: Safetensors): GeneralFile {
+export function fromAnyPairFile({ tensors, metadata }: Safetensors): AnyPairFile {
   const format = metadata.get('format');
-  if (format !== GENERAL_FORMAT) throw new Error(format === 'splice-gpu generator' ? 'it is the generator of one pair: give one that `train` made' : `it is no "${GENERAL_FORMAT}"`);
+  if (format !== ANY_PAIR_FORMAT) throw new Error(format === 'splice-gpu generator' ? 'it is the generator of one pair: give one that `train` made' : `it is no "${ANY_PAIR_FORMAT}"`);
   const setup = parseSetup(metadata.get('setup') ?? '');
   const expected = new Map(conditionalUnet(setup.sizes).parameters.map((p) => [p.name, p.shape]));
   for (const name of [MEAN, DEVIATION]) expected.set(name, [setup.sizes.layers, setup.sizes.dim]);
@@ -49,7 +49,7 @@ export function fromGeneralFile({ tensors, metadata }: Safetensors): GeneralFile
 type Fields = Readonly<Record<string, unknown>>;
 
 /** @throws Error naming the field that is wrong */
-function parseSetup(text: string): GeneralSetup {
+function parseSetup(text: string): AnyPairSetup {
   const { sizes, size, recipe, vitSize, antialias, model } = fieldsOf('setup', JSON.parse(text));
   const { name, sha256 } = fieldsOf('setup.model', model);
   if (!RECIPES.includes(recipe as RecipeName)) throw new Error(`setup.recipe is ${JSON.stringify(recipe)}`);

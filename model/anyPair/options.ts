@@ -1,7 +1,7 @@
 /** Defaults of training a generator for all pairs. Where they differ from one pair's (model/method/options.ts), it is because every step sees another pair. */
 import { defaultOptions } from '../method/options.js';
 
-export const defaultGeneral = {
+export const defaultAnyPair = {
   ...defaultOptions,
   recipe: 'splice-transfer',
   size: 256,

@@ -15,7 +15,7 @@ import { names, stepGraph, type Finish, type Setting, type StepKind } from '../m
 import type { VitModel, Weight } from '../vit/config.js';
 import { uploadVit } from '../vit/vit.js';
 
-export interface GeneralOptions extends SpliceOptions {
+export interface AnyPairOptions extends SpliceOptions {
   /** Side in pixels of the squares it is trained on. */
   readonly size: number;
   /** Pairs per optimiser step. */
@@ -35,7 +35,7 @@ export interface Pair {
 }
 
 /** Like a run of one pair (model/training/pair.ts); a step is one of the optimiser, on `batch` pairs. */
-export interface GeneralRun extends Pick<SpliceRun, 'warmStepsDone' | 'stepsDone' | 'step' | 'losses' | 'state' | 'sync' | 'destroy'> {
+export interface AnyPairRun extends Pick<SpliceRun, 'warmStepsDone' | 'stepsDone' | 'step' | 'losses' | 'state' | 'sync' | 'destroy'> {
   /** The moving average of the generator's parameters, which is what one uses, by name. */
   readonly average: () => Promise<Map<string, Weight>>;
 }
@@ -77,7 +77,7 @@ function upload(engine: Engine, { vit, generator, layout, options }: Setting, fr
  * Prepares a run. `draw` answers with a random pair; what it draws must depend on `next` alone, so that a run taken up again, with
  * `from`, sees the same pairs. @throws Error when the generator cannot take squares of this size, or `from` is of another run
  */
-export async function startGeneral(engine: Engine, vit: VitModel, options: GeneralOptions, draw: (next: Random) => Promise<Pair>, from?: RunState): Promise<GeneralRun> {
+export async function startAnyPair(engine: Engine, vit: VitModel, options: AnyPairOptions, draw: (next: Random) => Promise<Pair>, from?: RunState): Promise<AnyPairRun> {
   const { size, seed, recipe } = options;
   const generator = conditionalUnet(options.sizes);
   generator.checkSize(Math.floor(0.95 * size), Math.floor(0.95 * size));

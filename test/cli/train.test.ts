@@ -10,7 +10,7 @@ import { resumeTrain, train, type TrainOptions } from '../../cli/train/train.js'
 import { readImage, writeImage } from '../../cli/photos/photo.js';
 import { resumeTransfer } from '../../cli/transfer/transfer.js';
 import { createEngine } from '../../engine/index.js';
-import { defaultGeneral } from '../../model/anyPair/options.js';
+import { defaultAnyPair } from '../../model/anyPair/options.js';
 import { defaultSizes } from '../../model/generators/conditional.js';
 import { defaultOptions } from '../../model/method/options.js';
 import { serializeSafetensors } from '../../model/files/safetensors.js';
@@ -31,7 +31,7 @@ const photo = (i: number) => join(photos, `${i}.png`);
 const options = (change: Partial<TrainOptions> = {}): TrainOptions => ({
   structures: photos, appearances: photos, out: join(temporaryFolder(), 'out'), model, holdOut: 3, validateEvery: 2, shown: 2, force: false, json: true,
   general: {
-    ...defaultGeneral, size: 36, vitSize: 12, steps: 4, warmStart: 2, batch: 2, ema: 0.5,
+    ...defaultAnyPair, size: 36, vitSize: 12, steps: 4, warmStart: 2, batch: 2, ema: 0.5,
     sizes: { ...defaultSizes, channels: [4, 4, 4, 4, 4], width: 8, heads: 1, headSize: 4, scales: 5 },
   }, ...change,
 });

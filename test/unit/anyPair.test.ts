@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { holdOut, type TrainPhoto } from '../../cli/train/photos.js';
 import { sheet } from '../../cli/photos/pairSheet.js';
 import { centralSquare, conditionScale, mixed, normalised } from '../../model/anyPair/condition.js';
-import { fromGeneralFile, toGeneralFile, type GeneralSetup } from '../../model/anyPair/file.js';
+import { fromAnyPairFile, toAnyPairFile, type AnyPairSetup } from '../../model/anyPair/file.js';
 import { retrieved } from '../../model/anyPair/retrieval.js';
 import { conditionalUnet, defaultSizes } from '../../model/generators/conditional.js';
 import { kaimingUniform } from '../../model/generators/parameters.js';
@@ -44,17 +44,17 @@ test('retrieval counts results whose own appearance is the nearest; a tie is a m
 });
 
 const sizes = { ...defaultSizes, layers: 2, dim: 6, channels: [3, 3, 4, 4, 4] as const, width: 8, heads: 1, headSize: 4 };
-const setup: GeneralSetup = { sizes, size: 64, recipe: 'splice', vitSize: 32, antialias: true, model: { name: 'some', sha256: 'ab' } };
+const setup: AnyPairSetup = { sizes, size: 64, recipe: 'splice', vitSize: 32, antialias: true, model: { name: 'some', sha256: 'ab' } };
 const weights = kaimingUniform(conditionalUnet(sizes), random(1, 'file'));
 const scale = { mean: new Float32Array(12).fill(2), deviation: new Float32Array(12).fill(3) };
-const file = (change: (stored: ReturnType<typeof toGeneralFile>) => void = () => undefined) => {
-  const stored = toGeneralFile({ setup, weights, scale });
+const file = (change: (stored: ReturnType<typeof toAnyPairFile>) => void = () => undefined) => {
+  const stored = toAnyPairFile({ setup, weights, scale });
   change(stored);
   return parseSafetensors(serializeSafetensors(stored.tensors, stored.metadata));
 };
 
 test('its file gives back what was put in', () => {
-  const back = fromGeneralFile(file());
+  const back = fromAnyPairFile(file());
   assert.equal(back.setup, setup);
   assert.equal([...back.scale.deviation], [...scale.deviation]);
   assert.equal([...back.weights.keys()].sort(), [...weights.keys()].sort());
@@ -62,7 +62,7 @@ test('its file gives back what was put in', () => {
 });
 
 test('files that are none, or are damaged, are refused with the reason', () => {
-  const refused = (change: (stored: ReturnType<typeof toGeneralFile>) => void, message: RegExp) => assert.throws(() => fromGeneralFile(file(change)), message);
+  const refused = (change: (stored: ReturnType<typeof toAnyPairFile>) => void, message: RegExp) => assert.throws(() => fromAnyPairFile(file(change)), message);
   refused(({ metadata }) => (metadata['format'] = 'splice-gpu generator'), /generator of one pair/);
   refused(({ metadata }) => (metadata['format'] = 'x'), /it is no "splice-gpu general generator 1"/);
   refused(({ tensors }) => tensors.delete('attend.0.out.weight'), /attend\.0\.out\.weight is missing/);

@@ -4,8 +4,8 @@ import * as assert from 'uvu/assert';
 import { createEngine, type Engine } from '../../engine/index.js';
 import { applyGenerator, measureResults } from '../../model/anyPair/apply.js';
 import { clsReader } from '../../model/anyPair/condition.js';
-import { defaultGeneral } from '../../model/anyPair/options.js';
-import { startGeneral, type GeneralOptions, type Pair } from '../../model/anyPair/training.js';
+import { defaultAnyPair } from '../../model/anyPair/options.js';
+import { startAnyPair, type AnyPairOptions, type Pair } from '../../model/anyPair/training.js';
 import { defaultSizes } from '../../model/generators/conditional.js';
 import type { Image } from '../../model/image.js';
 import type { Random } from '../../model/random.js';
@@ -20,8 +20,8 @@ const { depth: layers, dim } = vit.config;
 const square = (name: string): Image => ({ width: SIDE, height: SIDE, data: testImage(name, SIDE, SIDE) });
 const pair = (name: string): Pair => ({ structure: square(`${name}.a`), appearance: square(`${name}.b`), condition: fill(`${name}.condition`, [layers, dim], 1.7) });
 const [P, Q] = [pair('P'), pair('Q')];
-const options = (change: Partial<GeneralOptions> = {}): GeneralOptions => ({
-  ...defaultGeneral, size: SIDE, vitSize: 16, batch: 1, warmStart: 0,
+const options = (change: Partial<AnyPairOptions> = {}): AnyPairOptions => ({
+  ...defaultAnyPair, size: SIDE, vitSize: 16, batch: 1, warmStart: 0,
   sizes: { ...defaultSizes, layers, dim, channels: [4, 4, 6, 6, 8], width: 12, heads: 2, headSize: 4 }, ...change,
 });
 const fresh = async (): Promise<Engine> => createEngine(await testDevice(), { poison: true });
@@ -31,7 +31,7 @@ const either = async (next: Random): Promise<Pair> => (next.chance(0.5) ? P : Q)
 async function uncroppedGradient(...cycle: Pair[]): Promise<Float32Array> {
   const engine = await fresh();
   let calls = 0;
-  const run = await startGeneral(engine, vit, options({ batch: cycle.length, lr: 1e-12 }), async () => cycle[calls++ % cycle.length]!);
+  const run = await startAnyPair(engine, vit, options({ batch: cycle.length, lr: 1e-12 }), async () => cycle[calls++ % cycle.length]!);
   await run.step();
   const gradient = await engine.readParameter('generator.gradient');
   run.destroy();
@@ -47,7 +47,7 @@ test("a batch's gradient is the mean of its pairs'", async () => {
 
 test('the moving average follows the weights, closely at first', async () => {
   const engine = await fresh();
-  const run = await startGeneral(engine, vit, options({ warmStart: 4, ema: 0.25 }), either);
+  const run = await startAnyPair(engine, vit, options({ warmStart: 4, ema: 0.25 }), either);
   let right = (await run.state()).weights;
   for (let t = 1; t <= 4; t++) {
     await run.step();
@@ -65,9 +65,9 @@ for (const recipe of ['splice', 'splice-transfer'] as const) {
   test(`${recipe}: a run taken up again goes on to the last bit`, async () => {
     const settings = options({ recipe, warmStart: 2, batch: 2 });
     const [one, two] = [await fresh(), await fresh()];
-    const first = await startGeneral(one, vit, settings, either);
+    const first = await startAnyPair(one, vit, settings, either);
     for (let i = 0; i < 3; i++) await first.step();
-    const second = await startGeneral(two, vit, settings, either, await first.state());
+    const second = await startAnyPair(two, vit, settings, either, await first.state());
     for (const run of [first, second]) assert.equal(await run.step(), { phase: 'train', step: 1 });
     assert.equal(await second.losses(), await first.losses());
     const [a, b] = [await first.average(), await second.average()];
@@ -80,7 +80,7 @@ for (const recipe of ['splice', 'splice-transfer'] as const) {
 test('the warm start makes the generator listen: of one picture in two colourings each condition brings back its own', async () => {
   const engine = await fresh();
   const turned: Pair = { ...Q, appearance: { ...P.appearance, data: Float32Array.from(P.appearance.data, (_, i) => P.appearance.data[(i + SIDE * SIDE) % (3 * SIDE * SIDE)]!) } };
-  const run = await startGeneral(engine, vit, options({ warmStart: 120, ema: 0.9, lr: 0.01 }), async (next) => (next.chance(0.5) ? P : turned));
+  const run = await startAnyPair(engine, vit, options({ warmStart: 120, ema: 0.9, lr: 0.01 }), async (next) => (next.chance(0.5) ? P : turned));
   for (let i = 0; i < 120; i++) await run.step();
   const applied = applyGenerator(engine, options().sizes, await run.average());
   const distance = (a: Image, b: Image): number => a.data.reduce((sum, v, i) => sum + (v - b.data[i]!) ** 2, 0) / a.data.length;
