@@ -1,7 +1,7 @@
 /** `splice-gpu apply`: options only. */
 import { Command } from 'commander';
 import type { ApplyOptions } from '../study/apply.js';
-import { whole } from './numbers.js';
+import { whole } from './values.js';
 
 interface Parsed extends Omit<ApplyOptions, 'images' | 'force' | 'json'> {
   readonly image: string[];

@@ -1,8 +1,7 @@
 /** `splice-gpu attention`: options only. */
 import { Command } from 'commander';
 import type { AttentionOptions } from '../study/attention.js';
-import { wholeList } from './lists.js';
-import { whole } from './numbers.js';
+import { whole, wholeList } from './values.js';
 import { DEFAULT_MODEL } from '../models/load.js';
 
 interface Parsed extends Omit<AttentionOptions, 'images' | 'json'> {

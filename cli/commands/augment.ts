@@ -1,7 +1,7 @@
 /** `splice-gpu augment`: options only. */
 import { Command } from 'commander';
 import type { AugmentOptions } from '../study/augment.js';
-import { whole } from './numbers.js';
+import { whole } from './values.js';
 
 interface Parsed extends Omit<AugmentOptions, 'json'> {
   readonly json?: boolean;

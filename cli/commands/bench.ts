@@ -4,9 +4,8 @@ import type { BenchMode, BenchOptions } from '../bench/bench.js';
 import { benchModels } from '../bench/models.js';
 import type { RecipeName } from '../../model/method/options.js';
 import { UsageError } from '../shared/errors.js';
-import { whole } from './numbers.js';
+import { precisionOption, whole } from './values.js';
 import { UNTRAINED_MODEL } from '../models/load.js';
-import { precisionOption } from './precision.js';
 
 interface Parsed extends Omit<BenchOptions, 'what' | 'json' | 'plan' | 'checkpointing' | 'allVariants' | 'variant' | 'model' | 'recipe'> {
   readonly model?: readonly string[];

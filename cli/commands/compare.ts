@@ -1,7 +1,7 @@
 /** `splice-gpu compare`: options only. */
 import { Command } from 'commander';
 import type { CompareOptions } from '../study/compare.js';
-import { whole } from './numbers.js';
+import { whole } from './values.js';
 import { knownModels } from '../models/load.js';
 
 interface Parsed extends Omit<CompareOptions, 'json' | 'results'> {

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { defaultOptions } from '../../model/method/options.js';
 import { scenePath } from '../demo/files.js';
-import { whole } from './numbers.js';
+import { whole } from './values.js';
 import type { TransferOptions } from '../transfer/transfer.js';
 import { DEFAULT_MODEL } from '../models/load.js';
 import { portOf, watchOption } from './view.js';

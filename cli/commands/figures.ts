@@ -1,8 +1,7 @@
 /** `splice-gpu figures`: options only. */
 import { Command } from 'commander';
 import type { FiguresOptions } from '../study/figures/figures.js';
-import { nameList } from './lists.js';
-import { whole } from './numbers.js';
+import { nameList, whole } from './values.js';
 import { DEFAULT_MODEL } from '../models/load.js';
 
 interface Parsed extends Omit<FiguresOptions, 'quick' | 'models' | 'photos' | 'force' | 'json'> {

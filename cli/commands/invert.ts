@@ -2,8 +2,7 @@
 import { Command, Option } from 'commander';
 import { INVERTED_FACETS, PAINTERS, type Painter } from '../../model/study/invert.js';
 import { checkInversion, type InvertOptions } from '../study/invert.js';
-import { wholeList } from './lists.js';
-import { real, whole } from './numbers.js';
+import { real, whole, wholeList } from './values.js';
 import { DEFAULT_MODEL } from '../models/load.js';
 
 interface Parsed extends Omit<InvertOptions, 'image' | 'painter' | 'noise' | 'json'> {

@@ -1,8 +1,7 @@
 /** `splice-gpu pca`: options only. */
 import { Command, Option } from 'commander';
 import { FACETS, type Facet } from '../../model/vit/facets.js';
-import { choiceList, nameList, wholeList } from './lists.js';
-import { whole } from './numbers.js';
+import { choiceList, nameList, whole, wholeList } from './values.js';
 import type { PcaCommandOptions } from '../study/pca.js';
 import { DEFAULT_MODEL } from '../models/load.js';
 

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { distillationDefaults, pretrainDefaults, selfDistillationOnly, type PretrainOptions } from '../../model/pretraining/options.js';
 import { UsageError } from '../shared/errors.js';
-import { real, whole } from './numbers.js';
+import { real, whole } from './values.js';
 import type { PretrainCommand } from '../pretrain/pretrain.js';
 
 const [d, t] = [pretrainDefaults, distillationDefaults];

@@ -1,6 +1,6 @@
 /** `splice-gpu probe`: options only. */
 import { Command } from 'commander';
-import { whole } from './numbers.js';
+import { whole } from './values.js';
 import type { ProbeOptions } from '../pretrain/probe.js';
 import { knownModels } from '../models/load.js';
 

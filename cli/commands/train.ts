@@ -4,8 +4,7 @@ import { defaultSizes, type ConditionalSizes } from '../../model/generators/cond
 import { defaultAnyPair } from '../../model/anyPair/options.js';
 import type { RecipeName, SpliceOptions } from '../../model/method/options.js';
 import type { ResumeTrain, TrainOptions } from '../train/train.js';
-import { real, whole } from './numbers.js';
-import { precisionOption } from './precision.js';
+import { precisionOption, real, whole } from './values.js';
 import { portOf, watchOption } from './view.js';
 import { AUTO_MODEL, knownModels } from '../models/load.js';
 

@@ -3,11 +3,10 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { defaultOptions, type SpliceOptions } from '../../model/method/options.js';
 import type { ApplyOptions } from '../transfer/onePass.js';
 import type { FinetuneOptions } from '../transfer/finetune.js';
-import { real, rgb, whole } from './numbers.js';
+import { precisionOption, real, rgb, whole } from './values.js';
 import type { ResumeOptions } from '../run/config.js';
 import type { TransferOptions } from '../transfer/transfer.js';
 import { AUTO_MODEL, knownModels } from '../models/load.js';
-import { precisionOption } from './precision.js';
 import { portOf, watchOption } from './view.js';
 
 interface Parsed extends SpliceOptions {

@@ -1,6 +1,6 @@
 /** `splice-gpu view`: options only. */
 import { Command, Option } from 'commander';
-import { whole } from './numbers.js';
+import { whole } from './values.js';
 import type { ViewOptions } from '../watch/view.js';
 
 interface Parsed {
