@@ -1,11 +1,11 @@
 /** Vision transformers, generators, losses and the training run. */
 export type { Image } from './image.js';
-export { defaultOptions, type Losses, type RecipeName, type SpliceOptions } from './method/options.js';
+export { defaultOptions, type RecipeName, type SpliceOptions } from './method/options.js';
 export { principalComponents, type Components } from './study/pca.js';
 export { random, type Random } from './random.js';
 export { recipes, type Recipe } from './method/recipes.js';
-export type { RunState } from './training/state.js';
-export { startSplice, type SpliceRun, type StepInfo } from './training/pair.js';
+export type { StepInfo, StepLosses, TrainingRun, TrainingState } from './training/run.js';
+export { startSplice, type SpliceRun } from './training/pair.js';
 export { skipNetwork, type SkipOptions } from './generators/skip.js';
 export { unet, type UnetOptions } from './generators/unet.js';
 export { CONDITION, conditionalUnet, defaultSizes, type ConditionalSizes } from './generators/conditional.js';
@@ -37,4 +37,4 @@ export { startInversion, type Inversion, type InversionOptions } from './study/i
 export { clsAttentionMaps, patchFeatures, type PatchRows } from './study/patches.js';
 export { pcaMaps, type PcaOptions } from './study/pcaMaps.js';
 export { pretrainDefaults, type PretrainOptions } from './pretraining/options.js';
-export { startPretrain, type PretrainRun, type PretrainState, type PretrainStats } from './pretraining/pretrain.js';
+export { startPretrain, type PretrainRun } from './pretraining/pretrain.js';

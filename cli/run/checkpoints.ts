@@ -1,21 +1,21 @@
 /**
- * DIR/checkpoints/NNNNN.safetensors: all that a run needs to go on. A file is whole or not there: written beside, synced, renamed, and
- * the folder synced. The one before is kept, and a checksum tells when the newest was damaged later.
+ * DIR/checkpoints/NNNNN.safetensors: all that a run needs to continue. A file is whole or absent: it is written under another
+ * name, synced and renamed, and the folder is synced. The one before it is kept, and a checksum shows later damage.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { RunState } from '../../model/training/state.js';
 import { parseSafetensors, serializeSafetensors } from '../../model/files/safetensors.js';
+import type { TrainingState } from '../../model/training/run.js';
 import type { Weight } from '../../model/vit/config.js';
 import { fileProblem, InputError } from '../shared/errors.js';
 import { syncFolder, writeFileAtomic } from '../shared/files.js';
 
-/** What must be the same for a run to go on: hashes of photos and weights, and the settings. By name, as users know them. */
+/** What must be the same when a run is resumed: hashes of its photos and weights, and its settings, by name. */
 export type Identity = Readonly<Record<string, string>>;
 
 export interface Checkpoint {
-  readonly state: RunState;
+  readonly state: TrainingState;
   readonly identity: Identity;
   /** Bytes of log.jsonl that belong to the steps done. */
   readonly logBytes: number;
@@ -26,8 +26,8 @@ export interface Checkpoint {
 export interface Checkpoints {
   write(checkpoint: Checkpoint): Promise<void>;
   /**
-   * The newest that is whole and that `problemOf` finds no fault with; `onSkip` hears a line for each newer one. Undefined where none
-   * was written yet. @throws InputError when there are some and none is usable
+   * The newest that is whole and in which `problemOf` finds no fault; `onSkip` gets a line for each newer one. Undefined when
+   * none was written yet. @throws InputError when there are some and none is usable
    */
   newest(problemOf: (checkpoint: Checkpoint) => string | undefined, onSkip: (line: string) => void): Promise<Checkpoint | undefined>;
 }
@@ -35,15 +35,16 @@ export interface Checkpoints {
 const FORMAT = 'splice-gpu checkpoint 1';
 const KEPT = 2;
 const NAME = /^\d{5,}\.safetensors$/;
-/** More than any generator's weights and moments. */
-const MAX_BYTES = 1e9;
-const TENSORS = ['weights', 'momentum', 'variance', 'losses'] as const;
-const COUNTERS = ['warmStepsDone', 'stepsDone', 'updates', 'logBytes'] as const;
+/** More than the weights and moments of any model that is trained here. */
+const MAX_BYTES = 2e9;
 
-/** The checkpoints in `folder`, which is made with the first. */
+/** Steps of a state, those of the warm start included. */
+export const stepsIn = ({ counters: { warmStepsDone = 0, stepsDone = 0 } }: TrainingState): number => warmStepsDone + stepsDone;
+
+/** The checkpoints in `folder`, which is created with the first. */
 export function checkpointsIn(folder: string): Checkpoints {
   const pathOf = (steps: number) => join(folder, `${String(steps).padStart(5, '0')}.safetensors`);
-  /** Steps behind each, most first. */
+  /** Their steps, largest first. */
   const list = async (): Promise<number[]> => {
     const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return [];
@@ -53,12 +54,12 @@ export function checkpointsIn(folder: string): Checkpoints {
   };
   return {
     write: async (checkpoint) => {
-      const steps = checkpoint.state.warmStepsDone + checkpoint.state.stepsDone;
+      const steps = stepsIn(checkpoint.state);
       await mkdir(folder, { recursive: true });
       await writeFileAtomic(pathOf(steps), encodeCheckpoint(checkpoint));
-      await syncFolder(folder); // before others go
+      await syncFolder(folder); // before others are removed
       const all = await list();
-      // Those of more steps are damaged ones that the run went back behind.
+      // Those of more steps are damaged ones that the run could not use.
       const old = [...all.filter((n) => n > steps), ...all.filter((n) => n <= steps).slice(KEPT)];
       for (const n of old) await rm(pathOf(n), { force: true });
     },
@@ -70,7 +71,7 @@ export function checkpointsIn(folder: string): Checkpoints {
         if (problem === undefined) return found as Checkpoint;
         onSkip(i + 1 < paths.length ? `${problem}: trying the checkpoint before it` : problem);
       }
-      if (paths.length > 0) throw new InputError(`no checkpoint in ${folder} can be used: start the run anew with --force`);
+      if (paths.length > 0) throw new InputError(`no checkpoint in ${folder} can be used: start a new run with another --out, or with --force`);
       return undefined;
     },
   };
@@ -92,44 +93,35 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   }
 }
 
-/** The bytes of a checkpoint file. */
+/** The bytes of a checkpoint file. Counters are metadata next to the format, the identity, `logBytes` and `seconds`. */
 export function encodeCheckpoint({ state, identity, logBytes, seconds }: Checkpoint): Uint8Array {
-  const kept = [...TENSORS.map((name) => [name as string, state[name]] as const), ...(state.average ? [['average', state.average] as const] : [])];
-  const tensors = new Map(kept.map(([name, data]) => [name, { shape: [data.length], data }]));
-  const { warmStepsDone, stepsDone, updates } = state;
-  const metadata = {
-    format: FORMAT,
-    ...Object.fromEntries(Object.entries({ warmStepsDone, stepsDone, updates, logBytes, seconds }).map(([name, value]) => [name, String(value)])),
-    identity: JSON.stringify(identity),
-  };
+  const tensors = new Map([...state.arrays].map(([name, data]) => [name, { shape: [data.length], data }]));
+  const numbers = Object.entries({ ...state.counters, logBytes, seconds }).map(([name, value]) => [name, String(value)]);
+  const metadata = { format: FORMAT, ...Object.fromEntries(numbers), identity: JSON.stringify(identity) };
   return serializeSafetensors(tensors, { ...metadata, sha256: checksum(tensors, new Map(Object.entries(metadata))) });
 }
 
 /** @throws Error that says what is wrong, for bytes that are not exactly what `encodeCheckpoint` made */
 export function decodeCheckpoint(bytes: Uint8Array): Checkpoint {
   const { tensors, metadata } = parseSafetensors(bytes);
-  if (metadata.get('format') !== FORMAT) throw new Error(`it is no "${FORMAT}"`);
+  if (metadata.get('format') !== FORMAT) throw new Error(`it is not a "${FORMAT}"`);
   const expected = metadata.get('sha256');
   metadata.delete('sha256');
   if (checksum(tensors, metadata) !== expected) throw new Error('its checksum is wrong');
-  const [warmStepsDone, stepsDone, updates, logBytes] = COUNTERS.map((name) => numberOf(metadata, name)) as [number, number, number, number];
-  const [weights, momentum, variance, losses] = TENSORS.map((name) => {
-    const data = tensors.get(name)?.data;
-    if (!data) throw new Error(`${name} is missing`);
-    return data;
-  }) as [Float32Array, Float32Array, Float32Array, Float32Array];
-  const average = tensors.get('average')?.data;
-  const state = { warmStepsDone, stepsDone, updates, weights, momentum, variance, losses, ...(average && { average }) };
-  return { state, identity: JSON.parse(metadata.get('identity') ?? '{}') as Identity, logBytes, seconds: numberOf(metadata, 'seconds') };
+  const { format: _, identity = '{}', ...texts } = Object.fromEntries(metadata);
+  const { logBytes, seconds, ...counters } = Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, numberOf(name, text)]));
+  if (logBytes === undefined || seconds === undefined) throw new Error('logBytes or seconds are missing');
+  const arrays = new Map([...tensors].map(([name, { data }]) => [name, data]));
+  return { state: { counters, arrays }, identity: JSON.parse(identity) as Identity, logBytes, seconds };
 }
 
-function numberOf(metadata: ReadonlyMap<string, string>, name: string): number {
-  const value = Number(metadata.get(name));
+function numberOf(name: string, text: string): number {
+  const value = Number(text);
   if (Number.isFinite(value) && value >= 0) return value;
-  throw new Error(`${name} is ${metadata.get(name)}`);
+  throw new Error(`${name} is ${text}`);
 }
 
-/** SHA-256 of all that a file holds but this. */
+/** SHA-256 of everything in a file except this value. */
 function checksum(tensors: ReadonlyMap<string, Weight>, metadata: ReadonlyMap<string, string>): string {
   const hash = createHash('sha256').update(JSON.stringify([...metadata].sort()));
   for (const [name, { shape, data }] of tensors) {

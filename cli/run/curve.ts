@@ -1,16 +1,8 @@
-/** losses.svg: the course of a run at a glance, in light and dark. */
+/** losses.svg: the curves of a run, in light and dark. */
+import { termsOf, type StepLosses } from '../../model/training/run.js';
 import { smoothed } from '../watch/page/smooth.js';
 
-/** One line of log.jsonl. */
-export interface LogEntry {
-  readonly step: number;
-  readonly structure: number;
-  readonly appearance: number;
-  readonly identity: number;
-  readonly total: number;
-}
-
-type Term = 'total' | 'structure' | 'appearance' | 'identity';
+type Point = readonly [step: number, value: number];
 
 interface Axes {
   readonly x: (step: number) => number;
@@ -19,7 +11,6 @@ interface Axes {
   readonly decades: readonly [number, number];
 }
 
-const TERMS: readonly Term[] = ['total', 'structure', 'appearance', 'identity'];
 const WIDTH = 820;
 const HEIGHT = 460;
 const PLOT = { left: 70, top: 56, right: 650, bottom: 400 } as const;
@@ -29,34 +20,36 @@ const STYLE = `
   text { fill: #444; } .title { font-size: 16px; font-weight: 600; fill: #111; }
   .grid { stroke: #e4e4e4; } .axis { stroke: #888; }
   .raw { fill: none; stroke-width: 1; opacity: .28; } .smooth { fill: none; stroke-width: 2.2; stroke-linejoin: round; }
-  .total { stroke: #222; } .structure { stroke: #2166c4; } .appearance { stroke: #d1591b; } .identity { stroke: #2a8f55; }
+  .t0 { stroke: #222; } .t1 { stroke: #2166c4; } .t2 { stroke: #d1591b; } .t3 { stroke: #2a8f55; } .t4 { stroke: #8a4fbf; }
   @media (prefers-color-scheme: dark) {
     .paper { fill: #16181c; } text { fill: #b4b8bf; } .title { fill: #f2f2f2; }
     .grid { stroke: #2b2f36; } .axis { stroke: #6d737d; }
-    .total { stroke: #f2f2f2; } .structure { stroke: #6ea8ff; } .appearance { stroke: #ff9a5c; } .identity { stroke: #62cf91; }
+    .t0 { stroke: #f2f2f2; } .t1 { stroke: #6ea8ff; } .t2 { stroke: #ff9a5c; } .t3 { stroke: #62cf91; } .t4 { stroke: #c39bea; }
   }`;
 
-/** An SVG of 820 x 460 with a logarithmic loss axis. The terms are unweighted, the total is weighted. */
-export function lossCurveSvg(entries: readonly LogEntry[], title: string): string {
-  const axes = axesOf(entries);
-  const curves = TERMS.map((term) => curve(entries, term, axes)).reverse();
+/** An SVG of 820 x 460 with a logarithmic loss axis. The terms of a total are not weighted; the total is. */
+export function lossCurveSvg(entries: readonly StepLosses[], title: string): string {
+  const terms = entries[0] ? termsOf(entries[0]) : [];
+  // A logarithmic axis has no place for 0, a term that is off.
+  const curves = terms.map((term) => entries.map((entry): Point => [entry.step, entry[term]!]).filter(([, value]) => value > 0));
+  const axes = axesOf(curves.flat(), entries.at(-1)?.step ?? 1);
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" role="img">`,
     `<title>${escape(title)}</title><style>${STYLE}\n</style><rect class="paper" width="${WIDTH}" height="${HEIGHT}"/>`,
     `<text class="title" x="${PLOT.left}" y="32">${escape(title)}</text>`,
     lossTicks(axes),
     stepTicks(axes),
-    ...curves,
-    legend(entries),
+    ...curves.map((points, i) => curve(points, i, axes)).reverse(),
+    legend(terms, curves),
     '</svg>\n',
   ].join('\n');
 }
 
-function axesOf(entries: readonly LogEntry[]): Axes {
-  const values = entries.flatMap((entry) => TERMS.map((term) => entry[term])).filter((value) => value > 0);
+function axesOf(points: readonly Point[], lastStep: number): Axes {
+  const values = points.map(([, value]) => value);
   const low = Math.floor(Math.log10(Math.min(...values, 1)));
   const high = Math.max(low + 1, Math.ceil(Math.log10(Math.max(...values, 1))));
-  const steps = Math.max(1, entries.at(-1)?.step ?? 1);
+  const steps = Math.max(1, lastStep);
   return {
     x: (step) => PLOT.left + ((PLOT.right - PLOT.left) * step) / steps,
     y: (value) => PLOT.bottom - ((PLOT.bottom - PLOT.top) * (Math.log10(value) - low)) / (high - low),
@@ -65,18 +58,16 @@ function axesOf(entries: readonly LogEntry[]): Axes {
   };
 }
 
-/** The measured points thin, their smoothed course bold; points of 0 (a term that is off) have no place on a logarithmic axis. */
-function curve(entries: readonly LogEntry[], term: Term, { x, y }: Axes): string {
-  const points = entries.filter((entry) => entry[term] > 0).map((entry) => [entry.step, entry[term]] as const);
-  const path = (list: readonly (readonly [number, number])[]): string =>
+/** The measured points thin, their smoothed curve bold. */
+function curve(points: readonly Point[], index: number, { x, y }: Axes): string {
+  const path = (list: readonly Point[]): string =>
     list.map(([step, value], i) => `${i ? 'L' : 'M'}${x(step).toFixed(1)} ${y(value).toFixed(1)}`).join('');
-  return `<path class="raw ${term}" d="${path(points)}"/><path class="smooth ${term}" d="${path(smooth(points))}"/>`;
+  return `<path class="raw t${index}" d="${path(points)}"/><path class="smooth t${index}" d="${path(smooth(points))}"/>`;
 }
 
-/** The course behind the points. */
-export function smooth(points: readonly (readonly [number, number])[]): [number, number][] {
-  const course = smoothed(points.map(([, value]) => value));
-  return points.map(([step], i) => [step, course[i]!]);
+export function smooth(points: readonly Point[]): Point[] {
+  const values = smoothed(points.map(([, value]) => value));
+  return points.map(([step], i) => [step, values[i]!]);
 }
 
 function lossTicks({ y, decades: [low, high] }: Axes): string {
@@ -111,12 +102,12 @@ function roundStep(atLeast: number): number {
 }
 
 /** Names with the last smoothed value. */
-function legend(entries: readonly LogEntry[]): string {
-  const rows = TERMS.map((term, i) => {
-    const last = smooth(entries.filter((entry) => entry[term] > 0).map((entry) => [entry.step, entry[term]])).at(-1)?.[1];
+function legend(terms: readonly string[], curves: readonly (readonly Point[])[]): string {
+  const rows = terms.map((term, i) => {
+    const last = smooth(curves[i]!).at(-1)?.[1];
     const y = PLOT.top + 12 + i * 24;
     const label = last === undefined ? term : `${term} ${last.toPrecision(3)}`;
-    return `<line class="smooth ${term}" x1="666" x2="688" y1="${y}" y2="${y}"/><text x="695" y="${y}" dy="4">${label}</text>`;
+    return `<line class="smooth t${i}" x1="666" x2="688" y1="${y}" y2="${y}"/><text x="695" y="${y}" dy="4">${label}</text>`;
   });
   return rows.join('\n');
 }

@@ -1,22 +1,22 @@
 /**
- * log.jsonl and timings.jsonl. The log holds what a run computes and nothing else, so that the same run on the same device writes
- * the same bytes whether or not it was interrupted; how long it took stands in a file of its own.
+ * log.jsonl and timings.jsonl. The log holds only what a run computes, so that the same run on the same device writes the same
+ * bytes whether or not it was interrupted. The time that it took is in a file of its own.
  */
 import { appendFile, open, readFile, stat, truncate } from 'node:fs/promises';
+import type { StepLosses } from '../../model/training/run.js';
 import { fileProblem, InputError } from '../shared/errors.js';
 import { writeFileAtomic } from '../shared/files.js';
-import type { LogEntry } from './curve.js';
 
-/** Losses are logged after every so many steps, and after the last one. */
+/** Steps between two lines of the log; the last step has one too. */
 export const LOG_EVERY = 10;
 
 export interface RunLog {
   /** `ms` are the mean milliseconds per step since the entry before. */
-  append(entry: LogEntry, ms: number): Promise<void>;
-  /** Brings the log safely to the disk. Answers with the bytes of it that a longer run would have as well: the line after the last step it would not. */
+  append(entry: StepLosses, ms: number): Promise<void>;
+  /** Syncs the log to the disk. Returns the bytes that a longer run would have too: without a last line between two tens. */
   keep(): Promise<number>;
-  /** Cuts both files back to the log's first `bytes`; answers with its entries. @throws InputError for damaged lines */
-  rewind(bytes: number): Promise<LogEntry[]>;
+  /** Cuts both files back to the log's first `bytes` and returns its entries. @throws InputError for damaged lines */
+  rewind(bytes: number): Promise<StepLosses[]>;
   /** Bytes of log.jsonl on the disk. */
   size(): Promise<number>;
 }
@@ -47,16 +47,18 @@ export function runLog(path: string, timingsPath: string): RunLog {
   };
 }
 
-/** @throws InputError naming the line that is none */
-export function parseLog(path: string, text: string): LogEntry[] {
+/** @throws InputError naming the first line that is not an entry */
+export function parseLog(path: string, text: string): StepLosses[] {
   return text.trimEnd().split('\n').map((line, i) => {
     const entry = parseJson(line);
-    if (entry && ['step', 'structure', 'appearance', 'identity', 'total'].every((key) => typeof entry[key] === 'number')) return entry as unknown as LogEntry;
-    throw new InputError(`${path} is damaged in line ${i + 1}: put the file back as it was, or start the run anew with --force`);
+    const values = Object.values(entry ?? {});
+    const isEntry = typeof entry?.['step'] === 'number' && values.length > 1 && values.every((value) => typeof value === 'number');
+    if (isEntry) return entry as StepLosses;
+    throw new InputError(`${path} is damaged in line ${i + 1}: put the file back as it was, or start a new run with another --out`);
   });
 }
 
-/** Drops the timings of steps behind `lastStep`, and lines cut short. */
+/** Drops the timings of steps after `lastStep`, and lines that were cut short. */
 async function cutTimings(path: string, lastStep: number): Promise<void> {
   const text = await readFile(path, 'utf8').catch(() => '');
   const lines = text.split('\n').filter((line) => Number(parseJson(line)?.['step'] ?? Infinity) <= lastStep);

@@ -1,27 +1,29 @@
-/** The training loop's bookkeeping: how far ahead steps are submitted, when losses are read, when pictures are saved. */
-import type { Losses } from '../../model/method/options.js';
+/** The training loop: how far ahead steps are submitted, when losses are read, and when pictures and checkpoints are saved. */
+import type { StepInfo, StepLosses, TrainingRun } from '../../model/training/run.js';
 import { NonFiniteError } from '../shared/errors.js';
-import type { LogEntry } from './curve.js';
-import type { SpliceRun, StepInfo } from '../../model/training/pair.js';
 import { LOG_EVERY } from './log.js';
 
-/** What the loop needs of a run, of one pair or of many. */
-type Steps = Pick<SpliceRun, 'warmStepsDone' | 'stepsDone' | 'step' | 'losses' | 'sync'>;
+/** The part of a run that the loop uses. */
+type Steps = Pick<TrainingRun, 'warmStepsDone' | 'stepsDone' | 'step' | 'losses' | 'sync'>;
 
 export interface LoopPlan {
   readonly warmStart: number;
   readonly steps: number;
-  readonly saveEvery: number;
+  /** Whether to save after this many steps of a phase; asked for 0 too, before the first step. */
+  readonly savesAt: (steps: number) => boolean;
 }
+
+/** A plan's usual answer. */
+export const every = (count: number) => (steps: number): boolean => steps > 0 && steps % count === 0;
 
 export interface LoopHooks {
   /** Every 10 steps and after the last; `ms` are the mean milliseconds per step since the entry before. */
-  onLosses(entry: LogEntry, ms: number): Promise<void>;
-  /** Every `saveEvery` steps but the last, and when `asked` for; all losses so far were finite. In the warm start too. */
+  onLosses(entry: StepLosses, ms: number): Promise<void>;
+  /** When the plan says so, except after the last step, and when a user `asked`. All losses so far were finite. */
   onSave(phase: StepInfo['phase'], asked: boolean): Promise<void>;
-  /** After every step; `done` counts the warm start in. */
+  /** After every step; `done` includes the warm start. */
   onStep(done: number, phase: string): void;
-  /** Between two steps, for as long as it takes; `save` does what is due every `saveEvery` steps. Answers with the milliseconds that are not training. */
+  /** Between two steps, for as long as it takes; `save` does what a planned save does. Returns milliseconds that are not training. */
   between(save: () => Promise<void>): Promise<number>;
 }
 
@@ -30,14 +32,17 @@ const SLOW_STEP_MS = 100;
 const MEASURED_STEPS = 5;
 
 /**
- * Trains from where `run` stands to the end of the plan. Losses are read, and the GPU's queue is let run empty, when they are logged.
- * @param logged the last step whose losses are in the log already, -1 when none are
- * @throws NonFiniteError when a loss is no number any more, and whatever `run` throws
+ * Trains from the state of `run` to the end of the plan. The GPU's queue runs empty only when losses are logged.
+ * @param logged the last step that is in the log already, -1 for none
+ * @throws NonFiniteError when a loss is not a finite number, and whatever `run` throws
  */
-export async function trainLoop(run: Steps, plan: LoopPlan, hooks: LoopHooks, interrupt: AbortSignal, logged = -1): Promise<'finished' | 'interrupted'> {
+export async function trainLoop(
+  run: Steps, plan: LoopPlan, hooks: LoopHooks, interrupt: AbortSignal, logged = -1,
+): Promise<'finished' | 'interrupted'> {
   const total = plan.warmStart + plan.steps;
   const reader = lossReader(run, hooks, logged);
   let pace = createPace(run);
+  if (run.warmStepsDone + run.stepsDone === 0 && plan.savesAt(0)) await hooks.onSave('train', false);
   for (let done = run.warmStepsDone + run.stepsDone + 1; done <= total && !interrupt.aborted; done++) {
     if (done === plan.warmStart + 1) {
       pace = createPace(run);
@@ -45,13 +50,12 @@ export async function trainLoop(run: Steps, plan: LoopPlan, hooks: LoopHooks, in
     }
     const { phase, step } = await pace.step();
     const save = async (asked: boolean): Promise<void> => {
-      if (phase === 'warm-start') checkTotal(step, await run.losses());
-      else await reader.check(step);
+      await reader.check(phase, step);
       await hooks.onSave(phase, asked);
     };
     if (phase === 'train' && step % LOG_EVERY === 0) await reader.read(step);
     if (phase === 'warm-start' && (done % LOG_EVERY === 0 || done === plan.warmStart)) await run.sync();
-    if ((step + 1) % plan.saveEvery === 0 && done < total) await save(false);
+    if (plan.savesAt(step + 1) && done < total) await save(false);
     hooks.onStep(done, phase === 'warm-start' ? 'warm start' : 'training');
     if (done < total) reader.skip(await hooks.between(() => save(true)));
   }
@@ -76,55 +80,52 @@ function createPace(run: Steps): { step: () => ReturnType<Steps['step']> } {
   return { step };
 }
 
-/** Reads losses one read behind: the read of step n is awaited when that of step n + 10 is asked for, so the queue stays filled. */
+/** Awaits the losses of step n only when those of step n + 10 are asked for, so that the GPU's queue stays filled. */
 function lossReader(run: Steps, { onLosses }: LoopHooks, logged: number) {
-  let pending: Promise<{ step: number; losses: Losses; time: number }> | undefined;
+  let pending: Promise<{ losses: StepLosses; time: number }> | undefined;
   let asked = logged;
   let previous = { step: run.stepsDone - 1, time: performance.now() };
 
   const drain = async (): Promise<void> => {
     if (!pending) return;
-    const { step, losses, time } = await pending;
+    const { losses, time } = await pending;
     pending = undefined;
-    const { structure, appearance, identity, total } = losses;
-    const ms = Number(((time - previous.time) / Math.max(1, step - previous.step)).toFixed(3));
-    previous = { step, time };
-    checkFinite(step, losses);
-    await onLosses({ step, structure, appearance, identity, total }, ms);
+    const ms = Number(((time - previous.time) / Math.max(1, losses.step - previous.step)).toFixed(3));
+    previous = { step: losses.step, time };
+    checkFinite(`step ${losses.step}`, losses);
+    await onLosses(losses, ms);
   };
   const read = async (step: number): Promise<void> => {
     await drain();
     asked = step;
-    pending = run.losses().then((losses) => ({ step, losses, time: performance.now() }));
+    pending = run.losses().then((losses) => ({ losses, time: performance.now() }));
     pending.catch(() => undefined); // drain reports it; until then it must not count as unhandled
   };
-  /** Makes sure that all is well up to `step`, whose losses are not logged. */
-  const check = async (step: number): Promise<void> => {
-    await drain();
-    checkFinite(step, await run.losses());
+  return {
+    read,
+    /** Makes sure that all is well up to `step`, whose losses are not logged. */
+    check: async (phase: StepInfo['phase'], step: number): Promise<void> => {
+      await drain();
+      checkFinite(`step ${step}${phase === 'warm-start' ? ' of the warm start' : ''}`, await run.losses());
+    },
+    /** Reads the last step too, if one was made after the last read. */
+    finish: async (lastStep: number): Promise<void> => {
+      if (lastStep > asked) await read(lastStep);
+      await drain();
+    },
+    /** Starts to measure time: the training's first step comes next. */
+    start: () => {
+      previous = { step: -1, time: performance.now() };
+    },
+    /** Leaves milliseconds out of the time of the steps. */
+    skip: (ms: number) => {
+      previous = { ...previous, time: previous.time + ms };
+    },
   };
-  /** Reads the last step's too, where one was made after the last read. */
-  const finish = async (lastStep: number): Promise<void> => {
-    if (lastStep > asked) await read(lastStep);
-    await drain();
-  };
-  /** Begins to measure time: the method's first step comes next. */
-  const start = () => {
-    previous = { step: -1, time: performance.now() };
-  };
-  /** Leaves so many milliseconds out of what the steps took. */
-  const skip = (ms: number) => {
-    previous = { ...previous, time: previous.time + ms };
-  };
-  return { start, read, check, finish, skip };
 }
 
-function checkFinite(step: number, { structure, appearance, identity, total }: Losses): void {
-  const bad = Object.entries({ structure, appearance, identity, total }).filter(([, value]) => !Number.isFinite(value));
-  if (bad.length > 0) throw new NonFiniteError(`at step ${step} the loss is not a finite number any more (${bad.map(([name, value]) => `${name} ${value}`).join(', ')})`);
-}
-
-/** A step of the warm start has a total only. */
-function checkTotal(step: number, { total }: Losses): void {
-  if (!Number.isFinite(total)) throw new NonFiniteError(`at step ${step} of the warm start the loss is not a finite number any more (${total})`);
+/** @throws NonFiniteError naming the figures that are not finite */
+export function checkFinite(where: string, { step: _, ...figures }: StepLosses): void {
+  const bad = Object.entries(figures).filter(([, value]) => !Number.isFinite(value)).map(([name, value]) => `${name} ${value}`);
+  if (bad.length > 0) throw new NonFiniteError(`at ${where} the loss is not a finite number any more (${bad.join(', ')})`);
 }

@@ -1,10 +1,10 @@
 /** Progress on stderr: one line redrawn on a terminal, a plain line now and then elsewhere. */
-import type { Losses } from '../../model/method/options.js';
+import { termsOf, type StepLosses } from '../../model/training/run.js';
 import { rateMeter } from './rate.js';
 
 export interface Progress {
   /** `done` of all steps, warm start counted in. */
-  update(done: number, phase: string, losses?: Losses): void;
+  update(done: number, phase: string, losses?: StepLosses): void;
   /** A line of text that stays. */
   note(text: string): void;
   /** Ends a redrawn line. */
@@ -22,7 +22,7 @@ export interface ProgressState {
   readonly done: number;
   readonly total: number;
   readonly phase: string;
-  readonly losses?: Losses;
+  readonly losses?: StepLosses;
   /** Not known before the first steps are through. */
   readonly stepsPerSecond?: number;
 }
@@ -37,9 +37,9 @@ export function createProgress(total: number, output: Output = process.stderr, n
   const terminal = output.isTTY === true;
   const rate = rateMeter(now);
   let written = -Infinity;
-  let latest: Losses | undefined;
+  let latest: StepLosses | undefined;
 
-  const update = (done: number, phase: string, losses?: Losses): void => {
+  const update = (done: number, phase: string, losses?: StepLosses): void => {
     const time = now();
     latest = losses ?? latest;
     const stepsPerSecond = rate.mark(done);
@@ -71,11 +71,11 @@ export function barLine(state: ProgressState, columns: number): string {
 
 /** Step, phase, total loss and, if `withTerms`, its terms, rate and time left; what is not known is left out. */
 export function plainLine({ done, total, phase, losses, stepsPerSecond }: ProgressState, withTerms = true): string {
-  const sum = losses && `total ${short(losses.total)}`;
-  const terms = losses && withTerms ? ` (structure ${short(losses.structure)}, appearance ${short(losses.appearance)}, identity ${short(losses.identity)})` : '';
+  const [main = '', ...others] = losses ? termsOf(losses).map((term) => `${term} ${short(losses[term]!)}`) : [];
+  const terms = withTerms && others.length > 0 ? ` (${others.join(', ')})` : '';
   const rate = stepsPerSecond && `${short(stepsPerSecond)} steps/s`;
   const left = stepsPerSecond && done < total ? `${clockTime((total - done) / stepsPerSecond)} left` : undefined;
-  return [`${done}/${total} ${phase}`, sum && sum + terms, rate, left].filter(Boolean).join('  ');
+  return [`${done}/${total} ${phase}`, main && main + terms, rate, left].filter(Boolean).join('  ');
 }
 
 /** 4000 s -> 1:06:40. */

@@ -42,12 +42,3 @@ export const defaultOptions: SpliceOptions = {
   checkpointing: false,
   precision: 'f32',
 };
-
-/** The terms of one step: means of squares, not yet weighted; `total` is what the optimiser went down on. */
-export interface Losses {
-  readonly step: number;
-  readonly structure: number;
-  readonly appearance: number;
-  readonly identity: number;
-  readonly total: number;
-}

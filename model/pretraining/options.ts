@@ -84,3 +84,6 @@ export function optionsProblem({ teacher, dim, heads, patch, imageSize, localSiz
   if (teacher === undefined && localSize % patch !== 0) return `a local side of ${localSize} is not divisible by patches of ${patch}`;
   return undefined;
 }
+
+/** Whole batches of the photos: an epoch's steps. */
+export const stepsPerEpoch = (photos: number, { batch }: PretrainOptions): number => Math.floor(photos / batch);

@@ -1,59 +1,37 @@
 /** A pretraining run, step by step. */
-import { adamwHyper, type Engine } from '../../engine/index.js';
-import { uploadVit } from '../vit/vit.js';
+import { adamwHyper, checkBufferSize, Graph, type Engine } from '../../engine/index.js';
 import { flatten, unflatten } from '../generators/parameters.js';
 import { random } from '../random.js';
+import { memoryOf } from '../training/memoryNeed.js';
+import type { TrainingRun, TrainingState } from '../training/run.js';
 import type { VitModel, Weight, Weights } from '../vit/config.js';
+import { uploadVit } from '../vit/vit.js';
 import { drawCrop, type Bitmap } from './augment.js';
-import { distillation, selfDistillation, type Objective, type StateName } from './objectives.js';
-import type { PretrainOptions } from './options.js';
+import { distillation, selfDistillation, type Objective } from './objectives.js';
+import { stepsPerEpoch, type PretrainOptions } from './options.js';
 import { settingsAt } from './schedules.js';
 import { keysGraph, stateNames } from './steps.js';
 import { initialWeights, vitPart } from './student.js';
 
-/** Figures of one step. */
-export interface PretrainStats {
-  readonly step: number;
-  readonly loss: number;
-  /** Length of the gradient before clipping. */
-  readonly gradient: number;
-  /** Self-distillation: mean entropy of the teacher's distributions, in nats: log(prototypes) and 0 are the two ways to collapse. */
-  readonly entropy?: number;
-  /** Learning from another ViT: mean squared errors of the CLS token, the keys, and the keys' similarities. */
-  readonly cls?: number;
-  readonly keys?: number;
-  readonly similarity?: number;
-}
-
-/** All a run needs to be taken up again, beside its options and photos: flat arrays by name, and the steps behind them. */
-export interface PretrainState {
-  readonly step: number;
-  readonly arrays: ReadonlyMap<StateName, Float32Array>;
-}
-
-/** Made by `startPretrain`. Steps are submitted without waiting for the GPU. */
-export interface PretrainRun {
-  readonly stepsPerEpoch: number;
-  readonly totalSteps: number;
-  readonly stepsDone: number;
-  step(): void;
-  /** Of the last submitted step. */
-  stats(): Promise<PretrainStats>;
-  state(): Promise<PretrainState>;
+/**
+ * Made by `startPretrain`. The losses of a step are `loss`; `gradient`, the length of the gradient before clipping; of
+ * self-distillation `entropy`, the mean entropy of the teacher's distributions in nats (log(prototypes) and 0 are the two
+ * ways to collapse); of learning from another ViT `cls`, `keys` and `similarity`, the mean squared errors of the CLS
+ * token, the keys, and the keys' similarities.
+ */
+export interface PretrainRun extends TrainingRun {
   /** The ViT that was made (of self-distillation the teacher's) under DINO's names, final norm included. */
-  weights(): Promise<Map<string, Weight>>;
+  readonly weights: () => Promise<Map<string, Weight>>;
   /** Its keys of the last block, CLS row first: [N, T, C] of images [N, 3, side, side] in 0..1. */
-  keys(images: Float32Array, side: number): Promise<{ data: Float32Array; tokens: number }>;
-  sync(): Promise<void>;
-  destroy(): void;
+  readonly keys: (images: Float32Array, side: number) => Promise<{ data: Float32Array; tokens: number }>;
 }
 
-/** Where a run begins (at random, from a ViT's weights, or where another stopped), and whom it learns from. */
+/** Where a run begins (at random, from a ViT's weights, or where another stopped), and the ViT that it learns from. */
 export interface PretrainStart {
   /** A ViT to learn from; absent: self-distillation. */
   readonly teacher?: VitModel;
   readonly init?: Weights;
-  readonly state?: PretrainState;
+  readonly state?: TrainingState;
 }
 
 /** The flat weights to begin with: random ones, those of `init` in their place. @throws Error naming a tensor of `init` with another shape */
@@ -66,82 +44,98 @@ function firstWeights({ setting: { options, layout } }: Objective, init?: Weight
   return flatten(layout, weights);
 }
 
-/** Puts the state on the device. */
+/** Uploads the state. @throws Error when the saved one does not fit */
 function upload(engine: Engine, objective: Objective, { init, state, teacher }: PretrainStart): void {
   const first = state ? undefined : firstWeights(objective, init);
   for (const [key, size] of objective.state) {
     const isWeights = key === 'student' || key === 'teacher';
     const data = state ? state.arrays.get(key) : isWeights ? first : new Float32Array(size);
-    if (data?.length !== size) throw new Error(`the saved state does not fit: ${key} has ${data?.length ?? 'no'} values, expected ${size}`);
+    if (data?.length !== size) {
+      throw new Error(`the saved state does not fit: ${key} has ${data?.length ?? 'no'} values, expected ${size}`);
+    }
     engine.writeParameter(stateNames[key], [size], data);
   }
   if (teacher) uploadVit(engine, teacher);
 }
 
-/**
- * Prepares a run on `engine`: all that follows depends on photos, options and start alone, and on the device in the last bits.
- * @throws Error when there are fewer photos than a step needs, or `start` does not fit the options
- */
-export async function startPretrain(engine: Engine, photos: readonly Bitmap[], options: PretrainOptions, start: PretrainStart = {}): Promise<PretrainRun> {
-  const { batch, seed } = options;
-  const stepsPerEpoch = Math.floor(photos.length / batch);
-  if (stepsPerEpoch < 1) throw new Error(`${photos.length} photos are fewer than the ${batch} of one step`);
-  const objective = start.teacher ? distillation(options, start.teacher) : selfDistillation(options);
-  const { setting, result } = objective;
-  upload(engine, objective, start);
-  const program = await engine.compile(objective.graph(engine.graph()));
-  const keyPrograms = new Map<string, Awaited<ReturnType<Engine['compile']>>>();
-  let done = start.state?.step ?? 0;
+/** Draws the crops of any step: an array per input of the graph, crop by crop, photo by photo. */
+function cropDrawer({ crops }: Objective, photos: readonly Bitmap[], options: PretrainOptions) {
+  const [perEpoch, { batch, seed }] = [stepsPerEpoch(photos.length, options), options];
   let order: { epoch: number; photos: number[] } | undefined;
-
-  /** Crops of the photos of a step: crop by crop, photo by photo. */
-  const writeCrops = (step: number): void => {
-    const epoch = Math.floor(step / stepsPerEpoch);
+  return (step: number): Map<string, Float32Array> => {
+    const epoch = Math.floor(step / perEpoch);
     if (order?.epoch !== epoch) order = { epoch, photos: random(seed, 'order', epoch).permutation(photos.length) };
-    const first = (step % stepsPerEpoch) * batch;
-    let drawn = 0;
-    for (const [input, kinds] of objective.crops) {
+    const chosen = order.photos.slice((step % perEpoch) * batch).slice(0, batch);
+    const drawn = new Map<string, Float32Array>();
+    let before = 0;
+    for (const [input, kinds] of crops) {
       const elements = 3 * kinds[0]!.side ** 2;
       const all = new Float32Array(kinds.length * batch * elements);
-      for (const [index, kind] of kinds.entries()) {
-        for (let b = 0; b < batch; b++) {
-          const photo = order.photos[first + b]!;
-          all.set(drawCrop(random(seed, 'crop', epoch, photo, drawn + index), photos[photo]!, kind), (index * batch + b) * elements);
-        }
-      }
-      drawn += kinds.length;
-      program.write(input, all);
+      kinds.forEach((kind, index) => chosen.forEach((photo, b) => {
+        const next = random(seed, 'crop', epoch, photo, before + index);
+        all.set(drawCrop(next, photos[photo]!, kind), (index * batch + b) * elements);
+      }));
+      before += kinds.length;
+      drawn.set(input, all);
     }
+    return drawn;
   };
+}
+
+/**
+ * Prepares a run on `engine`. What follows depends on photos, options and start alone, and in the last bits on the device.
+ * @throws Error when there are fewer photos than a step needs, or `start` does not fit the options; OutOfMemoryError when
+ * the device binds no buffer as large as the largest tensor
+ */
+export async function startPretrain(
+  engine: Engine, photos: readonly Bitmap[], options: PretrainOptions, start: PretrainStart = {},
+): Promise<PretrainRun> {
+  const perEpoch = stepsPerEpoch(photos.length, options);
+  if (perEpoch < 1) throw new Error(`${photos.length} photos are fewer than the ${options.batch} of one step`);
+  const objective = start.teacher ? distillation(options, start.teacher) : selfDistillation(options);
+  const { setting, result } = objective;
+  const memory = memoryOf([objective.graph(new Graph())]);
+  checkBufferSize(engine.device, 'the largest tensor', memory.largest);
+  await engine.allocate('the ViT and its head', () => upload(engine, objective, start));
+  const program = await engine.compile(objective.graph(engine.graph()));
+  const keyPrograms = new Map<string, Awaited<ReturnType<Engine['compile']>>>();
+  const draw = cropDrawer(objective, photos, options);
+  let done = start.state?.counters['stepsDone'] ?? 0;
+  let crops: Map<string, Float32Array> | undefined;
 
   return {
-    stepsPerEpoch,
-    totalSteps: stepsPerEpoch * options.epochs,
+    memory,
+    warmStepsDone: 0,
     get stepsDone() {
       return done;
     },
-    step: () => {
-      const settings = settingsAt(done, stepsPerEpoch, options);
-      writeCrops(done);
+    step: async () => {
+      const settings = settingsAt(done, perEpoch, options);
+      for (const [input, values] of crops ?? draw(done)) program.write(input, values);
       for (const [input, value] of Object.entries(objective.inputs(settings))) program.write(input, [value]);
-      program.write('hyper', adamwHyper({ lr: settings.lr, decay: settings.weightDecay, clip: options.clip }, done + 1, settings.lateStep));
+      const { lr, weightDecay: decay, lateStep } = settings;
+      program.write('hyper', adamwHyper({ lr, decay, clip: options.clip }, done + 1, lateStep));
       program.run();
       done++;
+      // The next step's crops are drawn while the device computes this one.
+      crops = done < perEpoch * options.epochs ? draw(done) : undefined;
+      return { phase: 'train', step: done - 1 };
     },
-    stats: async () => {
+    losses: async () => {
       const values = await program.read('stats');
-      return { step: done - 1, ...Object.fromEntries(objective.figures.map((name, i) => [name, values[i]!])) } as unknown as PretrainStats;
+      return { step: done - 1, ...Object.fromEntries(objective.figures.map((name, i) => [name, values[i]!])) };
     },
     state: async () => {
-      const arrays = new Map<StateName, Float32Array>();
+      const arrays = new Map<string, Float32Array>();
       for (const key of objective.state.keys()) arrays.set(key, await engine.readParameter(stateNames[key]));
-      return { step: done, arrays };
+      return { counters: { stepsDone: done }, arrays };
     },
     weights: async () => vitPart(unflatten(setting.layout, await engine.readParameter(stateNames[result]), new Map())),
     keys: async (images, side) => {
       const count = images.length / (3 * side * side);
-      const known = keyPrograms.get(`${count} ${side}`) ?? (await engine.compile(keysGraph(engine.graph(), setting, result, count, side)));
-      keyPrograms.set(`${count} ${side}`, known);
+      const key = `${count} ${side}`;
+      const known = keyPrograms.get(key) ?? (await engine.compile(keysGraph(engine.graph(), setting, result, count, side)));
+      keyPrograms.set(key, known);
       known.write('images', images);
       known.run();
       const data = await known.read('keys');

@@ -1,46 +1,49 @@
-/** What a run will need of the device's memory, from the plans of its largest programs: nothing is allocated to find out. */
+/** The device memory that a run needs, from the plans of its largest programs. Nothing is allocated to find out. */
 import { Graph, schedule, type Tensor } from '../../engine/index.js';
-import type { Setting, StepKind } from '../method/steps.js';
-import { resultGraph, stepGraph } from '../method/steps.js';
 import { recipes } from '../method/recipes.js';
+import { resultGraph, stepGraph, type Setting, type StepKind } from '../method/steps.js';
 
+/** In bytes. */
 export interface MemoryNeed {
-  /** Bytes in all. */
   readonly total: number;
-  /** Of them what steps work in; all programs share it. */
+  /** Of the total, the buffers that steps work in; all programs share them. */
   readonly slots: number;
-  /** The least any plan could do with: the largest sum of tensors alive at once. */
+  /** Lower bound of any plan: the largest sum of tensors alive at once. */
   readonly lowerBound: number;
   /** The largest single buffer. Devices limit it: `maxStorageBufferBindingSize`. */
   readonly largest: number;
 }
 
-/** The kinds of steps of a run at their largest. */
-function largestSteps({ structure, appearance, options }: Setting): StepKind[] {
-  const sizes = { structure: Math.min(structure.height, structure.width), appearance: Math.min(appearance.height, appearance.width) };
-  const { wholeImage } = recipes[options.recipe];
-  return [
-    { kind: 'crops', ...sizes, whole: wholeImage === 'terms' },
-    ...(wholeImage === 'step' ? [{ kind: 'uncropped' } as const] : []),
-    ...(options.warmStart > 0 ? [{ kind: 'warm-start', ...sizes } as const] : []),
-  ];
+/** The same kind of step at the largest crops. */
+export function largestOf<K extends StepKind>(kind: K, { structure, appearance }: Pick<Setting, 'structure' | 'appearance'>): K {
+  const side = ({ height, width }: { height: number; width: number }): number => Math.min(height, width);
+  return kind.kind === 'uncropped' ? kind : { ...kind, structure: side(structure), appearance: side(appearance) };
 }
 
-/** Plans a run's largest steps and its result. */
+/** The steps of a run that need most, and its result. */
 export function memoryNeed(setting: Setting): MemoryNeed {
-  const graphs: Record<string, Tensor>[] = [...largestSteps(setting).map((kind) => stepGraph(new Graph(), kind, setting)), resultGraph(new Graph(), setting)];
-  const plans = graphs.map((outputs) => schedule(Object.values(outputs)).plan);
+  const { wholeImage } = recipes[setting.options.recipe];
+  const sizes = { structure: 0, appearance: 0 };
+  const kinds: StepKind[] = [
+    { kind: 'crops', ...sizes, whole: wholeImage === 'terms' },
+    ...(wholeImage === 'step' ? [{ kind: 'uncropped' } as const] : []),
+    ...(setting.options.warmStart > 0 ? [{ kind: 'warm-start', ...sizes } as const] : []),
+  ];
+  return memoryOf([...kinds.map((kind) => stepGraph(new Graph(), largestOf(kind, setting), setting)), resultGraph(new Graph(), setting)]);
+}
+
+/** The need of programs with these outputs, each in a graph of its own. */
+export function memoryOf(programs: readonly Readonly<Record<string, Tensor>>[]): MemoryNeed {
+  const plans = programs.map((outputs) => schedule(Object.values(outputs)).plan);
   const pool: number[] = [];
   for (const { slots } of plans) slots.forEach((bytes, i) => (pool[i] = Math.max(pool[i] ?? 0, bytes)));
   const slots = pool.reduce((sum, bytes) => sum + bytes, 0);
-  // Parameters are shared by name; inputs, outputs and constants are each program's own or nearly so.
+  // Parameters are shared by name; inputs, outputs and constants belong to one program each, or nearly so.
   const parameters = new Map<string, number>();
   let own = 0;
-  for (const { storages } of plans) {
-    for (const { leaf, slot, bytes } of storages) {
-      if (leaf?.op.name === 'parameter') parameters.set((leaf.attrs as { name: string }).name, bytes);
-      else if (slot === undefined) own += bytes;
-    }
+  for (const { leaf, slot, bytes } of plans.flatMap(({ storages }) => storages)) {
+    if (leaf?.op.name === 'parameter') parameters.set((leaf.attrs as { name: string }).name, bytes);
+    else if (slot === undefined) own += bytes;
   }
   const sizes = [...parameters.values()];
   return {

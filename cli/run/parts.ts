@@ -1,0 +1,50 @@
+/** What a command needs from its surroundings: a device, the models' code, a signal, and output. */
+import { createEngine, type Engine } from '../../engine/index.js';
+import type { startAnyPair } from '../../model/anyPair/training.js';
+import type { openJudge } from '../../model/compare/judge.js';
+import type { startPretrain } from '../../model/pretraining/pretrain.js';
+import type { startSplice } from '../../model/training/pair.js';
+import { openDevice, summarize, type AdapterSummary } from '../gpu/device.js';
+import type { Output } from '../shared/progress.js';
+
+export interface OpenedEngine {
+  readonly engine: Engine;
+  readonly adapter: AdapterSummary;
+  close(): void;
+}
+
+export interface Io {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  /** Aborted by Ctrl-C and termination. */
+  readonly interrupt: AbortSignal;
+}
+
+/** Tests pass their own. */
+export interface Parts extends Io {
+  openEngine(): Promise<OpenedEngine>;
+  readonly startSplice: typeof startSplice;
+  readonly startAnyPair: typeof startAnyPair;
+  readonly startPretrain: typeof startPretrain;
+  readonly openJudge: typeof openJudge;
+}
+
+async function openEngine(): Promise<OpenedEngine> {
+  const { adapter, device } = await openDevice();
+  const engine = createEngine(device);
+  const close = () => {
+    engine.destroy();
+    device.destroy();
+  };
+  return { engine, adapter: summarize(adapter), close };
+}
+
+/** The models' code is loaded when it is called: --help, doctor and wrong options do without it. */
+export const realParts = (io: Io): Parts => ({
+  ...io,
+  openEngine,
+  startSplice: async (...inputs) => (await import('../../model/training/pair.js')).startSplice(...inputs),
+  startAnyPair: async (...inputs) => (await import('../../model/anyPair/training.js')).startAnyPair(...inputs),
+  startPretrain: async (...inputs) => (await import('../../model/pretraining/pretrain.js')).startPretrain(...inputs),
+  openJudge: async (...inputs) => (await import('../../model/compare/judge.js')).openJudge(...inputs),
+});
