@@ -1,10 +1,5 @@
 /** The command line: a table of commands. `run` can be called from any program; bin.ts is the executable. */
 import { Command } from 'commander';
-import { createEngine } from '../engine/index.js';
-import type { openJudge as Open } from '../model/compare/judge.js';
-import type { startPretrain as StartPretrain } from '../model/pretraining/pretrain.js';
-import type { startSplice as Start } from '../model/training/pair.js';
-import { bench } from './bench/bench.js';
 import { applyCommand } from './commands/apply.js';
 import { attentionCommand } from './commands/attention.js';
 import { augmentCommand } from './commands/augment.js';
@@ -22,117 +17,70 @@ import { probeCommand } from './commands/probe.js';
 import { trainCommand } from './commands/train.js';
 import { transferCommand } from './commands/transfer.js';
 import { viewCommand } from './commands/view.js';
-import { openDevice, summarize } from './gpu/device.js';
-import { doctor } from './gpu/doctor.js';
+import { realParts, type Io, type Parts } from './run/parts.js';
 import { interruptSignal } from './shared/interrupt.js';
-import { addToModels, getModels, listModels, removeModels, verifyModels } from './models/manage.js';
-import { pretrain } from './pretrain/pretrain.js';
-import { probe } from './pretrain/probe.js';
-import type { ResumeOptions } from './run/config.js';
-import { resumeTransfer, transfer, type OpenedEngine, type TransferOptions } from './transfer/transfer.js';
 import { version } from './shared/version.js';
-import { view } from './watch/view.js';
 
-// Loaded when needed: doctor, --help and wrong options do without the models.
-const startSplice: typeof Start = async (...inputs) => (await import('../model/training/pair.js')).startSplice(...inputs);
-const openJudge: typeof Open = async (...inputs) => (await import('../model/compare/judge.js')).openJudge(...inputs);
-const startPretrain: typeof StartPretrain = async (...inputs) => (await import('../model/pretraining/pretrain.js')).startPretrain(...inputs);
+/** A command's work; the modules behind it are loaded when it runs. */
+type Work<O> = (options: O, parts: Parts) => Promise<number>;
+/** What a command calls with its options. */
+type Does = <O>(load: () => Promise<Work<O>>) => (options: O) => Promise<void>;
 
-async function openEngine(): Promise<OpenedEngine> {
-  const { adapter, device } = await openDevice();
-  const engine = createEngine(device);
-  const close = () => {
-    engine.destroy();
-    device.destroy();
-  };
-  return { engine, adapter: summarize(adapter), close };
-}
+/** All commands. A work returns the exit code. */
+const commands = (does: Does): Command[] => [
+  transferCommand({
+    run: does(async () => (await import('./transfer/transfer.js')).transfer),
+    resume: does(async () => (await import('./transfer/transfer.js')).resumeTransfer),
+    onePass: does(async () => (await import('./transfer/onePass.js')).onePass),
+    finetune: does(async () => (await import('./transfer/finetune.js')).finetune),
+  }),
+  batchCommand(does(async () => (await import('./transfer/batch/batch.js')).batch)),
+  demoCommand(does(async () => (await import('./transfer/transfer.js')).transfer)),
+  trainCommand({
+    run: does(async () => (await import('./train/train.js')).train),
+    resume: does(async () => (await import('./train/train.js')).resumeTrain),
+  }),
+  pretrainCommand({
+    run: does(async () => (await import('./pretrain/pretrain.js')).pretrain),
+    resume: does(async () => (await import('./pretrain/pretrain.js')).resumePretrain),
+  }),
+  probeCommand(does(async () => (await import('./pretrain/probe.js')).probe)),
+  viewCommand(does(async () => (await import('./view/view.js')).view)),
+  applyCommand(does(async () => (await import('./study/apply.js')).apply)),
+  compareCommand(does(async () => (await import('./study/compare.js')).compare)),
+  pcaCommand(does(async () => (await import('./study/pca.js')).pca)),
+  attentionCommand(does(async () => (await import('./study/attention.js')).attention)),
+  invertCommand(does(async () => (await import('./study/invert.js')).invert)),
+  augmentCommand(does(async () => (await import('./study/augment.js')).augment)),
+  figuresCommand(does(async () => (await import('./study/figures/figures.js')).figures)),
+  benchCommand(does(async () => (await import('./bench/bench.js')).bench)),
+  doctorCommand(does(async () => (await import('./gpu/doctor.js')).doctor)),
+  modelsCommand({
+    list: does(async () => (await import('./models/manage.js')).listModels),
+    get: does(async () => (await import('./models/manage.js')).getModels),
+    add: does(async () => (await import('./models/manage.js')).addToModels),
+    verify: does(async () => (await import('./models/manage.js')).verifyModels),
+    remove: does(async () => (await import('./models/manage.js')).removeModels),
+  }),
+];
 
-/** Runs one command line, as `process.argv` has it, and returns its exit code. @throws what errorLine puts into words */
-export async function run(argv: readonly string[]): Promise<number> {
+/**
+ * Runs one command line, as `process.argv` has it, and returns its exit code. @param io what it prints to, and what
+ * interrupts it; the process's own streams and signals when absent
+ * @throws what `errorLine` puts into words, except for --help and --version: CommanderError with exit code 0
+ */
+export async function run(argv: readonly string[], io?: Io): Promise<number> {
   let code = 0;
-  const { stdout, stderr } = process;
+  const does: Does = (load) => async (options) => {
+    const { stdout, stderr } = process;
+    code = await (await load())(options, realParts(io ?? { stdout, stderr, interrupt: interruptSignal() }));
+  };
   const program = new Command('splice-gpu')
     .description('paints one photo with the look of another, on WebGPU')
     .version(version())
-    .configureOutput({ outputError: () => undefined })
+    .configureOutput({ outputError: () => undefined, ...(io && { writeOut: (text) => void io.stdout.write(text) }) })
     .exitOverride();
-  const parts = () => ({ openEngine, startSplice, openJudge, interrupt: interruptSignal(), stdout, stderr });
-  const runTransfer = async (options: TransferOptions) => {
-    code = await transfer(options, parts());
-  };
-  const runResume = async (options: ResumeOptions) => {
-    code = await resumeTransfer(options, parts());
-  };
-  const studyParts = () => ({ openEngine, interrupt: interruptSignal(), stdout, stderr });
-  const commands = [
-    transferCommand(runTransfer, runResume, {
-      apply: async (options) => {
-        code = await (await import('./transfer/onePass.js')).applyToPair(options, studyParts());
-      },
-      finetune: async (options) => {
-        code = await (await import('./transfer/finetune.js')).finetune(options, parts());
-      },
-    }),
-    batchCommand(async (options) => {
-      code = await (await import('./transfer/batch/batch.js')).batch(options, parts());
-    }),
-    demoCommand(runTransfer),
-    pretrainCommand(async (command) => {
-      code = await pretrain(command, { openEngine, startPretrain, interrupt: interruptSignal(), stdout, stderr });
-    }),
-    probeCommand(async (options) => {
-      code = await probe(options, openEngine, stdout, stderr);
-    }),
-    viewCommand(async (options) => {
-      code = await view(options, interruptSignal(), { stdout, stderr });
-    }),
-    benchCommand(async (options) => {
-      code = await bench(options, openEngine, stdout, stderr);
-    }),
-    compareCommand(async (options) => {
-      code = await (await import('./study/compare.js')).compare(options, openEngine, { stdout, stderr });
-    }),
-    pcaCommand(async (options) => {
-      code = await (await import('./study/pca.js')).pca(options, studyParts());
-    }),
-    invertCommand(async (options) => {
-      code = await (await import('./study/invert.js')).invert(options, studyParts());
-    }),
-    applyCommand(async (options) => {
-      code = await (await import('./study/apply.js')).apply(options, studyParts());
-    }),
-    augmentCommand(async (options) => {
-      code = await (await import('./study/augment.js')).augment(options, studyParts());
-    }),
-    figuresCommand(async (options) => {
-      code = await (await import('./study/figures/figures.js')).figures(options, parts());
-    }),
-    attentionCommand(async (options) => {
-      code = await (await import('./study/attention.js')).attention(options, studyParts());
-    }),
-    trainCommand(
-      async (options) => {
-        code = await (await import('./train/train.js')).train(options, studyParts());
-      },
-      async (options) => {
-        code = await (await import('./train/train.js')).resumeTrain(options, studyParts());
-      },
-    ),
-    doctorCommand(async (options) => {
-      code = await doctor(options, stdout);
-    }),
-    modelsCommand({
-      list: (json) => listModels(json, { stdout, stderr }),
-      get: (options) => getModels(options, interruptSignal(), { stdout, stderr }),
-      add: (path, name) => addToModels(path, name, { stdout, stderr }),
-      verify: async (names) => {
-        code = (await verifyModels(names, { stdout, stderr })) ? 0 : 1;
-      },
-      remove: (names) => removeModels(names, { stdout, stderr }),
-    }),
-  ];
-  for (const command of commands) {
+  for (const command of commands(does)) {
     program.addCommand(command.copyInheritedSettings(program));
     for (const part of command.commands) part.copyInheritedSettings(command);
   }

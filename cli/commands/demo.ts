@@ -3,9 +3,9 @@ import { Command } from 'commander';
 import { defaultOptions } from '../../model/method/options.js';
 import { scenePath } from '../demo/files.js';
 import { whole } from './values.js';
-import type { TransferOptions } from '../transfer/transfer.js';
+import type { TransferOptions } from '../transfer/options.js';
 import { DEFAULT_MODEL } from '../models/load.js';
-import { portOf, watchOption } from './view.js';
+import { portOf, watchOption } from './options.js';
 
 interface Parsed {
   readonly out: string;

@@ -74,3 +74,6 @@ function parseText(type: string, data: Buffer): [string, string] | undefined {
     return undefined;
   }
 }
+
+/** Keyword of the hash of the ViT that a result was trained with. */
+export const MODEL_KEYWORD = 'Model SHA-256';

@@ -14,9 +14,10 @@ export function middleSquare(photo: Bitmap, side: number): Float32Array {
 }
 
 /**
- * Photos above, components below, on one scale for all. photos [N, 3, side, side] in 0..1; keys [N, T, C] with the CLS row first, which is left out.
+ * Photos above, components below, on one scale for all.
+ * photos [N, 3, side, side] in 0..1; keys [N, T, C] with the CLS row first, which is left out.
  */
-export function featurePicture(photos: Float32Array, side: number, keys: Float32Array, tokens: number): Image {
+export function keysPicture(photos: Float32Array, side: number, keys: Float32Array, tokens: number): Image {
   const count = photos.length / (3 * side * side);
   const C = keys.length / (count * tokens);
   const grid = Math.round(Math.sqrt(tokens - 1));

@@ -1,92 +1,142 @@
-/** The work of `splice-gpu pretrain`: read photos, train, keep log, pictures and state in order. */
+/** The work of `splice-gpu pretrain`: a small ViT from folders of photos, new or resumed. */
 import { createHash } from 'node:crypto';
-import { optionsProblem, teacherSide, type PretrainOptions } from '../../model/pretraining/options.js';
-import type { PretrainRun, PretrainStart, PretrainStats, startPretrain } from '../../model/pretraining/pretrain.js';
+import { basename, resolve } from 'node:path';
+import { parseSafetensors, serializeSafetensors } from '../../model/files/safetensors.js';
+import type { Image } from '../../model/image.js';
 import type { Bitmap } from '../../model/pretraining/augment.js';
-import { parseSafetensors } from '../../model/files/safetensors.js';
+import { optionsProblem, pretrainDefaults, stepsPerEpoch, teacherSide, vitConfigOf } from '../../model/pretraining/options.js';
+import type { PretrainOptions } from '../../model/pretraining/options.js';
+import type { PretrainRun } from '../../model/pretraining/pretrain.js';
 import type { Weights } from '../../model/vit/config.js';
-import type { AdapterSummary } from '../gpu/device.js';
-import { EXIT_INTERRUPTED, InputError, NonFiniteError, UsageError } from '../shared/errors.js';
-import { featurePicture, middleSquare } from './keysPicture.js';
-import { readInput } from '../shared/files.js';
+import { knownModels, loadVit, type LoadedVit } from '../models/load.js';
 import { listPhotos, readBitmaps } from '../photos/folder.js';
-import { openPretrainFiles, readSavedRun, type PretrainFiles, type SavedRun } from './weightFile.js';
-import { createProgress, type Output, type Progress } from '../shared/progress.js';
-import type { OpenedEngine } from '../transfer/transfer.js';
+import { writeImage } from '../photos/photo.js';
+import { checkLike, objectOf, settingsText, textOf, wholeOf, type Fields, type ResumeOptions } from '../run/config.js';
+import type { Parts } from '../run/parts.js';
+import { resumeTraining, startTraining } from '../run/run.js';
+import type { Session, Start, Training } from '../run/training.js';
+import { InputError, NonFiniteError, UsageError } from '../shared/errors.js';
+import { readInput, writeFileAtomic, writeJson } from '../shared/files.js';
+import { createProgress, type Output } from '../shared/progress.js';
 import { version } from '../shared/version.js';
-import { loadVit, type LoadedVit } from '../models/load.js';
+import { keysPicture, middleSquare } from './keysPicture.js';
 
 export interface PretrainCommand {
   readonly photos: readonly string[];
   readonly out: string;
   /** Weights to begin with. */
   readonly init?: string;
-  readonly resume: boolean;
+  /** Steps between checkpoints besides those at the end of an epoch; absent: none. */
+  readonly saveEvery?: number;
   readonly force: boolean;
   readonly json: boolean;
-  /** Steps between saved states; absent: an epoch. */
-  readonly saveEvery?: number;
-  /** Given on the command line; a resumed run takes the rest from its state. */
-  readonly given: Partial<PretrainOptions>;
+  /** Port of the page that shows the training, 0 for any; no page when absent. */
+  readonly watch?: number;
   readonly options: PretrainOptions;
 }
 
-/** What the work needs from outside; tests give their own. */
-export interface PretrainParts {
-  openEngine(): Promise<OpenedEngine>;
-  readonly startPretrain: typeof startPretrain;
-  readonly interrupt: AbortSignal;
-  readonly stdout: Output;
-  readonly stderr: Output;
-}
-
-/** Steps between lines of the log. */
-const LOG_EVERY = 10;
-/** Photos shown in the pictures, and their side in global crops. */
+/** Photos in the pictures of what the ViT sees, and their side in global crops. */
 const SHOWN = 6;
 const SHOWN_SIDES = 2;
-/** No crop needs more detail than this many times the side of the largest. */
+/** Photos are kept with this many times the side of the largest crop: no crop needs more detail. */
 const DETAIL = 2;
 const MAX_INIT_BYTES = 2e9;
 
-/** Trains. Answers with the exit code: 0, or 130 when interrupted. */
-export async function pretrain(command: PretrainCommand, parts: PretrainParts): Promise<number> {
-  const saved = command.resume ? await readSavedRun(command.out) : undefined;
-  const options = saved ? resumedOptions(saved, command.given) : command.options;
+/** Returns the exit code: 0, or 130 when interrupted. @throws before anything is created if an input is wrong */
+export const pretrain = async (command: PretrainCommand, parts: Parts): Promise<number> =>
+  startTraining(await prepare(command, parts), command, parts);
+
+/** Resumes the training in a folder from its last checkpoint. Its length is fixed: the schedules span all epochs. */
+export const resumePretrain = (resume: ResumeOptions, parts: Parts): Promise<number> =>
+  resumeTraining('pretrain', resume, parts, (config) => parseCommand(config, resume), (command) => prepare(command, parts));
+
+/** A command as `config.pretrain` holds it. */
+const savedCommand = ({ photos, init, saveEvery, options }: PretrainCommand) => {
+  const { teacher, ...settings } = options;
+  const source = teacher && { teacher: knownModels().includes(teacher) ? teacher : resolve(teacher) };
+  return {
+    photos: photos.map((folder) => resolve(folder)), init: init === undefined ? null : resolve(init), saveEvery: saveEvery ?? null,
+    options: { ...settings, ...source },
+  };
+};
+
+/** @throws Error naming the field that is wrong */
+function parseCommand(config: Fields, { folder, json }: ResumeOptions): PretrainCommand {
+  const { photos, init, saveEvery, options } = objectOf('pretrain', config['pretrain']);
+  const { teacher, ...settings } = objectOf('options', options);
+  if (!Array.isArray(photos) || photos.length === 0) throw new Error('pretrain.photos is no list of folders');
+  const reals: readonly (keyof PretrainOptions)[] = [
+    'lr', 'minLr', 'weightDecay', 'weightDecayEnd', 'clip', 'momentum', 'teacherTempStart', 'teacherTemp', 'studentTemp', 'centerMomentum',
+  ];
+  const names = Object.keys(pretrainDefaults) as (keyof PretrainOptions)[];
+  checkLike(settings, pretrainDefaults, names.filter((name) => typeof pretrainDefaults[name] === 'number' && !reals.includes(name)));
+  return {
+    photos: photos.map((path, i) => textOf(`pretrain.photos[${i}]`, path)),
+    out: folder,
+    ...(typeof init === 'string' && { init }),
+    ...(typeof saveEvery === 'number' && { saveEvery: wholeOf('pretrain.saveEvery', saveEvery) }),
+    force: false,
+    json,
+    options: { ...(settings as unknown as PretrainOptions), ...(teacher !== undefined && { teacher: textOf('options.teacher', teacher) }) },
+  };
+}
+
+interface Data {
+  readonly photos: Photos;
+  readonly init?: Weights;
+  readonly teacher?: LoadedVit;
+}
+
+async function prepare(command: PretrainCommand, parts: Parts): Promise<Training> {
+  const { options, photos: folders, saveEvery, out } = command;
   const problem = optionsProblem(options);
   if (problem) throw new UsageError(`${problem}: choose other sizes`);
-  const init = command.init === undefined ? undefined : await readWeights(command.init);
-  const teacher = options.teacher === undefined ? undefined : await loadVit(options.teacher);
-  if (saved && saved.teacher !== teacher?.sha256) throw new InputError(`${teacher!.path} is not the teacher the run began with: give that file back its name, or start again with --force`);
-  const files = await openPretrainFiles(command.out, command);
-  let opened: OpenedEngine | undefined;
-  let run: PretrainRun | undefined;
-  try {
-    const photos = await readPhotos(command.photos, teacher ? teacherSide(options, teacher.vit.config) : options.imageSize, parts.stderr);
-    if (saved && saved.photos !== photos.hash) throw new InputError('the photos are not those the run began with: give the same folders, or start again with --force');
-    opened = await parts.openEngine();
-    run = await start(parts, opened, photos.bitmaps, options, { ...(saved && { state: saved.state }), ...(init && { init }), ...(teacher && { teacher: teacher.vit }) });
-    await files.begin(saved);
-    return await train({ command, options, photos, files, run, ...(teacher && { teacher }), adapter: opened.adapter, parts });
-  } finally {
-    run?.destroy();
-    opened?.close();
-    await files.close();
+  const data = await readData(command, parts);
+  const { photos, teacher } = data;
+  const { batch, epochs, imageSize, dim, depth, patch, seed } = options;
+  const perEpoch = stepsPerEpoch(photos.bitmaps.length, options);
+  if (perEpoch < 1) {
+    throw new InputError(`${photos.bitmaps.length} photos are fewer than the ${batch} of one step: give more, or a smaller --batch`);
   }
+  const { teacher: _, ...settings } = options;
+  const names = folders.map((folder) => basename(resolve(folder))).join(', ');
+  return {
+    command: 'pretrain',
+    plan: {
+      warmStart: 0, steps: perEpoch * epochs,
+      savesAt: (steps) => steps % perEpoch === 0 || (saveEvery !== undefined && steps % saveEvery === 0),
+    },
+    identity: { 'set of photos': photos.hash, settings: settingsText(settings), ...(teacher && { teacher: teacher.sha256 }) },
+    sources: { 'set of photos': names, ...(teacher && { teacher: teacher.path }) },
+    config: {
+      pretrain: savedCommand(command), photoCount: photos.bitmaps.length, photosSha256: photos.hash,
+      ...(teacher && { teacher: { path: resolve(teacher.path), sha256: teacher.sha256 } }),
+    },
+    page: {
+      title: `A ViT from ${names}`,
+      facts: [
+        ['Learns from', teacher ? teacher.vit.name : 'its own average (DINO)'], ['ViT', `${depth} blocks of ${dim}, patches of ${patch}`],
+        ['Photos', String(photos.bitmaps.length)], ['Photos per step', String(batch)], ['Epochs', String(epochs)], ['Seed', String(seed)],
+      ],
+      terms: ['loss', ...(teacher ? ['cls', 'keys', 'similarity'] : ['entropy']), 'gradient'],
+      result: 'What the ViT sees: the main directions of its keys',
+    },
+    pictures: [],
+    title: `${teacher ? `learning from ${teacher.vit.name}` : 'self-distillation'}: ${names}, seed ${seed}`,
+    memory: {
+      use: `${batch} photos per step with crops of ${imageSize} pixels`,
+      remedy: 'use a smaller --batch, --image-size or --dim',
+    },
+    product: 'vit.safetensors',
+    start: (at) => start(command, data, perEpoch, resolve(out), at, parts),
+  };
 }
 
-/** @throws UsageError for an option that contradicts the saved run */
-function resumedOptions({ options }: SavedRun, given: Partial<PretrainOptions>): PretrainOptions {
-  for (const [key, value] of Object.entries(given)) {
-    const known = options[key as keyof PretrainOptions];
-    if (JSON.stringify(known) !== JSON.stringify(value)) throw new UsageError(`the run to resume has ${key} ${String(known)}, not ${String(value)}: leave the option out`);
-  }
-  return options;
-}
-
-async function start(parts: PretrainParts, opened: OpenedEngine, bitmaps: readonly Bitmap[], options: PretrainOptions, begin: PretrainStart): Promise<PretrainRun> {
-  if (bitmaps.length < options.batch) throw new InputError(`${bitmaps.length} photos are fewer than the ${options.batch} of one step: give more, or a smaller --batch`);
-  return parts.startPretrain(opened.engine, bitmaps, options, begin);
+async function readData({ options, photos: folders, init: path }: PretrainCommand, { interrupt, stderr }: Parts): Promise<Data> {
+  const init = path === undefined ? undefined : await readWeights(path);
+  const teacher = options.teacher === undefined ? undefined : await loadVit(options.teacher, {}, { signal: interrupt, output: stderr });
+  const photos = await readPhotos(folders, teacher ? teacherSide(options, teacher.vit.config) : options.imageSize, stderr);
+  return { photos, ...(init && { init }), ...(teacher && { teacher }) };
 }
 
 async function readWeights(path: string): Promise<Weights> {
@@ -114,97 +164,48 @@ async function readPhotos(folders: readonly string[], largestSide: number, stder
   return { bitmaps, hash: hash.digest('hex') };
 }
 
-interface Training {
-  readonly command: PretrainCommand;
-  readonly options: PretrainOptions;
-  readonly photos: Photos;
-  readonly files: PretrainFiles;
-  readonly run: PretrainRun;
-  readonly teacher?: LoadedVit;
-  readonly adapter: AdapterSummary;
-  readonly parts: PretrainParts;
-}
-
-async function train(training: Training): Promise<number> {
-  const { command, options, photos, files, run, teacher, adapter, parts } = training;
-  const progress = createProgress(run.totalSteps, parts.stderr);
-  progress.note(`${photos.bitmaps.length} photos, ${run.stepsPerEpoch} steps an epoch, ViT of ${options.depth} blocks of ${options.dim}, on ${adapter.device || adapter.driver}${adapter.software ? ' (software: slow)' : ''}`);
-  const record = { program: 'splice-gpu', version: version(), photos: command.photos, photoCount: photos.bitmaps.length, photosSha256: photos.hash, init: command.init ?? null, teacher: teacher ? { path: teacher.path, sha256: teacher.sha256 } : null, options, device: adapter };
-  const keeper = createKeeper(training);
-  await files.config({ ...record, status: 'running' });
-  if (run.stepsDone === 0) await keeper.epoch(); // before anything is learned, and so that any moment can be resumed from
-  try {
-    const status = await loop(training, keeper, progress);
-    await keeper.finish();
-    await files.config({ ...record, status, stepsDone: run.stepsDone });
-    progress.finish();
-    const summary = { status, out: files.weightsPath, stepsDone: run.stepsDone, totalSteps: run.totalSteps, last: keeper.last() ?? null };
-    parts.stdout.write(command.json ? `${JSON.stringify(summary)}\n` : `${status} after ${run.stepsDone} of ${run.totalSteps} steps: ${files.weightsPath}\n`);
-    return status === 'finished' ? 0 : EXIT_INTERRUPTED;
-  } catch (error) {
-    progress.finish();
-    throw error;
-  }
-}
-
-/** One step is computed while the next one's crops are drawn, no more: an interrupt is answered after two at most. */
-async function loop({ command, options, run, parts }: Training, keeper: Keeper, progress: Progress): Promise<'finished' | 'interrupted'> {
-  const saveEvery = command.saveEvery ?? run.stepsPerEpoch;
-  let previous: Promise<void> = Promise.resolve();
-  while (run.stepsDone < run.totalSteps && !parts.interrupt.aborted) {
-    run.step();
-    await previous;
-    const done = run.stepsDone;
-    if ((done - 1) % LOG_EVERY === 0 || done === run.totalSteps) await keeper.log();
-    if (done % run.stepsPerEpoch === 0) await keeper.epoch();
-    else if (done % saveEvery === 0) await keeper.save();
-    previous = run.sync();
-    previous.catch(() => undefined); // awaited a step later; until then it must not count as unhandled
-    const last = keeper.last();
-    progress.update(done, `epoch ${Math.ceil(done / run.stepsPerEpoch)}/${options.epochs}${last ? `  loss ${last.loss.toFixed(3)}${last.entropy === undefined ? '' : `  entropy ${last.entropy.toFixed(2)}`}` : ''}`);
-  }
-  await previous;
-  return run.stepsDone < run.totalSteps ? 'interrupted' : 'finished';
-}
-
-type Keeper = ReturnType<typeof createKeeper>;
-
-/** Writes what is to be kept, when the loop says so. */
-function createKeeper({ options, photos, files, run, teacher }: Training) {
-  const side = SHOWN_SIDES * options.imageSize;
-  const shown = Array.from({ length: SHOWN }, (_, i) => photos.bitmaps[Math.floor(((i + 0.5) * photos.bitmaps.length) / SHOWN)]!);
-  const images = new Float32Array(SHOWN * 3 * side * side);
-  shown.forEach((photo, i) => images.set(middleSquare(photo, side), i * 3 * side * side));
-  let latest: PretrainStats | undefined;
-  let savedAt = -1;
-
-  const save = async (): Promise<void> => {
-    await files.save(await run.state(), options, { photos: photos.hash, ...(teacher && { teacher: teacher.sha256 }) });
-    savedAt = run.stepsDone;
-  };
-  const writeWeights = async (): Promise<void> =>
-    files.weights(await run.weights(), options, { what: `${teacher ? `learned from ${teacher.vit.name}` : 'DINO self-distillation'}, ${run.stepsDone} steps of ${options.batch} photos, seed ${options.seed}` });
+async function start(
+  { options }: PretrainCommand, { photos: { bitmaps }, init, teacher }: Data, perEpoch: number, name: string, at: Start, parts: Parts,
+): Promise<Session> {
+  const { engine, adapter, folder, from } = at;
+  const begin = { ...(from && { state: from }), ...(init && { init }), ...(teacher && { teacher: teacher.vit }) };
+  const run = await parts.startPretrain(engine, bitmaps, options, begin);
+  const { batch, depth, dim, seed } = options;
+  const draw = picturesOf(run, bitmaps, options);
+  const on = `${adapter.device || adapter.driver}${adapter.software ? ' (software: slow)' : ''}`;
   return {
-    last: () => latest,
-    log: async () => {
-      const stats = await run.stats();
-      if (![stats.loss, stats.gradient].every(Number.isFinite)) {
-        throw new NonFiniteError(`at step ${stats.step} the loss is not a finite number any more (loss ${stats.loss}, gradient ${stats.gradient}): try a smaller --lr; the state of step ${savedAt} is kept`);
+    run,
+    notes: [`${bitmaps.length} photos, ${perEpoch} steps an epoch, ViT of ${depth} blocks of ${dim}, on ${on}`],
+    keep: async ({ steps, asked, last }) => {
+      const isEpoch = steps % perEpoch === 0;
+      if (!isEpoch && !asked && !last) return undefined; // a checkpoint alone
+      const weights = await run.weights();
+      if (![...weights.values()].every(({ data }) => data.every(Number.isFinite))) {
+        throw new NonFiniteError(`after ${steps} steps the ViT holds values that are not finite`);
       }
-      latest = stats;
-      await files.log(stats);
+      const picture = await draw();
+      if (isEpoch || asked) await folder.preview(steps, picture);
+      await writeImage(folder.at('result.png'), picture, { Software: `splice-gpu ${version()}`, Steps: String(steps) });
+      await writeFileAtomic(folder.at('vit.safetensors'), serializeSafetensors(weights, { format: 'pt' }, 'F16'));
+      const what = `${teacher ? `learned from ${teacher.vit.name}` : 'DINO self-distillation'}, ${steps} steps of ${batch} photos, seed ${seed}`;
+      const { dim: width, depth: blocks, heads, patch, image, mean, std } = vitConfigOf(options);
+      await writeJson(folder.at('vit.json'), { name: basename(name), what, dim: width, depth: blocks, heads, patch, image, mean, std });
+      return picture;
     },
-    save,
-    /** At the end of an epoch: picture and weights of now, then the state. */
-    epoch: async () => {
-      const { data, tokens } = await run.keys(images, side);
-      await files.picture(run.stepsDone / run.stepsPerEpoch, featurePicture(images, side, data, tokens));
-      await writeWeights();
-      await save();
-    },
-    finish: async () => {
-      await writeWeights();
-      if (savedAt < run.stepsDone) await save();
-    },
+    summary: () => ({ totalSteps: perEpoch * options.epochs }),
+  };
+}
+
+/** Draws what the ViT sees in some of the photos. */
+function picturesOf(run: PretrainRun, bitmaps: readonly Bitmap[], { imageSize }: PretrainOptions): () => Promise<Image> {
+  const side = SHOWN_SIDES * imageSize;
+  const images = new Float32Array(SHOWN * 3 * side * side);
+  for (let i = 0; i < SHOWN; i++) {
+    const photo = bitmaps[Math.floor(((i + 0.5) * bitmaps.length) / SHOWN)]!;
+    images.set(middleSquare(photo, side), i * 3 * side * side);
+  }
+  return async () => {
+    const { data, tokens } = await run.keys(images, side);
+    return keysPicture(images, side, data, tokens);
   };
 }

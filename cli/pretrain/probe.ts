@@ -12,7 +12,7 @@ import { fileProblem, InputError } from '../shared/errors.js';
 import { readImage, resizeImage } from '../photos/photo.js';
 import { listPhotos } from '../photos/folder.js';
 import { createProgress, type Output, type Progress } from '../shared/progress.js';
-import type { OpenedEngine } from '../transfer/transfer.js';
+import type { Parts } from '../run/parts.js';
 import { loadVit } from '../models/load.js';
 
 export interface ProbeOptions {
@@ -49,7 +49,7 @@ const SHARE = 0.6;
 const BATCH = 8;
 
 /** Measures and prints. Answers with the exit code. */
-export async function probe(options: ProbeOptions, openEngine: () => Promise<OpenedEngine>, stdout: Output, stderr: Output): Promise<number> {
+export async function probe(options: ProbeOptions, { openEngine, stdout, stderr }: Parts): Promise<number> {
   const vits = [];
   for (const model of options.models) vits.push((await loadVit(model)).vit);
   const classes = options.photos === undefined ? [] : await readClasses(options.photos, options.classes);

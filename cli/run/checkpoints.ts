@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { parseSafetensors, serializeSafetensors } from '../../model/files/safetensors.js';
 import type { TrainingState } from '../../model/training/run.js';
 import type { Weight } from '../../model/vit/config.js';
-import { fileProblem, InputError } from '../shared/errors.js';
+import { fileError, InputError } from '../shared/errors.js';
 import { syncFolder, writeFileAtomic } from '../shared/files.js';
 
 /** What must be the same when a run is resumed: hashes of its photos and weights, and its settings, by name. */
@@ -48,7 +48,7 @@ export function checkpointsIn(folder: string): Checkpoints {
   const list = async (): Promise<number[]> => {
     const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return [];
-      throw new InputError(`${folder} ${fileProblem(error)}`, { cause: error });
+      throw fileError(folder, error);
     });
     return names.filter((name) => NAME.test(name)).map((name) => Number.parseInt(name, 10)).sort((a, b) => b - a);
   };
@@ -71,7 +71,7 @@ export function checkpointsIn(folder: string): Checkpoints {
         if (problem === undefined) return found as Checkpoint;
         onSkip(i + 1 < paths.length ? `${problem}: trying the checkpoint before it` : problem);
       }
-      if (paths.length > 0) throw new InputError(`no checkpoint in ${folder} can be used: start a new run with another --out, or with --force`);
+      if (paths.length > 0) throw new InputError(`no checkpoint in ${folder} can be used: start a new run with another --out`);
       return undefined;
     },
   };
@@ -79,17 +79,14 @@ export function checkpointsIn(folder: string): Checkpoints {
 
 /** @throws InputError naming the file and what is wrong with it */
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
-  const reading = <T>(work: Promise<T>): Promise<T> =>
-    work.catch((error: unknown) => {
-      throw new InputError(`${path} ${fileProblem(error)}`, { cause: error });
-    });
-  const { size } = await reading(stat(path));
-  if (size > MAX_BYTES) throw new InputError(`${path} is damaged (no checkpoint has ${size} bytes)`);
-  const bytes = await reading(readFile(path));
   try {
+    const { size } = await stat(path);
+    if (size > MAX_BYTES) throw new Error(`no checkpoint has ${size} bytes`);
+    const bytes = await readFile(path);
     return decodeCheckpoint(bytes);
   } catch (error) {
-    throw new InputError(`${path} is damaged (${(error as Error).message})`, { cause: error });
+    const isOfSystem = (error as NodeJS.ErrnoException).code !== undefined;
+    throw isOfSystem ? fileError(path, error) : new InputError(`${path} is damaged (${(error as Error).message})`, { cause: error });
   }
 }
 

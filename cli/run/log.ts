@@ -4,7 +4,7 @@
  */
 import { appendFile, open, readFile, stat, truncate } from 'node:fs/promises';
 import type { StepLosses } from '../../model/training/run.js';
-import { fileProblem, InputError } from '../shared/errors.js';
+import { fileError, InputError } from '../shared/errors.js';
 import { writeFileAtomic } from '../shared/files.js';
 
 /** Steps between two lines of the log; the last step has one too. */
@@ -84,5 +84,5 @@ async function syncFile(path: string): Promise<void> {
 
 const writing = <T>(path: string, work: Promise<T>): Promise<T> =>
   work.catch((error: unknown) => {
-    throw new InputError(`${path} ${fileProblem(error)}`, { cause: error });
+    throw fileError(path, error);
   });

@@ -1,234 +1,261 @@
-/** One pair's training from the device to the last picture: checkpoints, lost devices, and what the user hears. */
-import { totalmem } from 'node:os';
-import { join } from 'node:path';
+/**
+ * A training in a folder, from the device to the last picture: lock, config.json, checkpoints, log, lost devices, pauses, the
+ * page, interrupts, the summary and the exit code. It is the same for every training; training.ts says what differs.
+ */
+import { join, resolve } from 'node:path';
 import { DeviceLostError, OutOfMemoryError } from '../../engine/index.js';
-import type { Judge } from '../../model/compare/judge.js';
-import type { Image } from '../../model/image.js';
-import type { SpliceRun } from '../../model/training/pair.js';
-import type { Checkpoint, Identity } from './checkpoints.js';
+import type { StepLosses } from '../../model/training/run.js';
 import type { AdapterSummary } from '../gpu/device.js';
 import { errorLine, EXIT_INTERRUPTED, NonFiniteError } from '../shared/errors.js';
-import type { Photo } from '../photos/photo.js';
-import type { Inputs } from '../transfer/inputs.js';
-import type { LogEntry } from './curve.js';
-import type { Outputs } from './folder.js';
-import { checkMemory, describeMemory } from './memory.js';
 import { createProgress, type Progress } from '../shared/progress.js';
-import { curveTitle, describeRun, generatorMetadata, resultText, sentence, summarize, type RunRecord } from '../transfer/record.js';
-import { matchWarning, trivialRows } from '../study/report.js';
-import { checkIdentity, checkSteps, identityOf, resumeCommand } from './config.js';
-import { trainLoop } from './loop.js';
-import type { OpenedEngine, TransferOptions, TransferParts } from '../transfer/transfer.js';
-import { triptych } from '../photos/grid.js';
-import { watchPair, type PairWatch } from './page.js';
-import { shippedModels } from '../models/load.js';
+import { version } from '../shared/version.js';
+import { stepsIn, type Checkpoint } from './checkpoints.js';
+import {
+  checkIdentity, checkSteps, parseConfig, readConfigOf, resumeCommand, type Fields, type ResumeOptions, type TrainingName,
+} from './config.js';
+import { openFolder, reopenFolder, type RunFolder } from './folder.js';
+import { trainLoop, type LoopHooks } from './loop.js';
+import { checkMemory, describeMemory } from './memory.js';
+import { openPage, type RunPage } from './page.js';
+import type { OpenedEngine, Parts } from './parts.js';
+import type { Moment, Session, Training } from './training.js';
 
-export interface Job {
-  readonly options: TransferOptions;
-  readonly inputs: Inputs;
-  readonly outputs: Outputs;
-  /** The config.json of the run to go on with; a new one when absent. */
-  readonly saved?: Readonly<Record<string, unknown>>;
+/** How a run is watched and what it prints. */
+interface Showing {
+  readonly json: boolean;
+  readonly watch?: number;
 }
 
-/** A job, and where it is told how it goes. */
-interface Attended extends Job {
+interface Job {
+  readonly training: Training;
+  readonly folder: RunFolder;
+  readonly parts: Parts;
+  readonly json: boolean;
   readonly progress: Progress;
-  readonly watch: PairWatch;
+  readonly page: RunPage;
 }
 
-/** One stretch of training on one device. */
-interface Session extends Attended {
-  readonly identity: Identity;
+/** A stretch of training on one device. */
+interface Stretch extends Job {
+  readonly session: Session;
   readonly from: Checkpoint | undefined;
-  readonly run: SpliceRun;
-  readonly judge: Judge;
-  readonly record: RunRecord;
-  readonly log: LogEntry[];
-  readonly began: number;
-  /** What the page's idle time was then. */
-  readonly idleBefore: number;
+  /** config.json without status. */
+  readonly record: Fields;
+  readonly log: StepLosses[];
+  /** Training time so far, that of earlier stretches included and pauses left out. */
+  readonly seconds: () => number;
 }
 
 /** A device that is lost more often will be lost again. */
 const MOST_REOPENINGS = 3;
 
-/** Trains to the end or to an interrupt; a lost device is opened again. Answers with the exit code. */
-export async function trainPair(job: Job, parts: TransferParts): Promise<number> {
-  const { options, inputs } = job;
-  const progress = createProgress(options.splice.warmStart + options.splice.steps, parts.stderr);
-  const watch = await watchPair(options, inputs, parts.interrupt);
-  if (watch.url) progress.note(`watch it at ${watch.url}`);
+/** Starts a new run in `out`. Returns the exit code: 0, or 130 when interrupted. @throws before anything is created if `out` is in use */
+export async function startTraining(training: Training, to: Showing & { out: string; force: boolean }, parts: Parts): Promise<number> {
+  const folder = await openFolder(to.out, to.force);
   try {
-    return await onDevices({ ...job, progress, watch }, parts);
-  } catch (error) {
-    await watch.end('failed', { note: errorLine(error) ?? String(error) });
-    throw error;
+    return await runTraining(training, folder, parts, to);
   } finally {
-    await watch.close();
+    await folder.close();
   }
 }
 
-async function onDevices(job: Attended, parts: TransferParts): Promise<number> {
-  const { outputs, progress, watch } = job;
-  let saved = job.saved;
-  for (let losses = 0; ; losses++) {
+/**
+ * Resumes the run in a folder from its last checkpoint. @param parse the options in a config.json; what it throws names the field
+ * @throws InputError when the folder holds no run of this command
+ */
+export async function resumeTraining<O>(
+  command: TrainingName, resume: ResumeOptions, parts: Parts, parse: (config: Fields) => O, prepare: (options: O) => Promise<Training>,
+): Promise<number> {
+  const read = async () => {
+    const config = await readConfigOf(command, resume.folder);
+    return { config, options: parseConfig(resume.folder, () => parse(config)) };
+  };
+  await read(); // before anything is created
+  const folder = await reopenFolder(resume.folder);
+  try {
+    const { config, options } = await read();
+    return await runTraining(await prepare(options), folder, parts, resume, config);
+  } finally {
+    await folder.close();
+  }
+}
+
+/** Trains to the end or to an interrupt. @param saved the config of the run to continue; absent for a new one */
+async function runTraining(training: Training, folder: RunFolder, parts: Parts, { json, watch }: Showing, saved?: Fields): Promise<number> {
+  const { plan, command, config, page: text, pictures } = training;
+  const progress = createProgress(plan.warmStart + plan.steps, parts.stderr);
+  const shown = { config: { command, plan, page: text, ...config }, page: text, pictures, folder: folder.path };
+  const page = await openPage(shown, watch, parts.interrupt);
+  if (page.url) progress.note(`watch it at ${page.url}`);
+  try {
+    return await onDevices({ training, folder, parts, json, progress, page }, saved);
+  } catch (error) {
+    await page.end('failed', { note: errorLine(error) ?? String(error) });
+    throw error;
+  } finally {
+    await page.close();
+  }
+}
+
+/** Opens a lost device again and continues from the last checkpoint. */
+async function onDevices(job: Job, saved: Fields | undefined): Promise<number> {
+  const { training, folder, progress, page } = job;
+  let current = saved;
+  for (let lost = 0; ; lost++) {
+    let stretch: Stretch | undefined;
     try {
-      const onBegun = (record: RunRecord) => (saved = record);
-      return await onOneDevice({ ...job, ...(saved && { saved }) }, losses, onBegun, parts);
+      return await onOneDevice(job, current, lost, (begun) => {
+        stretch = begun;
+        current = begun.record;
+      });
     } catch (error) {
       progress.finish();
       const isLost = error instanceof DeviceLostError;
-      if (isLost && losses < MOST_REOPENINGS) {
-        const trouble = `${error.message}: opening it again, ${losses + 1} of at most ${MOST_REOPENINGS} times`;
+      if (isLost && lost < MOST_REOPENINGS) {
+        const trouble = `${error.message}: opening it again, ${lost + 1} of at most ${MOST_REOPENINGS} times`;
         progress.note(trouble);
-        watch.trouble(trouble);
+        page.trouble(trouble);
         continue;
       }
-      const kept = saved && (await outputs.checkpoints.newest(() => undefined, () => undefined).catch(() => undefined));
-      if (kept) progress.note(`${stepsOf(kept)} are kept: ${resumeCommand(outputs.folder)} goes on from there`);
-      if (isLost) throw new DeviceLostError(`${error.message}, for the ${losses + 1}th time in this run`);
-      throw error instanceof OutOfMemoryError ? new OutOfMemoryError(`${memoryUse(job)}: ${error.message}`) : error;
+      if (stretch) await noteFailure(stretch, error);
+      const kept = current && (await folder.checkpoints.newest(() => undefined, () => undefined).catch(() => undefined));
+      if (kept) progress.note(`${stepsOf(kept)} are kept: ${resumeCommand(training.command, folder.path)} continues from there`);
+      if (isLost) throw new DeviceLostError(`${error.message}, for the ${lost + 1}th time in this run`);
+      if (!(error instanceof OutOfMemoryError)) throw error;
+      throw new OutOfMemoryError(`the GPU has too little memory for ${training.memory.use}: ${error.message}`);
     }
   }
 }
 
-async function onOneDevice(job: Attended, losses: number, onBegun: (record: RunRecord) => void, parts: TransferParts): Promise<number> {
-  const { options, inputs, outputs, saved, progress } = job;
-  const identity = identityOf(options, inputs);
-  const from = saved && (await findCheckpoint(job, identity, progress));
+async function noteFailure({ training, folder, session, record, log, seconds }: Stretch, error: unknown): Promise<void> {
+  const failed = { ...record, status: 'failed', stepsDone: session.run.stepsDone, seconds: seconds(), error: String(error) };
+  await folder.curve(log, training.title).catch(() => undefined);
+  await folder.config(failed).catch(() => undefined);
+}
+
+async function onOneDevice(job: Job, saved: Fields | undefined, lost: number, onBegun: (stretch: Stretch) => void): Promise<number> {
+  const { training, folder, parts, progress, page } = job;
+  const from = saved && (await findCheckpoint(job));
   let opened: OpenedEngine | undefined;
-  let run: SpliceRun | undefined;
+  let session: Session | undefined;
   try {
     opened = await parts.openEngine().catch((error: Error) => {
-      throw losses > 0 ? new DeviceLostError(`the GPU device was lost and none can be opened (${error.message})`) : error;
+      throw lost > 0 ? new DeviceLostError(`the GPU device was lost and none can be opened (${error.message})`) : error;
     });
-    const [pair, { vit }] = [[inputs.structure.image, inputs.appearance.image] as const, inputs.model];
-    const judge = await parts.openJudge(...pair, { engine: opened.engine, vit, viewing: options.splice });
-    run = await parts.startSplice(opened.engine, vit, ...pair, options.splice, from?.state);
-    checkMemory(run.memory, opened.adapter.software ? totalmem() : undefined, options.splice.checkpointing);
-    const record = describeRun(options, inputs, opened.adapter, saved && { config: saved, step: stepsDone(from), reason: losses > 0 ? 'device lost' : 'resumed' });
-    if (!saved) await outputs.begin();
-    const log = saved ? await outputs.rewind(from?.logBytes ?? 0, from?.state.stepsDone ?? 0) : [];
-    announce(progress, job, judge, opened.adapter, from, losses);
-    if (losses === 0) progress.note(describeMemory(run.memory));
-    await outputs.config({ ...record, status: 'running' });
-    onBegun(record);
-    await job.watch.begin(record, stepsDone(from), log);
-    return await train({ ...job, identity, from, run, judge, record, log, began: Date.now(), idleBefore: job.watch.idle() }, parts);
+    session = await training.start({ ...opened, folder, note: progress.note, ...(from && { from: from.state }) });
+    const { memory } = session.run;
+    checkMemory(memory, opened.adapter, training.memory.remedy);
+    if (!saved) await folder.begin();
+    const log = saved ? await folder.rewind(from?.logBytes ?? 0, from?.state.counters['stepsDone'] ?? 0) : [];
+    if (lost === 0) [...session.notes, describeMemory(memory)].forEach(progress.note);
+    if (saved) continuing(from, saved, opened.adapter).forEach(progress.note);
+    const record = describeRun(training, opened.adapter, from, saved, lost > 0 ? 'device lost' : 'resumed');
+    const [began, idleBefore] = [Date.now(), page.idle()];
+    const seconds = () => Number(((from?.seconds ?? 0) + (Date.now() - began) / 1000 - (page.idle() - idleBefore)).toFixed(3));
+    const stretch: Stretch = { ...job, session, from, record, log, seconds };
+    await folder.config({ ...record, status: 'running' });
+    onBegun(stretch);
+    await page.begin(record, from ? stepsIn(from.state) : 0, log);
+    return await train(stretch);
   } finally {
-    run?.destroy();
+    session?.destroy?.();
+    session?.run.destroy();
     opened?.close();
   }
 }
 
-/** The checkpoint to go on from. @throws InputError when photos, weights or settings are not those the run began with */
-async function findCheckpoint({ options, inputs, outputs }: Job, identity: Identity, progress: Progress): Promise<Checkpoint | undefined> {
-  const logSize = await outputs.log.size();
-  const problem = ({ logBytes }: Checkpoint) => (logBytes > logSize ? `${join(outputs.folder, 'log.jsonl')} has ${logSize} bytes, ${logBytes} of it belong to a checkpoint` : undefined);
-  const from = await outputs.checkpoints.newest(problem, (line) => progress.note(line));
+/** The checkpoint to continue from. @throws InputError when photos, weights or settings are not those the run began with */
+async function findCheckpoint({ training, folder, progress }: Job): Promise<Checkpoint | undefined> {
+  const logSize = await folder.log.size();
+  const problem = ({ logBytes }: Checkpoint): string | undefined =>
+    logBytes > logSize ? `${join(folder.path, 'log.jsonl')} has ${logSize} bytes, ${logBytes} of it belong to a checkpoint` : undefined;
+  const from = await folder.checkpoints.newest(problem, progress.note);
   if (!from) return undefined;
-  checkIdentity(outputs.folder, from.identity, identity, inputs);
-  checkSteps(options, from.state.stepsDone);
+  checkIdentity(folder.path, from.identity, training.identity, training.sources);
+  checkSteps(training.plan.steps, from.state.counters['stepsDone'] ?? 0);
   return from;
 }
 
-async function train(session: Session, { stdout }: TransferParts): Promise<number> {
-  const { options, outputs, run, record, log, progress, watch } = session;
-  const keeper = createKeeper(session);
+/** config.json without status: everything needed to repeat the run or to continue it. */
+function describeRun(
+  training: Training, device: AdapterSummary, from: Checkpoint | undefined, saved: Fields | undefined, reason: 'resumed' | 'device lost',
+): Fields {
+  const at = new Date().toISOString();
+  const { started = at, resumed } = saved ?? {};
+  const { command, plan: { warmStart, steps }, config, page } = training;
+  const continued = { at, step: from ? stepsIn(from.state) : 0, reason, device };
+  return {
+    program: 'splice-gpu', version: version(), command, plan: { warmStart, steps }, ...config, page, device, started,
+    ...(saved && { resumed: [...(Array.isArray(resumed) ? (resumed as unknown[]) : []), continued] }),
+  };
+}
+
+/** Lines about where a run continues. */
+function continuing(from: Checkpoint | undefined, saved: Fields, adapter: AdapterSummary): string[] {
+  if (!from) return ['no checkpoint was written yet: starting from the beginning'];
+  const isSame = JSON.stringify(saved['device']) === JSON.stringify(adapter);
+  const note = 'note: this is another device than before, results can differ in the last digits';
+  return [`resuming after ${stepsOf(from)}`, ...(isSame ? [] : [note])];
+}
+
+async function train(stretch: Stretch): Promise<number> {
+  const { training, folder, parts, json, progress, page, session, record, log, seconds } = stretch;
+  const { run } = session;
+  const { hooks, keep, lastGood } = createKeeper(stretch);
   try {
-    const plan = { warmStart: options.splice.warmStart, steps: options.splice.steps, saveEvery: options.saveEvery };
-    const status = await trainLoop(run, plan, keeper.hooks, watch.signal, log.at(-1)?.step);
-    await keeper.saveFinal();
-    const summary = summarize(status, record, log, outputs, { stepsDone: run.stepsDone, seconds: secondsOf(session) });
-    await outputs.config({ ...record, status, stepsDone: run.stepsDone, seconds: summary.seconds });
+    const status = await trainLoop(run, training.plan, hooks, page.signal, log.at(-1)?.step);
+    await keep({ steps: run.stepsDone, asked: false, last: true });
+    const end = { status, stepsDone: run.stepsDone, seconds: seconds() };
+    await folder.config({ ...record, ...end });
     progress.finish();
-    await watch.end(status, { seconds: summary.seconds });
-    const goOn = status === 'interrupted' ? `; ${resumeCommand(outputs.folder)} goes on` : '';
-    stdout.write(options.json ? `${JSON.stringify(summary)}\n` : `${sentence(summary)}${goOn}\n`);
+    await page.end(status, end);
+    const result = resolve(folder.at(training.product));
+    const summary = {
+      ...end, out: resolve(folder.path), result, losses: log.at(-1) ?? null, device: record['device'], ...session.summary?.(log),
+    };
+    const hint = status === 'interrupted' ? `; ${resumeCommand(training.command, folder.path)} continues` : '';
+    const sentence = `${status} after ${end.stepsDone} steps in ${end.seconds.toFixed(0)} s: ${result}${hint}`;
+    parts.stdout.write(`${json ? JSON.stringify(summary) : sentence}\n`);
     return status === 'finished' ? 0 : EXIT_INTERRUPTED;
   } catch (error) {
-    await outputs.curve(log, curveTitle(options)).catch(() => undefined);
-    await outputs.config({ ...record, status: 'failed', stepsDone: run.stepsDone, error: String(error) }).catch(() => undefined);
-    throw error instanceof NonFiniteError ? new NonFiniteError(`${error.message}: ${keeper.lastGood()}; try another --seed or a smaller --lr`) : error;
+    if (!(error instanceof NonFiniteError)) throw error;
+    throw new NonFiniteError(`${error.message}: ${lastGood()}; try another --seed or a smaller --lr`);
   }
 }
 
-/** Writes log lines, pictures and checkpoints as they come, and only pictures without NaN. */
-function createKeeper(session: Session) {
-  const { options, inputs, outputs, run, judge, record, log, from, progress, watch } = session;
-  let savedAt = from?.state.stepsDone || undefined;
-  /** Behind everything else of its step: whoever goes on from it does not make that again. */
+/** Writes log lines, results and checkpoints as they come. */
+function createKeeper({ training, folder, progress, page, session, from, log, seconds }: Stretch) {
+  const { run } = session;
+  let savedAt = from?.state.counters['stepsDone'] || undefined;
+  /** The checkpoint comes last: a run that continues from it does not write the rest again. */
   const checkpoint = async (): Promise<void> => {
     const state = await run.state();
-    await outputs.checkpoints.write({ state, identity: session.identity, logBytes: await outputs.log.keep(), seconds: secondsOf(session) });
+    await folder.checkpoints.write({ state, identity: training.identity, logBytes: await folder.log.keep(), seconds: seconds() });
   };
-  const pictures = async (asked = false): Promise<Image> => {
-    const steps = run.stepsDone;
-    const picture = await run.result();
-    if (!picture.data.every(Number.isFinite)) throw new NonFiniteError(`after ${steps} steps the picture holds values that are not finite`);
-    if (steps > 0 && (asked || steps % options.saveEvery === 0)) await outputs.preview(steps, picture);
-    await outputs.result(picture, resultText(record, steps));
-    await outputs.generator(await run.weights(), generatorMetadata(options, inputs, steps));
-    await outputs.curve(log, curveTitle(options));
-    await watch.saved(steps, picture);
-    savedAt = steps;
-    return picture;
+  const keep = async (moment: Moment): Promise<void> => {
+    const picture = await session.keep(moment);
+    await folder.curve(log, training.title);
+    if (picture) await page.saved(moment.steps, picture);
+    savedAt = moment.steps;
+    await checkpoint();
   };
-  return {
-    hooks: {
-      onLosses: async (entry: LogEntry, ms: number) => {
-        log.push(entry);
-        await outputs.log.append(entry, ms);
-        watch.losses(entry);
-      },
-      onSave: async (phase: string, asked: boolean) => {
-        if (phase === 'train') await pictures(asked);
-        await checkpoint();
-      },
-      onStep: (done: number, phase: string) => {
-        progress.update(done, phase, log.at(-1));
-        watch.step(done, phase);
-      },
-      between: (save: () => Promise<void>) => watch.between(save, async () => ({ picture: await run.result(), step: run.stepsDone })),
+  const hooks: LoopHooks = {
+    onLosses: async (entry, ms) => {
+      log.push(entry);
+      await folder.log.append(entry, ms);
+      page.losses(entry);
     },
-    saveFinal: async () => {
-      const [picture, structure, appearance] = [await pictures(), inputs.structure.image, inputs.appearance.image];
-      await outputs.triptych(await triptych(structure, picture, appearance));
-      const figures = await judge.judge(picture);
-      await outputs.report({ judge: record.model.name, match: judge.match ?? null, result: figures, baselines: await trivialRows(judge, structure, appearance) });
-      await outputs.result(picture, resultText(record, run.stepsDone, figures));
-      await checkpoint();
+    onSave: (phase, asked) => (phase === 'train' ? keep({ steps: run.stepsDone, asked, last: false }) : checkpoint()),
+    onStep: (done, phase) => {
+      progress.update(done, phase, log.at(-1));
+      page.step(done, phase);
     },
-    lastGood: () => (savedAt === undefined ? 'no picture was saved before it' : `${outputs.resultPath} is the last good picture, of step ${savedAt}`),
+    between: (save) => page.between(save, async () => session.draw && { picture: await session.draw(), step: run.stepsDone }),
   };
+  const lastGood = () => (savedAt === undefined ? 'nothing was saved before it' : `${folder.at('result.png')} is the last good picture, of step ${savedAt}`);
+  return { hooks, keep, lastGood };
 }
 
-function announce(progress: Progress, { options, inputs, saved }: Job, { match }: Judge, adapter: AdapterSummary, from: Checkpoint | undefined, losses: number): void {
-  const size = ({ image }: Photo) => `${image.width} x ${image.height}`;
-  if (losses === 0) {
-    const { structure, appearance, model } = inputs;
-    progress.note(`structure ${structure.path} (${size(structure)}), appearance ${appearance.path} (${size(appearance)})`);
-    progress.note(`model ${model.vit.name}, recipe ${options.splice.recipe}, seed ${options.splice.seed}, on ${adapter.device || adapter.driver}${adapter.software ? ' (software: slow)' : ''}`);
-    if (model.note) progress.note(`note: ${model.note}`);
-    const canTell = !shippedModels().some(({ name }) => name === model.vit.name); // random weights cannot, and a tiny ViT knows too little
-    const warning = matchWarning(canTell ? match : undefined);
-    if (warning) progress.note(warning);
-  }
-  if (!saved) return;
-  progress.note(from ? `going on behind ${stepsOf(from)}` : 'no checkpoint was written yet: starting from the beginning');
-  if (from && JSON.stringify(saved['device']) !== JSON.stringify(adapter)) progress.note('note: this is another device than before, results can differ in the last digits');
+function stepsOf({ state: { counters: { warmStepsDone, stepsDone = 0 } } }: Checkpoint): string {
+  return stepsDone > 0 || !warmStepsDone ? `${stepsDone} steps` : `${warmStepsDone} steps of the warm start`;
 }
-
-/** What decides how much memory a run needs. */
-function memoryUse({ options, inputs: { structure, appearance } }: Job): string {
-  const size = ({ image }: Photo) => `${image.width} x ${image.height}`;
-  return `the GPU has too little memory for photos of ${size(structure)} and ${size(appearance)} and a ViT input of ${options.splice.vitSize}`;
-}
-
-const stepsDone = (from: Checkpoint | undefined): number => (from ? from.state.warmStepsDone + from.state.stepsDone : 0);
-
-const stepsOf = ({ state }: Checkpoint): string => (state.stepsDone > 0 ? `${state.stepsDone} steps` : `${state.warmStepsDone} steps of the warm start`);
-
-/** Training time: that before an interruption counted in, pauses left out. */
-const secondsOf = ({ from, began, idleBefore, watch }: Session): number => (from?.seconds ?? 0) + (Date.now() - began) / 1000 - (watch.idle() - idleBefore);

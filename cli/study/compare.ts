@@ -5,8 +5,8 @@ import type { Image } from '../../model/image.js';
 import { UsageError } from '../shared/errors.js';
 import { readImage, readImageText } from '../photos/photo.js';
 import type { Output } from '../shared/progress.js';
-import { MODEL_KEYWORD } from '../transfer/record.js';
-import { matchWarning, showReport, trivialRows, type ReportRow } from './report.js';
+import { MODEL_KEYWORD } from '../photos/pngText.js';
+import { matchWarning, showReport, trivialRows, type ReportRow } from '../transfer/report.js';
 import type { OpenedEngine } from '../transfer/transfer.js';
 import { loadVit, type LoadedVit } from '../models/load.js';
 

@@ -1,13 +1,14 @@
-/** What a training on many pairs works on: its photos, read and checked before anything is created, and the pairs drawn of them. */
+/** The inputs of a training on many pairs: its photos, read and checked before anything is created, and the pairs drawn from them. */
 import { resolve } from 'node:path';
 import type { Pair } from '../../model/anyPair/training.js';
 import type { Random } from '../../model/random.js';
-import type { Identity } from '../run/checkpoints.js';
-import { UsageError } from '../shared/errors.js';
-import type { Progress } from '../shared/progress.js';
 import { loadVit, type LoadedVit } from '../models/load.js';
+import type { Identity } from '../run/checkpoints.js';
+import { settingsText } from '../run/config.js';
+import type { Io } from '../run/parts.js';
+import { UsageError } from '../shared/errors.js';
+import type { TrainOptions } from './options.js';
 import { holdOut, photosHash, randomSquare, readFolder, type PhotoSet } from './photos.js';
-import type { TrainOptions, TrainParts } from './train.js';
 
 export interface Data {
   readonly model: LoadedVit;
@@ -17,39 +18,43 @@ export interface Data {
 }
 
 /** @throws InputError or UsageError with the folder, file or option and the remedy */
-export async function readData(options: TrainOptions, progress: Progress, { interrupt, stderr }: TrainParts): Promise<Data> {
-  const { general, structures, appearances } = options;
+export async function readData(options: TrainOptions, { interrupt, stderr }: Io): Promise<Data> {
+  const { anyPair, structures, appearances } = options;
   const model = await loadVit(options.model, {}, { signal: interrupt, output: stderr });
   const least = 2 * model.vit.config.patch;
-  if (general.vitSize < least) throw new UsageError(`--vit-size ${general.vitSize} is below ${least}, two patches of this ViT: give ${least} or more`);
-  const isOne = resolve(structures) === resolve(appearances);
+  if (anyPair.vitSize < least) {
+    throw new UsageError(`--vit-size ${anyPair.vitSize} is below ${least}, two patches of this ViT: give ${least} or more`);
+  }
+  const note = (text: string) => void stderr.write(`${text}\n`);
   const read = async (folder: string) => {
-    const note = paced(progress, `reading ${folder}`);
-    const photos = await readFolder(folder, general.size, note, (path) => progress.note(`left out: ${path} is a single colour all over`));
-    return holdOut(photos, options.holdOut, general.seed, folder);
+    const leftOut = (path: string) => note(`left out: ${path} is a single colour all over`);
+    const photos = await readFolder(folder, anyPair.size, paced(note, `reading ${folder}`), leftOut);
+    return holdOut(photos, options.holdOut, anyPair.seed, folder);
   };
   const a = await read(structures);
-  const b = isOne ? a : await read(appearances);
+  const b = resolve(structures) === resolve(appearances) ? a : await read(appearances);
   return { model, train: { structures: a.train, appearances: b.train }, held: { structures: a.held, appearances: b.held } };
 }
 
 /** A line every few seconds of long work before training. */
-export function paced(progress: Progress, what: string): (done: number, of: number) => void {
+export function paced(note: (text: string) => void, what: string): (done: number, of: number) => void {
   let last = performance.now();
   return (done, of) => {
     if (performance.now() - last < 5000) return;
     last = performance.now();
-    progress.note(`${what}: ${done} of ${of}`);
+    note(`${what}: ${done} of ${of}`);
   };
 }
 
-/** What must be the same for a training to go on. */
-export const identityOf = ({ general, holdOut: held, validateEvery, shown }: TrainOptions, { model, train, held: heldOut }: Data): Identity => ({
-  'set of structure photos': photosHash([...train.structures, ...heldOut.structures]),
-  'set of appearance photos': photosHash([...train.appearances, ...heldOut.appearances]),
-  'ViT weights': model.sha256,
-  settings: JSON.stringify({ ...general, steps: 0, held, validateEvery, shown }),
-});
+/** What must be the same when a training is resumed. */
+export function identityOf({ anyPair, holdOut: held, validateEvery, shown }: TrainOptions, { model, train, held: heldOut }: Data): Identity {
+  return {
+    'set of structure photos': photosHash([...train.structures, ...heldOut.structures]),
+    'set of appearance photos': photosHash([...train.appearances, ...heldOut.appearances]),
+    'ViT weights': model.sha256,
+    settings: settingsText({ ...anyPair, held, validateEvery, shown }),
+  };
+}
 
 /** Pairs at random; from one folder never a photo with itself. */
 export function pairs({ structures, appearances }: PhotoSet, conditions: readonly Float32Array[]): (next: Random) => Promise<Pair> {

@@ -1,4 +1,4 @@
-/** The photos a general generator is trained on: read once, at the training size, one byte a channel, with their CLS tokens. */
+/** The photos of a training on many pairs: read once, at the training size, one byte a channel, with their CLS tokens. */
 import { basename, join } from 'node:path';
 import { centralSquare, window, type ClsReader } from '../../model/anyPair/condition.js';
 import type { Image } from '../../model/image.js';
@@ -28,7 +28,9 @@ export interface PhotoSet {
  * Photos of a folder with the shorter side `side`, upright, in the order of their names; those of a single colour are left out.
  * @throws InputError for one that cannot be read
  */
-export async function readFolder(folder: string, side: number, onRead: (done: number, of: number) => void, onLeftOut: (path: string) => void): Promise<TrainPhoto[]> {
+export async function readFolder(
+  folder: string, side: number, onRead: (done: number, of: number) => void, onLeftOut: (path: string) => void,
+): Promise<TrainPhoto[]> {
   const paths = await listPhotos(folder);
   const photos: TrainPhoto[] = [];
   for (const [i, path] of paths.entries()) {
@@ -51,18 +53,24 @@ export function randomSquare(photo: TrainPhoto, next: Random): Image {
 }
 
 /** Splits off `count` photos that are never trained on, chosen by seed. @throws InputError when fewer than two are left */
-export function holdOut(photos: readonly TrainPhoto[], count: number, seed: number, folder: string): { train: TrainPhoto[]; held: TrainPhoto[] } {
-  if (photos.length < count + 2) throw new InputError(`${folder} holds ${photos.length} photos: with --hold-out ${count} at least ${count + 2} are needed`);
+export function holdOut(
+  photos: readonly TrainPhoto[], count: number, seed: number, folder: string,
+): { train: TrainPhoto[]; held: TrainPhoto[] } {
+  if (photos.length < count + 2) {
+    throw new InputError(`${folder} holds ${photos.length} photos: with --hold-out ${count} at least ${count + 2} are needed`);
+  }
   const order = random(seed, 'hold-out').permutation(photos.length);
   const isHeld = new Set(order.slice(0, count));
   return { train: photos.filter((_, i) => !isHeld.has(i)), held: photos.filter((_, i) => isHeld.has(i)) };
 }
 
 /**
- * CLS tokens [layers, dim] of photos, by the photo's hash; kept in a file, so that a run taken up again reads none twice. A file made with
- * another ViT, size or recipe (`key` differs) is made anew.
+ * CLS tokens [layers, dim] of photos, by the photo's hash. They are kept in a file, so that a resumed run computes none twice;
+ * a file of another ViT, size or recipe (`key` differs) is replaced.
  */
-export async function clsTokens(photos: readonly TrainPhoto[], reader: ClsReader, path: string, key: string, onRead: (done: number, of: number) => void): Promise<Map<string, Float32Array>> {
+export async function clsTokens(
+  photos: readonly TrainPhoto[], reader: ClsReader, path: string, key: string, onRead: (done: number, of: number) => void,
+): Promise<Map<string, Float32Array>> {
   const kept = await readCache(path, key);
   const missing = photos.filter((p) => !kept.has(p.sha256));
   for (const [i, photo] of missing.entries()) {
@@ -89,7 +97,8 @@ async function readCache(path: string, key: string): Promise<Map<string, Float32
   return new Map();
 }
 
-/** What stands for a set of photos: a run goes on only with the very same. */
-export const photosHash = (photos: readonly TrainPhoto[]): string => sha256(Buffer.from(photos.map((p) => `${basename(p.path)} ${p.sha256}`).join('\n')));
+/** Identifies a set of photos by names and contents. */
+export const photosHash = (photos: readonly TrainPhoto[]): string =>
+  sha256(Buffer.from(photos.map((p) => `${basename(p.path)} ${p.sha256}`).join('\n')));
 
 export const cachePath = (folder: string): string => join(folder, 'cls.safetensors');

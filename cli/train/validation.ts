@@ -1,4 +1,4 @@
-/** What a general generator does with photos it has never seen: losses, figures, whether it listens to its condition, and a sheet of pictures. */
+/** A generator for any pair on photos that it has never seen: losses, figures, the use of its condition, and a sheet of pictures. */
 import type { Engine } from '../../engine/index.js';
 import { judgePictures, type PictureFigures } from '../../model/compare/pictures.js';
 import { applyGenerator, measureResults, type Measured } from '../../model/anyPair/apply.js';
@@ -8,7 +8,7 @@ import { retrieved } from '../../model/anyPair/retrieval.js';
 import type { Image } from '../../model/image.js';
 import type { VitModel, Weights } from '../../model/vit/config.js';
 import { grid } from '../photos/grid.js';
-import { imageOf, type TrainPhoto } from './photos.js';
+import { imageOf, type PhotoSet } from './photos.js';
 
 /** Means over the held-out pairs. */
 export interface Validation {
@@ -34,50 +34,58 @@ interface Held {
   readonly tokens: Float32Array;
 }
 
-/** @param shown pairs on the sheet; all held-out ones are measured. The i-th structure goes with the (i + 1)-th appearance. */
-export async function createValidator(
-  engine: Engine, vit: VitModel, setup: AnyPairSetup, scale: ConditionScale,
-  held: { structures: readonly TrainPhoto[]; appearances: readonly TrainPhoto[] }, tokens: ReadonlyMap<string, Float32Array>, shown: number, weights: Weights,
-): Promise<Validator> {
+/** What a validator needs besides the ViT. */
+export interface Validating {
+  readonly setup: AnyPairSetup;
+  readonly scale: ConditionScale;
+  readonly held: PhotoSet;
+  /** CLS tokens of appearance photos by their hash. */
+  readonly tokens: ReadonlyMap<string, Float32Array>;
+  /** Pairs on the sheet; all held-out ones are measured. */
+  readonly shown: number;
+}
+
+/** The i-th structure goes with the (i + 1)-th appearance. */
+export async function createValidator(engine: Engine, vit: VitModel, validating: Validating, weights: Weights): Promise<Validator> {
+  const { setup, scale, held, tokens, shown } = validating;
   const structures = held.structures.map((p) => centralSquare(imageOf(p)));
   const appearances = held.appearances.map((p): Held => ({ square: centralSquare(imageOf(p)), tokens: tokens.get(p.sha256)! }));
   const conditions = appearances.map((a) => normalised(a.tokens, scale));
   const partner = (i: number): number => (i + 1) % appearances.length;
+  const lookFor = (i: number): Image => appearances[partner(i)]!.square;
   const applied = applyGenerator(engine, setup.sizes, weights);
   const measure = await measureResults(engine, vit, setup.size, setup);
-  const judges = new Map<number, ReturnType<typeof judgePictures>>();
-  const judgeOf = (i: number) => {
-    const known = judges.get(i) ?? judgePictures(structures[i]!, appearances[partner(i)]!.square);
-    judges.set(i, known);
-    return known;
-  };
+  const judges = structures.slice(0, shown).map((square, i) => judgePictures(square, lookFor(i)));
   const unchanged: Measured[] = [];
-  for (const [i, square] of structures.entries()) unchanged.push(await measure.of(square, square, appearances[partner(i)]!.square));
+  for (const [i, square] of structures.entries()) unchanged.push(await measure.of(square, square, lookFor(i)));
 
+  /** CLS tokens of the first structure photo with every condition. */
+  const tokensOfResults = async (): Promise<Float32Array[]> => {
+    const found: Float32Array[] = [];
+    for (const [a, condition] of conditions.entries()) {
+      const result = await applied.apply(structures[0]!, condition);
+      found.push((await measure.of(result, structures[0]!, appearances[a]!.square)).cls);
+    }
+    return found;
+  };
   const validate = async (current: Weights): Promise<{ figures: Validation; picture: Image }> => {
     applied.use(current);
     const results: { image: Image; measured: Measured }[] = [];
     for (const [i, square] of structures.entries()) {
       const image = await applied.apply(square, conditions[partner(i)]!);
-      results.push({ image, measured: await measure.of(image, square, appearances[partner(i)]!.square) });
-    }
-    const found: Float32Array[] = [];
-    for (const [a, condition] of conditions.entries()) {
-      found.push((await measure.of(await applied.apply(structures[0]!, condition), structures[0]!, appearances[a]!.square)).cls);
+      results.push({ image, measured: await measure.of(image, square, lookFor(i)) });
     }
     const onSheet = results.slice(0, shown);
-    const judged = onSheet.map(({ image }, i) => judgeOf(i)(image));
     const figures: Validation = {
       pairs: results.length,
       structure: mean(results.map((r) => r.measured.structure)),
       appearance: mean(results.map((r) => r.measured.appearance)),
       unchangedAppearance: mean(unchanged.map((m) => m.appearance)),
-      retrieved: retrieved(found, appearances.map((a) => a.tokens.slice(-vit.config.dim))),
+      retrieved: retrieved(await tokensOfResults(), appearances.map((a) => a.tokens.slice(-vit.config.dim))),
       appearances: conditions.length,
-      figures: Object.fromEntries((Object.keys(judged[0]!) as (keyof PictureFigures)[]).map((key) => [key, mean(judged.map((f) => f[key]))])) as unknown as PictureFigures,
+      figures: meanFigures(onSheet.map(({ image }, i) => judges[i]!(image))),
     };
-    const rows = onSheet.map(({ image }, i) => [structures[i], image, appearances[partner(i)]!.square]);
-    return { figures, picture: grid(rows) };
+    return { figures, picture: grid(onSheet.map(({ image }, i) => [structures[i], image, lookFor(i)])) };
   };
   return {
     validate,
@@ -89,3 +97,8 @@ export async function createValidator(
 }
 
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+
+function meanFigures(all: readonly PictureFigures[]): PictureFigures {
+  const keys = Object.keys(all[0]!) as (keyof PictureFigures)[];
+  return Object.fromEntries(keys.map((key) => [key, mean(all.map((figures) => figures[key]))])) as unknown as PictureFigures;
+}

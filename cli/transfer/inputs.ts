@@ -1,8 +1,10 @@
 /** What a transfer works on, read and checked before anything is created. */
-import { InputError, UsageError } from '../shared/errors.js';
-import { isOneColour, readPhoto, type Photo } from '../photos/photo.js';
-import type { TransferOptions, TransferParts } from './transfer.js';
 import { loadVit, type LoadedVit } from '../models/load.js';
+import { isOneColour, readPhoto, type Photo } from '../photos/photo.js';
+import type { Io } from '../run/parts.js';
+import { InputError, UsageError } from '../shared/errors.js';
+import type { TransferOptions } from './options.js';
+
 
 export interface Inputs {
   readonly structure: Photo;
@@ -17,7 +19,7 @@ const MIN_CROP_SIDE = 33;
 const MIN_HEIGHT = Math.ceil(MIN_CROP_SIDE / 0.95);
 
 /** @throws InputError or UsageError with the file or option and the remedy */
-export async function readInputs(options: TransferOptions, { interrupt, stderr }: Pick<TransferParts, 'interrupt' | 'stderr'>): Promise<Inputs> {
+export async function readInputs(options: TransferOptions, { interrupt, stderr }: Io): Promise<Inputs> {
   const reading = options.size === undefined ? {} : { shorterSide: options.size };
   const structure = await readPhoto(options.structure, reading);
   checkPhoto(structure);

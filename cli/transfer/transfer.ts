@@ -1,76 +1,170 @@
-/** The work of `splice-gpu transfer`: a new run, or one taken up again. */
-import type { Engine } from '../../engine/index.js';
-import type { openJudge } from '../../model/compare/judge.js';
-import type { SpliceOptions } from '../../model/method/options.js';
-import type { startSplice } from '../../model/training/pair.js';
-import type { VitSettings } from '../../model/vit/settings.js';
-import type { AdapterSummary } from '../gpu/device.js';
+/** The work of `splice-gpu transfer`: the training of one pair, new or resumed. */
+import { basename, dirname, join, resolve } from 'node:path';
+import type { Figures } from '../../model/compare/judge.js';
+import { serializeSafetensors } from '../../model/files/safetensors.js';
+import type { Image } from '../../model/image.js';
+import { AUTO_MODEL, shippedModels, type LoadedVit } from '../models/load.js';
+import { triptych } from '../photos/grid.js';
+import { writeImage, type Photo } from '../photos/photo.js';
+import { MODEL_KEYWORD, type PngText } from '../photos/pngText.js';
+import { nameOf } from '../run/about.js';
+import type { Identity } from '../run/checkpoints.js';
+import { settingsText, type ResumeOptions } from '../run/config.js';
+import { every } from '../run/loop.js';
+import type { Parts } from '../run/parts.js';
+import { resumeTraining, startTraining } from '../run/run.js';
+import type { Moment, Session, Start, Training } from '../run/training.js';
+import { NonFiniteError } from '../shared/errors.js';
+import { writeFileAtomic, writeJson } from '../shared/files.js';
+import { version } from '../shared/version.js';
 import { readInputs, type Inputs } from './inputs.js';
-import { openOutputs, reopenOutputs } from '../run/folder.js';
-import type { Output } from '../shared/progress.js';
-import { readSavedRun, type ResumeOptions } from '../run/config.js';
-import { trainPair } from '../run/run.js';
+import { parseOptions, savedOptions, type TransferOptions } from './options.js';
+import { matchWarning, trivialRows } from './report.js';
 
-export interface TransferOptions {
-  readonly structure: string;
-  readonly appearance: string;
-  readonly out: string;
-  /** A known model's name, `auto`, or the path of a weight file. */
-  readonly model: string;
-  readonly vit: VitSettings;
-  /** Shorter side both photos are brought to; as they are when absent. */
-  readonly size?: number;
-  readonly saveEvery: number;
-  readonly json: boolean;
-  readonly force: boolean;
-  /** Port of the page that shows the run, 0 for any free one; no page when absent. */
-  readonly watch?: number;
-  readonly splice: SpliceOptions;
-  /** A generator for all pairs to begin with, instead of a new one of the recipe's. */
-  readonly generator?: { readonly path: string; readonly sha256: string };
-}
+/** Trains one pair. Returns the exit code: 0, or 130 when interrupted. @throws before anything is created if an input is wrong */
+export const transfer = async (options: TransferOptions, parts: Parts): Promise<number> =>
+  startTraining(await prepare(options, parts), options, parts);
 
-export interface OpenedEngine {
-  readonly engine: Engine;
-  readonly adapter: AdapterSummary;
-  close(): void;
-}
+/** Resumes the run in a folder from its last checkpoint, as its config.json says. Returns the exit code as `transfer`. */
+export const resumeTransfer = (resume: ResumeOptions, parts: Parts): Promise<number> =>
+  resumeTraining('transfer', resume, parts, (config) => parseOptions(config, resume), (options) => prepare(options, parts));
 
-/** What the work needs from outside; tests give their own. */
-export interface TransferParts {
-  openEngine(): Promise<OpenedEngine>;
-  readonly startSplice: typeof startSplice;
-  readonly openJudge: typeof openJudge;
-  readonly interrupt: AbortSignal;
-  readonly stdout: Output;
-  readonly stderr: Output;
-}
+const sizeOf = ({ image }: Photo): string => `${image.width} x ${image.height}`;
 
-/** Trains one pair. Answers with the exit code: 0, or 130 when interrupted. Throws before anything is created if an input is wrong. */
-export async function transfer(options: TransferOptions, parts: TransferParts): Promise<number> {
+/** Folder and file: the folder often is the pair's name. */
+const shortPath = (path: string): string => join(basename(dirname(resolve(path))), basename(path));
+
+async function prepare(options: TransferOptions, parts: Parts): Promise<Training> {
   const inputs = await readInputs(options, parts);
-  const outputs = await openOutputs(options.out, options.force);
-  try {
-    return await trainPair({ options, inputs, outputs }, await withStart(options, inputs, parts));
-  } finally {
-    await outputs.close();
-  }
+  const { structure, appearance, model } = inputs;
+  const { splice, saveEvery } = options;
+  return {
+    command: 'transfer',
+    plan: { warmStart: splice.warmStart, steps: splice.steps, savesAt: every(saveEvery) },
+    identity: identityOf(options, inputs),
+    sources: { 'structure photo': structure.path, 'appearance photo': appearance.path, 'ViT weights': model.path },
+    config: describe(options, inputs),
+    page: {
+      title: `${nameOf(structure.path)} as ${nameOf(appearance.path)}`,
+      facts: [
+        ['Recipe', splice.recipe], ['Model', model.vit.name], ['Structure', sizeOf(structure)], ['Appearance', sizeOf(appearance)],
+        ['ViT side', String(splice.vitSize)], ['Seed', String(splice.seed)],
+      ],
+      terms: ['total', 'structure', 'appearance', 'identity'],
+      result: 'Result',
+    },
+    pictures: [
+      { name: 'structure', label: 'Structure', image: structure.image },
+      { name: 'appearance', label: 'Appearance', image: appearance.image },
+    ],
+    title: `${splice.recipe}: ${shortPath(structure.path)} as ${shortPath(appearance.path)}, seed ${splice.seed}`,
+    memory: {
+      use: `photos of ${sizeOf(structure)} and ${sizeOf(appearance)} and a ViT input of ${splice.vitSize}`,
+      remedy: `use a smaller --size${splice.checkpointing ? '' : ' or --checkpointing, which needs less'}`,
+    },
+    product: 'result.png',
+    start: (at) => start(options, inputs, at, parts),
+  };
 }
 
-/** Goes on with the run in a folder, from its last checkpoint, with everything as its config.json says. Answers like `transfer`. */
-export async function resumeTransfer(resume: ResumeOptions, parts: TransferParts): Promise<number> {
-  await readSavedRun(resume); // before anything is created
-  const outputs = await reopenOutputs(resume.folder);
-  try {
-    const { options, config } = await readSavedRun(resume);
-    const inputs = await readInputs(options, parts);
-    const going = { ...options, ...(resume.watch !== undefined && { watch: resume.watch }) };
-    return await trainPair({ options: going, inputs, outputs, saved: config }, await withStart(options, inputs, parts));
-  } finally {
-    await outputs.close();
-  }
+function identityOf({ splice, size, generator }: TransferOptions, { structure, appearance, model }: Inputs): Identity {
+  return {
+    'structure photo': structure.sha256,
+    'appearance photo': appearance.sha256,
+    'ViT weights': model.sha256,
+    'ViT settings': JSON.stringify(model.vit.config),
+    settings: settingsText({ ...splice, size: size ?? null }),
+    ...(generator && { 'generator for all pairs': generator.sha256 }),
+  };
 }
 
-/** A run that begins with a generator for all pairs starts in its own way. */
-const withStart = async ({ generator }: TransferOptions, inputs: Inputs, parts: TransferParts): Promise<TransferParts> =>
-  generator ? { ...parts, startSplice: await (await import('./finetune.js')).generalStart(generator, inputs) } : parts;
+const describePhoto = ({ path, sha256, format, width, height, image }: Photo) =>
+  ({ path: resolve(path), sha256, format, size: [width, height], usedSize: [image.width, image.height] });
+
+/** What finds the same weights again: a name, also where `auto` chose it, or the file's whole path. */
+function givenModel(model: string, { path, vit }: LoadedVit): string {
+  if (model === AUTO_MODEL) return vit.name;
+  return model === path ? resolve(path) : model;
+}
+
+function describe(options: TransferOptions, { structure, appearance, model: loaded }: Inputs) {
+  const { generator, model } = options;
+  const { vit, path, sha256 } = loaded;
+  return {
+    options: savedOptions(options),
+    ...(generator && { generator: { path: resolve(generator.path), sha256: generator.sha256 } }),
+    structure: describePhoto(structure),
+    appearance: describePhoto(appearance),
+    model: { given: givenModel(model, loaded), name: vit.name, path: resolve(path), sha256, config: vit.config },
+  };
+}
+
+/** How a run begins: with the recipe's generator, or with one for any pair. */
+const startOf = async ({ generator }: TransferOptions, inputs: Inputs, { startSplice }: Parts): Promise<Parts['startSplice']> =>
+  generator ? (await import('./finetune.js')).finetuneStart(generator, inputs) : startSplice;
+
+async function start(options: TransferOptions, inputs: Inputs, { engine, adapter, folder, from }: Start, parts: Parts): Promise<Session> {
+  const { structure, appearance, model: { vit, note } } = inputs;
+  const pair = [structure.image, appearance.image] as const;
+  const judge = await parts.openJudge(...pair, { engine, vit, viewing: options.splice });
+  const startPair = await startOf(options, inputs, parts);
+  const run = await startPair(engine, vit, ...pair, options.splice, from);
+  const canTell = !shippedModels().some(({ name }) => name === vit.name); // random weights cannot, and a tiny ViT knows too little
+  const warning = matchWarning(canTell ? judge.match : undefined);
+  const { recipe, seed } = options.splice;
+
+  const pictures = async ({ steps, asked }: Moment): Promise<Image> => {
+    const picture = await run.result();
+    if (!picture.data.every(Number.isFinite)) throw new NonFiniteError(`after ${steps} steps the picture holds values that are not finite`);
+    if (steps > 0 && (asked || steps % options.saveEvery === 0)) await folder.preview(steps, picture);
+    await writeImage(folder.at('result.png'), picture, resultText(options, inputs, steps));
+    const metadata = generatorMetadata(options, inputs, steps);
+    await writeFileAtomic(folder.at('generator.safetensors'), serializeSafetensors(await run.weights(), metadata));
+    return picture;
+  };
+  return {
+    run,
+    notes: [
+      `structure ${structure.path} (${sizeOf(structure)}), appearance ${appearance.path} (${sizeOf(appearance)})`,
+      `model ${vit.name}, recipe ${recipe}, seed ${seed}, on ${adapter.device || adapter.driver}${adapter.software ? ' (software: slow)' : ''}`,
+      ...(note ? [`note: ${note}`] : []),
+      ...(warning ? [warning] : []),
+    ],
+    keep: async (moment) => {
+      const picture = await pictures(moment);
+      if (!moment.last) return picture;
+      await writeImage(folder.at('triptych.png'), await triptych(structure.image, picture, appearance.image));
+      const figures = await judge.judge(picture);
+      const baselines = await trivialRows(judge, ...pair);
+      await writeJson(folder.at('report.json'), { judge: vit.name, match: judge.match ?? null, result: figures, baselines });
+      await writeImage(folder.at('result.png'), picture, resultText(options, inputs, moment.steps, figures));
+      return picture;
+    },
+    draw: () => run.result(),
+    summary: (log) => {
+      const recent = log.filter(({ step }) => step >= run.stepsDone - 50).map(({ total }) => total!);
+      const mean = recent.length > 0 ? recent.reduce((sum, total) => sum + total, 0) / recent.length : null;
+      return { recipe, model: vit.name, seed, meanTotalOfLast50Steps: mean };
+    },
+  };
+}
+
+/** What result.png says about itself: enough to repeat it, and its figures once it is finished. */
+const resultText = (options: TransferOptions, { structure, appearance, model }: Inputs, steps: number, figures?: Figures): PngText => ({
+  Software: `splice-gpu ${version()}`,
+  Seed: String(options.splice.seed),
+  Steps: String(steps),
+  Model: model.vit.name,
+  [MODEL_KEYWORD]: model.sha256,
+  Settings: JSON.stringify({ ...savedOptions(options), structure: structure.sha256, appearance: appearance.sha256 }),
+  ...(figures && { Figures: JSON.stringify(figures) }),
+});
+
+const generatorMetadata = ({ splice }: TransferOptions, { structure, appearance }: Inputs, steps: number): Record<string, string> => ({
+  format: 'splice-gpu generator',
+  recipe: splice.recipe,
+  steps: String(steps),
+  seed: String(splice.seed),
+  structureSize: `${structure.image.width}x${structure.image.height}`,
+  appearanceSize: `${appearance.image.width}x${appearance.image.height}`,
+});

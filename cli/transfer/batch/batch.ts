@@ -1,14 +1,14 @@
 /** The work of `splice-gpu batch`: one transfer after the other, each in a folder of its own, and a page that shows them all. */
-import { access } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { reportPage, type PairResult } from './page.js';
-import type { Pair } from './pairs.js';
-import { readOutcome } from './outcome.js';
+import { lockFolder } from '../../run/lock.js';
+import type { Parts } from '../../run/parts.js';
 import { errorLine, EXIT_INTERRUPTED, InputError, NoAdapterError } from '../../shared/errors.js';
 import { prepareFolder, writeFileAtomic } from '../../shared/files.js';
-import { lockFolder } from '../../run/lock.js';
-import { readSavedRun } from '../../run/config.js';
-import { resumeTransfer, transfer, type TransferOptions, type TransferParts } from '../transfer.js';
+import { ensureTransfer } from '../ensure.js';
+import type { TransferOptions } from '../options.js';
+import { readOutcome } from './outcome.js';
+import { reportPage, type PairResult } from './page.js';
+import type { Pair } from './pairs.js';
 
 /** A pair with all that `transfer` takes for it. */
 export interface BatchPair extends Pair {
@@ -23,8 +23,8 @@ export interface BatchOptions {
   readonly json: boolean;
 }
 
-/** Answers with the exit code: 0 when every pair is done, 1 when any failed, 130 when interrupted. */
-export async function batch(options: BatchOptions, parts: TransferParts): Promise<number> {
+/** Returns the exit code: 0 when every pair is done, 1 when any failed, 130 when interrupted. */
+export async function batch(options: BatchOptions, parts: Parts): Promise<number> {
   const { source, pairs, out, json } = options;
   const undo = await prepareFolder(out);
   let unlock: (() => Promise<void>) | undefined;
@@ -34,7 +34,8 @@ export async function batch(options: BatchOptions, parts: TransferParts): Promis
     const count = (status: PairResult['status']) => results.filter((result) => result.status === status).length;
     const page = resolve(out, 'report.html');
     const summary = { out: resolve(out), report: page, pairs: pairs.length, done: count('done'), failed: count('failed'), results };
-    parts.stdout.write(json ? `${JSON.stringify(summary)}\n` : `${summary.done} of ${pairs.length} pairs of ${basename(source)} done, ${summary.failed} failed: ${page}\n`);
+    const sentence = `${summary.done} of ${pairs.length} pairs of ${basename(source)} done, ${summary.failed} failed: ${page}`;
+    parts.stdout.write(`${json ? JSON.stringify(summary) : sentence}\n`);
     if (count('interrupted') + count('waiting') > 0) return EXIT_INTERRUPTED;
     return summary.failed > 0 ? 1 : 0;
   } finally {
@@ -43,7 +44,7 @@ export async function batch(options: BatchOptions, parts: TransferParts): Promis
   }
 }
 
-async function runPairs({ source, pairs, out }: BatchOptions, parts: TransferParts): Promise<PairResult[]> {
+async function runPairs({ source, pairs, out }: BatchOptions, parts: Parts): Promise<PairResult[]> {
   const results = pairs.map(({ name, settings }): PairResult => ({ name, settings, status: 'waiting' }));
   const writePage = () => writeFileAtomic(join(out, 'report.html'), reportPage(`${basename(source)}, ${pairs.length} pairs`, results));
   for (const [i, pair] of pairs.entries()) {
@@ -56,12 +57,16 @@ async function runPairs({ source, pairs, out }: BatchOptions, parts: TransferPar
   return results;
 }
 
-/** One pair to its end, from wherever an earlier batch left it. Only what would stop every pair is thrown. */
-async function runPair(pair: BatchPair, parts: TransferParts): Promise<PairResult> {
+/** Completes one pair, from wherever an earlier batch left it. Only an error that would stop every pair is thrown. */
+async function runPair(pair: BatchPair, parts: Parts): Promise<PairResult> {
   const { name, settings, options } = pair;
   const about = { name, settings };
   try {
-    const code = await goOn(pair, { ...parts, stdout: { write: () => undefined } });
+    const onOther = (setting: string): never => {
+      const remedy = `delete that folder, or give ${pair.where} another name`;
+      throw new InputError(`${options.out} holds a run with another ${setting}: ${remedy}`);
+    };
+    const code = await ensureTransfer(options, parts, { onOther, note: (text) => parts.stderr.write(`${text}\n`) });
     const outcome = await readOutcome(options.out, name);
     return { ...about, ...outcome, status: code === 0 ? 'done' : 'interrupted' };
   } catch (error) {
@@ -70,24 +75,4 @@ async function runPair(pair: BatchPair, parts: TransferParts): Promise<PairResul
     parts.stderr.write(`${pair.where}: ${line}\n`);
     return { ...about, ...(await readOutcome(options.out, name)), status: 'failed', error: line };
   }
-}
-
-async function goOn({ options, where }: BatchPair, parts: TransferParts): Promise<number> {
-  const exists = await access(join(options.out, 'config.json')).then(() => true, () => false);
-  if (!exists) return transfer(options, parts);
-  const resume = { folder: options.out, steps: options.splice.steps, json: false };
-  const { options: saved, config } = await readSavedRun(resume);
-  const changed = differenceOf(saved, options);
-  if (changed) throw new InputError(`${options.out} holds a run with another ${changed}: delete that folder, or give ${where} another name`);
-  const isDone = config['status'] === 'finished' && config['stepsDone'] === options.splice.steps;
-  if (!isDone) return resumeTransfer(resume, parts);
-  parts.stderr.write('done already\n');
-  return 0;
-}
-
-/** The first setting in which a run begun earlier is not what its line says now. */
-function differenceOf(saved: TransferOptions, wanted: TransferOptions): string | undefined {
-  const flat = ({ structure, appearance, size, splice }: TransferOptions): Record<string, unknown> => ({ ...splice, size, structure: resolve(structure), appearance: resolve(appearance) });
-  const [before, now] = [flat(saved), flat(wanted)];
-  return Object.keys(now).find((name) => name !== 'steps' && JSON.stringify(before[name]) !== JSON.stringify(now[name]));
 }

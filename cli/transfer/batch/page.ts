@@ -1,6 +1,6 @@
 /** report.html of a batch: every triptych with its numbers, in one file that needs nothing from elsewhere but the pictures beside it. */
 import type { Figures } from '../../../model/compare/judge.js';
-import { COLUMNS } from '../../study/report.js';
+import { COLUMNS } from '../report.js';
 
 /** How a pair went. */
 export interface PairResult {

@@ -1,6 +1,6 @@
 /** Reads a log.jsonl that another process may be writing: each time only what was added. */
 import { open } from 'node:fs/promises';
-import type { LossRow } from './snapshot.js';
+import type { LossRow } from '../watch/snapshot.js';
 
 /** A log of a million steps has 20 MB; what is beyond is not looked at. */
 const MOST_BYTES = 200e6;

@@ -1,9 +1,9 @@
-/** The work of `splice-gpu view`: the page of a run that lies in a folder, finished or not. */
+/** The work of `splice-gpu view`: the page of a run in a folder, finished or not. */
 import { setTimeout } from 'node:timers/promises';
 import { isHeld } from '../run/lock.js';
-import type { Output } from '../shared/progress.js';
+import type { Io } from '../run/parts.js';
 import { openRunFolder } from './folder.js';
-import { serveWatch } from './server.js';
+import { serveWatch } from '../watch/server.js';
 
 export interface ViewOptions {
   readonly folder: string;
@@ -14,8 +14,8 @@ export interface ViewOptions {
 
 const REFRESH_MS = 1000;
 
-/** Serves until interrupted; that is how it ends, so the exit code is 0. @throws InputError when the folder holds no run */
-export async function view({ folder, port, json }: ViewOptions, interrupt: AbortSignal, { stdout, stderr }: { stdout: Output; stderr: Output }): Promise<number> {
+/** Serves until it is interrupted, which is its normal end: the exit code is 0. @throws InputError when the folder holds no run */
+export async function view({ folder, port, json }: ViewOptions, { interrupt, stdout, stderr }: Io): Promise<number> {
   const feed = await openRunFolder(folder, isHeld);
   const server = await serveWatch(feed, { port });
   stdout.write(json ? `${JSON.stringify({ url: server.url })}\n` : `${server.url}\n`);

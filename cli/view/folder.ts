@@ -1,15 +1,15 @@
-/** Follows a run by what it leaves in its folder: for runs that have ended, and for those of another process. */
+/** Follows a run by the files in its folder: for runs that have ended, and for those of another process. */
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { fileProblem, InputError } from '../shared/errors.js';
 import { encodeImage, readPhoto } from '../photos/photo.js';
+import { aboutRun, fieldOf, numberOf, planOf, resultLabel, textOf } from '../run/about.js';
+import { readConfig, type Fields } from '../run/config.js';
 import { previewsIn } from '../run/folder.js';
 import { rateMeter } from '../shared/rate.js';
-import { aboutRun, fieldOf, numberOf, textOf, totalSteps, type Config } from './describe.js';
-import { createFeed, type Feed, type FeedWriter, type ReadPng } from './feed.js';
+import { createFeed, type Feed, type FeedWriter, type ReadPng } from '../watch/feed.js';
+import { isOver, type RunState, type RunStatus } from '../watch/snapshot.js';
 import { logTail } from './logTail.js';
-import { isOver, type RunState, type RunStatus } from './snapshot.js';
 
 export interface FolderFeed extends Feed {
   /** Looks for news once. */
@@ -19,7 +19,7 @@ export interface FolderFeed extends Feed {
 const STATUSES: readonly string[] = ['running', 'finished', 'interrupted', 'failed'] satisfies RunStatus[];
 
 /**
- * @param isHeld whether a process has the folder; a run that says it is going on without one is gone
+ * @param isHeld whether a process has the folder; without one, a run whose status is `running` has died
  * @throws InputError when the folder holds no run
  */
 export async function openRunFolder(folder: string, isHeld: (folder: string) => Promise<boolean>): Promise<FolderFeed> {
@@ -27,7 +27,7 @@ export async function openRunFolder(folder: string, isHeld: (folder: string) => 
   const tail = logTail(join(folder, 'log.jsonl'));
   const rate = rateMeter();
   const feed = createFeed(aboutRun(config, folder, tail.terms), stateOf(config, 0));
-  const result = pictureWatch(feed, 'result', 'Result', join(folder, 'result.png'));
+  const result = pictureWatch(feed, join(folder, 'result.png'));
   let seen = '';
 
   const readLog = async (): Promise<void> => {
@@ -40,7 +40,7 @@ export async function openRunFolder(folder: string, isHeld: (folder: string) => 
     await readLog();
     const key = JSON.stringify([config, tail.terms]);
     if (key !== seen) {
-      if (seen !== '' && fieldOf(JSON.parse(seen)[0] as Config, 'started') !== config['started']) rate.reset();
+      if (seen !== '' && fieldOf(JSON.parse(seen)[0] as Fields, 'started') !== config['started']) rate.reset();
       feed.about(aboutRun(config, folder, tail.terms));
       await showInputs(feed, config, folder);
     }
@@ -49,40 +49,26 @@ export async function openRunFolder(folder: string, isHeld: (folder: string) => 
     const last = feed.snapshot().losses.at(-1)?.[0];
     const next = stateOf(config, last === undefined ? 0 : last + 1);
     const state = next.status === 'running' && !(await isHeld(folder)) ? gone(next) : withRate(next, rate.mark(next.done));
-    await result(textOf(config, 'status') === 'running' ? undefined : numberOf(config, 'stepsDone'));
+    const step = textOf(config, 'status') === 'running' ? undefined : numberOf(config, 'stepsDone');
+    await result({ name: 'result', label: resultLabel(config), ...(step !== undefined && { step }) });
     if (JSON.stringify(state) !== JSON.stringify(feed.snapshot().state)) feed.state(state);
   };
   await refresh();
   return { ...feed, get listeners() { return feed.listeners; }, refresh };
 }
 
-async function readConfig(folder: string): Promise<Config> {
-  const path = join(folder, 'config.json');
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') throw new InputError(`${folder} holds no run to look at (there is no ${path}): give the --out folder of a run`);
-    throw new InputError(`${path} ${fileProblem(error)}`, { cause: error });
-  });
-  try {
-    const config: unknown = JSON.parse(text);
-    if (typeof config === 'object' && config !== null && !Array.isArray(config)) return config as Config;
-  } catch {
-    // told below
-  }
-  throw new InputError(`${path} does not describe a run: give the --out folder of a run`);
-}
-
-/** @param logged training steps that the log knows of; a running one's config does not say how far it is */
-function stateOf(config: Config, logged: number): RunState {
-  const total = Math.max(1, totalSteps(config));
+/** @param logged training steps in the log; the config of a run in progress does not have their number */
+function stateOf(config: Fields, logged: number): RunState {
+  const { warmStart, steps } = planOf(config);
+  const total = Math.max(1, warmStart + steps);
   const named = textOf(config, 'status') ?? '';
   const status = (STATUSES.includes(named) ? named : 'running') as RunStatus;
-  const warmStart = numberOf(config, 'options', 'warmStart') ?? 0;
   const trained = isOver(status) ? (numberOf(config, 'stepsDone') ?? logged) : logged;
   const done = trained > 0 || status === 'finished' ? Math.min(total, warmStart + trained) : 0;
   const seconds = isOver(status) ? numberOf(config, 'seconds') : undefined;
   return {
     status,
-    phase: trained > 0 ? 'training' : 'warm start',
+    phase: trained > 0 || warmStart === 0 ? 'training' : 'warm start',
     done,
     total,
     ...(seconds && { secondsTaken: seconds, stepsPerSecond: done / seconds }),
@@ -90,19 +76,19 @@ function stateOf(config: Config, logged: number): RunState {
   };
 }
 
-const gone = (state: RunState): RunState => ({ ...state, status: 'gone', note: 'It ended without a word; what it had saved is here.' });
+const gone = (state: RunState): RunState => ({ ...state, status: 'gone', note: 'The process ended without finishing the run; this is what it had saved.' });
 
 const withRate = (state: RunState, stepsPerSecond: number | undefined): RunState =>
   isOver(state.status) || !stepsPerSecond ? state : { ...state, stepsPerSecond, secondsLeft: (state.total - state.done) / stepsPerSecond };
 
-/** Shows a file anew whenever it changed. */
-function pictureWatch(feed: FeedWriter, name: string, label: string, path: string): (step: number | undefined) => Promise<void> {
+/** Shows a file again whenever it has changed. */
+function pictureWatch(feed: FeedWriter, path: string): (picture: Parameters<FeedWriter['showPicture']>[0]) => Promise<void> {
   let shown = '';
-  return async (step) => {
+  return async (picture) => {
     const found = await stat(path).catch(() => undefined);
     if (!found) return;
-    const key = `${found.ino} ${found.mtimeMs} ${found.size} ${step}`;
-    if (key !== shown) feed.showPicture({ name, label, ...(step !== undefined && { step }) }, () => readFile(path));
+    const key = `${found.ino} ${found.mtimeMs} ${found.size} ${picture.step}`;
+    if (key !== shown) feed.showPicture(picture, () => readFile(path));
     shown = key;
   };
 }
@@ -113,15 +99,15 @@ async function showPreviews(feed: FeedWriter, folder: string): Promise<void> {
   feed.keepPreviews(previews.map(({ steps }) => steps));
 }
 
-/** The photos as they were used: from where they lay, if they are unchanged, else cut out of triptych.png. */
-async function showInputs(feed: FeedWriter, config: Config, folder: string): Promise<void> {
+/** The photos as they were used: from their files if these are unchanged, else cut out of triptych.png. */
+async function showInputs(feed: FeedWriter, config: Fields, folder: string): Promise<void> {
   for (const [name, label] of [['structure', 'Structure'], ['appearance', 'Appearance']] as const) {
     const read = (await photoAt(config, name)) ?? (await cutFromTriptych(config, name, join(folder, 'triptych.png')));
     if (read) feed.showPicture({ name, label }, read);
   }
 }
 
-async function photoAt(config: Config, name: string): Promise<ReadPng | undefined> {
+async function photoAt(config: Fields, name: string): Promise<ReadPng | undefined> {
   const [path, hash, size] = [textOf(config, name, 'path'), textOf(config, name, 'sha256'), sizeOf(config, name)];
   if (!path || !size) return undefined;
   const photo = await readPhoto(path, { shorterSide: Math.min(...size) }).catch(() => undefined);
@@ -130,14 +116,14 @@ async function photoAt(config: Config, name: string): Promise<ReadPng | undefine
   return async () => png;
 }
 
-function sizeOf(config: Config, name: string): readonly [number, number] | undefined {
+function sizeOf(config: Fields, name: string): readonly [number, number] | undefined {
   const size = fieldOf(config, name, 'usedSize');
   const isSize = Array.isArray(size) && size.length === 2 && size.every((side) => Number.isSafeInteger(side) && side > 0 && side <= 65_536);
   return isSize ? (size as [number, number]) : undefined;
 }
 
-/** Structure lies at the left, the appearance, brought to the same height, at the right. */
-async function cutFromTriptych(config: Config, name: 'structure' | 'appearance', path: string): Promise<ReadPng | undefined> {
+/** The structure is at the left; the appearance, scaled to the same height, at the right. */
+async function cutFromTriptych(config: Fields, name: 'structure' | 'appearance', path: string): Promise<ReadPng | undefined> {
   const [structure, appearance] = [sizeOf(config, 'structure'), sizeOf(config, 'appearance')];
   if (!structure || !appearance) return undefined;
   const height = structure[1];

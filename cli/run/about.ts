@@ -1,0 +1,79 @@
+/** A run in words, from its config.json: for the page of a run in progress and of one in a folder. */
+import { basename, extname } from 'node:path';
+import type { RunAbout } from '../watch/snapshot.js';
+import { resumeCommand, trainingOf, viewCommand, type Fields } from './config.js';
+
+/** What a training says about itself in `config.page`. */
+export interface PageText {
+  readonly title: string;
+  readonly facts: readonly (readonly [name: string, value: string])[];
+  /** Names of the losses; the first is the one to watch. */
+  readonly terms: readonly string[];
+  /** Label of the newest picture. */
+  readonly result: string;
+}
+
+/** The value at a path of keys, or undefined. */
+export const fieldOf = (config: Fields, ...keys: readonly string[]): unknown =>
+  keys.reduce<unknown>((value, key) => (typeof value === 'object' && value !== null ? (value as Fields)[key] : undefined), config);
+
+export function numberOf(config: Fields, ...keys: readonly string[]): number | undefined {
+  const value = fieldOf(config, ...keys);
+  return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+}
+
+export function textOf(config: Fields, ...keys: readonly string[]): string | undefined {
+  const value = fieldOf(config, ...keys);
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+/** Steps of the warm start and of the training. Runs of version 0.1 have them among their options. */
+export function planOf(config: Fields): { readonly warmStart: number; readonly steps: number } {
+  const number = (name: string): number =>
+    numberOf(config, 'plan', name) ?? numberOf(config, 'options', name) ?? numberOf(config, 'train', 'general', name) ?? 0;
+  return { warmStart: number('warmStart'), steps: number('steps') };
+}
+
+/** Name of a photo in a title. */
+export const nameOf = (path: string): string => basename(path, extname(path));
+
+function deviceOf(config: Fields): string | undefined {
+  const name = textOf(config, 'device', 'device') ?? textOf(config, 'device', 'driver');
+  return name && (fieldOf(config, 'device', 'software') === true ? `${name} (software)` : name);
+}
+
+/** Text and facts as they were written; whatever is malformed or missing, as in runs of version 0.1, is left out. */
+function pageOf(config: Fields, folder: string): Pick<PageText, 'title' | 'facts' | 'result'> {
+  const [structure, appearance] = [textOf(config, 'structure', 'path'), textOf(config, 'appearance', 'path')];
+  const fallback = structure && appearance ? `${nameOf(structure)} as ${nameOf(appearance)}` : basename(folder);
+  const written = fieldOf(config, 'page', 'facts');
+  const isFact = (fact: unknown): fact is [string, string] => Array.isArray(fact) && fact.length === 2 && fact.every((part) => typeof part === 'string');
+  return {
+    title: textOf(config, 'page', 'title') ?? fallback,
+    facts: Array.isArray(written) ? written.filter(isFact) : [],
+    result: textOf(config, 'page', 'result') ?? 'Result',
+  };
+}
+
+/** @param folder as the user named it */
+export function aboutRun(config: Fields, folder: string, terms: readonly string[]): RunAbout {
+  const { title, facts } = pageOf(config, folder);
+  const { warmStart, steps } = planOf(config);
+  const common: readonly (readonly [string, string | undefined])[] = [
+    ['Steps', steps ? (warmStart ? `${warmStart} warm start + ${steps}` : String(steps)) : undefined],
+    ...facts,
+    ['Device', deviceOf(config)],
+    ['Folder', folder],
+  ];
+  const training = trainingOf(config);
+  return {
+    title,
+    facts: common.filter((fact): fact is [string, string] => fact[1] !== undefined),
+    terms,
+    again: viewCommand(folder),
+    ...(training && { goOn: resumeCommand(training, folder) }),
+  };
+}
+
+/** Label of a run's newest picture. */
+export const resultLabel = (config: Fields): string => pageOf(config, '').result;

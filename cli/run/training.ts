@@ -1,0 +1,69 @@
+/** What differs between trainings. Everything else about a run in a folder is in run.ts. */
+import type { Image } from '../../model/image.js';
+import type { StepLosses, TrainingRun, TrainingState } from '../../model/training/run.js';
+import type { PageText } from './about.js';
+import type { Identity } from './checkpoints.js';
+import type { Fields, TrainingName } from './config.js';
+import type { RunFolder } from './folder.js';
+import type { LoopPlan } from './loop.js';
+import type { ShownPicture } from './page.js';
+import type { OpenedEngine } from './parts.js';
+
+/** Inputs are read and checked when this exists; nothing is created yet. */
+export interface Training {
+  /** The command that starts and resumes it. */
+  readonly command: TrainingName;
+  readonly plan: LoopPlan;
+  readonly identity: Identity;
+  /** Paths of photos and weights, by their names in the identity. */
+  readonly sources: Readonly<Record<string, string>>;
+  /** Its part of config.json: all that it takes to repeat the run. */
+  readonly config: Fields;
+  readonly page: PageText;
+  /** Pictures that the page shows next to the result. */
+  readonly pictures: readonly ShownPicture[];
+  /** Title of losses.svg. */
+  readonly title: string;
+  /** What decides how much memory it needs, and which options need less, in words. */
+  readonly memory: { readonly use: string; readonly remedy: string };
+  /** The file in the folder that the training is for. */
+  readonly product: string;
+  /** Prepares the run on a device, from the beginning or from a state. */
+  readonly start: (at: Start) => Promise<Session>;
+}
+
+/** Where a session starts. */
+export interface Start extends Pick<OpenedEngine, 'engine' | 'adapter'> {
+  readonly folder: RunFolder;
+  readonly from?: TrainingState;
+  /** Prints a line that stays. */
+  readonly note: (text: string) => void;
+}
+
+/** A moment in which a run's results are written. */
+export interface Moment {
+  /** Steps done, without the warm start. */
+  readonly steps: number;
+  /** A user asked for it. */
+  readonly asked: boolean;
+  /** The run ends here, finished or interrupted. */
+  readonly last: boolean;
+}
+
+/** A training on one device. */
+export interface Session {
+  readonly run: TrainingRun;
+  /** Lines about what is trained on what. */
+  readonly notes: readonly string[];
+  /**
+   * Writes the results as they are now, except the checkpoint. Returns the picture for the page.
+   * @throws NonFiniteError instead of writing values that are not finite
+   */
+  keep(moment: Moment): Promise<Image | undefined>;
+  /** A picture for the page between two saves; absent where one takes long. */
+  draw?(): Promise<Image>;
+  /** Further fields of the summary. */
+  summary?(log: readonly StepLosses[]): object;
+  /** Releases what was made besides the run. */
+  destroy?(): void;
+}

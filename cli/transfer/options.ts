@@ -1,0 +1,86 @@
+/** The options of a transfer, and how config.json holds them. */
+import { resolve } from 'node:path';
+import { defaultOptions, PRECISIONS, type SpliceOptions } from '../../model/method/options.js';
+import { recipes } from '../../model/method/recipes.js';
+import { CheckpointError } from '../../model/vit/errors.js';
+import { parseSidecar, type VitSettings } from '../../model/vit/settings.js';
+import { checkLike, objectOf, show, textOf, wholeOf, type Fields, type ResumeOptions } from '../run/config.js';
+
+export interface TransferOptions {
+  readonly structure: string;
+  readonly appearance: string;
+  readonly out: string;
+  /** A known model's name, `auto`, or the path of a weight file. */
+  readonly model: string;
+  readonly vit: VitSettings;
+  /** Shorter side that both photos are scaled to; their own size when absent. */
+  readonly size?: number;
+  readonly saveEvery: number;
+  readonly json: boolean;
+  readonly force: boolean;
+  /** Port of the page that shows the run, 0 for any free one; no page when absent. */
+  readonly watch?: number;
+  readonly splice: SpliceOptions;
+  /** A generator for any pair to begin with, instead of a new one of the recipe's. */
+  readonly generator?: { readonly path: string; readonly sha256: string };
+}
+
+/** The same limit as on the command line. */
+const MAX_SIDE = 8192;
+
+/** The options as `config.options` holds them. */
+export const savedOptions = ({ splice, size, saveEvery }: TransferOptions) => ({ ...splice, size: size ?? null, saveEvery });
+
+/** What a config.json describes, `--steps` of the resume included. @throws Error naming the field that is wrong */
+export function parseOptions(config: Fields, { folder, json, steps }: ResumeOptions): TransferOptions {
+  const { size, saveEvery, ...splice } = objectOf('options', config['options']);
+  const model = objectOf('model', config['model']);
+  const generator = config['generator'] === undefined ? undefined : objectOf('generator', config['generator']);
+  return {
+    structure: textOf('structure.path', objectOf('structure', config['structure'])['path']),
+    appearance: textOf('appearance.path', objectOf('appearance', config['appearance'])['path']),
+    out: folder,
+    model: textOf('model.given', model['given'] ?? model['path']),
+    vit: vitSettings(model['config']),
+    ...(size === null || size === undefined ? {} : { size: wholeOf('options.size', size) }),
+    saveEvery: wholeOf('options.saveEvery', saveEvery),
+    json,
+    force: false,
+    ...(generator && {
+      generator: { path: textOf('generator.path', generator['path']), sha256: textOf('generator.sha256', generator['sha256']) },
+    }),
+    splice: { ...parseSplice(splice), ...(steps !== undefined && { steps }) },
+  };
+}
+
+/** The settings that shapes of weights do not tell. */
+function vitSettings(value: unknown): VitSettings {
+  const { heads, patch, mean, std, activation } = objectOf('model.config', value);
+  try {
+    return parseSidecar({ heads, patch, mean, std, activation });
+  } catch (error) {
+    throw error instanceof CheckpointError ? new Error(`model.config: ${error.message}`, { cause: error }) : error;
+  }
+}
+
+function parseSplice(fields: Fields): SpliceOptions {
+  checkLike(fields, defaultOptions, ['steps', 'seed', 'warmStart', 'vitSize']);
+  const splice = fields as unknown as SpliceOptions;
+  if (!PRECISIONS.includes(splice.precision)) throw new Error(`options.precision is ${show(splice.precision)}`);
+  if (!Object.hasOwn(recipes, splice.recipe)) throw new Error(`options.recipe is ${show(splice.recipe)}`);
+  for (const name of ['steps', 'vitSize', 'lr'] as const) {
+    if (splice[name] === 0) throw new Error(`options.${name} is 0`);
+  }
+  if (splice.vitSize > MAX_SIDE) throw new Error(`options.vitSize is ${splice.vitSize}`);
+  return splice;
+}
+
+/** The first setting in which a saved run differs from the wanted one; more steps are not a difference. */
+export function differenceOf(saved: TransferOptions, wanted: TransferOptions): string | undefined {
+  const flat = ({ structure, appearance, size, splice }: TransferOptions): Fields =>
+    ({ ...splice, size, structure: resolve(structure), appearance: resolve(appearance) });
+  const [before, now] = [flat(saved), flat(wanted)];
+  const isSameModel = wanted.model === 'auto' || [wanted.model, resolve(wanted.model)].includes(saved.model);
+  const changed = Object.keys(now).find((name) => name !== 'steps' && JSON.stringify(before[name]) !== JSON.stringify(now[name]));
+  return changed ?? (isSameModel ? undefined : 'model');
+}
