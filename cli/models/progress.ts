@@ -1,5 +1,5 @@
-/** Progress of a download: one line redrawn on a terminal, a plain line now and then elsewhere. */
-import { clockTime, type Output } from '../shared/progress.js';
+/** Progress of a download on stderr. */
+import { clockTime, liveLine, type Output } from '../shared/progress.js';
 
 export interface DownloadProgress {
   update(done: number, total: number | undefined): void;
@@ -7,38 +7,29 @@ export interface DownloadProgress {
   finish(): void;
 }
 
-const REDRAW_MS = 100;
-const PLAIN_MS = 15_000;
 const BAR = 24;
 
-export function downloadProgress(name: string, output: Output, now: () => number = () => performance.now()): DownloadProgress {
-  const terminal = output.isTTY === true;
+export function downloadProgress(name: string, output: Output, now = (): number => performance.now()): DownloadProgress {
+  const { update, finish } = liveLine(output, now, output.isTTY ? -Infinity : now());
   let first: { time: number; done: number } | undefined;
-  let written = terminal ? -Infinity : now();
-  let drawn = false;
   return {
     update: (done, total) => {
-      const time = now();
-      first ??= { time, done };
-      if (time - written < (terminal ? REDRAW_MS : PLAIN_MS) && done !== total) return;
-      written = time;
-      drawn = terminal;
-      const seconds = (time - first.time) / 1000;
+      first ??= { time: now(), done };
+      const seconds = (now() - first.time) / 1000;
       const line = downloadLine(name, done, total, seconds > 0.5 ? (done - first.done) / seconds : undefined);
-      output.write(terminal ? `\r${line.slice(0, (output.columns ?? 80) - 1)}\x1b[K` : `${line}\n`);
+      update((columns = Infinity) => line.slice(0, columns - 1), done === total);
     },
-    finish: () => {
-      if (drawn) output.write('\n');
-    },
+    finish,
   };
 }
 
-/** `dino_vits8 [####----] 43.1/86.7 MB  5.2 MB/s  0:08 left`; what is not known is left out. */
+/** `dino_vits8 [####----] 43.1/86.7 MB  5.2 MB/s  0:08 left`; unknown values are left out. */
 export function downloadLine(name: string, done: number, total: number | undefined, bytesPerSecond: number | undefined): string {
   const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);
   const filled = total ? Math.round((BAR * done) / total) : 0;
-  const bar = total ? `[${'#'.repeat(filled)}${'-'.repeat(BAR - filled)}] ${megabytes(done)}/${megabytes(total)} MB` : `${megabytes(done)} MB`;
+  const bar = total && `[${'#'.repeat(filled)}${'-'.repeat(BAR - filled)}]`;
+  const size = total ? `${megabytes(done)}/${megabytes(total)} MB` : `${megabytes(done)} MB`;
   const rate = bytesPerSecond && `${megabytes(bytesPerSecond)} MB/s`;
   const left = bytesPerSecond && total && done < total ? `${clockTime((total - done) / bytesPerSecond)} left` : undefined;
-  return [`${name} ${bar}`, rate, left].filter(Boolean).join('  ');
+  return [[name, bar, size].filter(Boolean).join(' '), rate, left].filter(Boolean).join('  ');
 }

@@ -1,25 +1,44 @@
-/** Pictures side by side. */
+/** Pictures in rows and columns, on white. */
 import type { Image } from '../../model/image.js';
 import { resizeImage } from './photo.js';
 
-/** Structure, result and appearance at the result's height, on white with narrow gaps. */
-export const triptych = (structure: Image, result: Image, appearance: Image): Promise<Image> => sideBySide([structure, result, appearance], result.height);
+export const blank = (width: number, height: number): Image =>
+  ({ width, height, data: new Float32Array(3 * width * height).fill(1) });
 
-/** Pictures brought to one height, on white with narrow gaps. */
-export async function sideBySide(images: readonly Image[], height: number): Promise<Image> {
-  const pictures = await Promise.all(images.map((image) => toHeight(image, height)));
-  const gap = Math.max(2, Math.round(height / 64));
-  const width = pictures.reduce((sum, picture) => sum + picture.width, gap * (pictures.length - 1));
-  const data = new Float32Array(3 * width * height).fill(1);
-  let left = 0;
-  for (const picture of pictures) {
-    for (let row = 0; row < 3 * height; row++) {
-      data.set(picture.data.subarray(row * picture.width, (row + 1) * picture.width), row * width + left);
-    }
-    left += picture.width + gap;
+/** Copies `part` into `image`, its top left corner at `left`, `top`. */
+export function paste(image: Image, part: Image, left: number, top: number): void {
+  for (let row = 0; row < 3 * part.height; row++) {
+    const [c, y] = [Math.floor(row / part.height), row % part.height];
+    const to = (c * image.height + top + y) * image.width + left;
+    image.data.set(part.data.subarray(row * part.width, (row + 1) * part.width), to);
   }
-  return { width, height, data };
 }
 
-const toHeight = async (image: Image, height: number): Promise<Image> =>
-  image.height === height ? image : resizeImage(image, { width: Math.max(1, Math.round((image.width * height) / image.height)), height });
+/** Scales a picture to a height; its proportions stay. */
+export async function toHeight(image: Image, height: number): Promise<Image> {
+  const width = Math.max(1, Math.round((image.width * height) / image.height));
+  return image.height === height ? image : resizeImage(image, { width, height });
+}
+
+/** Start of each part when parts of these sizes follow each other with gaps, and as a last entry the start of one more. */
+export const starts = (sizes: readonly number[], gap: number): number[] =>
+  sizes.reduce((all, size) => [...all, all.at(-1)! + size + gap], [0]);
+
+/** A grid whose columns are as wide, and rows as high, as their largest picture; `undefined` leaves a place empty. */
+export function grid(rows: readonly (readonly (Image | undefined)[])[], gap = 2): Image {
+  const columns = Math.max(...rows.map((row) => row.length));
+  const widths = Array.from({ length: columns }, (_, c) => Math.max(...rows.map((row) => row[c]?.width ?? 0)));
+  const heights = rows.map((row) => Math.max(...row.map((image) => image?.height ?? 0)));
+  const [lefts, tops] = [starts(widths, gap), starts(heights, gap)];
+  const whole = blank(lefts.at(-1)! - gap, tops.at(-1)! - gap);
+  rows.forEach((row, r) => row.forEach((image, c) => image && paste(whole, image, lefts[c]!, tops[r]!)));
+  return whole;
+}
+
+/** Pictures scaled to one height, with narrow gaps. */
+export const sideBySide = async (images: readonly Image[], height: number): Promise<Image> =>
+  grid([await Promise.all(images.map((image) => toHeight(image, height)))], Math.max(2, Math.round(height / 64)));
+
+/** Structure, result and appearance at the result's height. */
+export const triptych = (structure: Image, result: Image, appearance: Image): Promise<Image> =>
+  sideBySide([structure, result, appearance], result.height);

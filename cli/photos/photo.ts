@@ -3,20 +3,15 @@ import sharp from 'sharp';
 import type { Image } from '../../model/image.js';
 import { InputError } from '../shared/errors.js';
 import { readInput, sha256, writeFileAtomic } from '../shared/files.js';
-import { decodePng, encodePng, pngSize } from './png.js';
+import { decodePng, encodePng, pngSize, type Pixels } from './png.js';
 import { addPngText, readPngText, type PngText } from './pngText.js';
 import { sniff, type PhotoFormat } from './sniff.js';
 
-/** Interleaved RGB, [height, width, 3], full range of its type, sRGB. */
-export interface Pixels {
-  readonly width: number;
-  readonly height: number;
-  readonly data: Uint8Array | Uint16Array;
-}
-
 export interface ReadOptions {
-  /** Resize (Lanczos, antialiased) so that the shorter side has this many pixels. Default: as it is. */
-  readonly shorterSide?: number;
+  /** Resizes (Lanczos, antialiased) until the shorter side has this many pixels. Default: the size in the file. */
+  readonly shorterSide?: number | undefined;
+  /** The same, only for photos whose shorter side has more pixels. */
+  readonly atMost?: number;
 }
 
 /** A photo as read, and what identifies its file. */
@@ -27,30 +22,34 @@ export interface Photo {
   /** Size in the file, upright. */
   readonly width: number;
   readonly height: number;
-  /** At the size it is used. */
+  /** At the size that is used. */
   readonly image: Image;
 }
 
-/** More than any camera's photo would need, and no decoded picture is larger than 384 MB. */
+/** More than the photo of any camera needs; a decoded picture takes at most 384 MB. */
 const MAX_PIXELS = 64e6;
 const MAX_BYTES = 512e6;
 
-/** @throws InputError: one line with the file, what was found and the remedy */
-export const readImage = async (path: string, options: ReadOptions = {}): Promise<Image> => (await readPhoto(path, options)).image;
+type Size = Pick<Image, 'width' | 'height'>;
 
-/** Like `readImage`, with what is worth writing down about the file. */
-export async function readPhoto(path: string, { shorterSide }: ReadOptions = {}): Promise<Photo> {
+/** @throws InputError: one line with the file, what was found and the remedy */
+export const readImage = async (path: string, options?: ReadOptions): Promise<Image> => (await readPhoto(path, options)).image;
+
+/** Like `readImage`, with facts about the file. */
+export async function readPhoto(path: string, { shorterSide, atMost = Infinity }: ReadOptions = {}): Promise<Photo> {
   const bytes = await readInput(path, MAX_BYTES);
   const kind = sniff(bytes);
   if (!kind.format) throw new InputError(`${path} is not a photo but ${kind.found}: save it as PNG, JPEG, WebP or AVIF`);
   const pixels = await decode(path, bytes, kind.format);
-  const used = shorterSide === undefined ? pixels : await toShorterSide(path, pixels, shorterSide);
-  return { path, sha256: sha256(bytes), format: kind.format, width: pixels.width, height: pixels.height, image: toImage(used) };
+  const { width, height } = pixels;
+  const side = shorterSide ?? (Math.min(width, height) > atMost ? atMost : undefined);
+  const used = side === undefined ? pixels : await toShorterSide(path, pixels, side);
+  return { path, sha256: sha256(bytes), format: kind.format, width, height, image: toImage(used) };
 }
 
 /**
- * Whether every pixel is the same to within a step of eight bits. Batch norm divides by the spread of its input: trained on such a picture, gradients
- * grow layer by layer until they are no numbers any more.
+ * Whether all pixels are equal to within one step of eight bits. Batch norm divides by the spread of its input: trained on such a
+ * picture, gradients grow layer by layer until they are not finite.
  */
 export function isOneColour({ width, height, data }: Image): boolean {
   const plane = width * height;
@@ -61,16 +60,17 @@ export function isOneColour({ width, height, data }: Image): boolean {
 }
 
 /** An 8-bit RGB PNG with `text` inside; values outside 0..1 are clamped. */
-export const writeImage = (path: string, image: Image, text: PngText = {}): Promise<void> => writeFileAtomic(path, addPngText(encodeImage(image), text));
+export const writeImage = (path: string, image: Image, text: PngText = {}): Promise<void> =>
+  writeFileAtomic(path, addPngText(encodeImage(image), text));
 
 /** The bytes of such a PNG without text. */
 export const encodeImage = (image: Image): Buffer => encodePng(toPixels(image));
 
-/** The texts inside a PNG, none for other formats. @throws InputError when the file cannot be read */
+/** The texts inside a PNG, none in other formats. @throws InputError when the file cannot be read */
 export const readImageText = async (path: string): Promise<PngText> => readPngText(await readInput(path, MAX_BYTES));
 
-/** Lanczos, antialiased, through 8 bits: for looking at, not for training on. */
-export const resizeImage = async (image: Image, size: { width: number; height: number }): Promise<Image> => toImage(await resize(toPixels(image), size));
+/** Lanczos, antialiased, through 8 bits: for viewing, not for training. */
+export const resizeImage = async (image: Image, size: Size): Promise<Image> => toImage(await resize(toPixels(image), size));
 
 async function decode(path: string, bytes: Buffer, format: PhotoFormat): Promise<Pixels> {
   try {
@@ -79,11 +79,12 @@ async function decode(path: string, bytes: Buffer, format: PhotoFormat): Promise
   } catch (error) {
     if (error instanceof InputError) throw error;
     const reason = (error as Error).message.split('\n').at(-1)!.trim();
-    throw new InputError(`${path} is a damaged or cut short ${format.toUpperCase()} (${reason}): copy or export it again`, { cause: error });
+    const problem = `is a damaged or cut short ${format.toUpperCase()} (${reason})`;
+    throw new InputError(`${path} ${problem}: copy or export it again`, { cause: error });
   }
 }
 
-/** Upright by EXIF, transparency on white, sRGB, of animations the first frame. */
+/** Upright by EXIF, transparency on white, sRGB; the first frame of an animation. */
 async function decodeWithSharp(bytes: Buffer): Promise<Pixels> {
   const { data, info } = await sharp(bytes, { failOn: 'error', limitInputPixels: MAX_PIXELS })
     .autoOrient()
@@ -101,7 +102,7 @@ async function toShorterSide(path: string, pixels: Pixels, shorterSide: number):
   return resize(pixels, size);
 }
 
-async function resize({ width, height, data }: Pixels, size: { width: number; height: number }): Promise<Pixels> {
+async function resize({ width, height, data }: Pixels, size: Size): Promise<Pixels> {
   const wide = data instanceof Uint16Array;
   const { data: out } = await sharp(data, { raw: { width, height, channels: 3 }, limitInputPixels: MAX_PIXELS })
     .resize({ ...size, fit: 'fill', kernel: 'lanczos3' })
@@ -111,9 +112,10 @@ async function resize({ width, height, data }: Pixels, size: { width: number; he
   return { ...size, data: wide ? new Uint16Array(out.buffer, out.byteOffset, out.length / 2) : out };
 }
 
-function checkPixels(what: string, { width, height }: { width: number; height: number }): void {
+function checkPixels(what: string, { width, height }: Size): void {
   if (width * height <= MAX_PIXELS) return;
-  throw new InputError(`${what} is ${width} x ${height} pixels: at most ${MAX_PIXELS / 1e6} megapixels are read, make it smaller first`);
+  const limit = `at most ${MAX_PIXELS / 1e6} megapixels are read`;
+  throw new InputError(`${what} is ${width} x ${height} pixels: ${limit}, make it smaller first`);
 }
 
 function toImage({ width, height, data }: Pixels): Image {

@@ -1,11 +1,11 @@
-/** Words inside a PNG: tEXt chunks, iTXt where Latin-1 does not suffice (https://www.w3.org/TR/png-3/#11textinfo). */
+/** Texts inside a PNG: tEXt chunks, or iTXt if Latin-1 does not suffice (https://www.w3.org/TR/png-3/#11textinfo). */
 import { inflateSync } from 'node:zlib';
 
 /** Keyword -> text. */
 export type PngText = Readonly<Record<string, string>>;
 
 const SIGNATURE = 8;
-/** Length, type and checksum. */
+/** Bytes of a chunk's length, type and checksum. */
 const AROUND = 12;
 
 const CRC = Uint32Array.from({ length: 256 }, (_, byte) => {
@@ -17,30 +17,31 @@ const CRC = Uint32Array.from({ length: 256 }, (_, byte) => {
 const crc32 = (bytes: Uint8Array): number => ~bytes.reduce((c, byte) => CRC[(c ^ byte) & 255]! ^ (c >>> 8), -1) >>> 0;
 
 function chunk(type: string, data: Buffer): Buffer {
-  const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
-  const ends = [Buffer.alloc(4), Buffer.alloc(4)] as const;
-  ends[0].writeUInt32BE(data.length);
-  ends[1].writeUInt32BE(crc32(body));
-  return Buffer.concat([ends[0], body, ends[1]]);
+  const bytes = Buffer.concat([Buffer.alloc(4), Buffer.from(type, 'latin1'), data, Buffer.alloc(4)]);
+  bytes.writeUInt32BE(data.length);
+  bytes.writeUInt32BE(crc32(bytes.subarray(4, -4)), bytes.length - 4);
+  return bytes;
 }
 
-/** What a text chunk may hold as Latin-1: printable characters and line feeds. */
+/** Whether a tEXt chunk may hold the text: printable characters of Latin-1 and line feeds. */
 const isLatin1 = (text: string): boolean => /^[\n\x20-\x7e\xa1-\xff]*$/.test(text);
 
+const KEYWORD = /^[\x21-\x7e](?:[\x20-\x7e]{0,77}[\x21-\x7e])?$/;
+
 function textChunk([keyword, text]: [string, string]): Buffer {
-  if (!/^[\x21-\x7e](?:[\x20-\x7e]{0,77}[\x21-\x7e])?$/.test(keyword)) throw new RangeError(`PNG text: not a keyword: "${keyword}"`);
+  if (!KEYWORD.test(keyword)) throw new RangeError(`PNG text: not a keyword: "${keyword}"`);
   if (isLatin1(text)) return chunk('tEXt', Buffer.from(`${keyword}\0${text}`, 'latin1'));
   // Not compressed, no language, no translated keyword.
   return chunk('iTXt', Buffer.concat([Buffer.from(`${keyword}\0\0\0\0\0`, 'latin1'), Buffer.from(text, 'utf8')]));
 }
 
-/** `png` with texts behind its header. @throws RangeError for a keyword PNG does not allow */
+/** `png` with texts after its header. @throws RangeError for a keyword that PNG does not allow */
 export function addPngText(png: Buffer, text: PngText): Buffer {
   const header = SIGNATURE + AROUND + png.readUInt32BE(SIGNATURE);
   return Buffer.concat([png.subarray(0, header), ...Object.entries(text).map(textChunk), png.subarray(header)]);
 }
 
-/** All texts of a PNG, none where it is damaged or another kind of file. Of a repeated keyword the last counts. */
+/** All texts of a PNG, none if it is damaged or another kind of file. Of a repeated keyword the last text counts. */
 export function readPngText(bytes: Buffer): PngText {
   const found: Record<string, string> = {};
   if (bytes.toString('latin1', 1, 4) !== 'PNG') return found;
@@ -54,7 +55,7 @@ export function readPngText(bytes: Buffer): PngText {
   return found;
 }
 
-/** More than any program writes; a small chunk may claim to hold gigabytes. */
+/** More bytes than any program writes; a small chunk may claim to hold gigabytes. */
 const MOST_TEXT = 1 << 20;
 
 function parseText(type: string, data: Buffer): [string, string] | undefined {

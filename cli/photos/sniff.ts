@@ -1,17 +1,18 @@
-/** What a file is, by its first bytes: names lie. */
+/** The kind of a file by its first bytes: names may be wrong. */
 
 export type PhotoFormat = 'png' | 'jpeg' | 'webp' | 'avif';
 
 export type Sniffed = { readonly format: PhotoFormat } | { readonly format?: undefined; readonly found: string };
 
-/** The format of a photo this project reads, or in words what the bytes look like instead. */
+/** The format of a photo that this project reads, or in words what the bytes look like instead. */
 export function sniff(bytes: Uint8Array): Sniffed {
-  const text = latin1(bytes.subarray(0, 64));
+  const text = String.fromCharCode(...bytes.subarray(0, 64));
   if (text.startsWith('\x89PNG\r\n\x1a\n')) return { format: 'png' };
   if (text.startsWith('\xff\xd8\xff')) return { format: 'jpeg' };
   if (text.startsWith('RIFF') && text.slice(8, 12) === 'WEBP') return { format: 'webp' };
   if (text.slice(4, 8) === 'ftyp') return /avi[fs]/.test(text.slice(8)) ? { format: 'avif' } : { found: isoMedia(text) };
-  return { found: others.find(([start]) => text.startsWith(start))?.[1] ?? (isText(bytes) ? textKind(text) : `unknown data (${hex(bytes)})`) };
+  const found = others.find(([start]) => text.startsWith(start))?.[1];
+  return { found: found ?? (isText(bytes) ? textKind(text) : `unknown data (${hex(bytes.subarray(0, 4))})`) };
 }
 
 const others: readonly (readonly [string, string])[] = [
@@ -29,7 +30,7 @@ const others: readonly (readonly [string, string])[] = [
 
 const isoMedia = (text: string): string => (/hei[cx]|mif1|msf1/.test(text.slice(8)) ? 'a HEIC photo' : 'a video');
 
-/** No control characters but white space in the beginning, and valid UTF-8 (whose last character the cut may split). */
+/** Whether the beginning is valid UTF-8 without control characters except white space; the cut may split the last character. */
 function isText(bytes: Uint8Array): boolean {
   const head = bytes.subarray(0, 512);
   if (head.some((byte) => byte < 32 && ![9, 10, 12, 13].includes(byte))) return false;
@@ -47,5 +48,4 @@ function textKind(text: string): string {
   return start.startsWith('<!doctype html') || start.startsWith('<html') ? 'a web page' : 'text';
 }
 
-const latin1 = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
-const hex = (bytes: Uint8Array): string => [...bytes.subarray(0, 4)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');
+const hex = (bytes: Uint8Array): string => [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join(' ');

@@ -1,18 +1,18 @@
-/** How anything that goes wrong becomes one line on stderr and an exit code. */
+/** Turns any error into one line on stderr and an exit code. */
 import { CommanderError } from 'commander';
 import { DeviceLostError, FeatureError, KernelError, OutOfMemoryError } from '../../engine/index.js';
 
-/** The command line itself is wrong: an option's value, or a name that is not known. Exit code 2. */
+/** The command line itself is wrong: the value of an option, or an unknown name. Exit code 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** What the command line points at is wrong: a photo, weights, a folder. The message names it and the remedy. Exit code 1. */
+/** A thing that the command line names is wrong: a photo, weights, a folder. The message names it and the remedy. Exit code 1. */
 export class InputError extends Error {
   override readonly name = 'InputError';
 }
 
-/** The optimisation ran away: a loss or a picture is not finite. */
+/** The optimisation diverged: a loss or a picture is not finite. */
 export class NonFiniteError extends Error {
   override readonly name = 'NonFiniteError';
 }
@@ -22,10 +22,10 @@ export class NoAdapterError extends Error {
   override readonly name = 'NoAdapterError';
 }
 
-/** Ended by Ctrl-C or a termination signal, as shells count it. */
+/** Exit code after Ctrl-C or a termination signal, by the convention of shells. */
 export const EXIT_INTERRUPTED = 130;
 
-/** Work that stopped because its signal said so. */
+/** Whether work stopped because its signal was aborted. */
 const isAbort = (error: unknown): boolean => error instanceof Error && error.name === 'AbortError';
 
 /** 0 for --help and --version, 130 when interrupted, 2 when the command line is wrong, 1 for everything else. */
@@ -35,7 +35,7 @@ export function exitCodeOf(error: unknown): number {
   return error instanceof UsageError ? 2 : 1;
 }
 
-/** One line for people; undefined where commander has already said all (help, version). */
+/** One line for people; undefined after help and version, which commander has printed itself. */
 export function errorLine(error: unknown): string | undefined {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0 || error.code === 'commander.help') return undefined;
@@ -56,6 +56,10 @@ export function fileProblem(error: unknown): string {
   const code = (error as NodeJS.ErrnoException).code ?? '';
   return fileProblems[code] ?? `cannot be used (${code || String(error)})`;
 }
+
+/** The error of a file operation as one that names the file; an InputError is returned unchanged. */
+export const fileError = (path: string, error: unknown): InputError =>
+  error instanceof InputError ? error : new InputError(`${path} ${fileProblem(error)}`, { cause: error });
 
 const fileProblems: Readonly<Record<string, string>> = {
   ENOENT: 'does not exist: check the path',
@@ -79,6 +83,7 @@ const remedies: readonly (readonly [new (...args: never[]) => Error, string])[] 
   [KernelError, 'please report this with the output of DEBUG=1 and splice-gpu doctor'],
 ];
 
-const isExpected = (error: unknown): boolean => [UsageError, InputError, NonFiniteError, NoAdapterError].some((type) => error instanceof type);
+const isExpected = (error: unknown): boolean =>
+  [UsageError, InputError, NonFiniteError, NoAdapterError].some((type) => error instanceof type);
 
 const firstLine = (text: string): string => text.split('\n', 1)[0]!.trim();

@@ -1,27 +1,40 @@
-/** Files and the output folder: nothing is ever left half-written. */
+/** Files and output folders: nothing is ever left half-written. */
 import { createHash } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { access, mkdir, open, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { InputError, fileProblem } from './errors.js';
+import { fileError, fileProblem, InputError } from './errors.js';
 
-/** Folder of the package itself (this file runs from dist/cli). */
+/** Folder of the package itself (this file runs from dist/cli/shared). */
 export const packageRoot = fileURLToPath(new URL('../../../', import.meta.url));
+
+export const exists = (path: string): Promise<boolean> => access(path).then(() => true, () => false);
 
 /** @throws InputError naming the file, when it cannot be read, is empty or has more than `maxBytes` */
 export async function readInput(path: string, maxBytes: number): Promise<Buffer> {
   try {
     const { size } = await stat(path);
-    if (size > maxBytes) throw new InputError(`${path} has ${megabytes(size)}: at most ${megabytes(maxBytes)} are read, use a smaller file`);
+    const limit = `at most ${megabytes(maxBytes)} are read`;
+    if (size > maxBytes) throw new InputError(`${path} has ${megabytes(size)}: ${limit}, use a smaller file`);
     const bytes = await readFile(path);
     if (bytes.length === 0) throw new InputError(`${path} is empty (0 bytes): copy or export it again`);
     return bytes;
   } catch (error) {
-    throw error instanceof InputError ? error : new InputError(`${path} ${fileProblem(error)}`, { cause: error });
+    throw fileError(path, error);
   }
 }
 
-/** Writes beside the target and renames, so that readers see the old file or the whole new one. */
+/** The object in a JSON file; undefined when there is none, or the file is damaged. */
+export async function readJson(path: string): Promise<Readonly<Record<string, unknown>> | undefined> {
+  try {
+    const value: unknown = JSON.parse(await readFile(path, 'utf8'));
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Writes a file in the target's folder and renames it, so that readers see the old file or the whole new one. */
 export async function writeFileAtomic(path: string, data: Uint8Array | string): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
   try {
@@ -35,30 +48,31 @@ export async function writeFileAtomic(path: string, data: Uint8Array | string): 
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
-    throw new InputError(`${path} ${fileProblem(error)}`, { cause: error });
+    throw fileError(path, error);
   }
 }
 
-/** Whether a name is of a file that `writeFileAtomic` or `prepareFolder` of some process had in the making. */
+/** Whether a file has the name of one that `writeFileAtomic` or `prepareFolder` of any process did not finish. */
 export const isTemporary = (name: string): boolean => /^\..+\.\d+\.tmp$/.test(name);
 
-/** Makes the names in a folder last through a loss of power, where the system can. */
+/** Makes the names in a folder survive a loss of power, on systems that can. */
 export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r').catch(() => undefined); // Windows opens no folders
+  const folder = await open(path, 'r').catch(() => undefined); // Windows cannot open folders
   await folder?.sync().catch(() => undefined);
   await folder?.close();
 }
 
-export const writeJson = (path: string, value: unknown): Promise<void> => writeFileAtomic(path, JSON.stringify(value, null, 2) + '\n');
+export const writeJson = (path: string, value: unknown): Promise<void> =>
+  writeFileAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
 
 export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
-/** Makes `dir` and tries to write there. The returned function takes back the folders it made, as long as they are empty. */
+/** Makes `dir` and tries to write there. The returned function removes the folders that were made, unless they are in use. */
 export async function prepareFolder(dir: string): Promise<() => Promise<void>> {
   const target = resolve(dir);
   const made: string[] = [];
   try {
-    // Not mkdir's `recursive`: where the system answers ENOENT below a folder that exists, as /proc does, Node tries for ever.
+    // Not mkdir's `recursive`: if the system reports ENOENT below a folder that exists, as /proc does, Node tries for ever.
     for (const folder of await missingFolders(target)) {
       await mkdir(folder);
       made.unshift(folder);
@@ -87,12 +101,9 @@ async function missingFolders(target: string): Promise<string[]> {
   }
 }
 
-/** Removes `folders`, innermost first, and stops at the first that is in use. */
+/** Removes `folders`, innermost first. A folder in use stays, and so do those around it. */
 async function removeEmpty(folders: readonly string[]): Promise<void> {
-  for (const folder of folders) {
-    const removed = await rmdir(folder).then(() => true, () => false);
-    if (!removed) return;
-  }
+  for (const folder of folders) await rmdir(folder).catch(() => undefined);
 }
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;

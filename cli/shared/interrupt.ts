@@ -1,7 +1,7 @@
-/** Ctrl-C and termination: the first asks to finish, the second ends at once. */
+/** Ctrl-C and termination: the first signal asks to finish, the second ends the process at once. */
 import { EXIT_INTERRUPTED } from './errors.js';
 
-/** A key press reaches a re-executed process twice: from the terminal, and handed on by its parent. */
+/** A key press reaches a re-executed process twice: from the terminal, and forwarded by its parent. */
 const SAME_PRESS_MS = 500;
 
 /** Aborted by the first SIGINT or SIGTERM. */

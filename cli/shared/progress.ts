@@ -1,17 +1,17 @@
-/** Progress on stderr: one line redrawn on a terminal, a plain line now and then elsewhere. */
+/** Progress on stderr: one line that is redrawn on a terminal, a plain line now and then elsewhere. */
 import type { Losses } from '../../model/method/options.js';
 import { rateMeter } from './rate.js';
 
 export interface Progress {
-  /** `done` of all steps, warm start counted in. */
+  /** @param done of all steps, the warm start included */
   update(done: number, phase: string, losses?: Losses): void;
-  /** A line of text that stays. */
+  /** Writes a line of text that stays. */
   note(text: string): void;
   /** Ends a redrawn line. */
   finish(): void;
 }
 
-/** What progress is written to; process.stderr is one. */
+/** A stream that progress is written to, such as process.stderr. */
 export interface Output {
   readonly isTTY?: boolean;
   readonly columns?: number;
@@ -22,9 +22,9 @@ export interface ProgressState {
   readonly done: number;
   readonly total: number;
   readonly phase: string;
-  readonly losses?: Losses;
-  /** Not known before the first steps are through. */
-  readonly stepsPerSecond?: number;
+  readonly losses?: Losses | undefined;
+  /** Unknown until the first steps are done. */
+  readonly stepsPerSecond?: number | undefined;
 }
 
 const REDRAW_MS = 100;
@@ -33,32 +33,46 @@ const PLAIN_MS = 15_000;
 const SHORTEST_BAR = 5;
 const LONGEST_BAR = 30;
 
-export function createProgress(total: number, output: Output = process.stderr, now: () => number = () => performance.now()): Progress {
+/**
+ * A line that replaces the one before on a terminal, and is written at most every 15 s elsewhere.
+ * @param written time in milliseconds that counts as the last line's
+ */
+export function liveLine(output: Output, now: () => number, written = -Infinity) {
   const terminal = output.isTTY === true;
-  const rate = rateMeter(now);
-  let written = -Infinity;
-  let latest: Losses | undefined;
-
-  const update = (done: number, phase: string, losses?: Losses): void => {
-    const time = now();
-    latest = losses ?? latest;
-    const stepsPerSecond = rate.mark(done);
-    const isDue = time - written >= (terminal ? REDRAW_MS : PLAIN_MS) || done === total;
-    if (!isDue) return;
-    written = time;
-    const state: ProgressState = { done, total, phase, ...(latest && { losses: latest }), ...(stepsPerSecond && { stepsPerSecond }) };
-    output.write(terminal ? `\r${barLine(state, output.columns ?? 80)}\x1b[K` : `${plainLine(state)}\n`);
+  let drawn = false;
+  return {
+    /** Writes `text`, which gets the columns of a terminal, if a line is due or this is the last one. */
+    update: (text: (columns?: number) => string, isLast: boolean): void => {
+      const time = now();
+      if (time - written < (terminal ? REDRAW_MS : PLAIN_MS) && !isLast) return;
+      [written, drawn] = [time, terminal];
+      output.write(terminal ? `\r${text(output.columns ?? 80)}\x1b[K` : `${text()}\n`);
+    },
+    note: (text: string): void => void output.write(terminal ? `\r\x1b[K${text}\n` : `${text}\n`),
+    finish: (): void => void (drawn && output.write('\n')),
   };
-  const note = (text: string): void => {
-    output.write(terminal ? `\r\x1b[K${text}\n` : `${text}\n`);
-  };
-  const finish = (): void => {
-    if (terminal && written > -Infinity) output.write('\n');
-  };
-  return { update, note, finish };
 }
 
-/** `[####------] 120/300 training  total 3.21 …  2.4 steps/s  1:20 left`: a narrow terminal does without the terms, then is cut at `columns`. */
+const clock = (): number => performance.now();
+
+export function createProgress(total: number, output: Output = process.stderr, now = clock): Progress {
+  const { update, ...rest } = liveLine(output, now);
+  const rate = rateMeter(now);
+  let latest: Losses | undefined;
+  return {
+    update: (done, phase, losses) => {
+      latest = losses ?? latest;
+      const state = { done, total, phase, losses: latest, stepsPerSecond: rate.mark(done) };
+      update((columns) => (columns === undefined ? plainLine(state) : barLine(state, columns)), done === total);
+    },
+    ...rest,
+  };
+}
+
+/**
+ * `[####------] 120/300 training  total 3.21 …  2.4 steps/s  1:20 left`. A line that is too long for `columns` loses the terms of
+ * the loss, then its end.
+ */
 export function barLine(state: ProgressState, columns: number): string {
   const room = (text: string): number => columns - text.length - 4;
   const whole = plainLine(state);
@@ -69,21 +83,22 @@ export function barLine(state: ProgressState, columns: number): string {
   return (bar + text).slice(0, Math.max(0, columns - 1));
 }
 
-/** Step, phase, total loss and, if `withTerms`, its terms, rate and time left; what is not known is left out. */
+/** Step, phase, total loss and, if `withTerms`, its terms, rate and time left; unknown values are left out. */
 export function plainLine({ done, total, phase, losses, stepsPerSecond }: ProgressState, withTerms = true): string {
-  const sum = losses && `total ${short(losses.total)}`;
-  const terms = losses && withTerms ? ` (structure ${short(losses.structure)}, appearance ${short(losses.appearance)}, identity ${short(losses.identity)})` : '';
+  const names = ['structure', 'appearance', 'identity'] as const;
+  const terms = losses && withTerms ? ` (${names.map((name) => `${name} ${short(losses[name])}`).join(', ')})` : '';
+  const sum = losses && `total ${short(losses.total)}${terms}`;
   const rate = stepsPerSecond && `${short(stepsPerSecond)} steps/s`;
   const left = stepsPerSecond && done < total ? `${clockTime((total - done) / stepsPerSecond)} left` : undefined;
-  return [`${done}/${total} ${phase}`, sum && sum + terms, rate, left].filter(Boolean).join('  ');
+  return [`${done}/${total} ${phase}`, sum, rate, left].filter(Boolean).join('  ');
 }
 
 /** 4000 s -> 1:06:40. */
 export function clockTime(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
   const pair = (n: number) => String(n).padStart(2, '0');
-  const minutes = Math.floor(whole / 60);
-  return minutes < 60 ? `${minutes}:${pair(whole % 60)}` : `${Math.floor(minutes / 60)}:${pair(minutes % 60)}:${pair(whole % 60)}`;
+  return hours > 0 ? `${hours}:${pair(minutes)}:${pair(whole % 60)}` : `${minutes}:${pair(whole % 60)}`;
 }
 
 /** Three significant digits. */

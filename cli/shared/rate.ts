@@ -1,15 +1,15 @@
-/** Steps a second over the last while: what was compiled at the start, or a pause, must not count for long. */
+/** Steps a second over the last 20 s: compilation at the start and pauses must not count for long. */
 
 const RATE_MS = 20_000;
 
 export interface RateMeter {
-  /** Notes that `done` steps are through; answers with the rate, not known before the first are. */
+  /** Notes that `done` steps are done. Returns the rate, unknown until there have been steps. */
   mark(done: number): number | undefined;
-  /** Begins anew, behind a pause. */
+  /** Starts again, such as after a pause. */
   reset(): void;
 }
 
-/** @param now milliseconds of a clock that never goes back */
+/** @param now milliseconds of a monotonic clock */
 export function rateMeter(now: () => number = () => performance.now()): RateMeter {
   let marks: { readonly time: number; readonly done: number }[] = [];
   return {

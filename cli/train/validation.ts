@@ -7,7 +7,7 @@ import type { AnyPairSetup } from '../../model/anyPair/file.js';
 import { retrieved } from '../../model/anyPair/retrieval.js';
 import type { Image } from '../../model/image.js';
 import type { VitModel, Weights } from '../../model/vit/config.js';
-import { sheet } from '../photos/pairSheet.js';
+import { grid } from '../photos/grid.js';
 import { imageOf, type TrainPhoto } from './photos.js';
 
 /** Means over the held-out pairs. */
@@ -77,7 +77,7 @@ export async function createValidator(
       figures: Object.fromEntries((Object.keys(judged[0]!) as (keyof PictureFigures)[]).map((key) => [key, mean(judged.map((f) => f[key]))])) as unknown as PictureFigures,
     };
     const rows = onSheet.map(({ image }, i) => [structures[i], image, appearances[partner(i)]!.square]);
-    return { figures, picture: sheet(rows) };
+    return { figures, picture: grid(rows) };
   };
   return {
     validate,

@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { holdOut, type TrainPhoto } from '../../cli/train/photos.js';
-import { sheet } from '../../cli/photos/pairSheet.js';
+import { grid } from '../../cli/photos/grid.js';
 import { centralSquare, conditionScale, mixed, normalised } from '../../model/anyPair/condition.js';
 import { fromAnyPairFile, toAnyPairFile, type AnyPairSetup } from '../../model/anyPair/file.js';
 import { retrieved } from '../../model/anyPair/retrieval.js';
@@ -82,9 +82,9 @@ test('held-out photos are the same for a seed, and never trained on', () => {
   assert.throws(() => holdOut(photos, 11, 1, 'folder'), /folder holds 12 photos: with --hold-out 11 at least 13 are needed/);
 });
 
-test('a sheet has its pictures in rows and columns with gaps of white', () => {
+test('a grid has its pictures in rows and columns with gaps of white', () => {
   const flat = (value: number) => ({ width: 1, height: 1, data: new Float32Array(3).fill(value) });
-  const { width, height, data } = sheet([[flat(0.25), flat(0.5)], [undefined, flat(0.75)]]);
+  const { width, height, data } = grid([[flat(0.25), flat(0.5)], [undefined, flat(0.75)]]);
   assert.equal([width, height], [4, 4]);
   assert.equal([data[0], data[3], data[15], data[12], data[1]], [0.25, 0.5, 0.75, 1, 1]);
 });
