@@ -36,7 +36,7 @@ const WIDE = ['avx512f', 'avx512bw', 'avx512dq', 'avx512vl'];
 
 /**
  * Variables that Mesa reads when Dawn loads it, and other drivers ignore; values that are set already stay. By default llvmpipe
- * uses vectors of 256 bits; with 512 a lane costs fewer instructions, see `matmulLanes`. Without the folder Mesa prints a warning.
+ * uses vectors of 256 bits; with 512 a lane costs fewer instructions, see `matmulLanes`. Without the folder Mesa warns on stderr.
  */
 export function mesaSettings(env: Environment = process.env, processor: () => string = processorFlags): Record<string, string> {
   const flags = processor().split(/\s+/);
