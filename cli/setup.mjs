@@ -1,7 +1,7 @@
 /**
- * Makes a bare clone ready and then runs a job: `node cli/setup.mjs demo|test|bench|faults [arguments]`.
- * Plain JavaScript with nothing but Node's own modules, because it runs before anything is installed. Every step is skipped
- * when it is already done, so the same command serves the first run and all later ones.
+ * Prepares a bare clone and then runs a job: `node cli/setup.mjs demo|test|bench|faults [arguments]`.
+ * Plain JavaScript with only Node's own modules, because it runs before anything is installed. A step that is already done is
+ * skipped, so the same command serves the first run and all later ones.
  */
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,12 +13,12 @@ const root = fileURLToPath(new URL('../', import.meta.url));
 const OLDEST_NODE = [20, 9];
 const SOURCE_FOLDERS = ['engine', 'shaders', 'model', 'cli', 'test'];
 
-/** What Node is to run for each job. */
+/** What Node runs for each job. */
 const jobs = {
-  demo: (args) => ['dist/cli/bin.js', 'demo', ...args],
-  bench: (args) => ['dist/cli/bin.js', 'bench', ...args],
-  faults: (args) => ['dist/test/faults/main.js', ...args],
-  test: (args) => ['dist/test/main.js', ...args],
+  demo: ['dist/cli/bin.js', 'demo'],
+  bench: ['dist/cli/bin.js', 'bench'],
+  faults: ['dist/test/faults/main.js'],
+  test: ['dist/test/main.js'],
 };
 
 /** @throws SetupError for a Node that is too old */
@@ -31,30 +31,30 @@ export function checkNode(version = process.versions.node) {
 /** Time of last change in milliseconds; 0 when the file does not exist. */
 const changed = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 
-/** npm writes this file last, so it is as old as the installation. */
-export const isInstalled = (folder) => changed(join(folder, 'node_modules/.package-lock.json')) >= changed(join(folder, 'package-lock.json'));
+/** npm writes the file in node_modules last, so it is as old as the installation. */
+export const isInstalled = (folder) =>
+  changed(join(folder, 'node_modules/.package-lock.json')) >= changed(join(folder, 'package-lock.json'));
 
 async function install() {
   if (isInstalled(root)) return;
   say('Installing the packages (npm ci) ...');
   const npm = process.env.npm_execpath;
   const args = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
-  // Under `npm run` npm names its own script; started by hand, Windows finds npm.cmd only through a shell.
-  const ended = npm ? await run(process.execPath, [npm, ...args], { cwd: root }) : await run('npm', args, { cwd: root, shell: process.platform === 'win32' });
-  if (ended.code !== 0) throw new SetupError('npm ci failed, see above');
+  // `npm run` gives the path of npm's own script. Without it, Windows finds npm.cmd only through a shell.
+  const { code } = npm
+    ? await run(process.execPath, [npm, ...args], { cwd: root })
+    : await run('npm', args, { cwd: root, shell: process.platform === 'win32' });
+  if (code !== 0) throw new SetupError('npm ci failed, see above');
 }
 
-/** Files of a folder that end so, with their path from `base`, sub-folders included. */
+/** Paths from `base` of the files with an ending in a folder and its subfolders. */
 function filesEnding(base, folder, ending) {
   const path = join(base, folder);
-  if (!existsSync(path)) return [];
-  return readdirSync(path, { withFileTypes: true }).flatMap((entry) => {
-    const name = `${folder}/${entry.name}`;
-    return entry.isDirectory() ? filesEnding(base, name, ending) : entry.name.endsWith(ending) ? [name] : [];
-  });
+  const names = existsSync(path) ? readdirSync(path, { recursive: true }) : [];
+  return names.filter((name) => name.endsWith(ending)).map((name) => join(folder, name));
 }
 
-/** Whether dist holds the newest form of every source, and nothing of sources that are gone. The published package has dist alone. */
+/** Whether dist has the newest form of every source, and nothing of deleted sources. The published package has dist only. */
 export function isBuilt(folder) {
   const dist = join(folder, 'dist');
   const sources = SOURCE_FOLDERS.flatMap((name) => filesEnding(folder, name, '.ts')).filter((name) => !name.endsWith('.d.ts'));
@@ -72,19 +72,19 @@ async function build() {
   if (isBuilt(root)) return;
   say('Building (tsc) ...');
   rmSync(join(root, 'dist'), { recursive: true, force: true });
-  // Without output after an error, the next run builds again instead of taking a broken dist for a fresh one.
+  // Without output after an error, the next run builds again instead of using a broken dist.
   const { code } = await run(process.execPath, ['node_modules/typescript/bin/tsc', '--noEmitOnError'], { cwd: root });
   if (code !== 0) throw new SetupError('the build failed, see above');
 }
 
 async function main([name, ...args]) {
-  const job = Object.hasOwn(jobs, name ?? '') ? jobs[name] : undefined;
-  if (!job) throw new SetupError(`usage: node cli/setup.mjs ${Object.keys(jobs).join('|')} [arguments]`);
+  const names = Object.keys(jobs);
+  if (!names.includes(name)) throw new SetupError(`usage: node cli/setup.mjs ${names.join('|')} [arguments]`);
   checkNode();
   await install();
   await build();
   const driver = await ensureDriver(root);
-  return exitCodeOf(await run(process.execPath, job(args), { cwd: root, env: { ...process.env, ...driver } }));
+  return exitCodeOf(await run(process.execPath, [...jobs[name], ...args], { cwd: root, env: { ...process.env, ...driver } }));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

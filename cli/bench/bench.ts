@@ -3,7 +3,7 @@ import { measureRoof, type Engine, type Roof } from '../../engine/index.js';
 import { kernelsReport, measureKernels, type KernelsRequest } from './kernels.js';
 import { readResult, saveResult, showChanges, type BenchResult } from './result.js';
 import { measureStep, planReport, planStep, runReport, stepReport, type StepRequest } from './step.js';
-import { digits } from './table.js';
+import { digits } from '../shared/table.js';
 import { loadVariant } from './variants.js';
 import type { AdapterSummary } from '../gpu/device.js';
 import type { RecipeName, SpliceOptions } from '../../model/method/options.js';

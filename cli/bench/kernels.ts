@@ -4,7 +4,7 @@ import { random } from '../../model/random.js';
 import { plannedVit } from './models.js';
 import type { Measured } from './result.js';
 import { distinctLaunches, plannedStep, type Repeated, type StepOptions } from './setting.js';
-import { digits, percent, table } from './table.js';
+import { digits, percent, table } from '../shared/table.js';
 import type { NamedVariant } from './variants.js';
 
 export interface KernelsRequest extends Omit<StepOptions, 'recipe'> {

@@ -2,7 +2,7 @@
 import { readInput, writeJson } from '../shared/files.js';
 import { InputError } from '../shared/errors.js';
 import type { AdapterSummary } from '../gpu/device.js';
-import { digits, percent, table } from './table.js';
+import { digits, percent, table } from '../shared/table.js';
 
 /** One measured thing. */
 export interface Measured {

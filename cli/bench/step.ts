@@ -7,7 +7,7 @@ import { readImage } from '../photos/photo.js';
 import { benchVit, plannedVit } from './models.js';
 import type { Measured } from './result.js';
 import { cropsStep, plannedStep, settingOf, type StepOptions } from './setting.js';
-import { mib } from './table.js';
+import { mib } from '../shared/table.js';
 
 export interface StepRequest extends StepOptions {
   readonly model: string;

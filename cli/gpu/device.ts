@@ -1,15 +1,15 @@
-/** Opens a GPU through Dawn's Node bindings, with all that its adapter can give. */
+/** Opens a GPU through Dawn's Node bindings, with all that its adapter offers. */
 import { readFileSync } from 'node:fs';
-import { mesaSettings } from './mesa.js';
 import { NoAdapterError } from '../shared/errors.js';
+import { mesaSettings } from './mesa.js';
 
-/** What is worth writing down about an adapter. */
+/** The facts about an adapter that records keep. */
 export interface AdapterSummary {
   readonly vendor: string;
   readonly architecture: string;
   readonly device: string;
   readonly driver: string;
-  /** Computed by the processor: right numbers, low speed. */
+  /** Computed by the processor: correct numbers, low speed. */
   readonly software: boolean;
 }
 
@@ -18,23 +18,17 @@ export interface OpenedDevice {
   readonly device: GPUDevice;
 }
 
-/** Used where present: profiling, faster reductions, and room for half precision. */
+/** Used if present: profiling, faster reductions, half precision. */
 const FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups', 'shader-f16'];
 
-/** Limits whose defaults are small beside what adapters have: 128 MiB bindings do not hold large photos. */
+/** Limits with defaults far below those of adapters: bindings of 128 MiB do not hold large photos. */
 export const LIMITS = [
-  'maxBufferSize',
-  'maxStorageBufferBindingSize',
-  'maxStorageBuffersPerShaderStage',
-  'maxComputeWorkgroupStorageSize',
-  'maxComputeInvocationsPerWorkgroup',
-  'maxComputeWorkgroupSizeX',
-  'maxComputeWorkgroupSizeY',
-  'maxComputeWorkgroupSizeZ',
+  'maxBufferSize', 'maxStorageBufferBindingSize', 'maxStorageBuffersPerShaderStage', 'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup', 'maxComputeWorkgroupSizeX', 'maxComputeWorkgroupSizeY', 'maxComputeWorkgroupSizeZ',
   'maxComputeWorkgroupsPerDimension',
 ] as const;
 
-/** Dawn ends the process when one of these is collected while in use, so they stay for good: https://github.com/dawn-gpu/node-webgpu/issues/18 */
+/** Kept forever: Dawn crashes when one is collected while in use, https://github.com/dawn-gpu/node-webgpu/issues/18 */
 const held: GPU[] = [];
 
 /** @throws NoAdapterError with what to install */
@@ -58,10 +52,10 @@ export async function openDevice(): Promise<OpenedDevice> {
   return { adapter, device };
 }
 
-/** Every adapter Dawn can see, as `vulkan: NVIDIA H200`. */
+/** Every adapter that Dawn finds, such as `vulkan: NVIDIA H200`. */
 export async function listAdapters(): Promise<string[]> {
   const unknown = await dawn([], ['adapter=?']);
-  // Dawn has no call for this, but it answers a request for an adapter that does not exist with the list of those that do.
+  // Dawn has no call for this, but its error for an adapter that does not exist lists those that do.
   const answer = await unknown.requestAdapter().then(() => '', (error: Error) => error.message);
   return [...answer.matchAll(/backend: '(.*?)', name: '(.*?)'/g)].map(([, backend, name]) => `${backend}: ${name}`);
 }
@@ -71,7 +65,7 @@ export function summarize({ info }: GPUAdapter): AdapterSummary {
   return { vendor, architecture, device, driver: description, software: info.isFallbackAdapter };
 }
 
-/** What to install, for the system at hand. */
+/** What to install on this system. */
 export function driverAdvice(platform: string = process.platform, release: string = osRelease()): string {
   if (platform === 'darwin') return 'macOS 13 or later with Metal is needed';
   if (platform === 'win32') return "install the graphics card maker's current driver (Direct3D 12 is needed)";
@@ -81,27 +75,28 @@ export function driverAdvice(platform: string = process.platform, release: strin
 }
 
 const installs: readonly (readonly [string, string])[] = [
-  // Debian 12's own Mesa, 22.3, lacks a feature Dawn insists on.
+  // Mesa 22.3 of Debian 12 lacks a feature that Dawn requires.
   ['(debian|ubuntu)', 'libvulkan1 and mesa-vulkan-drivers with apt-get (on Debian 12 from bookworm-backports)'],
   ['(fedora|rhel)', 'vulkan-loader and mesa-vulkan-drivers with dnf'],
   ['arch', 'vulkan-icd-loader and vulkan-swrast with pacman'],
   ['suse', 'libvulkan1 and libvulkan_lvp with zypper'],
 ];
 
-/** Dawn hides float16 on Nvidia's Vulkan driver unless asked; it is used with --precision f16 alone. */
+/** Dawn hides float16 on Nvidia's Vulkan driver by default; only --precision f16 uses it. */
 const HALF = 'vulkan_enable_f16_on_nvidia';
 /**
- * For software adapters alone: there a fifth of a matrix product's time goes into the checks that Dawn adds to a shader's indices and lanes. The
- * tests run with them, and Mesa's driver checks every access to a buffer itself.
+ * For software adapters only, on which the checks that Dawn adds to a shader's indices and lanes are slow. The tests run with
+ * them, and Mesa's driver checks every access to a buffer itself.
  */
 const UNCHECKED = 'disable_robustness';
-/** Dawn examines the SPIR-V that it has just made itself, a tenth of the time to compile; the tests, which open their devices without flags, let it. */
+/** Validation of the SPIR-V that Dawn itself generates, which slows compilation. The tests, which set no flags, run with it. */
 const VALIDATION = 'enable_spirv_validation';
 
 async function dawn(features: readonly string[] = [], flags: readonly string[] = []): Promise<GPU> {
   Object.assign(process.env, mesaSettings());
   const { create, globals } = await import('webgpu').catch((error: Error) => {
-    throw new NoAdapterError(`WebGPU's binding does not load here (${error.message.split('\n')[0]}): it needs x64 or arm64 and, on Linux, glibc 2.34`);
+    const problem = `WebGPU's binding does not load here (${error.message.split('\n')[0]})`;
+    throw new NoAdapterError(`${problem}: it needs x64 or arm64 and, on Linux, glibc 2.34`);
   });
   Object.assign(globalThis, globals);
   const gpu = create([`enable-dawn-features=${[HALF, ...features].join()}`, `disable-dawn-features=${VALIDATION}`, ...flags]);

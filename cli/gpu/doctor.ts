@@ -1,36 +1,36 @@
-/** The work of `splice-gpu doctor`: does a GPU work here, which, and what will run on it. */
+/** The work of `splice-gpu doctor`: whether a GPU works here, which one, and the kernels it gets. */
 import { createEngine } from '../../engine/index.js';
-import { LIMITS, listAdapters, openDevice, summarize, type AdapterSummary } from './device.js';
 import { NoAdapterError } from '../shared/errors.js';
-import { privateDriver } from './mesa.js';
 import type { Output } from '../shared/progress.js';
 import { version } from '../shared/version.js';
+import { LIMITS, listAdapters, openDevice, summarize, type AdapterSummary } from './device.js';
+import { privateDriver } from './mesa.js';
 
 export interface DoctorOptions {
-  readonly json: boolean;
+  readonly json?: boolean;
 }
 
-/** What doctor found out; printed as it is with --json. */
+/** The findings, which --json prints unchanged. */
 export interface Diagnosis {
   readonly ok: boolean;
   readonly version: string;
   readonly node: string;
   readonly platform: string;
   readonly adapters: readonly string[];
-  /** The one that commands use. */
+  /** The adapter that commands use. */
   readonly adapter?: AdapterSummary;
   readonly features?: readonly string[];
   readonly limits?: Readonly<Record<string, number>>;
-  /** The kernel variants this device gets. */
+  /** The kernel variants of this device. */
   readonly kernels?: Readonly<Record<string, unknown>>;
-  /** When nothing works: why, and what to install. */
+  /** If no adapter works: the reason, and what to install. */
   readonly problem?: string;
 }
 
-/** Answers with the exit code: 1 when no adapter works. @throws NoAdapterError when an unpacked driver is still to be tried */
-export async function doctor(options: DoctorOptions, stdout: Output): Promise<number> {
+/** Returns the exit code: 1 when no adapter works. @throws NoAdapterError when the unpacked driver has not been tried yet */
+export async function doctor({ json }: DoctorOptions, stdout: Output): Promise<number> {
   const diagnosis = await diagnose();
-  stdout.write(options.json ? `${JSON.stringify(diagnosis)}\n` : report(diagnosis));
+  stdout.write(json ? `${JSON.stringify(diagnosis)}\n` : report(diagnosis));
   return diagnosis.ok ? 0 : 1;
 }
 
@@ -55,23 +55,25 @@ async function diagnose(): Promise<Diagnosis> {
   }
 }
 
-/** For people. */
-export function report({ ok, version, node, platform, adapters, adapter, features = [], limits = {}, kernels = {}, problem }: Diagnosis): string {
-  const head = [`splice-gpu ${version}, Node ${node}, ${platform}`];
-  if (!ok || !adapter) return `${[...head, `problem   ${problem}`].join('\n')}\n`;
+/** The findings for people. */
+export function report(diagnosis: Diagnosis): string {
+  const { ok, adapters, adapter, features = [], limits = {}, kernels = {} } = diagnosis;
+  const head = `splice-gpu ${diagnosis.version}, Node ${diagnosis.node}, ${diagnosis.platform}\n`;
+  if (!ok || !adapter) return `${head}problem   ${diagnosis.problem}\n`;
   const name = adapter.device || adapter.vendor || 'unnamed';
-  const lines = [
-    ...head,
-    ...adapters.map((line, i) => `${i ? '         ' : 'adapters '} ${line}`),
-    `used      ${name}${adapter.software ? ' (software: right numbers, low speed)' : ''}`,
-    `driver    ${adapter.driver || 'not named'}`,
-    `features  ${features.join(' ')}`,
-    ...table('limits', limits, (value) => (value >= 2 ** 20 ? `${value} (${Math.floor(value / 2 ** 20)} MiB)` : String(value))),
-    ...table('kernels', kernels, String),
-    'all good: splice-gpu transfer can run here',
-  ];
-  return `${lines.join('\n')}\n`;
+  const sized = (value: number): string => (value >= 2 ** 20 ? `${value} (${Math.floor(value / 2 ** 20)} MiB)` : String(value));
+  return [
+    head,
+    entry('adapters', adapters),
+    entry('used', [`${name}${adapter.software ? ' (software: correct numbers, low speed)' : ''}`]),
+    entry('driver', [adapter.driver || 'not named']),
+    entry('features', [features.join(' ')]),
+    entry('limits', Object.entries(limits).map(([limit, value]) => `${limit} ${sized(value)}`)),
+    entry('kernels', Object.entries(kernels).map(([setting, value]) => `${setting} ${String(value)}`)),
+    'all good: splice-gpu transfer can run here\n',
+  ].join('');
 }
 
-const table = <T>(title: string, values: Readonly<Record<string, T>>, show: (value: T) => string): string[] =>
-  Object.entries(values).map(([key, value], i) => `${(i ? '' : title).padEnd(9)} ${key} ${show(value)}`);
+/** Lines with the title before the first. */
+const entry = (title: string, lines: readonly string[]): string =>
+  lines.map((line, i) => `${(i ? '' : title).padEnd(9)} ${line}\n`).join('');

@@ -1,10 +1,10 @@
-/** Where files live that can be fetched or made again. */
+/** Folder of files that can be fetched or made again. */
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The platform's cache folder, `splice-gpu` in it. SPLICE_GPU_CACHE, then XDG_CACHE_HOME, stand for the platform's. */
+/** `splice-gpu` in the platform's cache folder. SPLICE_GPU_CACHE or else XDG_CACHE_HOME replaces the platform's folder. */
 export function cacheFolder(env: Environment = process.env, platform: string = process.platform): string {
   const own = env['SPLICE_GPU_CACHE'] || env['XDG_CACHE_HOME'];
   return join(own || platformCache(env, platform), 'splice-gpu');

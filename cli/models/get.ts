@@ -1,8 +1,8 @@
-/** Brings models into the cache: from the address of those who trained them, from a mirror, or from a file. */
+/** Brings models into the cache: from the address of their makers, from a mirror, or from a file. */
 import { copyFile, mkdir, rm, rmdir, stat } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
-import { fileProblem, InputError, UsageError } from '../shared/errors.js';
 import { lockFolder } from '../run/lock.js';
+import { fileError, InputError, UsageError } from '../shared/errors.js';
 import type { Output } from '../shared/progress.js';
 import { download, hashFile, type DownloadOptions } from './download.js';
 import { fileOf, type KnownModel } from './known.js';
@@ -12,27 +12,28 @@ import { checkName, findStored, firstSeen, openStore, rememberFirstSeen, store, 
 export interface GetOptions {
   /** Address of a folder that has the files under their own names. */
   readonly mirror?: string;
-  /** Takes a file that is not the one that was fetched first. */
+  /** Accepts a file that differs from the one that was fetched first. */
   readonly trust?: boolean;
   readonly signal: AbortSignal;
   readonly output: Output;
-  /** Of the download; tests and defaults are less patient. */
+  /** Times of the download; shorter in tests and for the default model. */
   readonly patience?: Pick<DownloadOptions, 'answerMs' | 'silenceMs' | 'attempts' | 'pauseMs'>;
 }
 
-/** Throws what is wrong with weights in words, or returns; handed in because reading weights needs the models. */
+/** Throws what is wrong with weights, or returns. It is passed in because reading weights needs the models. */
 export type CheckWeights = (path: string) => Promise<void>;
 
-/** The address of a model's file. @throws UsageError when the mirror is none */
+/** The address of a model's file. @throws UsageError when the mirror is not an address */
 export function addressOf(model: KnownModel, mirror = process.env['SPLICE_GPU_MIRROR']): string {
   if (!mirror) return model.url;
-  if (!/^https?:\/\//.test(mirror) || !URL.canParse(mirror)) throw new UsageError(`the mirror "${mirror}" is no address: give one that begins with https:// or http://`);
+  const isAddress = /^https?:\/\//.test(mirror) && URL.canParse(mirror);
+  if (!isAddress) throw new UsageError(`the mirror "${mirror}" is not an address: give one that begins with https:// or http://`);
   return `${mirror.replace(/\/+$/, '')}/${fileOf(model)}`;
 }
 
 /**
  * The model in the cache, fetched if it is not there.
- * @throws InputError when it cannot be had or is not what it should be; the signal's reason when aborted
+ * @throws InputError when it cannot be fetched or is not what it should be; the signal's reason when aborted
  */
 export async function getModel(model: KnownModel, options: GetOptions, check: CheckWeights): Promise<StoredModel> {
   const present = await findStored(model.name);
@@ -46,60 +47,64 @@ export async function getModel(model: KnownModel, options: GetOptions, check: Ch
     return await fetchInto(url, join(folder, fileOf(model)), model, options, check);
   } finally {
     await unlock();
-    await rmdir(folder).catch(() => undefined); // not when a part waits in it
+    await rmdir(folder).catch(() => undefined); // fails when a part is kept in it
   }
 }
 
-async function fetchInto(url: string, part: string, model: KnownModel, { trust, signal, output, patience }: GetOptions, check: CheckWeights): Promise<StoredModel> {
-  const remembered = model.sha256 ?? (trust ? undefined : await firstSeen(model.name));
-  const progress = downloadProgress(model.name, output);
+async function fetchInto(
+  url: string, part: string, model: KnownModel, { trust, signal, output, patience }: GetOptions, check: CheckWeights,
+): Promise<StoredModel> {
+  const { name, bytes: length, sha256: published } = model;
+  const remembered = published ?? (trust ? undefined : await firstSeen(name));
+  const progress = downloadProgress(name, output);
   let announced = false;
   const onProgress = (done: number, total: number | undefined): void => {
-    // Not before something comes: without a network there is nothing to tell but that.
-    if (!announced) output.write(`fetching ${model.name} from ${url}, about ${model.megabytes} MB, license ${model.license}\n`);
+    // Only once data arrives: without a network the error is all that matters.
+    if (!announced) output.write(`fetching ${name} from ${url}, about ${model.megabytes} MB, license ${model.license}\n`);
     announced = true;
     progress.update(done, total);
   };
-  const expected = { ...(model.bytes !== undefined && { bytes: model.bytes }), ...(remembered && { sha256: remembered }) };
+  const expected = { ...(length !== undefined && { bytes: length }), ...(remembered && { sha256: remembered }) };
   const { bytes, sha256 } = await download(url, part, { signal, expected, onProgress, ...patience })
     .finally(progress.finish)
-    .catch((error: unknown) => {
-      const changed = !model.sha256 && remembered && error instanceof InputError && error.message.includes(remembered);
-      throw changed ? new InputError(`${error.message}; the file is not the one that was fetched first: --trust takes it all the same`, { cause: error }) : error;
+    .catch((error: Error) => {
+      const isOther = !published && remembered && error instanceof InputError && error.message.includes(remembered);
+      const remedy = 'the file is not the one that was fetched first: --trust takes it anyway';
+      throw isOther ? new InputError(`${error.message}; ${remedy}`, { cause: error }) : error;
     });
-  await check(part).catch(async (error: unknown) => {
+  await check(part).catch(async (error: Error) => {
     await rm(part, { force: true });
-    throw new InputError(`what came from ${url} cannot be used: ${(error as Error).message}; it was removed`, { cause: error });
+    throw new InputError(`what came from ${url} cannot be used: ${error.message}; it was removed`, { cause: error });
   });
-  const record: StoredModel = {
-    name: model.name, file: `${model.name}${extname(fileOf(model))}`, bytes, sha256, from: url, trust: model.sha256 ? 'published' : 'first use', stored: new Date().toISOString(),
-  };
-  await store(part, record);
-  if (!model.sha256) {
-    await rememberFirstSeen(model.name, sha256);
-    output.write(`note: no checksum of ${model.name} is published; ${remembered ? 'it is the file that was fetched first' : `this file (SHA-256 ${sha256}) is trusted and remembered`}\n`);
+  const trusted = published ? 'published' : 'first use';
+  const record = await store(part, { name, file: `${name}${extname(url)}`, bytes, sha256, from: url, trust: trusted });
+  if (!published) {
+    await rememberFirstSeen(name, sha256);
+    const why = remembered ? 'it is the file that was fetched first' : `this file (SHA-256 ${sha256}) is trusted and remembered`;
+    output.write(`note: no checksum of ${name} is published; ${why}\n`);
   }
   return record;
 }
 
 /**
- * Copies a file into the cache under a name of its own, with the settings of the .json beside it.
- * @throws UsageError when the name is taken, InputError when the file is no ViT
+ * Copies a file into the cache under a new name, with the settings of its .json file.
+ * @throws UsageError when the name is taken, InputError when the file is not a ViT
  */
 export async function addModel(path: string, name: string, settings: object, check: CheckWeights): Promise<StoredModel> {
   checkName(name);
-  if (/\.json$/i.test(path)) throw new UsageError(`${path} is an index of several files: join them into one .safetensors first, or give the index to --model as it is`);
+  if (/\.json$/i.test(path)) {
+    throw new UsageError(`${path} is an index of several files: join them into one .safetensors, or give the index to --model`);
+  }
   if (await findStored(name)) throw new UsageError(`the cache has a model ${name}: choose another name, or remove it first`);
   await check(path);
   const part = join(await openStore(), `.${name}.${process.pid}.tmp`);
   try {
     await copyFile(path, part);
-    const [{ size }, sha256] = await Promise.all([stat(part), hashFile(part)]);
-    const record: StoredModel = { name, file: `${name}${extname(path) || '.weights'}`, bytes: size, sha256, from: resolve(path), trust: 'added', stored: new Date().toISOString() };
-    await store(part, record, settings);
-    return record;
+    const [{ size: bytes }, sha256] = await Promise.all([stat(part), hashFile(part)]);
+    const file = `${name}${extname(path) || '.weights'}`;
+    return await store(part, { name, file, bytes, sha256, from: resolve(path), trust: 'added' }, settings);
   } catch (error) {
     await rm(part, { force: true });
-    throw error instanceof InputError ? error : new InputError(`${path} ${fileProblem(error)}`, { cause: error });
+    throw fileError(path, error);
   }
 }

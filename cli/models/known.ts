@@ -1,40 +1,35 @@
-/** The models that can be fetched by name, from those who trained them. */
+/** The models that can be fetched by name from their makers. */
 
 export interface KnownModel {
   readonly name: string;
   readonly what: string;
   readonly url: string;
   readonly license: string;
-  /** Roughly, for people. */
+  /** Approximate, for people. */
   readonly megabytes: number;
-  /** Exactly, where known. */
+  /** Exact, if known. */
   readonly bytes?: number;
-  /** Where it is missing, the first file that comes is trusted and remembered. */
+  /** Without it, the first file that arrives is trusted and remembered. */
   readonly sha256?: string;
 }
 
 /** https://github.com/facebookresearch/dino: the backbones, without heads. */
-const dino = (name: string, what: string, file: string, megabytes: number, exact: Pick<KnownModel, 'bytes' | 'sha256'> = {}): KnownModel => ({
-  name,
-  what: `DINO ${what}, self-supervised on ImageNet`,
+const dino = (name: string, what: string, file: string, megabytes: number): KnownModel => ({
+  name, megabytes, license: 'Apache-2.0', what: `DINO ${what}, self-supervised on ImageNet`,
   url: `https://dl.fbaipublicfiles.com/dino/${file}/${file}.pth`,
-  license: 'Apache-2.0',
-  megabytes,
-  ...exact,
 });
 
-/** https://github.com/openai/CLIP: whole models, of which the image tower is read. The address holds the checksum. */
+/** https://github.com/openai/CLIP: whole models, of which the image tower is read. The address contains the checksum. */
 const clip = (name: string, what: string, file: string, megabytes: number, sha256: string): KnownModel => ({
-  name,
-  what: `CLIP ${what}, the image tower`,
+  name, megabytes, sha256, license: 'MIT', what: `CLIP ${what}, the image tower`,
   url: `https://openaipublic.azureedge.net/clip/models/${sha256}/${file}`,
-  license: 'MIT',
-  megabytes,
-  sha256,
 });
 
 export const fetchable: readonly KnownModel[] = [
-  dino('dino_vits8', 'ViT-S/8', 'dino_deitsmall8_pretrain', 87, { bytes: 86_728_949, sha256: '55c8b267f479b614ec20858947ce361ba804846c193e20be74263a096bb6d75e' }),
+  {
+    ...dino('dino_vits8', 'ViT-S/8', 'dino_deitsmall8_pretrain', 87),
+    bytes: 86_728_949, sha256: '55c8b267f479b614ec20858947ce361ba804846c193e20be74263a096bb6d75e',
+  },
   dino('dino_vits16', 'ViT-S/16', 'dino_deitsmall16_pretrain', 87),
   dino('dino_vitb8', 'ViT-B/8, as the method was published', 'dino_vitbase8_pretrain', 343),
   dino('dino_vitb16', 'ViT-B/16', 'dino_vitbase16_pretrain', 343),

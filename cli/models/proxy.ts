@@ -1,8 +1,8 @@
-/** Which proxy a request goes through, by the variables that curl and others read. */
+/** The proxy of a request, by the variables that curl and others read. */
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The proxy's address for `url`, or undefined for a direct connection. Lower-case variables are stronger, NO_PROXY is strongest. */
+/** The proxy's address for `url`, undefined for a direct connection. Lower-case variables take precedence, NO_PROXY over all. */
 export function proxyFor(url: URL, env: Environment = process.env): string | undefined {
   const of = (name: string): string | undefined => env[name.toLowerCase()] || env[name.toUpperCase()] || undefined;
   const proxy = of(url.protocol === 'https:' ? 'https_proxy' : 'http_proxy') ?? of('all_proxy');
@@ -10,7 +10,7 @@ export function proxyFor(url: URL, env: Environment = process.env): string | und
   return proxy.includes('://') ? proxy : `http://${proxy}`;
 }
 
-/** `no_proxy` lists hosts, each with all below it, `host:port`, or `*` for everything. */
+/** `no_proxy` lists hosts, each with its subdomains, `host:port`, or `*` for everything. */
 function isExempt({ hostname, port, protocol }: URL, list: string): boolean {
   const actualPort = port || (protocol === 'https:' ? '443' : '80');
   return list.split(/[\s,]+/).filter(Boolean).some((entry) => {

@@ -2,7 +2,7 @@
 import type { Dispatcher, Response } from 'undici';
 import { proxyFor } from './proxy.js';
 
-/** Trying again may help: the connection was cut, or the server is busy. */
+/** Another attempt may help: the connection was cut, or the server is busy. */
 export class TransientError extends Error {
   override readonly name = 'TransientError';
 }
@@ -12,22 +12,25 @@ export interface RequestOptions {
   readonly signal: AbortSignal;
   /** Longest wait for a connection and the beginning of an answer. */
   readonly answerMs: number;
-  /** Longest silence between any two pieces of it. */
+  /** Longest silence between two pieces of it. */
   readonly silenceMs: number;
 }
 
-/** An answer and what keeps its connection. */
+/** An answer and its connection. */
 export interface Answer {
   readonly response: Response;
   readonly url: string;
-  /** The body piece by piece. @throws TransientError when it stops coming */
+  /** The body piece by piece. @throws TransientError when it stops */
   readonly body: () => AsyncGenerator<Uint8Array>;
   readonly close: () => Promise<void>;
 }
 
 const MOST_REDIRECTS = 5;
 
-/** @throws TransientError when there is no connection or no answer, the signal's reason when it is aborted, Error for a redirect that is not followed */
+/**
+ * @throws TransientError without a connection or an answer, the signal's reason when it is aborted, Error for a redirect that
+ * is not followed
+ */
 export async function request(address: string, options: RequestOptions): Promise<Answer> {
   let url = new URL(address);
   for (let hop = 0; hop <= MOST_REDIRECTS; hop++) {
@@ -36,14 +39,15 @@ export async function request(address: string, options: RequestOptions): Promise
     if (answer.response.status < 300 || answer.response.status >= 400 || !target) return answer;
     await answer.close();
     const next = new URL(target, url);
-    if (next.protocol !== 'https:' && next.protocol !== url.protocol) throw new Error(`${url.href} leads to ${next.protocol} on ${next.host}, which is not as safe: not followed`);
+    const isLessSafe = next.protocol !== 'https:' && next.protocol !== url.protocol;
+    if (isLessSafe) throw new Error(`${url.href} leads to ${next.protocol} on ${next.host}, which is not as safe: not followed`);
     url = next;
   }
   throw new Error(`${address} leads from one address to the next, more than ${MOST_REDIRECTS} times`);
 }
 
 async function requestOnce(url: URL, { headers, signal, answerMs, silenceMs }: RequestOptions): Promise<Answer> {
-  const { fetch, ...agents } = await import('undici'); // a fifth of the time the program takes to load, and most runs fetch nothing
+  const { fetch, ...agents } = await import('undici'); // slow to load, and most runs fetch nothing
   const dispatcher = dispatcherFor(url, answerMs, agents);
   const watchdog = new AbortController();
   let timer: NodeJS.Timeout | undefined;
@@ -63,8 +67,9 @@ async function requestOnce(url: URL, { headers, signal, answerMs, silenceMs }: R
   };
   expect(answerMs);
   const both = AbortSignal.any([signal, watchdog.signal]);
-  // Not compressed on the way: lengths and positions are the file's.
-  const response = await fetch(url, { dispatcher, headers: { 'accept-encoding': 'identity', ...headers }, redirect: 'manual', signal: both }).catch(failed);
+  // Uncompressed: lengths and positions are those of the file.
+  const init = { dispatcher, headers: { 'accept-encoding': 'identity', ...headers }, redirect: 'manual', signal: both } as const;
+  const response = await fetch(url, init).catch(failed);
   expect(silenceMs);
   async function* body(): AsyncGenerator<Uint8Array> {
     try {
@@ -79,14 +84,16 @@ async function requestOnce(url: URL, { headers, signal, answerMs, silenceMs }: R
   return { response, url: url.href, body, close };
 }
 
-function dispatcherFor(url: URL, connectMs: number, { Agent, ProxyAgent }: Pick<typeof import('undici'), 'Agent' | 'ProxyAgent'>): Dispatcher {
+type Agents = Pick<typeof import('undici'), 'Agent' | 'ProxyAgent'>;
+
+function dispatcherFor(url: URL, connectMs: number, { Agent, ProxyAgent }: Agents): Dispatcher {
   const proxy = proxyFor(url);
-  // The watchdog is the only clock, except for connecting, which undici would otherwise give ten seconds.
+  // The watchdog is the only clock, except for connecting, which undici would limit to ten seconds.
   const times = { headersTimeout: 0, bodyTimeout: 0, connect: { timeout: connectMs } };
   return proxy ? new ProxyAgent({ uri: proxy, ...times }) : new Agent(times);
 }
 
-/** `fetch failed` says nothing; its cause does. */
+/** The cause of `fetch failed`, which says nothing by itself. */
 function reasonOf(error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const { code, message } = cause as NodeJS.ErrnoException;

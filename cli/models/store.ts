@@ -1,37 +1,36 @@
-/** The cache of models: one weight file and one .json about it per name, both written whole or not at all. */
-import { mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+/** The cache of models: per name a weight file and a .json record, both written whole or not at all. */
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cacheFolder } from './cache.js';
 import { fileProblem, InputError, UsageError } from '../shared/errors.js';
-import { writeJson } from '../shared/files.js';
+import { exists, readJson, writeJson } from '../shared/files.js';
+import { cacheFolder } from './cache.js';
 import { hashFile } from './download.js';
 
-/** How the checksum came to be known. */
+/** Where the checksum comes from. */
 export type Trust = 'published' | 'first use' | 'added';
 
-/** What the cache knows about a model; may hold a sidecar's settings, too. */
+/** The record of a model; its file may hold the settings of a sidecar too. */
 export interface StoredModel {
   readonly name: string;
-  /** Name of the weight file beside it. */
+  /** Name of the weight file in the same folder. */
   readonly file: string;
   readonly bytes: number;
   readonly sha256: string;
   /** The address or path it came from. */
   readonly from: string;
   readonly trust: Trust;
-  /** When, in ISO 8601. */
+  /** Time in ISO 8601. */
   readonly stored: string;
 }
 
-/** Checksums seen first, by model name. They outlive `remove`: a file that changes at its address is noticed. */
-type FirstSeen = Record<string, { readonly sha256: string; readonly seen: string }>;
+/** Checksums seen first, by model name. They outlive `remove`, so that a file that changes at its address is noticed. */
+type FirstSeen = Readonly<Record<string, { readonly sha256: string; readonly seen: string }>>;
 
-const FIRST_SEEN = '.first-seen.json';
 const NAME = /^[A-Za-z0-9][\w.-]{0,63}$/;
 
 export const modelsFolder = (): string => join(cacheFolder(), 'models');
 
-/** @throws UsageError for names that are no plain file names */
+/** @throws UsageError for names that are not plain file names */
 export function checkName(name: string): string {
   if (NAME.test(name)) return name;
   throw new UsageError(`"${name}" cannot be a model's name: use letters, digits, dots, dashes and underscores, 64 at most`);
@@ -41,20 +40,20 @@ export function checkName(name: string): string {
 export const weightsPath = ({ file }: StoredModel): string => join(modelsFolder(), file);
 
 const recordPath = (name: string): string => join(modelsFolder(), `${name}.json`);
+const firstSeenPath = (): string => join(modelsFolder(), '.first-seen.json');
 
-/** Everything in the cache, by name. Damaged records are left out: `get` and `add` write them anew. */
+/** All models in the cache, by name. Damaged records are left out: `get` and `add` write them again. */
 export async function storedModels(): Promise<StoredModel[]> {
-  const names = await readdir(modelsFolder()).catch(() => []);
-  const records = await Promise.all(names.filter((name) => name.endsWith('.json') && !name.startsWith('.')).map((name) => findStored(name.slice(0, -5))));
+  const files = await readdir(modelsFolder()).catch(() => []);
+  const names = files.filter((file) => /^[^.].*\.json$/.test(file)).map((file) => file.slice(0, -'.json'.length));
+  const records = await Promise.all(names.map(findStored));
   return records.filter((record) => record !== undefined).sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** The model `name` in the cache, if its record and its file are there. */
 export async function findStored(name: string): Promise<StoredModel | undefined> {
-  if (!NAME.test(name)) return undefined;
-  const record = await readJson(recordPath(name));
-  if (!isRecord(record) || record.name !== name) return undefined;
-  return stat(weightsPath(record)).then(() => record, () => undefined);
+  const record = NAME.test(name) ? await readJson(recordPath(name)) : undefined;
+  return isRecord(record) && record.name === name && (await exists(weightsPath(record))) ? record : undefined;
 }
 
 function isRecord(value: unknown): value is StoredModel {
@@ -72,11 +71,17 @@ export async function openStore(): Promise<string> {
   return folder;
 }
 
-/** Takes `temporary`, a file in the cache's folder, as the weights of `record`; `settings` are a sidecar's. The record comes last: without it the file counts for nothing. */
-export async function store(temporary: string, record: StoredModel, settings: object = {}): Promise<void> {
+/**
+ * Moves `temporary`, a file in the cache's folder, to the weights of a new record. The record is written last: without it the
+ * file does not count.
+ * @param settings of a sidecar
+ */
+export async function store(temporary: string, facts: Omit<StoredModel, 'stored'>, settings: object = {}): Promise<StoredModel> {
+  const record = { ...facts, stored: new Date().toISOString() };
   await rm(recordPath(record.name), { force: true });
   await rename(temporary, weightsPath(record));
   await writeJson(recordPath(record.name), { ...settings, ...record });
+  return record;
 }
 
 export async function removeStored(record: StoredModel): Promise<void> {
@@ -84,29 +89,16 @@ export async function removeStored(record: StoredModel): Promise<void> {
   await rm(weightsPath(record), { force: true });
 }
 
-/** What is wrong with a model's file, if anything is. */
+/** A description of what is wrong with a model's file, undefined if nothing is. */
 export async function verifyStored(record: StoredModel): Promise<string | undefined> {
   const sha256 = await hashFile(weightsPath(record));
   return sha256 === record.sha256 ? undefined : `its SHA-256 is ${sha256} instead of ${record.sha256}`;
 }
 
+const seenModels = async (): Promise<FirstSeen> => ((await readJson(firstSeenPath())) ?? {}) as FirstSeen;
+
 /** The checksum the model had when it was fetched first. */
-export async function firstSeen(name: string): Promise<string | undefined> {
-  return ((await readJson(join(modelsFolder(), FIRST_SEEN))) as FirstSeen | undefined)?.[name]?.sha256;
-}
+export const firstSeen = async (name: string): Promise<string | undefined> => (await seenModels())[name]?.sha256;
 
-export async function rememberFirstSeen(name: string, sha256: string): Promise<void> {
-  const path = join(modelsFolder(), FIRST_SEEN);
-  const known = (await readJson(path)) as FirstSeen | undefined;
-  await writeJson(path, { ...known, [name]: { sha256, seen: new Date().toISOString() } });
-}
-
-/** A JSON object, or undefined when there is none. */
-async function readJson(path: string): Promise<unknown> {
-  try {
-    const value: unknown = JSON.parse(await readFile(path, 'utf8'));
-    return typeof value === 'object' && value !== null ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
+export const rememberFirstSeen = async (name: string, sha256: string): Promise<void> =>
+  writeJson(firstSeenPath(), { ...(await seenModels()), [name]: { sha256, seen: new Date().toISOString() } });

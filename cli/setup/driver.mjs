@@ -1,4 +1,4 @@
-/** Sees to it that a WebGPU adapter works: one that is there already, or Mesa's software driver, which needs no GPU. */
+/** Ensures that a WebGPU adapter works: one of the system, or Mesa's software driver, which needs no GPU. */
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,9 +15,10 @@ process.exit(device ? 0 : 3);
 `;
 
 /** The folder of everything kept between runs; cli/gpu/mesa.ts has the same rule. */
-export const cacheFolder = (env = process.env) => join(env.SPLICE_GPU_CACHE || env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'splice-gpu');
+export const cacheFolder = (env = process.env) =>
+  join(env.SPLICE_GPU_CACHE || env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'splice-gpu');
 
-/** Mesa complains without the first, and compiles every kernel anew in each process without a lasting second. */
+/** Mesa complains without the first folder, and without a persistent second one compiles every kernel again in each process. */
 function mesaVariables(cache, env = process.env) {
   return {
     XDG_RUNTIME_DIR: env.XDG_RUNTIME_DIR ?? tmpdir(),
@@ -40,7 +41,8 @@ async function adapterWorks(root, variables) {
   const { code, text } = await run(process.execPath, ['--input-type=module', '--eval', CHECK], { cwd: root, env, capture: true });
   if (code === 0 || code === 3) return code === 0;
   const reason = text.split('\n').find((line) => /error/i.test(line)) ?? text.trim();
-  throw new SetupError(`WebGPU's binding does not run here: it needs x64 or arm64 and, on Linux, glibc 2.34 (Debian 12, Ubuntu 22.04; not Alpine).\n${reason}`);
+  const needs = 'it needs x64 or arm64 and, on Linux, glibc 2.34 (Debian 12, Ubuntu 22.04; not Alpine)';
+  throw new SetupError(`WebGPU's binding does not run here: ${needs}.\n${reason}`);
 }
 
 /** os-release's fields, without quotes. */
@@ -53,38 +55,39 @@ function osRelease() {
   return parseOsRelease(file ? readFileSync(file, 'utf8') : '');
 }
 
+const [dnf, zypper] = ['sudo dnf install mesa-vulkan-drivers vulkan-loader', 'sudo zypper install libvulkan_lvp libvulkan1'];
 const commands = {
-  fedora: 'sudo dnf install mesa-vulkan-drivers vulkan-loader',
-  rhel: 'sudo dnf install mesa-vulkan-drivers vulkan-loader',
+  fedora: dnf,
+  rhel: dnf,
   arch: 'sudo pacman -S vulkan-swrast vulkan-icd-loader',
-  suse: 'sudo zypper install libvulkan_lvp libvulkan1',
-  opensuse: 'sudo zypper install libvulkan_lvp libvulkan1',
+  suse: zypper,
+  opensuse: zypper,
   alpine: 'sudo apk add mesa-vulkan-swrast vulkan-loader',
   debian: 'sudo apt-get install mesa-vulkan-drivers libvulkan1   (Mesa 23 or later; on Debian 12 from bookworm-backports)',
   ubuntu: 'sudo apt-get install mesa-vulkan-drivers libvulkan1',
 };
 
-/** What to install by hand, for systems that are left alone. */
+/** What to install by hand on systems that the set-up does not change. */
 export function advice(platform, release) {
-  if (platform === 'darwin') return 'macOS 13 or later brings one with Metal; inside a virtual machine its graphics must be switched on.';
+  if (platform === 'darwin') return 'macOS 13 or later has one with Metal; a virtual machine needs its graphics switched on.';
   if (platform === 'win32') return "Install the graphics card maker's current driver (Direct3D 12 is needed).";
   const families = [release.ID, ...(release.ID_LIKE ?? '').split(' ')];
   const known = families.find((family) => Object.hasOwn(commands, family ?? ''));
-  const command = known ? commands[known] : "install the Vulkan loader and Mesa's Vulkan drivers (lavapipe), version 23 or later";
+  const command = commands[known] ?? "install the Vulkan loader and Mesa's Vulkan drivers (lavapipe), version 23 or later";
   return `With a GPU: install its maker's Vulkan driver. Without one, Mesa's software driver will do:\n  ${command}`;
 }
 
-const hasApt = (release) => /\b(debian|ubuntu)\b/.test(`${release.ID} ${release.ID_LIKE}`) && existsSync('/usr/bin/apt-get');
+const hasApt = ({ ID, ID_LIKE }) => /\b(debian|ubuntu)\b/.test(`${ID} ${ID_LIKE}`) && existsSync('/usr/bin/apt-get');
 
-/** Brings the software driver: into the system as root, else unpacked into `folder`. */
-async function bringDriver(folder, release) {
-  // Debian 12's own Mesa, 22.3, lacks shaderUniformBufferArrayDynamicIndexing, which Dawn insists on.
+/** Provides the software driver: installed into the system by root, else unpacked into `folder`. */
+async function provideDriver(folder, release) {
+  // Mesa 22.3 of Debian 12 lacks shaderUniformBufferArrayDynamicIndexing, which Dawn requires.
   const backports = release.ID === 'debian' && release.VERSION_ID === '12' ? 'bookworm-backports' : undefined;
   if (process.getuid() === 0) {
     say('No Vulkan driver works here: installing the software driver with apt-get ...');
     await installWithApt(backports);
   } else {
-    say(`No Vulkan driver works here: unpacking the software driver into ${folder} (150 MB, nothing of the system changes) ...`);
+    say(`No Vulkan driver works here: unpacking the software driver into ${folder} (150 MB, the system is not changed) ...`);
     await unpackWithApt(folder, backports);
   }
 }
@@ -109,9 +112,10 @@ export async function ensureDriver(root) {
   if (present) return present;
   const release = process.platform === 'linux' ? osRelease() : {};
   if (!hasApt(release)) throw new SetupError(`No WebGPU adapter works on this machine.\n${advice(process.platform, release)}`);
-  await bringDriver(folder, release);
-  const brought = await working();
-  if (!brought) throw new SetupError(`The software driver is installed, and still no WebGPU adapter works.\n${advice(process.platform, release)}`);
+  await provideDriver(folder, release);
+  const provided = await working();
+  const problem = 'The software driver is installed, but no WebGPU adapter works';
+  if (!provided) throw new SetupError(`${problem}.\n${advice(process.platform, release)}`);
   say('The software driver works.');
-  return brought;
+  return provided;
 }

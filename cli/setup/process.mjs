@@ -2,18 +2,18 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 
-/** Something the user must mend; the message says what and how. */
+/** A problem that the user must solve; the message says how. */
 export class SetupError extends Error {}
 
-/** Tells what is being done, on stderr: stdout belongs to the job. */
+/** Prints what is being done on stderr: stdout belongs to the job. */
 export const say = (line) => console.error(line);
 
-/** Shell's convention: the exit code, or 128 and the number of the signal that ended the process. */
+/** By the convention of shells: the exit code, or 128 plus the number of the signal that ended the process. */
 export const exitCodeOf = ({ code, signal }) => code ?? 128 + constants.signals[signal];
 
 /**
- * Runs a program to its end. Its output goes to the terminal, or with `capture` into `text` of the answer, both streams together.
- * Ctrl-C reaches the child by itself; this process waits for it to end instead of dying first.
+ * Runs a program to its end. Its output goes to the terminal, or with `capture` into `text` of the result, both streams together.
+ * Ctrl-C reaches the child by itself; this process waits until the child has ended.
  * @returns {Promise<{code: number | null, signal: string | null, text: string}>}
  * @throws SetupError when there is no such program
  */

@@ -66,9 +66,9 @@ test('download: cut connections go on where they were', async () => {
   assert.equal(starts, [...starts].sort((a, b) => a - b));
 });
 
-test('download: what has come is kept for the next run', async () => {
+test('download: the part that arrived is kept for the next run', async () => {
   const cut = await tryDownload({ cutAfter: 50_000 }, { attempts: 1 });
-  fails(cut, /could not be fetched: the connection was cut.*try again later \(what has come is kept\)/);
+  fails(cut, /could not be fetched: the connection was cut.*try again later \(the part that arrived is kept\)/);
   const { result, log } = await resumed(cut.part);
   assert.equal(result, right);
   assert.match(log[0]!, /206 bytes=[1-9]\d*-/);
@@ -133,7 +133,7 @@ test('download: a wrong checksum or length is never kept', async () => {
 test('download: a server that says nothing, or nothing more', async () => {
   fails(await tryDownload({ silent: true }, { answerMs: 100, attempts: 2 }), /nothing came for 0\.1 s/);
   const stalled = await tryDownload({ stallAfter: 1000 }, { silenceMs: 100, attempts: 2 });
-  fails(stalled, /nothing came for 0\.1 s.*what has come is kept/);
+  fails(stalled, /nothing came for 0\.1 s.*the part that arrived is kept/);
 });
 
 test('download: nobody listens', async () => {
