@@ -17,16 +17,17 @@ import { probeCommand } from './commands/probe.js';
 import { trainCommand } from './commands/train.js';
 import { transferCommand } from './commands/transfer.js';
 import { viewCommand } from './commands/view.js';
-import { realParts, type Io, type Parts } from './run/parts.js';
+import { realParts, type Parts } from './run/parts.js';
 import { interruptSignal } from './shared/interrupt.js';
+import type { Io } from './shared/progress.js';
 import { version } from './shared/version.js';
 
-/** A command's work; the modules behind it are loaded when it runs. */
-type Work<O> = (options: O, parts: Parts) => Promise<number>;
+/** A command's work, loaded when it runs. Returns the exit code; 0 when it returns nothing. */
+type Work<O> = (options: O, parts: Parts) => Promise<number | void>;
 /** What a command calls with its options. */
 type Does = <O>(load: () => Promise<Work<O>>) => (options: O) => Promise<void>;
 
-/** All commands. A work returns the exit code. */
+/** All commands. */
 const commands = (does: Does): Command[] => [
   transferCommand({
     run: does(async () => (await import('./transfer/transfer.js')).transfer),
@@ -73,7 +74,7 @@ export async function run(argv: readonly string[], io?: Io): Promise<number> {
   let code = 0;
   const does: Does = (load) => async (options) => {
     const { stdout, stderr } = process;
-    code = await (await load())(options, realParts(io ?? { stdout, stderr, interrupt: interruptSignal() }));
+    code = (await (await load())(options, realParts(io ?? { stdout, stderr, interrupt: interruptSignal() }))) ?? 0;
   };
   const program = new Command('splice-gpu')
     .description('paints one photo with the look of another, on WebGPU')

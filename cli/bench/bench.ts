@@ -8,7 +8,7 @@ import { loadVariant } from './variants.js';
 import type { AdapterSummary } from '../gpu/device.js';
 import type { RecipeName, SpliceOptions } from '../../model/method/options.js';
 import { createProgress, type Output } from '../shared/progress.js';
-import type { OpenedEngine } from '../transfer/transfer.js';
+import type { Parts } from '../run/parts.js';
 
 export type BenchMode = BenchResult['what'];
 
@@ -41,7 +41,7 @@ interface Measurement {
 }
 
 /** Measures and prints. Answers with the exit code. @throws InputError for files that cannot be read or written */
-export async function bench(options: BenchOptions, openEngine: () => Promise<OpenedEngine>, stdout: Output, stderr: Output): Promise<number> {
+export async function bench(options: BenchOptions, { openEngine, stdout, stderr }: Parts): Promise<number> {
   if (options.plan) {
     const figures = await planStep(stepRequest(options));
     stdout.write(options.json ? `${JSON.stringify(figures)}\n` : `${planReport(figures)}\n${runReport(figures.run)}\n`);

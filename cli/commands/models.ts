@@ -6,7 +6,7 @@ import type { GetCommand } from '../models/manage.js';
 export interface ModelsActions {
   readonly list: (json: boolean) => Promise<void>;
   readonly get: (options: GetCommand) => Promise<void>;
-  readonly add: (path: string, name: string) => Promise<void>;
+  readonly add: (file: { path: string; name: string }) => Promise<void>;
   readonly verify: (names: readonly string[]) => Promise<void>;
   readonly remove: (names: readonly string[]) => Promise<void>;
 }
@@ -36,7 +36,7 @@ export function modelsCommand({ list, get, add, verify, remove }: ModelsActions)
       .description('copy a checkpoint of any readable format into the cache')
       .argument('<file>', 'safetensors or PyTorch; a .json beside it gives heads, mean and std')
       .requiredOption('--name <name>', 'name for --model')
-      .action((path: string, { name }: { name: string }) => add(path, name)),
+      .action((path: string, { name }: { name: string }) => add({ path, name })),
     new Command('verify')
       .description('read cached models again and compare their SHA-256')
       .argument('[name...]', 'all when none is named')

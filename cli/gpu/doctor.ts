@@ -1,7 +1,7 @@
 /** The work of `splice-gpu doctor`: whether a GPU works here, which one, and the kernels it gets. */
 import { createEngine } from '../../engine/index.js';
 import { NoAdapterError } from '../shared/errors.js';
-import type { Output } from '../shared/progress.js';
+import type { Io } from '../shared/progress.js';
 import { version } from '../shared/version.js';
 import { LIMITS, listAdapters, openDevice, summarize, type AdapterSummary } from './device.js';
 import { privateDriver } from './mesa.js';
@@ -28,7 +28,7 @@ export interface Diagnosis {
 }
 
 /** Returns the exit code: 1 when no adapter works. @throws NoAdapterError when the unpacked driver has not been tried yet */
-export async function doctor({ json }: DoctorOptions, stdout: Output): Promise<number> {
+export async function doctor({ json }: DoctorOptions, { stdout }: Io): Promise<number> {
   const diagnosis = await diagnose();
   stdout.write(json ? `${JSON.stringify(diagnosis)}\n` : report(diagnosis));
   return diagnosis.ok ? 0 : 1;

@@ -1,7 +1,7 @@
 /** The work of `splice-gpu models`: lists the models, and keeps some in the cache. */
 import { stat } from 'node:fs/promises';
 import { UsageError } from '../shared/errors.js';
-import type { Output } from '../shared/progress.js';
+import type { Io } from '../shared/progress.js';
 import { table } from '../shared/table.js';
 import { addModel, getModel } from './get.js';
 import { fetchable, findKnown } from './known.js';
@@ -10,12 +10,6 @@ import { readSidecar } from './sidecar.js';
 import {
   findStored, modelsFolder, removeStored, storedModels, verifyStored, weightsPath, type StoredModel, type Trust,
 } from './store.js';
-
-/** Streams for results and messages. */
-export interface Outputs {
-  readonly stdout: Output;
-  readonly stderr: Output;
-}
 
 /** A line of `models list`. */
 export interface ListedModel {
@@ -33,7 +27,7 @@ export interface ListedModel {
 }
 
 /** Shipped, fetchable and added models, in this order. */
-export async function listModels(json: boolean, { stdout }: Outputs): Promise<void> {
+export async function listModels(json: boolean, { stdout }: Io): Promise<void> {
   const stored = await storedModels();
   const models: ListedModel[] = await Promise.all(shippedModels().map(async ({ name, path }): Promise<ListedModel> => {
     const { size: bytes } = await stat(path);
@@ -70,7 +64,7 @@ export interface GetCommand {
 }
 
 /** Fetches models that are not in the cache and prints their paths. @throws UsageError for names that cannot be fetched */
-export async function getModels({ names, ...rest }: GetCommand, signal: AbortSignal, { stdout, stderr }: Outputs): Promise<void> {
+export async function getModels({ names, ...rest }: GetCommand, { interrupt, stdout, stderr }: Io): Promise<void> {
   const models = names.map((name) => {
     const model = findKnown(name);
     if (model) return model;
@@ -79,20 +73,20 @@ export async function getModels({ names, ...rest }: GetCommand, signal: AbortSig
     throw new UsageError(`"${name}" cannot be fetched: ${possible} can; ${remedy}`);
   });
   for (const model of models) {
-    const stored = await getModel(model, { signal, output: stderr, ...rest }, checkVitFile);
+    const stored = await getModel(model, { signal: interrupt, output: stderr, ...rest }, checkVitFile);
     stdout.write(`${model.name}: ${weightsPath(stored)}\n`);
   }
 }
 
 /** Copies a file into the cache. @throws UsageError when the name is that of another model, InputError when it is not a ViT */
-export async function addToModels(path: string, name: string, { stdout }: Outputs): Promise<void> {
+export async function addToModels({ path, name }: { path: string; name: string }, { stdout }: Io): Promise<void> {
   if (knownModels().includes(name)) throw new UsageError(`${name} is the name of a model that is known already: choose another`);
   const stored = await addModel(path, name, await readSidecar(path), checkVitFile);
   stdout.write(`${name}: ${weightsPath(stored)}, SHA-256 ${stored.sha256}\n`);
 }
 
-/** Reads every file again. @returns whether all are unchanged */
-export async function verifyModels(names: readonly string[], { stdout }: Outputs): Promise<boolean> {
+/** Reads every file again. Returns the exit code: 1 when one is damaged. */
+export async function verifyModels(names: readonly string[], { stdout }: Io): Promise<number> {
   const models = names.length > 0 ? await allStored(names) : await storedModels();
   let areGood = true;
   for (const model of models) {
@@ -102,10 +96,10 @@ export async function verifyModels(names: readonly string[], { stdout }: Outputs
     stdout.write(`${model.name}: ${problem ? `damaged, ${problem}: remove it, then get or add it again` : good}\n`);
   }
   if (models.length === 0) stdout.write('no models in the cache\n');
-  return areGood;
+  return areGood ? 0 : 1;
 }
 
-export async function removeModels(names: readonly string[], { stdout }: Outputs): Promise<void> {
+export async function removeModels(names: readonly string[], { stdout }: Io): Promise<void> {
   for (const model of await allStored(names)) {
     await removeStored(model);
     stdout.write(`${model.name}: removed\n`);

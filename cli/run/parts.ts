@@ -5,19 +5,12 @@ import type { openJudge } from '../../model/compare/judge.js';
 import type { startPretrain } from '../../model/pretraining/pretrain.js';
 import type { startSplice } from '../../model/training/pair.js';
 import { openDevice, summarize, type AdapterSummary } from '../gpu/device.js';
-import type { Output } from '../shared/progress.js';
+import type { Io } from '../shared/progress.js';
 
 export interface OpenedEngine {
   readonly engine: Engine;
   readonly adapter: AdapterSummary;
   close(): void;
-}
-
-export interface Io {
-  readonly stdout: Output;
-  readonly stderr: Output;
-  /** Aborted by Ctrl-C and termination. */
-  readonly interrupt: AbortSignal;
 }
 
 /** Tests pass their own. */

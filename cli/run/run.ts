@@ -204,7 +204,7 @@ async function train(stretch: Stretch): Promise<number> {
   const { hooks, keep, lastGood } = createKeeper(stretch);
   try {
     const status = await trainLoop(run, training.plan, hooks, page.signal, log.at(-1)?.step);
-    await keep({ steps: run.stepsDone, asked: false, last: true });
+    await keep({ phase: 'train', steps: run.stepsDone, asked: false, last: true });
     const end = { status, stepsDone: run.stepsDone, seconds: seconds() };
     await folder.config({ ...record, ...end });
     progress.finish();
@@ -236,7 +236,7 @@ function createKeeper({ training, folder, progress, page, session, from, log, se
     const picture = await session.keep(moment);
     await folder.curve(log, training.title);
     if (picture) await page.saved(moment.steps, picture);
-    savedAt = moment.steps;
+    if (moment.steps > 0) savedAt = moment.steps;
     await checkpoint();
   };
   const hooks: LoopHooks = {
@@ -245,7 +245,7 @@ function createKeeper({ training, folder, progress, page, session, from, log, se
       await folder.log.append(entry, ms);
       page.losses(entry);
     },
-    onSave: (phase, asked) => (phase === 'train' ? keep({ steps: run.stepsDone, asked, last: false }) : checkpoint()),
+    onSave: (phase, asked) => keep({ phase, steps: run.stepsDone, asked, last: false }),
     onStep: (done, phase) => {
       progress.update(done, phase, log.at(-1));
       page.step(done, phase);

@@ -1,6 +1,6 @@
 /** What differs between trainings. Everything else about a run in a folder is in run.ts. */
 import type { Image } from '../../model/image.js';
-import type { StepLosses, TrainingRun, TrainingState } from '../../model/training/run.js';
+import type { StepInfo, StepLosses, TrainingRun, TrainingState } from '../../model/training/run.js';
 import type { PageText } from './about.js';
 import type { Identity } from './checkpoints.js';
 import type { Fields, TrainingName } from './config.js';
@@ -42,6 +42,7 @@ export interface Start extends Pick<OpenedEngine, 'engine' | 'adapter'> {
 
 /** A moment in which a run's results are written. */
 export interface Moment {
+  readonly phase: StepInfo['phase'];
   /** Steps done, without the warm start. */
   readonly steps: number;
   /** A user asked for it. */
@@ -56,7 +57,7 @@ export interface Session {
   /** Lines about what is trained on what. */
   readonly notes: readonly string[];
   /**
-   * Writes the results as they are now, except the checkpoint. Returns the picture for the page.
+   * Writes the results as they are now, except the checkpoint. Returns a new picture for the page, if there is one.
    * @throws NonFiniteError instead of writing values that are not finite
    */
   keep(moment: Moment): Promise<Image | undefined>;

@@ -18,6 +18,14 @@ export interface Output {
   write(text: string): unknown;
 }
 
+/** Where a command prints its result and its messages, and what interrupts it. */
+export interface Io {
+  readonly stdout: Output;
+  readonly stderr: Output;
+  /** Aborted by Ctrl-C and termination. */
+  readonly interrupt: AbortSignal;
+}
+
 export interface ProgressState {
   readonly done: number;
   readonly total: number;

@@ -1,4 +1,5 @@
 /** The work of `splice-gpu apply`: a run's generator on other photos. */
+import type { Parts } from '../run/parts.js';
 import { access } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
 import { startPainting } from '../../model/generators/paint.js';
@@ -7,7 +8,6 @@ import { prepareFolder } from '../shared/files.js';
 import { readGenerator, type TrainedGenerator } from './pairGenerator.js';
 import { readPhoto, writeImage } from '../photos/photo.js';
 import { createProgress } from '../shared/progress.js';
-import type { StudyParts } from './study.js';
 import { version } from '../shared/version.js';
 
 export interface ApplyOptions {
@@ -34,7 +34,7 @@ interface Applied {
 const PARTS = 100;
 
 /** Writes one picture per photo, under its name. Answers with the exit code: 130 when interrupted between two photos. */
-export async function apply(options: ApplyOptions, { openEngine, interrupt, stdout, stderr }: StudyParts): Promise<number> {
+export async function apply(options: ApplyOptions, { openEngine, interrupt, stdout, stderr }: Parts): Promise<number> {
   const trained = await readGenerator(options.generator);
   const targets = await targetsOf(options);
   const undo = await prepareFolder(options.out);

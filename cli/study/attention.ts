@@ -1,10 +1,11 @@
 /** The work of `splice-gpu attention`: where the CLS token looks, head by head. */
+import type { Parts } from '../run/parts.js';
 import type { Image } from '../../model/image.js';
 import { resample } from '../../model/resample.js';
 import { clsAttentionMaps } from '../../model/study/patches.js';
 import { uploadVit } from '../../model/vit/vit.js';
 import type { SheetRow } from '../photos/sheet.js';
-import { announceSheet, checkSheetPath, layersOr, modelLabel, readModels, readPictures, saveSheet, type StudyParts } from './study.js';
+import { announceSheet, checkSheetPath, layersOr, modelLabel, readModels, readPictures, saveSheet } from './study.js';
 
 export interface AttentionOptions {
   readonly images: readonly string[];
@@ -35,7 +36,7 @@ export function heatMap(values: ArrayLike<number>, rows: number, columns: number
 }
 
 /** Writes the sheet. Answers with the exit code. */
-export async function attention(options: AttentionOptions, parts: StudyParts): Promise<number> {
+export async function attention(options: AttentionOptions, parts: Parts): Promise<number> {
   const { openEngine, stdout, stderr } = parts;
   checkSheetPath(options.out);
   const pictures = await readPictures(options.images);

@@ -1,9 +1,10 @@
 /** The work of `splice-gpu augment`: a sheet of what training sees of the photos. */
+import type { Parts } from '../run/parts.js';
 import type { Engine } from '../../engine/index.js';
 import { augmentations } from '../../model/study/augmentations.js';
 import type { RecipeName } from '../../model/method/options.js';
 import type { Sheet, SheetRow } from '../photos/sheet.js';
-import { announceSheet, checkSheetPath, readPictures, saveSheet, type NamedImage, type StudyParts } from './study.js';
+import { announceSheet, checkSheetPath, readPictures, saveSheet, type NamedImage } from './study.js';
 
 export interface AugmentOptions {
   readonly structure: string;
@@ -21,7 +22,7 @@ export interface AugmentOptions {
 const RECIPES: readonly RecipeName[] = ['splice', 'splice-transfer'];
 
 /** Writes the sheet. Answers with the exit code. */
-export async function augment(options: AugmentOptions, { openEngine, stdout }: StudyParts): Promise<number> {
+export async function augment(options: AugmentOptions, { openEngine, stdout }: Parts): Promise<number> {
   checkSheetPath(options.out);
   const [structure, appearance] = await readPictures([options.structure, options.appearance ?? options.structure]);
   const { engine, close } = await openEngine();

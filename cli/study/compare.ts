@@ -4,10 +4,9 @@ import { openJudge, type Judge, type Seeing } from '../../model/compare/judge.js
 import type { Image } from '../../model/image.js';
 import { UsageError } from '../shared/errors.js';
 import { readImage, readImageText } from '../photos/photo.js';
-import type { Output } from '../shared/progress.js';
 import { MODEL_KEYWORD } from '../photos/pngText.js';
 import { matchWarning, showReport, trivialRows, type ReportRow } from '../transfer/report.js';
-import type { OpenedEngine } from '../transfer/transfer.js';
+import type { Parts } from '../run/parts.js';
 import { loadVit, type LoadedVit } from '../models/load.js';
 
 export interface CompareOptions {
@@ -25,7 +24,7 @@ interface Result extends ReportRow {
 }
 
 /** Prints the table. Answers with the exit code. No GPU is opened unless a ViT judges. */
-export async function compare(options: CompareOptions, openEngine: () => Promise<OpenedEngine>, { stdout, stderr }: { stdout: Output; stderr: Output }): Promise<number> {
+export async function compare(options: CompareOptions, { openEngine, stdout, stderr }: Parts): Promise<number> {
   const [structure, appearance] = [await readImage(options.structure), await readImage(options.appearance)];
   const results: { path: string; image: Image }[] = [];
   for (const path of options.results) results.push({ path, image: await readImage(path) });

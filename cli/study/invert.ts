@@ -1,11 +1,12 @@
 /** The work of `splice-gpu invert`: pictures made from features alone, layer by layer. */
+import type { Parts } from '../run/parts.js';
 import type { Engine } from '../../engine/index.js';
 import type { Image } from '../../model/image.js';
 import { startInversion, type Inversion, type InversionOptions } from '../../model/study/invert.js';
 import { EXIT_INTERRUPTED, InputError, NonFiniteError, UsageError } from '../shared/errors.js';
 import { createProgress, type Progress } from '../shared/progress.js';
 import type { Sheet, SheetRow } from '../photos/sheet.js';
-import { announceSheet, checkSheetPath, layersOr, modelLabel, readModels, readPictures, saveSheet, type NamedImage, type StudyParts } from './study.js';
+import { announceSheet, checkSheetPath, layersOr, modelLabel, readModels, readPictures, saveSheet, type NamedImage } from './study.js';
 import type { LoadedVit } from '../models/load.js';
 
 export interface InvertOptions extends Omit<InversionOptions, 'layer'> {
@@ -32,7 +33,7 @@ interface Found {
 }
 
 /** Writes the sheet. Answers with the exit code: 130 when interrupted, the sheet then has what was found so far. */
-export async function invert(options: InvertOptions, parts: StudyParts): Promise<number> {
+export async function invert(options: InvertOptions, parts: Parts): Promise<number> {
   const { openEngine, interrupt, stdout, stderr } = parts;
   checkSheetPath(options.out);
   const [picture] = await readPictures([options.image]);

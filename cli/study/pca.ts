@@ -1,4 +1,5 @@
 /** The work of `splice-gpu pca`: what a ViT's layers hold for alike, as colours. */
+import type { Parts } from '../run/parts.js';
 import type { Engine } from '../../engine/index.js';
 import type { Image } from '../../model/image.js';
 import { resample } from '../../model/resample.js';
@@ -7,7 +8,7 @@ import { pcaMaps, type PcaOptions } from '../../model/study/pcaMaps.js';
 import type { Facet } from '../../model/vit/facets.js';
 import { uploadVit } from '../../model/vit/vit.js';
 import type { Sheet, SheetRow } from '../photos/sheet.js';
-import { announceSheet, checkSheetPath, layersOr, modelLabel, readModels, readPictures, saveSheet, type NamedImage, type StudyParts } from './study.js';
+import { announceSheet, checkSheetPath, layersOr, modelLabel, readModels, readPictures, saveSheet, type NamedImage } from './study.js';
 import type { LoadedVit } from '../models/load.js';
 
 export interface PcaCommandOptions extends PcaOptions {
@@ -24,7 +25,7 @@ export interface PcaCommandOptions extends PcaOptions {
 }
 
 /** Writes the sheet. Answers with the exit code. */
-export async function pca(options: PcaCommandOptions, parts: StudyParts): Promise<number> {
+export async function pca(options: PcaCommandOptions, parts: Parts): Promise<number> {
   const { openEngine, stdout, stderr } = parts;
   checkSheetPath(options.out);
   const pictures = await readPictures(options.images);

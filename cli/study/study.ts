@@ -4,18 +4,9 @@ import type { Image } from '../../model/image.js';
 import { UsageError } from '../shared/errors.js';
 import { prepareFolder } from '../shared/files.js';
 import { readImage, writeImage } from '../photos/photo.js';
-import type { Output } from '../shared/progress.js';
+import type { Io, Output } from '../shared/progress.js';
 import { drawSheet, type Sheet } from '../photos/sheet.js';
-import type { OpenedEngine } from '../transfer/transfer.js';
 import { loadVit, type LoadedVit } from '../models/load.js';
-
-/** What the work needs from outside. */
-export interface StudyParts {
-  openEngine(): Promise<OpenedEngine>;
-  readonly interrupt: AbortSignal;
-  readonly stdout: Output;
-  readonly stderr: Output;
-}
 
 export interface NamedImage {
   readonly name: string;
@@ -38,7 +29,7 @@ export async function readPictures(paths: readonly string[], side = MOST_SIDE): 
 
 /** @throws UsageError for an input of less than two patches, or a layer that a model has not */
 export async function readModels(
-  models: readonly string[], vitSize: number, layers: readonly number[], { interrupt, stderr }: Pick<StudyParts, 'interrupt' | 'stderr'>,
+  models: readonly string[], vitSize: number, layers: readonly number[], { interrupt, stderr }: Io,
 ): Promise<LoadedVit[]> {
   const loaded: LoadedVit[] = [];
   for (const model of models) loaded.push(await loadVit(model, {}, { signal: interrupt, output: stderr }));

@@ -5,7 +5,7 @@ import type { Random } from '../../model/random.js';
 import { loadVit, type LoadedVit } from '../models/load.js';
 import type { Identity } from '../run/checkpoints.js';
 import { settingsText } from '../run/config.js';
-import type { Io } from '../run/parts.js';
+import type { Io } from '../shared/progress.js';
 import { UsageError } from '../shared/errors.js';
 import type { TrainOptions } from './options.js';
 import { holdOut, photosHash, randomSquare, readFolder, type PhotoSet } from './photos.js';

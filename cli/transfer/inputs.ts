@@ -1,7 +1,7 @@
 /** What a transfer works on, read and checked before anything is created. */
 import { loadVit, type LoadedVit } from '../models/load.js';
 import { isOneColour, readPhoto, type Photo } from '../photos/photo.js';
-import type { Io } from '../run/parts.js';
+import type { Io } from '../shared/progress.js';
 import { InputError, UsageError } from '../shared/errors.js';
 import type { TransferOptions } from './options.js';
 

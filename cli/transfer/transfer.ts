@@ -131,6 +131,7 @@ async function start(options: TransferOptions, inputs: Inputs, { engine, adapter
       ...(warning ? [warning] : []),
     ],
     keep: async (moment) => {
+      if (moment.phase === 'warm-start') return undefined; // a checkpoint alone
       const picture = await pictures(moment);
       if (!moment.last) return picture;
       await writeImage(folder.at('triptych.png'), await triptych(structure.image, picture, appearance.image));

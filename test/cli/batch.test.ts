@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert';
 import { batch, type BatchOptions, type BatchPair } from '../../cli/transfer/batch/batch.js';
 import { parsePairs, readPairs, type Pair } from '../../cli/transfer/batch/pairs.js';
 import { reportPage, type PairResult } from '../../cli/transfer/batch/page.js';
-import { batchCommand, withOptions } from '../../cli/commands/batch.js';
+import { batchCommand, withSettings } from '../../cli/commands/batch.js';
 import { InputError, UsageError } from '../../cli/shared/errors.js';
 import { serializeSafetensors } from '../../model/files/safetensors.js';
 import { fakeParts, type FakeBehaviour } from '../helpers/fakeRun.js';
@@ -66,10 +66,10 @@ test('folder: subfolders with one structure and one appearance photo', async () 
 const pairOf = (settings: Pair['settings']): Pair => ({ name: 'n', structure: '/a.png', appearance: '/b.png', settings, where: 'pairs.csv line 2' });
 
 test('settings of a line are options of transfer, stronger than those for all', async () => {
-  const { options } = await withOptions(pairOf({ seed: '9', antialias: 'no', mean: '0.5' }), '/out/n', ['--seed=2', '--steps=33']);
+  const { options } = await withSettings(pairOf({ seed: '9', antialias: 'no', mean: '0.5' }), '/out/n', ['--seed=2', '--steps=33']);
   assert.equal([options.splice.seed, options.splice.steps, options.splice.antialias, options.vit.mean, options.out], [9, 33, false, [0.5, 0.5, 0.5], '/out/n']);
   for (const [settings, message] of [[{ seed: 'x' }, /pairs\.csv line 2: option '--seed <number>' argument 'x' is invalid\. Give a whole number/], [{ antialias: 'perhaps' }, /line 2: antialias is "perhaps": give yes or no/]] as const) {
-    const error = await withOptions(pairOf(settings), '/out/n').catch((reason: Error) => reason);
+    const error = await withSettings(pairOf(settings), '/out/n').catch((reason: Error) => reason);
     assert.instance(error, UsageError);
     assert.match((error as Error).message, message);
   }
@@ -92,7 +92,7 @@ const model = temporaryFile('tiny.safetensors', serializeSafetensors(tinyWeights
 async function runBatch(out: string, text: string, behaviour: FakeBehaviour = {}, interrupt?: AbortSignal) {
   const pairs = parsePairs(join(photos, 'pairs.csv'), Buffer.from(text), COLUMNS);
   const shared = ['--model', model, '--steps', '5', '--warm-start', '1', '--save-every', '2'];
-  const full: BatchPair[] = await Promise.all(pairs.map((pair) => withOptions(pair, join(out, pair.name), shared)));
+  const full: BatchPair[] = await Promise.all(pairs.map((pair) => withSettings(pair, join(out, pair.name), shared)));
   const { parts, heard } = fakeParts(behaviour, interrupt);
   const code = await batch({ source: 'pairs.csv', pairs: full, out, json: true }, parts);
   return { code, heard, summary: JSON.parse(heard.stdout) as { done: number; failed: number; results: PairResult[] } };

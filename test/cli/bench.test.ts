@@ -8,6 +8,7 @@ import { bench, type BenchOptions } from '../../cli/bench/bench.js';
 import { compare, readResult } from '../../cli/bench/result.js';
 import { createEngine, Graph, measureRoof, noise, profile, scale, single } from '../../engine/index.js';
 import { testDevice } from '../helpers/device.js';
+import { fakeParts } from '../helpers/fakeRun.js';
 
 const adapter = { vendor: 'test', architecture: '', device: 'test', driver: '', software: true };
 const plainLinear = fileURLToPath(new URL('../../../test/bench/variants/plainLinear.mjs', import.meta.url));
@@ -21,7 +22,7 @@ async function run(change: Partial<BenchOptions>): Promise<string> {
   let printed = '';
   const engine = createEngine(await testDevice());
   const openEngine = async () => ({ engine, adapter, close: () => engine.destroy() });
-  const code = await bench({ ...tiny, ...change }, openEngine, { write: (text) => (printed += text) }, { write: () => true });
+  const code = await bench({ ...tiny, ...change }, { ...fakeParts().parts, openEngine, stdout: { write: (text) => (printed += text) } });
   assert.is(code, 0);
   return printed;
 }
@@ -48,7 +49,8 @@ test('a step is measured by part and by op, saved, and compared', async () => {
 test('--plan says what memory a step needs without a device', async () => {
   let printed = '';
   const none = () => Promise.reject(new Error('opened a device'));
-  await bench({ ...tiny, model: ['vit-base-8'], size: 512, plan: true }, none, { write: (text) => (printed += text) }, { write: () => true });
+  const parts = { ...fakeParts().parts, openEngine: none, stdout: { write: (text: string) => (printed += text) } };
+  await bench({ ...tiny, model: ['vit-base-8'], size: 512, plan: true }, parts);
   const { slotBytes, lowerBoundBytes, launches } = JSON.parse(printed);
   assert.ok(lowerBoundBytes > 3e8 && slotBytes >= lowerBoundBytes && slotBytes < 1.15 * lowerBoundBytes, printed);
   assert.ok(launches > 100);

@@ -6,7 +6,9 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readCheckpoint } from '../../cli/run/checkpoints.js';
 import { errorLine, InputError } from '../../cli/shared/errors.js';
-import { resumeTransfer, transfer, type OpenedEngine, type TransferOptions, type TransferParts } from '../../cli/transfer/transfer.js';
+import { resumeTransfer, transfer } from '../../cli/transfer/transfer.js';
+import type { TransferOptions } from '../../cli/transfer/options.js';
+import type { OpenedEngine, Parts } from '../../cli/run/parts.js';
 import { createEngine, OutOfMemoryError } from '../../engine/index.js';
 import { startSplice } from '../../model/training/pair.js';
 import { untrainedVit } from '../../model/vit/untrained.js';
@@ -28,7 +30,7 @@ const options = (out: string, change: Partial<TransferOptions['splice']> = {}): 
 const json = (path: string) => JSON.parse(readFileSync(path, 'utf8'));
 
 /** Parts with a real device, on which `destroyAfter` lists the steps, counted over the whole run, after which it is destroyed. */
-function realParts(destroyAfter: number[] = [], small = false): { parts: TransferParts; heard: { stderr: string } } {
+function realParts(destroyAfter: number[] = [], small = false): { parts: Parts; heard: { stderr: string } } {
   const { parts, heard } = fakeParts();
   let device: GPUDevice | undefined;
   const openEngine = async (): Promise<OpenedEngine> => {
@@ -60,7 +62,7 @@ test('a destroyed device is opened again and the run ends as if nothing had been
   const { parts, heard } = realParts([2, 4]);
   assert.is(await transfer(options(broken), parts), 0);
   assert.match(heard.stderr, /the GPU device was lost \(.*\): opening it again, 1 of at most 3 times\nno checkpoint was written yet: starting from the beginning\n/);
-  assert.match(heard.stderr, /opening it again, 2 of at most 3 times\ngoing on behind 2 steps\n/);
+  assert.match(heard.stderr, /opening it again, 2 of at most 3 times\nresuming after 2 steps\n/);
   results(whole).forEach((bytes, i) => assert.ok(bytes.equals(results(broken)[i]!), `file ${i} differs`));
 });
 
@@ -104,8 +106,8 @@ test('a full disk is one clear error, the checkpoint before it stays, and with r
     const error = await transfer(shortRun({ ...photos, out }), parts).then(() => undefined, (reason: Error) => reason);
     assert.instance(error, InputError);
     assert.match(error!.message, new RegExp(`${disk.folder}/out/\\S+ does not fit: the disk is full, free some space`));
-    assert.match(heard.stderr, /10 steps are kept: splice-gpu transfer --resume .*out goes on from there\n$/);
-    assert.is((await readCheckpoint(join(out, 'checkpoints/00015.safetensors'))).state.stepsDone, 10);
+    assert.match(heard.stderr, /10 steps are kept: splice-gpu transfer --resume .*out continues from there\n$/);
+    assert.is((await readCheckpoint(join(out, 'checkpoints/00015.safetensors'))).state.counters['stepsDone'], 10);
     assert.equal(readdirSync(out).filter((name) => name.endsWith('.tmp')), []);
     rmSync(filler);
     assert.is(await resumeTransfer({ folder: out, json: false }, fakeParts().parts), 0);

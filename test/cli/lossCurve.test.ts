@@ -2,12 +2,13 @@
 import sharp from 'sharp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { lossCurveSvg, smooth, type LogEntry } from '../../cli/run/curve.js';
+import { lossCurveSvg, smooth } from '../../cli/run/curve.js';
+import type { StepLosses } from '../../model/training/run.js';
 
-const entries = (count: number, change: (entry: LogEntry) => Partial<LogEntry> = () => ({})): LogEntry[] =>
+const entries = (count: number, change: () => Record<string, number> = () => ({})): StepLosses[] =>
   Array.from({ length: count }, (_, i) => {
-    const entry = { step: 10 * i, structure: 0.1 / (1 + i), appearance: 2 / (1 + i), identity: 1 / (1 + i), total: 30 / (1 + i), ms: 5 };
-    return { ...entry, ...change(entry) };
+    const entry = { step: 10 * i, structure: 0.1 / (1 + i), appearance: 2 / (1 + i), identity: 1 / (1 + i), total: 30 / (1 + i) };
+    return { ...entry, ...change() };
   });
 
 const rendered = (svg: string) => sharp(Buffer.from(svg)).png().metadata();
@@ -16,8 +17,8 @@ test('losses.svg: a picture with a curve for each term, axes and legend', async 
   const svg = lossCurveSvg(entries(31), 'splice: a < b & c');
   const { width, height } = await rendered(svg);
   assert.equal([width, height], [820, 460]);
-  for (const term of ['total', 'structure', 'appearance', 'identity']) {
-    assert.match(svg, new RegExp(`<path class="smooth ${term}" d="M[^"]+L`));
+  for (const [i, term] of ['total', 'structure', 'appearance', 'identity'].entries()) {
+    assert.match(svg, new RegExp(`<path class="smooth t${i}" d="M[^"]+L`));
     assert.match(svg, new RegExp(`>${term} [\\d.e-]+</text>`));
   }
   assert.match(svg, /a &lt; b &amp; c/);

@@ -28,12 +28,13 @@ const inCache = (cache: string, mirror = 'http://127.0.0.1:9') => (...args: stri
   const heard = { code: 0, stdout: '', stderr: '' };
   const stdout = { write: (text: string) => (heard.stdout += text) };
   const stderr = { write: (text: string) => (heard.stderr += text) };
+  const io = { stdout, stderr, interrupt: new AbortController().signal };
   const actions: ModelsActions = {
-    list: (json) => listModels(json, { stdout, stderr }),
-    get: (options) => getModels(options, new AbortController().signal, { stdout, stderr }),
-    add: (path, name) => addToModels(path, name, { stdout, stderr }),
-    verify: async (names) => void (heard.code = (await verifyModels(names, { stdout, stderr })) ? 0 : 1),
-    remove: (names) => removeModels(names, { stdout, stderr }),
+    list: (json) => listModels(json, io),
+    get: (options) => getModels(options, io),
+    add: (file) => addToModels(file, io),
+    verify: async (names) => void (heard.code = await verifyModels(names, io)),
+    remove: (names) => removeModels(names, io),
   };
   const program = new Command('splice-gpu').configureOutput({ outputError: () => undefined }).exitOverride();
   const models = modelsCommand(actions).copyInheritedSettings(program);

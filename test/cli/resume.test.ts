@@ -7,7 +7,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { checkpointsIn, encodeCheckpoint, readCheckpoint } from '../../cli/run/checkpoints.js';
 import { InputError, UsageError } from '../../cli/shared/errors.js';
-import { resumeTransfer, transfer, type TransferOptions } from '../../cli/transfer/transfer.js';
+import { resumeTransfer, transfer } from '../../cli/transfer/transfer.js';
+import type { TransferOptions } from '../../cli/transfer/options.js';
 import { DeviceLostError } from '../../engine/index.js';
 import { serializeSafetensors } from '../../model/files/safetensors.js';
 import { fakeParts, shortRun, type FakeBehaviour } from '../helpers/fakeRun.js';
@@ -77,7 +78,7 @@ test('resume: what was written behind the checkpoint is made again, and what a k
   appendFileSync(join(out, 'log.jsonl'), '{"step":20,"structure":9,"appear');
   const { code, heard } = await goOn(out);
   assert.is(code, 0);
-  assert.match(heard.stderr, /going on behind 10 steps/);
+  assert.match(heard.stderr, /resuming after 10 steps/);
   assert.equal(contents(out), contents(undisturbed));
   assert.not(existsSync(join(out, '.result.png.4711.tmp')));
   assert.equal(readdirSync(join(out, 'checkpoints')), ['00025.safetensors', '00030.safetensors']);
@@ -137,7 +138,7 @@ for (const [what, damage] of [
     damage(checkpointPath(out, 18));
     const { code, heard } = await goOn(out);
     assert.is(code, 0);
-    assert.match(heard.stderr, /00018\.safetensors .*: trying the checkpoint before it\n(.*\n)*going on behind 10 steps/);
+    assert.match(heard.stderr, /00018\.safetensors .*: trying the checkpoint before it\n(.*\n)*resuming after 10 steps/);
     assert.equal(contents(out), contents(undisturbed));
   });
 }
@@ -148,7 +149,7 @@ test('checkpoints: when none can be used, the run is left as it is', async () =>
   const before = contents(out);
   const error = await failure(goOn(out));
   assert.instance(error, InputError);
-  assert.match(error.message, /no checkpoint in .*checkpoints can be used: start the run anew with --force/);
+  assert.match(error.message, /no checkpoint in .*checkpoints can be used: start a new run with another --out/);
   assert.equal(contents(out), before);
 });
 
@@ -161,12 +162,16 @@ test('checkpoints: one whose part of the log is gone is not used', async () => {
 test('checkpoints: come back as they were written, NaN included', async () => {
   const folder = temporaryFolder();
   const data = (n: number) => Float32Array.from({ length: 10 }, (_, i) => Math.sin(i * n));
-  const state = { warmStepsDone: 5, stepsDone: 7, updates: 13, weights: data(1), momentum: data(2), variance: data(3), losses: Float32Array.of(NaN, NaN, NaN, 0.1) };
+  const arrays = new Map([['weights', data(1)], ['momentum', data(2)], ['variance', data(3)], ['losses', Float32Array.of(NaN, NaN, NaN, 0.1)]]);
+  const state = { counters: { warmStepsDone: 5, stepsDone: 7, updates: 13 }, arrays };
   const checkpoint = { state, identity: { a: 'b "quoted"' }, logBytes: 77, seconds: 1.25 };
   await checkpointsIn(folder).write(checkpoint);
   assert.equal(readdirSync(folder), ['00012.safetensors']);
   const back = await readCheckpoint(join(folder, '00012.safetensors'));
-  const plain = (value: object) => JSON.stringify(value, (_, part) => (part instanceof Float32Array ? Buffer.from(part.buffer, part.byteOffset, part.byteLength).toString('hex') : part));
+  const plain = (value: object) => JSON.stringify(value, (_, part) => {
+    if (part instanceof Map) return [...part];
+    return part instanceof Float32Array ? Buffer.from(part.buffer, part.byteOffset, part.byteLength).toString('hex') : part;
+  });
   assert.is(plain(back), plain(checkpoint));
   assert.ok(readFileSync(join(folder, '00012.safetensors')).equals(encodeCheckpoint(checkpoint)));
 });
@@ -191,8 +196,8 @@ test('resume: other photos, weights or settings are refused by name', async () =
 for (const [name, text, message] of [
   ['is cut short', '{"options": {', /config\.json does not describe a run \(it is not JSON\)/],
   ['is no object', '[1]', /\(the file is \[1\]\)/],
-  ['has no photo', '{"options":{},"model":{}}', /\(structure is missing\)/],
-  ['has an option of the wrong kind', undefined, /\(options\.seed is "x"\): correct it, or start the run anew/],
+  ['has no photo', '{"command":"transfer","options":{},"model":{}}', /\(structure is missing\)/],
+  ['has an option of the wrong kind', undefined, /\(options\.seed is "x"\): put the file back as it was, or start a new run/],
 ] as const) {
   test(`resume: a config that ${name} is one clear error`, async () => {
     const out = await interrupted(7);
@@ -206,7 +211,7 @@ for (const [name, text, message] of [
 
 test('resume: a folder without a run stays as it is', async () => {
   const folder = temporaryFolder();
-  assert.match((await failure(goOn(folder))).message, /holds no run to go on with \(there is no .*config\.json\): check the path/);
+  assert.match((await failure(goOn(folder))).message, /holds no run \(there is no .*config\.json\): give the --out folder/);
   assert.equal(readdirSync(folder), []);
   await failure(goOn(join(folder, 'none')));
   assert.equal(readdirSync(folder), []);
@@ -263,7 +268,7 @@ test('a lost device is opened again, and the run goes on from its last checkpoin
   assert.is(await transfer(shortRun({ ...files, out }), parts), 0);
   assert.equal(contents(out), contents(undisturbed));
   assert.match(heard.stderr, /was lost \(unplugged\): opening it again, 1 of at most 3 times\nno checkpoint was written yet: starting from the beginning\n/);
-  assert.match(heard.stderr, /opening it again, 3 of at most 3 times\ngoing on behind 10 steps\n/);
+  assert.match(heard.stderr, /opening it again, 3 of at most 3 times\nresuming after 10 steps\n/);
   assert.equal(json(join(out, 'config.json')).resumed.map(({ step, reason }: { step: number; reason: string }) => [step, reason]), [[0, 'device lost'], [15, 'device lost'], [15, 'device lost']]);
 });
 
@@ -276,7 +281,7 @@ test('a device that is lost a fourth time ends the run, which can be resumed', a
   const error = await failure(transfer(shortRun({ ...files, out }), parts));
   assert.instance(error, DeviceLostError);
   assert.match(error.message, /lost \(unplugged\), for the 4th time in this run/);
-  assert.match(heard.stderr, /10 steps are kept: splice-gpu transfer --resume .*out goes on from there\n$/);
+  assert.match(heard.stderr, /10 steps are kept: splice-gpu transfer --resume .*out continues from there\n$/);
   assert.is(json(join(out, 'config.json')).status, 'failed');
   assert.is((await goOn(out)).code, 0);
   assert.equal(contents(out), contents(undisturbed));

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { applyToPair, type ApplyOptions } from '../../cli/transfer/onePass.js';
+import { onePass, type OnePassOptions } from '../../cli/transfer/onePass.js';
 import { finetune } from '../../cli/transfer/finetune.js';
-import { resumeTrain, train, type TrainOptions } from '../../cli/train/train.js';
+import type { TrainOptions } from '../../cli/train/options.js';
+import { resumeTrain, train } from '../../cli/train/train.js';
 import { readImage, writeImage } from '../../cli/photos/photo.js';
 import { resumeTransfer } from '../../cli/transfer/transfer.js';
 import { createEngine } from '../../engine/index.js';
@@ -14,6 +15,8 @@ import { defaultAnyPair } from '../../model/anyPair/options.js';
 import { defaultSizes } from '../../model/generators/conditional.js';
 import { defaultOptions } from '../../model/method/options.js';
 import { serializeSafetensors } from '../../model/files/safetensors.js';
+import { startAnyPair } from '../../model/anyPair/training.js';
+import { startPretrain } from '../../model/pretraining/pretrain.js';
 import { startSplice } from '../../model/training/pair.js';
 import { untrainedVit } from '../../model/vit/untrained.js';
 import { testDevice } from '../helpers/device.js';
@@ -30,7 +33,7 @@ const photo = (i: number) => join(photos, `${i}.png`);
 
 const options = (change: Partial<TrainOptions> = {}): TrainOptions => ({
   structures: photos, appearances: photos, out: join(temporaryFolder(), 'out'), model, holdOut: 3, validateEvery: 2, shown: 2, force: false, json: true,
-  general: {
+  anyPair: {
     ...defaultAnyPair, size: 36, vitSize: 12, steps: 4, warmStart: 2, batch: 2, ema: 0.5,
     sizes: { ...defaultSizes, channels: [4, 4, 4, 4, 4], width: 8, heads: 1, headSize: 4, scales: 5 },
   }, ...change,
@@ -45,7 +48,7 @@ function parts(interrupt = new AbortController().signal) {
   };
   return {
     heard,
-    parts: { openEngine, startSplice, openJudge: fakeJudge(0.6), interrupt, stdout: { write: (text: string) => (heard.stdout += text) }, stderr: { write: (text: string) => (heard.stderr += text) } },
+    parts: { openEngine, startSplice, startAnyPair, startPretrain, openJudge: fakeJudge(0.6), interrupt, stdout: { write: (text: string) => (heard.stdout += text) }, stderr: { write: (text: string) => (heard.stderr += text) } },
   };
 }
 
@@ -97,15 +100,15 @@ test('a training that was interrupted goes on to the same files, without reading
 test('other photos or settings are not gone on with', async () => {
   const folder = temporaryFolder();
   const error = await resumeTrain({ folder, json: false }, parts().parts).catch((e: Error) => e);
-  assert.match((error as Error).message, /config\.json does not exist/);
+  assert.match((error as Error).message, /holds no run \(there is no .*config\.json\)/);
   const few = await train(options({ holdOut: 6 }), parts().parts).catch((e: Error) => e);
   assert.match((few as Error).message, /holds 7 photos: with --hold-out 6 at least 8 are needed/);
 });
 
-const applied = async (change: Partial<ApplyOptions> = {}) => {
+const applied = async (change: Partial<OnePassOptions> = {}) => {
   const out = join(temporaryFolder(), 'out');
   const { parts: p, heard } = parts();
-  const code = await applyToPair({ generator, structure: photo(0), appearances: [photo(3)], out, model, force: false, json: true, ...change }, p);
+  const code = await onePass({ generator, structure: photo(0), appearances: [photo(3)], out, model, force: false, json: true, ...change }, p);
   return { out, code, summary: JSON.parse(heard.stdout) };
 };
 

@@ -7,7 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { UsageError } from '../../cli/shared/errors.js';
-import { transfer, type TransferParts } from '../../cli/transfer/transfer.js';
+import { transfer } from '../../cli/transfer/transfer.js';
+import type { Parts } from '../../cli/run/parts.js';
 import { serializeSafetensors } from '../../model/files/safetensors.js';
 import { fakeParts, shortRun, type FakeBehaviour } from '../helpers/fakeRun.js';
 import { redBlue, temporaryFile, temporaryFolder } from '../helpers/pictures.js';
@@ -23,7 +24,7 @@ const newOut = () => join(temporaryFolder(), 'out');
 /** A fake run whose steps take 5 ms, with a page on any free port. */
 function watched(behaviour: FakeBehaviour, change: { out: string; steps: number; saveEvery?: number }) {
   const { parts, heard } = fakeParts(behaviour);
-  const slowly: TransferParts['startSplice'] = async (...inputs) => {
+  const slowly: Parts['startSplice'] = async (...inputs) => {
     const run = await parts.startSplice(...inputs);
     const { step } = run;
     return Object.defineProperty(run, 'step', { value: () => sleep(5).then(step) });

@@ -4,9 +4,10 @@ import { dirname, join } from 'node:path';
 import sharp from 'sharp';
 import { readPairs } from '../../cli/transfer/batch/pairs.js';
 import { decodeCheckpoint, encodeCheckpoint, readCheckpoint, type Checkpoint } from '../../cli/run/checkpoints.js';
-import { withOptions } from '../../cli/commands/batch.js';
+import { withSettings } from '../../cli/commands/batch.js';
 import { readImage } from '../../cli/photos/photo.js';
-import { readSavedRun } from '../../cli/run/config.js';
+import { parseConfig, readConfigOf } from '../../cli/run/config.js';
+import { parseOptions } from '../../cli/transfer/options.js';
 import { defaultOptions } from '../../model/method/options.js';
 import { rawPng } from '../helpers/pictures.js';
 
@@ -34,7 +35,9 @@ const image = (seeds: Reader['seeds'], repair?: Reader['repair']): Reader => ({ 
 
 const checkpoint = (size: number): Checkpoint => {
   const data = (phase: number) => Float32Array.from({ length: size }, (_, i) => Math.sin(i + phase));
-  const state = { warmStepsDone: 80, stepsDone: 250, updates: 330, weights: data(0), momentum: data(1), variance: data(2), losses: Float32Array.of(1, 2, 3, NaN) };
+  const losses = Float32Array.of(1, 2, 3, NaN);
+  const arrays = new Map([['weights', data(0)], ['momentum', data(1)], ['variance', data(2)], ['losses', losses]]);
+  const state = { counters: { warmStepsDone: 80, stepsDone: 250, updates: 330 }, arrays };
   return { state, identity: { 'structure photo': 'a1b2', settings: '{"lr":0.002}' }, logBytes: 4711, seconds: 12.5 };
 };
 const checkpoints = [64, 700].map((size) => Buffer.from(encodeCheckpoint(checkpoint(size))));
@@ -54,6 +57,12 @@ const config = JSON.stringify({
   model: { given: 'untrained', path: '/weights/untrained.safetensors', sha256: 'c3', config: { dim: 64, depth: 4, heads: 4, patch: 8, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } },
   status: 'interrupted',
 }, null, 2);
+
+async function readTransferConfig(path: string): Promise<void> {
+  const folder = dirname(path);
+  const found = await readConfigOf('transfer', folder);
+  parseConfig(folder, () => parseOptions(found, { folder, json: false }));
+}
 
 const SETTINGS = ['seed', 'steps', 'size', 'lr', 'antialias', 'mean', 'recipe'];
 const lists = [
@@ -89,10 +98,10 @@ export const readers: Readonly<Record<string, Reader>> = {
     fileName: 'pairs.csv',
     seeds: async () => lists.map((text) => Buffer.from(text)),
     read: async (path) => {
-      for (const pair of await readPairs(path, SETTINGS)) await withOptions(pair, join(dirname(path), 'out', pair.name));
+      for (const pair of await readPairs(path, SETTINGS)) await withSettings(pair, join(dirname(path), 'out', pair.name));
     },
   },
-  config: { count: 2000, fileName: 'config.json', seeds: async () => [Buffer.from(config)], read: async (path) => void (await readSavedRun({ folder: dirname(path), json: false })) },
+  config: { count: 2000, fileName: 'config.json', seeds: async () => [Buffer.from(config)], read: readTransferConfig },
   checkpoint: { count: 2000, fileName: '00330.safetensors', seeds: async () => checkpoints, read: readRunState, repair: repairHeaderLength },
 };
 

@@ -1,11 +1,15 @@
 /** A training run without a GPU, for tests of everything around it. */
-import type { OpenedEngine, TransferOptions, TransferParts } from '../../cli/transfer/transfer.js';
+import type { OpenedEngine, Parts } from '../../cli/run/parts.js';
+import type { TransferOptions } from '../../cli/transfer/options.js';
 import type { openJudge } from '../../model/compare/judge.js';
-import type { RunState } from '../../model/training/state.js';
+import type { StepLosses, TrainingState } from '../../model/training/run.js';
 import type { SpliceRun, startSplice } from '../../model/training/pair.js';
 import type { Engine } from '../../engine/index.js';
+import { startAnyPair } from '../../model/anyPair/training.js';
 import type { Image } from '../../model/image.js';
-import { defaultOptions, type Losses } from '../../model/method/options.js';
+import { startPretrain } from '../../model/pretraining/pretrain.js';
+import { stepsIn } from '../../cli/run/checkpoints.js';
+import { defaultOptions } from '../../model/method/options.js';
 
 /** What a fake run does at which step. */
 export interface FakeBehaviour {
@@ -31,9 +35,9 @@ export interface FakeCalls {
 export function fakeStart({ nanFrom = Infinity, nanPictureFrom = Infinity, onStep, startError }: FakeBehaviour, record: FakeCalls): typeof startSplice {
   return async (_engine, _vit, structure, _appearance, options, from): Promise<SpliceRun> => {
     if (startError) throw startError;
-    let done = from ? from.warmStepsDone + from.stepsDone : 0;
+    let done = from ? stepsIn(from) : 0;
     const trained = () => Math.max(0, done - options.warmStart);
-    const losses = (step: number): Losses => {
+    const losses = (step: number): StepLosses => {
       const total = step >= nanFrom ? NaN : 10 / (1 + Math.max(0, step));
       return { step, structure: total / 10, appearance: total / 20, identity: total / 5, total };
     };
@@ -60,12 +64,13 @@ export function fakeStart({ nanFrom = Infinity, nanPictureFrom = Infinity, onSte
         return { ...structure, data: new Float32Array(structure.data.length).fill(value) };
       },
       weights: async () => new Map([['conv.weight', { shape: [1], data: Float32Array.of(trained()) }]]),
-      state: async (): Promise<RunState> => {
+      state: async (): Promise<TrainingState> => {
         record.calls.push(`state ${done}`);
-        const { structure: s, appearance, identity, total } = losses(trained() - 1);
+        const { step: _, ...terms } = losses(trained() - 1);
         const flat = () => Float32Array.of(done, 2, 3);
         const counters = { warmStepsDone: Math.min(done, options.warmStart), stepsDone: trained(), updates: done };
-        return { ...counters, weights: flat(), momentum: flat(), variance: flat(), losses: Float32Array.of(s, appearance, identity, total) };
+        const moments = [['weights', flat()], ['momentum', flat()], ['variance', flat()]] as const;
+        return { counters, arrays: new Map([...moments, ['losses', Float32Array.from(Object.values(terms))]]) };
       },
       sync: async () => undefined,
       memory: { total: 3 * 2 ** 20, slots: 2 ** 21, lowerBound: 2 ** 21, largest: 2 ** 20 },
@@ -88,15 +93,17 @@ export interface Heard extends FakeCalls {
 }
 
 /** Parts for `transfer` around a fake run, and what happens to them. */
-export function fakeParts(behaviour: FakeBehaviour = {}, interrupt: AbortSignal = new AbortController().signal): { parts: TransferParts; heard: Heard } {
+export function fakeParts(behaviour: FakeBehaviour = {}, interrupt: AbortSignal = new AbortController().signal): { parts: Parts; heard: Heard } {
   const heard: Heard = { stdout: '', stderr: '', calls: [], destroyed: false, closed: false };
   const adapter = { vendor: 'test', architecture: '', device: 'fake', driver: '', software: true };
   const close = () => {
     heard.closed = true;
   };
-  const parts: TransferParts = {
+  const parts: Parts = {
     openEngine: async (): Promise<OpenedEngine> => ({ engine: undefined as unknown as Engine, adapter, close }),
     startSplice: fakeStart(behaviour, heard),
+    startAnyPair,
+    startPretrain,
     openJudge: fakeJudge(behaviour.match ?? 0.6),
     interrupt,
     stdout: { write: (text) => (heard.stdout += text) },

@@ -48,14 +48,15 @@ test("a batch's gradient is the mean of its pairs'", async () => {
 test('the moving average follows the weights, closely at first', async () => {
   const engine = await fresh();
   const run = await startAnyPair(engine, vit, options({ warmStart: 4, ema: 0.25 }), either);
-  let right = (await run.state()).weights;
+  let right = (await run.state()).arrays.get('weights')!;
   for (let t = 1; t <= 4; t++) {
     await run.step();
-    const { weights, average } = await run.state();
+    const { arrays } = await run.state();
+    const [weights, average] = [arrays.get('weights')!, arrays.get('average')!];
     const keep = Math.min(0.25, t / (9 + t));
     right = right.map((a, i) => keep * a + (1 - keep) * weights[i]!);
     const used = [...right.keys()].filter((i) => Number.isFinite(right[i]!));
-    assertClose(`step ${t}`, Float32Array.from(used, (i) => average![i]!), used.map((i) => right[i]!), 1e-5);
+    assertClose(`step ${t}`, Float32Array.from(used, (i) => average[i]!), used.map((i) => right[i]!), 1e-5);
   }
   run.destroy();
   engine.destroy();

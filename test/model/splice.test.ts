@@ -59,7 +59,7 @@ test('the warm start learns to hand the photos through, before the method begins
   const totals = [];
   for (let i = 0; i < 60; i++) {
     assert.equal(await splice.step(), { phase: 'warm-start', step: i });
-    totals.push((await splice.losses()).total);
+    totals.push((await splice.losses()).total!);
   }
   assert.ok(totals.at(-1)! < 0.7 * totals[0]!, `reconstruction went from ${totals[0]} to ${totals.at(-1)}`);
   assert.equal(await splice.step(), { phase: 'train', step: 0 });
@@ -69,14 +69,14 @@ test('the warm start learns to hand the photos through, before the method begins
 test('the first step of the paper\'s recipe is the appearance loss alone, with the whole image beside the crops', async () => {
   const { losses } = await run(2, { lambdaAppearance: 10 });
   const [first, second] = losses;
-  assert.ok(first!.total > 10 * first!.appearance, 'the whole image adds to it');
-  const weighted = second!.structure + 10 * second!.appearance + second!.identity;
-  assert.ok(Math.abs(second!.total - weighted) < 1e-5 * weighted);
+  assert.ok(first!.total! > 10 * first!.appearance!, 'the whole image adds to it');
+  const weighted = second!.structure! + 10 * second!.appearance! + second!.identity!;
+  assert.ok(Math.abs(second!.total! - weighted) < 1e-5 * weighted);
 });
 
 test('training lowers the loss', async () => {
   const { losses } = await run(40, { recipe: 'splice-transfer' });
-  const mean = (from: number): number => losses.slice(from, from + 8).reduce((sum, l) => sum + l.total, 0) / 8;
+  const mean = (from: number): number => losses.slice(from, from + 8).reduce((sum, l) => sum + l.total!, 0) / 8;
   assert.ok(mean(32) < 0.8 * mean(1), `total went from ${mean(1)} to ${mean(32)}`);
 });
 

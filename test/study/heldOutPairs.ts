@@ -4,16 +4,16 @@
  *
  *     node dist/test/study/heldOutPairs.js TRAIN_DIR [PAIRS] [STRUCTURES]
  *
- * TRAIN_DIR is the folder of a `splice-gpu train`. PAIRS held-out pairs (4) are also trained on alone, from the general generator and from scratch;
+ * TRAIN_DIR is the folder of a `splice-gpu train`. PAIRS held-out pairs (4) are also trained on alone, from the generator for any pair and from scratch;
  * STRUCTURES held-out structures (4) are each given all held-out appearances, of whose results so many have their own as the nearest.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openDevice } from '../../cli/gpu/device.js';
-import { readGenerator, loadVitOf } from '../../cli/train/generatorFile.js';
+import { readAnyPairGenerator, loadVitOf } from '../../cli/train/generatorFile.js';
 import { startFinetune } from '../../cli/transfer/finetune.js';
 import { holdOut, imageOf, readFolder } from '../../cli/train/photos.js';
-import type { TrainOptions } from '../../cli/train/train.js';
+import type { TrainOptions } from '../../cli/train/options.js';
 import { createEngine } from '../../engine/index.js';
 import { applyGenerator, measureResults } from '../../model/anyPair/apply.js';
 import { centralSquare, clsReader, normalised } from '../../model/anyPair/condition.js';
@@ -25,13 +25,13 @@ import { startSplice, type SpliceRun } from '../../model/training/pair.js';
 
 const [folder, pairs = '4', structures = '4'] = process.argv.slice(2) as [string, ...string[]];
 const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as { train: TrainOptions };
-const generator = await readGenerator(join(folder, 'generator.safetensors'));
+const generator = await readAnyPairGenerator(join(folder, 'generator.safetensors'));
 const { setup, scale, weights } = generator;
 const { device } = await openDevice();
 const engine = createEngine(device);
 const model = await loadVitOf(generator, config.train.model, {});
 const { vit } = model;
-const { held } = holdOut(await readFolder(config.train.structures, setup.size, () => undefined, () => undefined), config.train.holdOut, config.train.general.seed, config.train.structures);
+const { held } = holdOut(await readFolder(config.train.structures, setup.size, () => undefined, () => undefined), config.train.holdOut, config.train.anyPair.seed, config.train.structures);
 const squares = held.map((photo) => centralSquare(imageOf(photo)));
 const reader = await clsReader(engine, vit, setup.size, setup);
 const tokens: Float32Array[] = [];
@@ -82,7 +82,7 @@ for (let i = 0; i < Number(pairs); i++) {
   await note('structure photo unchanged', squares[i]!, i);
   await note('general', await general.apply(squares[i]!, conditions[partner(i)]!), i);
   for (const lr of [0.002, 0.0002]) {
-    await train(`general, trained on at ${lr}`, startFinetune(generator, model, held[partner(i)]!.path), i, { lr, warmStart: 0 }, [50, 100, 200]);
+    await train(`any pair, trained on at ${lr}`, startFinetune(generator, model, held[partner(i)]!.path), i, { lr, warmStart: 0 }, [50, 100, 200]);
   }
   await train('from scratch', startSplice, i, {}, [50, 100, 200, 600, 2000]);
 }

@@ -1,13 +1,15 @@
 /** What every figure is made from: pictures, models, sizes, and the transfers that several of them show. */
 import { readFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import type { Engine } from '../../../engine/index.js';
 import type { Image } from '../../../model/image.js';
 import { defaultOptions } from '../../../model/method/options.js';
 import { scenePath } from '../../demo/files.js';
 import { readImage, writeImage } from '../../photos/photo.js';
 import { prepareFolder } from '../../shared/files.js';
-import { resumeTransfer, transfer, type TransferOptions, type TransferParts } from '../../transfer/transfer.js';
+import type { Parts } from '../../run/parts.js';
+import { ensureTransfer } from '../../transfer/ensure.js';
+import type { TransferOptions } from '../../transfer/options.js';
 import type { NamedImage } from '../study.js';
 import type { LoadedVit } from '../../models/load.js';
 import { drawWall } from './wall.js';
@@ -55,7 +57,7 @@ export interface FigureContext {
   /** Names or paths of the models, as given. */
   readonly modelNames: readonly string[];
   readonly pairs: readonly Pair[];
-  readonly parts: TransferParts;
+  readonly parts: Parts;
   readonly tell: (text: string) => void;
 }
 
@@ -88,7 +90,7 @@ export interface FinishedTransfer {
   readonly match: number | null;
 }
 
-/** Makes a transfer in OUT/runs, goes on with one that was broken off, or takes the finished one that is there; undefined when interrupted. */
+/** A transfer in OUT/runs: a new one, an interrupted one resumed, or the finished one that is there; undefined when interrupted. */
 export async function transferOf(context: FigureContext, pair: Pair): Promise<FinishedTransfer | undefined> {
   const { scale, seed, parts, modelNames, tell } = context;
   const folder = join(context.out, 'runs', pair.name);
@@ -97,40 +99,14 @@ export async function transferOf(context: FigureContext, pair: Pair): Promise<Fi
     saveEvery: 250, force: false, json: false,
     splice: { ...defaultOptions, seed, steps: scale.transferSteps, warmStart: scale.warmStart, vitSize: scale.transferVitSize },
   };
-  const [quiet, found] = [{ ...parts, stdout: { write: () => undefined } }, await runIn(folder)]; // stdout is the list of figures
-  const isSame = found !== undefined && isRunOf(found, options, context);
-  if (!isSame || found.status !== 'finished') {
-    tell(`${isSame ? 'going on with' : 'training'} ${pair.name}`);
-    if (isSame) await resumeTransfer({ folder, json: false }, quiet);
-    else await transfer({ ...options, force: found !== undefined }, quiet);
-  }
-  if ((await runIn(folder))?.status !== 'finished') return undefined;
+  const code = await ensureTransfer(options, parts, { onOther: () => tell(`training ${pair.name} again: its settings changed`), note: tell });
+  if (code !== 0) return undefined;
   const sized = { shorterSide: scale.transferSize };
   const report = JSON.parse(await readFile(join(folder, 'report.json'), 'utf8')) as { match: number | null };
   return {
     folder, match: report.match, result: await readImage(join(folder, 'result.png')),
     structure: await readImage(pair.structure, sized), appearance: await readImage(pair.appearance, sized),
   };
-}
-
-/** Of a run's config.json, what tells it from others. */
-interface RunRecord {
-  readonly status?: string;
-  readonly options?: Readonly<Record<string, unknown>>;
-  readonly model?: { readonly sha256?: string };
-  readonly structure?: { readonly path?: string };
-  readonly appearance?: { readonly path?: string };
-}
-
-async function runIn(folder: string): Promise<RunRecord | undefined> {
-  const text = await readFile(join(folder, 'config.json'), 'utf8').catch(() => undefined);
-  return text === undefined ? undefined : (JSON.parse(text) as RunRecord);
-}
-
-/** Whether a run is of these photos, this model and these options: a folder may hold figures of other settings. */
-function isRunOf({ options = {}, model, structure, appearance }: RunRecord, wanted: TransferOptions, { models }: FigureContext): boolean {
-  return structure?.path === resolve(wanted.structure) && appearance?.path === resolve(wanted.appearance) && model?.sha256 === models[0]!.sha256
-    && options['size'] === wanted.size && Object.entries(wanted.splice).every(([key, value]) => options[key] === value);
 }
 
 /** The drawn wall as a file, for a transfer to read. */

@@ -6,7 +6,7 @@ import { ownPairs, scaleOf, type FigureContext, type Pair } from './context.js';
 import { FIGURES } from './list.js';
 import { prepareFolder } from '../../shared/files.js';
 import { readModels, saveSheet } from '../study.js';
-import type { TransferParts } from '../../transfer/transfer.js';
+import type { Parts } from '../../run/parts.js';
 
 export interface FiguresOptions {
   readonly out: string;
@@ -25,7 +25,7 @@ export interface FiguresOptions {
 }
 
 /** Writes OUT/NAME.png for every figure that is not there yet. Answers with the exit code: 130 when interrupted. */
-export async function figures(options: FiguresOptions, parts: TransferParts): Promise<number> {
+export async function figures(options: FiguresOptions, parts: Parts): Promise<number> {
   const { out, quick, models: modelNames, only, seed, force, json } = options;
   const unknown = only?.find((name) => !FIGURES.some((figure) => figure.name === name));
   if (unknown !== undefined) throw new UsageError(`--only ${unknown}: figures are ${FIGURES.map(({ name }) => name).join(', ')}`);
