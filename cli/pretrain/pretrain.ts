@@ -115,14 +115,14 @@ async function prepare(command: PretrainCommand, parts: Parts): Promise<Training
     page: {
       title: `A ViT from ${names}`,
       facts: [
-        ['Learns from', teacher ? teacher.vit.name : 'its own average (DINO)'], ['ViT', `${depth} blocks of ${dim}, patches of ${patch}`],
+        ['Teacher', teacher ? teacher.vit.name : 'its own average (DINO)'], ['ViT', `${depth} blocks of ${dim}, patches of ${patch}`],
         ['Photos', String(photos.bitmaps.length)], ['Photos per step', String(batch)], ['Epochs', String(epochs)], ['Seed', String(seed)],
       ],
       terms: ['loss', ...(teacher ? ['cls', 'keys', 'similarity'] : ['entropy']), 'gradient'],
       result: 'What the ViT sees: the main directions of its keys',
     },
     pictures: [],
-    title: `${teacher ? `learning from ${teacher.vit.name}` : 'self-distillation'}: ${names}, seed ${seed}`,
+    title: `${teacher ? 'distillation' : 'self-distillation'}: ${names}, seed ${seed}`,
     memory: {
       use: `${batch} photos per step with crops of ${imageSize} pixels`,
       remedy: 'use a smaller --batch, --image-size or --dim',

@@ -122,8 +122,9 @@ export async function startPretrain(
       return { phase: 'train', step: done - 1 };
     },
     losses: async () => {
+      const step = done - 1; // more steps may be submitted meanwhile
       const values = await program.read('stats');
-      return { step: done - 1, ...Object.fromEntries(objective.figures.map((name, i) => [name, values[i]!])) };
+      return { step, ...Object.fromEntries(objective.figures.map((name, i) => [name, values[i]!])) };
     },
     state: async () => {
       const arrays = new Map<string, Float32Array>();

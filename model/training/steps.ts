@@ -71,9 +71,10 @@ export function trainingSteps(
     step,
     losses: async () => {
       if (warmStepsDone + stepsDone === 0) throw new Error('losses: no step was made yet');
+      const [isWarm, number] = [stepsDone === 0, (stepsDone || warmStepsDone) - 1]; // more steps may be submitted meanwhile
       const values = await lossValues();
-      if (stepsDone === 0) return { step: warmStepsDone - 1, total: values[3]! };
-      return { step: stepsDone - 1, ...Object.fromEntries(TERMS.map((term, i) => [term, values[i]!])) };
+      if (isWarm) return { step: number, total: values[3]! };
+      return { step: number, ...Object.fromEntries(TERMS.map((term, i) => [term, values[i]!])) };
     },
     state: async () => {
       const arrays = new Map<string, Float32Array>();
