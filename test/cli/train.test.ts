@@ -1,5 +1,5 @@
 /** train on a few tiny pictures, and what its generator does for transfer: one pass, mixes, further training. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { test } from 'uvu';
@@ -9,6 +9,7 @@ import { finetune } from '../../cli/transfer/finetune.js';
 import type { TrainOptions } from '../../cli/train/options.js';
 import { resumeTrain, train } from '../../cli/train/train.js';
 import { readImage, writeImage } from '../../cli/photos/photo.js';
+import { InputError } from '../../cli/shared/errors.js';
 import { resumeTransfer } from '../../cli/transfer/transfer.js';
 import { createEngine } from '../../engine/index.js';
 import { defaultAnyPair } from '../../model/anyPair/options.js';
@@ -97,12 +98,36 @@ test('a training that was interrupted goes on to the same files, without reading
   assert.ok(readFileSync(join(out, 'cls.safetensors')).equals(tokens));
 });
 
-test('other photos or settings are not gone on with', async () => {
+test('too few photos, and a folder without a run, are one line', async () => {
   const folder = temporaryFolder();
   const error = await resumeTrain({ folder, json: false }, parts().parts).catch((e: Error) => e);
   assert.match((error as Error).message, /holds no run \(there is no .*config\.json\)/);
   const few = await train(options({ holdOut: 6 }), parts().parts).catch((e: Error) => e);
   assert.match((few as Error).message, /holds 7 photos: with --hold-out 6 at least 8 are needed/);
+});
+
+test('a training is not resumed with other photos: one more, another picture, or another ViT', async () => {
+  const [mine, out] = [temporaryFolder(), join(temporaryFolder(), 'out')];
+  for (let i = 0; i < 5; i++) copyFileSync(photo(i), join(mine, `${i}.png`));
+  const weights = join(temporaryFolder(), 'tiny.safetensors');
+  copyFileSync(model, weights);
+  const run = options({ structures: mine, appearances: mine, out, model: weights, holdOut: 0, shown: 0 });
+  assert.is(await train({ ...run, anyPair: { ...run.anyPair, steps: 2, warmStart: 0, batch: 1 } }, parts().parts), 0);
+  const refusal = async () => {
+    const error = await resumeTrain({ folder: out, json: false }, parts().parts).catch((e: Error) => e);
+    assert.instance(error, InputError);
+    return (error as Error).message;
+  };
+  copyFileSync(photo(5), join(mine, '5.png'));
+  assert.match(await refusal(), new RegExp(`^${mine} is not the set of structure photos that the run in .*out began with: put that one back`));
+  rmSync(join(mine, '5.png'));
+  copyFileSync(photo(6), join(mine, '4.png'));
+  assert.match(await refusal(), /is not the set of structure photos/);
+  copyFileSync(photo(4), join(mine, '4.png'));
+  writeFileSync(weights, serializeSafetensors(untrainedVit(6, tinyConfig).weights));
+  assert.match(await refusal(), /tiny\.safetensors is not the ViT weights that the run in .*out began with/);
+  copyFileSync(model, weights);
+  assert.is(await resumeTrain({ folder: out, json: false }, parts().parts), 0);
 });
 
 const applied = async (change: Partial<OnePassOptions> = {}) => {
