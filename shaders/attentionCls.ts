@@ -1,4 +1,4 @@
-/** Attention of the first token alone: a workgroup per head, whose threads look at one key each and keep some elements of the result each. */
+/** Attention of the first token alone: a workgroup per head, of which each thread has one key at a time and some elements of the result. */
 import { each } from './parts/common.js';
 import { groupsPerLane, headArray, headLayout, headLoad, headStore } from './parts/heads.js';
 import { rowFragments } from './parts/rows.js';
@@ -11,7 +11,7 @@ export interface ClsVariant {
   readonly oneSubgroup: boolean;
 }
 
-/** `show(lane, value)`, then `value_of(lane)`: what that thread has shown last. All threads must call both. */
+/** `show(lane, value)`, then `value_of(lane)`: the last value that thread has shown. All threads must call both. */
 const exchange = (oneSubgroup: boolean): string => wgsl`
 var<private> shown = 0.0;
 #if ${oneSubgroup}
@@ -42,8 +42,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 /** y = softmax(q k^T SCALE) v and lse = log(sum(exp(q k^T SCALE))) with q of token 0 */
 export const attentionClsForward = ({ HS, WG, oneSubgroup }: ClsVariant): string => {
   const G = groupsPerLane(HS, WG);
+  const { enable, sum, max } = rowFragments(oneSubgroup);
   return wgsl`
-${rowFragments(oneSubgroup).enable}
+${enable}
 const WG = ${WG}u;
 ${headLayout(HS)}
 @group(0) @binding(1) var<storage, read> qkv: ${headArray(HS)};      // [B, T, 3, NH, HS]
@@ -51,8 +52,8 @@ ${headLayout(HS)}
 @group(0) @binding(3) var<storage, read_write> lse: array<f32>;      // [B, NH, 1]
 ${headLoad('qkv', HS)}
 ${headStore('y', HS)}
-${rowFragments(oneSubgroup).sum}
-${rowFragments(oneSubgroup).max}
+${sum}
+${max}
 ${exchange(oneSubgroup)}
 ${main(WG)}
   var peak = -1e30;

@@ -2,7 +2,7 @@
 import { linearIndex } from './parts/common.js';
 import { wgsl } from './parts/wgsl.js';
 
-/** y[i, j] = sum over a, b = -1..1 of k[a] k[b] x[i + a, j + b], x mirrored at its edges, k[a] ~ exp(-a^2 / 2 sigma^2) of sum 1; x when off. */
+/** y[i, j] = sum over a, b = -1..1 of k[a] k[b] x[i + a, j + b], x mirrored at its edges, k[a] ~ exp(-a^2 / 2 sigma^2) of sum 1; x if off. */
 export const blurForward = wgsl`
 override WG: u32;
 struct Dims { N: u32, H: u32, W: u32 }
@@ -11,7 +11,7 @@ struct Dims { N: u32, H: u32, W: u32 }
 @group(0) @binding(2) var<storage, read> draw: array<f32, 2>;  // on, sigma
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;  // [planes, H, W]
 ${linearIndex}
-/** The places before and after i; at an edge both are the one inner neighbour. */
+/** The positions before and after i; at an edge both are the inner neighbour. */
 fn neighbours(i: u32, n: u32) -> vec2u {
   return vec2u(select(i - 1u, 1u, i == 0u), select(i + 1u, n - 2u, i == n - 1u));
 }

@@ -3,8 +3,8 @@ import { linearIndex, workgroupSum } from './parts/common.js';
 import { wgsl } from './parts/wgsl.js';
 
 /**
- * What both kernels share. `draw` is on, the order of the adjustments (0 brightness, 1 contrast, 2 saturation, 3 hue), then the
- * factor of each, by its number.
+ * What both kernels share. `draw` is on, the order of the adjustments (0 brightness, 1 contrast, 2 saturation, 3 hue), then the factor of each, by
+ * its number.
  */
 const adjustments = wgsl`
 override WG: u32;
@@ -72,8 +72,8 @@ fn adjusted(colour: vec3f, which: u32, mean_grey: f32) -> vec3f {
 `;
 
 /**
- * partials[k, b]: the share of workgroup k in the mean grey of image b after the adjustments that come before contrast; their sum over k is
- * what contrast blends with. 0 when off.
+ * partials[k, b]: the part of workgroup k in the mean grey of image b after the adjustments that come before contrast. Contrast blends with their
+ * sum over k. 0 if off.
  */
 export const colorJitterMean = wgsl`
 ${adjustments}
@@ -102,7 +102,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 }
 `;
 
-/** y = the four adjustments of x in the drawn order, or x when off. */
+/** y = the four adjustments of x in the drawn order, or x if off. */
 export const colorJitterForward = wgsl`
 ${adjustments}
 @group(0) @binding(3) var<storage, read> mean_grey: array<f32>;  // [B]

@@ -2,7 +2,7 @@
 import { linearIndex } from './parts/common.js';
 import { wgsl } from './parts/wgsl.js';
 
-/** Mean and 1 / deviation of each channel, for every kernel that normalises what it writes. */
+/** Mean and 1 / deviation of each channel, for every kernel that normalises its output. */
 export const normalization = wgsl`
 override MEAN_0: f32;
 override MEAN_1: f32;

@@ -31,7 +31,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 }
 `;
 
-/** dx[b, c, h, w] = dy of the pixel's place in its patch, or 0 where no whole patch covers it. */
+/** dx[b, c, h, w] = dy of the pixel's position in its patch, or 0 if no whole patch covers it. */
 export const patchifyBackward = wgsl`
 ${sizes}
 @group(0) @binding(1) var<storage, read> dy: array<f32>;        // [B, ROWS * COLS, C * P * P]

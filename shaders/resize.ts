@@ -13,9 +13,9 @@ export interface ResizeFlags {
 /**
  * What forward and backward share: the windows and weights of `F.interpolate(align_corners=False)`.
  *
- * Output o looks at the point `centre(o)` of the input, in pixels from its edge; input pixel t covers [t, t + 1). Without antialiasing
- * the window may reach over the edge, where the border pixel stands for what is missing; with it the window
- * is cut at the edge and its weights are scaled to sum 1.
+ * The window of output o is around the point `centre(o)` of the input, in pixels from its edge; input pixel t covers [t, t + 1). Without
+ * antialiasing the window may reach over the edge, and the border pixel takes the place of missing ones. With it the window is cut at the
+ * edge and its weights are scaled to sum 1.
  */
 const sampling = ({ bicubic, antialias }: ResizeFlags): string => wgsl`
 override WG: u32;
@@ -127,7 +127,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 }
 `;
 
-/** totals[o] = sum over o's window of weight(o, t): what an antialiased output is divided by. */
+/** totals[o] = sum over o's window of weight(o, t): the divisor of an antialiased output. */
 export const resizeTotals = (flags: Pick<ResizeFlags, 'bicubic'>): string => wgsl`
 ${sampling({ ...flags, antialias: true })}
 @group(0) @binding(1) var<storage, read_write> totals: array<f32>;  // [OUT]
@@ -157,7 +157,7 @@ fn share(o: u32, t: i32) -> f32 {
 #else
 @group(0) @binding(2) var<storage, read_write> dx: array<f32>;  // [OUTER, IN, INNER]
 
-/** The whole weight of pixel t in output o: a border pixel also stands for what lies beyond it. */
+/** The whole weight of pixel t in output o: a border pixel also takes the place of those beyond it. */
 fn share(o: u32, t: i32) -> f32 {
   let span = window(o);
   var w = weight(o, t);

@@ -9,7 +9,7 @@ export interface UnaryFunction {
   readonly code: string;
   /** f in terms of x. */
   readonly f: string;
-  /** f' in terms of x or of y = f(x), whichever is cheaper; `saved` says which. */
+  /** f' in terms of x or of y = f(x), whichever is cheaper; `saved` is its name. */
   readonly df: string;
   readonly saved: 'x' | 'y';
 }
@@ -19,7 +19,7 @@ export const unaryFunctions = {
   gelu: { code: gelu, f: 'gelu(x)', df: 'gelu_derivative(x)', saved: 'x' },
   /** x sigmoid(1.702 x), as in CLIP. */
   quickGelu: { code: quickGelu, f: 'quick_gelu(x)', df: 'quick_gelu_derivative(x)', saved: 'x' },
-  /** x, or SLOPE * x where x < 0. The output has the input's sign, so that nobody has to keep the input. */
+  /** x, or SLOPE * x if x < 0. The output has the input's sign, so the gradient needs the output only. */
   leakyRelu: { code: 'override SLOPE: f32;', f: 'select(SLOPE * x, x, x > 0.0)', df: 'select(SLOPE, 1.0, y > 0.0)', saved: 'y' },
   /** 1 / (1 + e^-x) */
   sigmoid: { code: '', f: '1.0 / (1.0 + exp(-x))', df: 'y * (1.0 - y)', saved: 'y' },

@@ -1,6 +1,6 @@
 /**
  * Bilinear enlargement to exactly twice the size, of which a window is kept: the weights are 3/4 and 1/4, and four outputs share
- * their four inputs. The enlarged planes may lie among others, as the result of a `concat` does.
+ * their four inputs. The enlarged planes may be a part of a tensor with more planes, as in the result of a `concat`.
  */
 import { linearIndex } from './parts/common.js';
 import { wgsl } from './parts/wgsl.js';
@@ -8,7 +8,7 @@ import { wgsl } from './parts/wgsl.js';
 /** The window of the enlarged picture: rows TOP .. TOP + OH - 1, columns LEFT .. LEFT + OW - 1. */
 const sizes = wgsl`
 override WG: u32;
-// Planes of the small picture, and where they lie among the planes of the large one: behind FIRST of every PLANES.
+// The C planes of a small picture become planes FIRST to FIRST + C - 1 of the PLANES of a large one.
 struct Dims { THREADS: u32, H: u32, W: u32, TOP: u32, LEFT: u32, OH: u32, OW: u32, C: u32, FIRST: u32, PLANES: u32, COPIES: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 fn large_plane(plane: u32) -> u32 { return plane / dims.C * dims.PLANES + dims.FIRST + plane % dims.C; }
@@ -29,7 +29,7 @@ ${sizes}
 #endif
 ${linearIndex}
 fn store(plane: u32, row: u32, column: u32, value: f32) {
-  // Below the window's first row or column the difference wraps round to a large number.
+  // Before the window's first row or column the difference wraps around to a large number.
   let i = row - dims.TOP;
   let j = column - dims.LEFT;
   if (i < dims.OH && j < dims.OW) { y[(plane * dims.OH + i) * dims.OW + j] = value; }
@@ -39,7 +39,7 @@ fn store(plane: u32, row: u32, column: u32, value: f32) {
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let index = linear_index(group, lane);
 #if ${joins}
-  // The threads behind those of the enlargement copy.
+  // The threads after those of the enlargement copy.
   if (index >= dims.THREADS) {
     let at = index - dims.THREADS;
     let count = dims.FIRST * dims.OH * dims.OW;
@@ -80,8 +80,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 
 /**
  * dx[i, j] = sum over a, b = -1..2 of v[a] v[b] dy[2i + a, 2j + b] with v = 1/4, 3/4, 3/4, 1/4 and indices clamped to the enlarged picture: at
- * an edge an input also stands for its neighbour that is missing. Outside the window dy is 0. A thread writes 2 x 2 inputs, whose 4 x 4
- * surroundings overlap in 6 x 6.
+ * an edge an input also takes the place of its missing neighbour. Outside the window dy is 0. A thread writes 2 x 2 inputs, which read 6 x 6
+ * outputs together.
  */
 export const upsample2xBackward = wgsl`
 ${sizes}
@@ -95,7 +95,7 @@ fn load_dy(plane: u32, row: u32, column: u32) -> f32 {
   return select(0.0, dy[select(0u, (plane * dims.OH + i) * dims.OW + j, inside)], inside);
 }
 
-/** What a row of dy adds to columns j and j + 1, before the rows are weighted. */
+/** A row's contribution to columns j and j + 1, before the rows are weighted. */
 fn gather_row(plane: u32, row: u32, j: u32) -> vec2f {
   let last = 2u * dims.W - 1u;
   let inner = vec2f(load_dy(plane, row, min(2u * j + 1u, last)), load_dy(plane, row, min(2u * j + 2u, last)));

@@ -1,4 +1,4 @@
-/** How pointwise kernels share out the elements. */
+/** How pointwise kernels divide the elements among workgroups. */
 import { GROUP_INDEX } from './common.js';
 import { wgsl } from './wgsl.js';
 

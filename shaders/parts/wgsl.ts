@@ -1,5 +1,9 @@
-/** The one door to wgsl-preprocessor: its tagged template, with the checks it lacks. */
+/** The only place that calls wgsl-preprocessor: its tagged template, with the checks it lacks. */
 import { wgsl as preprocess } from 'wgsl-preprocessor/wgsl-preprocessor.js';
+import { keep } from './remembered.js';
+
+/** Texts by template and values. */
+const made = new WeakMap<TemplateStringsArray, Map<string, string>>();
 
 /**
  * WGSL source from a template. Values are spliced in as text, integers or, after `#if` and `#elif`, taken as conditions.
@@ -9,20 +13,8 @@ import { wgsl as preprocess } from 'wgsl-preprocessor/wgsl-preprocessor.js';
  * the integer 1); all of these throw here. Floats belong in overrides or in `dims`.
  * @throws SyntaxError for a directive that is not alone on its line, TypeError for a value that cannot be spliced
  */
-export function wgsl(strings: TemplateStringsArray, ...values: readonly (string | number | boolean)[]): string {
-  const texts = made.get(strings) ?? new Map<string, string>();
-  made.set(strings, texts);
-  const key = values.join('\0');
-  let text = texts.get(key);
-  if (text === undefined) {
-    text = checkedText(strings, values);
-    texts.set(key, text);
-  }
-  return text;
-}
-
-/** Texts made before, by template and values: a graph for another image size asks for the same kernels again. */
-const made = new WeakMap<TemplateStringsArray, Map<string, string>>();
+export const wgsl = (strings: TemplateStringsArray, ...values: readonly (string | number | boolean)[]): string =>
+  keep(keep(made, strings, () => new Map<string, string>()), values.join('\0'), () => checkedText(strings, values));
 
 function checkedText(strings: TemplateStringsArray, values: readonly (string | number | boolean)[]): string {
   const lines = strings.join('\0').split('\n'); // \0 marks where a value goes
@@ -31,10 +23,9 @@ function checkedText(strings: TemplateStringsArray, values: readonly (string | n
   values.forEach((value, i) => {
     const isCondition = /#(if|elif) $/.test(strings[i]!);
     const fits = isCondition ? typeof value === 'boolean' : typeof value === 'string' || Number.isInteger(value);
-    if (!fits) {
-      const rule = isCondition ? '#if takes a boolean' : 'splice in strings or integers only (floats are overrides)';
-      throw new TypeError(`wgsl: ${rule}, got ${String(value)}`);
-    }
+    if (fits) return;
+    const rule = isCondition ? '#if takes a boolean' : 'splice in strings or integers only (floats are overrides)';
+    throw new TypeError(`wgsl: ${rule}, got ${String(value)}`);
   });
   return preprocess(strings, ...values);
 }
