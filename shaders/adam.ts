@@ -3,10 +3,11 @@ import { spans } from './parts/pointwise.js';
 import { wgsl } from './parts/wgsl.js';
 
 /**
- * m = beta1 m + (1 - beta1) dw;  v = beta2 v + (1 - beta2) dw^2;  w -= lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + eps)
+ * m = beta1 m + (1 - beta1) dw;  v = beta2 v + (1 - beta2) dw^2;  w -= lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) +
+ * eps)
  *
- * The flat buffers have gaps between parameters, to align them, where dw is undefined, maybe NaN. The update of a gap is undefined too and
- * never read; each element depends on itself alone, so nothing spreads.
+ * The flat buffers have gaps between parameters, to align them, where dw is undefined, maybe NaN. The update of a gap is
+ * undefined too and never read; each element depends on itself alone, so nothing spreads.
  */
 export const adamForward = wgsl`
 struct Dims { N4: u32 }

@@ -3,11 +3,11 @@ import { spans } from './parts/pointwise.js';
 import { wgsl } from './parts/wgsl.js';
 
 /**
- * g = dw min(1, clip / (norm + 1e-6));  m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;
- * w = w (1 - lr decay) - lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + eps)
+ * g = dw min(1, clip / (norm + 1e-6));  m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2; w = w (1 - lr decay) - lr /
+ * (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + eps)
  *
- * An element's role decides its update: below 0 none (a gap between parameters), 0 without weight decay, 1 with weight decay, 2 as 1 but only
- * from the step on in which its own count of steps begins.
+ * An element's role decides its update: below 0 none (a gap between parameters), 0 without weight decay, 1 with weight decay, 2
+ * as 1 but only from the step on in which its own count of steps begins.
  */
 export const adamwForward = wgsl`
 struct Dims { N: u32 }

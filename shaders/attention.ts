@@ -22,9 +22,9 @@ ${headLayout(HS)}
 `;
 
 /**
- * y = softmax(q k^T SCALE) v and lse = log(sum(exp(q k^T SCALE))), a query per thread: q and y stay in registers, while `keys` keys and values at a
- * time are in workgroup memory. The sum is of exp(s - peak), peak being the largest score so far; a larger one scales the sum down by
- * exp(old - new) (https://arxiv.org/abs/1805.02867).
+ * y = softmax(q k^T SCALE) v and lse = log(sum(exp(q k^T SCALE))), a query per thread: q and y stay in registers, while `keys`
+ * keys and values at a time are in workgroup memory. The sum is of exp(s - peak), peak being the largest score so far; a larger
+ * one scales the sum down by exp(old - new) (https://arxiv.org/abs/1805.02867).
  */
 export const attentionTiled = remembered((HS: number, keys: number) => `${HS} ${keys}`, (HS, keys) => {
   const G = groupsPerLane(HS);
@@ -105,9 +105,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 `;
 
 /**
- * Gradients of attention: scores are computed again from the saved log-sum-exp. With p = exp(q k^T SCALE - lse) and
- * ds = p * (dy v^T - delta) * SCALE: dq = ds k, dk = ds^T q and dv = p^T dy. The rows of a workgroup are queries, or they are keys; the
- * others are its columns, which it passes through in tiles.
+ * Gradients of attention: scores are computed again from the saved log-sum-exp. With p = exp(q k^T SCALE - lse) and ds = p * (dy
+ * v^T - delta) * SCALE: dq = ds k, dk = ds^T q and dv = p^T dy. The rows of a workgroup are queries, or they are keys; the others
+ * are its columns, which it passes through in tiles.
  */
 export interface Role {
   /** Tensors of a row and of a column: the product of the first two is the score, that of the second two the gradient of p. */
@@ -150,7 +150,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 }
 `;
 
-/** Four threads share a row, each with every fourth group of its elements; `columns` columns at a time are in workgroup memory. */
+/**
+ * Four threads share a row, each with every fourth group of its elements; `columns` columns at a time are in workgroup memory.
+ */
 export const attentionBackwardTiled = remembered((HS: number, columns: number) => `${HS} ${columns}`, (HS, columns) => wgsl`
 ${backwardBindings(HS, headArray)}
 ${headLoad('qkv', HS)}

@@ -1,4 +1,7 @@
-/** Attention of the first token alone: a workgroup per head, of which each thread has one key at a time and some elements of the result. */
+/**
+ * Attention of the first token alone: a workgroup per head, of which each thread has one key at a time and some elements of the
+ * result.
+ */
 import { each } from './parts/common.js';
 import { groupsPerLane, headArray, headLayout, headLoad, headStore } from './parts/heads.js';
 import { rowFragments } from './parts/rows.js';
@@ -85,7 +88,8 @@ ${each(G, (n) => `  store_y(y_start, lane + ${n}u * WG, y${n} / total);`)}
 };
 
 /**
- * With p = exp(q k^T SCALE - lse) and ds = p * (dy v^T - sum(dy y)) * SCALE: dq = ds k for token 0 and zero for the others, dk = ds q, dv = p dy.
+ * With p = exp(q k^T SCALE - lse) and ds = p * (dy v^T - sum(dy y)) * SCALE: dq = ds k for token 0 and zero for the others, dk =
+ * ds q, dv = p dy.
  */
 export const attentionClsBackward = ({ HS, WG, oneSubgroup }: ClsVariant): string => {
   const G = groupsPerLane(HS, WG);

@@ -2,7 +2,10 @@
 import { linearIndex } from './parts/common.js';
 import { wgsl } from './parts/wgsl.js';
 
-/** y[i, j] = sum over a, b = -1..1 of k[a] k[b] x[i + a, j + b], x mirrored at its edges, k[a] ~ exp(-a^2 / 2 sigma^2) of sum 1; x if off. */
+/**
+ * y[i, j] = sum over a, b = -1..1 of k[a] k[b] x[i + a, j + b], x mirrored at its edges, k[a] ~ exp(-a^2 / 2 sigma^2) of sum 1; x
+ * if off.
+ */
 export const blurForward = wgsl`
 override WG: u32;
 struct Dims { N: u32, H: u32, W: u32 }

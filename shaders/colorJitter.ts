@@ -3,8 +3,8 @@ import { linearIndex, workgroupSum } from './parts/common.js';
 import { wgsl } from './parts/wgsl.js';
 
 /**
- * What both kernels share. `draw` is on, the order of the adjustments (0 brightness, 1 contrast, 2 saturation, 3 hue), then the factor of each, by
- * its number.
+ * What both kernels share. `draw` is on, the order of the adjustments (0 brightness, 1 contrast, 2 saturation, 3 hue), then the
+ * factor of each, by its number.
  */
 const adjustments = wgsl`
 override WG: u32;
@@ -72,8 +72,8 @@ fn adjusted(colour: vec3f, which: u32, mean_grey: f32) -> vec3f {
 `;
 
 /**
- * partials[k, b]: the part of workgroup k in the mean grey of image b after the adjustments that come before contrast. Contrast blends with their
- * sum over k. 0 if off.
+ * partials[k, b]: the part of workgroup k in the mean grey of image b after the adjustments that come before contrast. Contrast
+ * blends with their sum over k. 0 if off.
  */
 export const colorJitterMean = wgsl`
 ${adjustments}

@@ -5,9 +5,9 @@ import { tileProduct } from './parts/tileProduct.js';
 import { wgsl } from './parts/wgsl.js';
 
 /**
- * dx[i] = sum over k with (i + offset - k) divisible by stride of dy[(i + offset - k) / stride] w[k], along both axes. The taps that
- * divide depend on i mod stride alone, so every lattice of such pixels is a dense convolution of its own.
- * `offset` is the padding; 0 gives the gradient of the padded image, see `reflectFold`.
+ * dx[i] = sum over k with (i + offset - k) divisible by stride of dy[(i + offset - k) / stride] w[k], along both axes. The taps
+ * that divide depend on i mod stride alone, so every lattice of such pixels is a dense convolution of its own. `offset` is the
+ * padding; 0 gives the gradient of the padded image, see `reflectFold`.
  */
 export function backwardInputGather(K: number, stride: number, offset: number): Gather {
   const geometry = wgsl`

@@ -3,7 +3,8 @@ import { rowKernel } from './parts/rows.js';
 import { wgsl } from './parts/wgsl.js';
 
 /**
- * y = sum over n of q[n] (lse - x[n]) with lse = log(sum(exp(x))); the row's maximum is subtracted first. lse is kept for the gradient.
+ * y = sum over n of q[n] (lse - x[n]) with lse = log(sum(exp(x))); the row's maximum is subtracted first. lse is kept for the
+ * gradient.
  */
 export const crossEntropyForward = (oneSubgroup: boolean): string => rowKernel(oneSubgroup, wgsl`
 @group(0) @binding(1) var<storage, read> x: array<f32>;          // [ROWS, N]

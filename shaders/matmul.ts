@@ -7,8 +7,8 @@ import { wgsl } from './parts/wgsl.js';
 export const GPU_TILE = 64;
 
 /**
- * Copies one operand's part of the tile, 16 steps along K by 64 lines (rows of A or columns of B), to workgroup memory, K-major: each thread
- * moves four floats that are neighbours in storage.
+ * Copies one operand's part of the tile, 16 steps along K by 64 lines (rows of A or columns of B), to workgroup memory, K-major:
+ * each thread moves four floats that are neighbours in storage.
  */
 const fetch = (name: string, lineMajor: boolean, lines: string): string => wgsl`
 #if ${lineMajor}

@@ -3,7 +3,10 @@ import { spans } from './parts/pointwise.js';
 import { chunkSums, totalOfChunks } from './parts/rows.js';
 import { wgsl } from './parts/wgsl.js';
 
-/** partial[s] = sum of (a - b)^2 over the s-th chunk of CHUNK vectors of four; elements past the N-th count as zero, whatever memory has there. */
+/**
+ * partial[s] = sum of (a - b)^2 over the s-th chunk of CHUNK vectors of four; elements past the N-th count as zero, whatever
+ * memory has there.
+ */
 export const msePartial = (oneSubgroup: boolean): string => chunkSums(oneSubgroup, '(dims.N + 3u) / 4u', wgsl`
 @group(0) @binding(1) var<storage, read> a: array<vec4f>;            // [N]
 @group(0) @binding(2) var<storage, read> b: array<vec4f>;            // [N]

@@ -13,9 +13,9 @@ export interface ResizeFlags {
 /**
  * What forward and backward share: the windows and weights of `F.interpolate(align_corners=False)`.
  *
- * The window of output o is around the point `centre(o)` of the input, in pixels from its edge; input pixel t covers [t, t + 1). Without
- * antialiasing the window may reach over the edge, and the border pixel takes the place of missing ones. With it the window is cut at the
- * edge and its weights are scaled to sum 1.
+ * The window of output o is around the point `centre(o)` of the input, in pixels from its edge; input pixel t covers [t, t + 1).
+ * Without antialiasing the window may reach over the edge, and the border pixel takes the place of missing ones. With it the
+ * window is cut at the edge and its weights are scaled to sum 1.
  */
 const sampling = ({ bicubic, antialias }: ResizeFlags): string => wgsl`
 override WG: u32;
@@ -77,8 +77,8 @@ fn shared_rows(index: u32) -> vec3u {
 `;
 
 /**
- * y[r, o, c] = sum over o's window of weight(o, t) x[r, t, c] (/ sum of the weights when antialiased); with `normalize`,
- * (that - mean) / std of the channel that row r belongs to.
+ * y[r, o, c] = sum over o's window of weight(o, t) x[r, t, c] (/ sum of the weights when antialiased); with `normalize`, (that -
+ * mean) / std of the channel that row r belongs to.
  */
 export const resizeForward = (flags: ResizeFlags & { readonly normalize: boolean }): string => wgsl`
 ${sampling(flags)}

@@ -15,8 +15,8 @@ fn large_plane(plane: u32) -> u32 { return plane / dims.C * dims.PLANES + dims.F
 `;
 
 /**
- * y[2i + a, 2j + b] = 9/16, 3/16, 3/16, 1/16 of the four inputs around it. A thread writes the four outputs between the centres of the
- * inputs (i - 1, j - 1) and (i, j), of which fewer exist at the edges.
+ * y[2i + a, 2j + b] = 9/16, 3/16, 3/16, 1/16 of the four inputs around it. A thread writes the four outputs between the centres
+ * of the inputs (i - 1, j - 1) and (i, j), of which fewer exist at the edges.
  */
 export const upsample2xForward = (joins: boolean): string => wgsl`
 ${sizes}
@@ -79,9 +79,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 `;
 
 /**
- * dx[i, j] = sum over a, b = -1..2 of v[a] v[b] dy[2i + a, 2j + b] with v = 1/4, 3/4, 3/4, 1/4 and indices clamped to the enlarged picture: at
- * an edge an input also takes the place of its missing neighbour. Outside the window dy is 0. A thread writes 2 x 2 inputs, which read 6 x 6
- * outputs together.
+ * dx[i, j] = sum over a, b = -1..2 of v[a] v[b] dy[2i + a, 2j + b] with v = 1/4, 3/4, 3/4, 1/4 and indices clamped to the
+ * enlarged picture: at an edge an input also takes the place of its missing neighbour. Outside the window dy is 0. A thread
+ * writes 2 x 2 inputs, which read 6 x 6 outputs together.
  */
 export const upsample2xBackward = wgsl`
 ${sizes}

@@ -50,7 +50,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 }
 `;
 
-/** Gradient of a mirrored padding: dx[p, i, j] = sum of dy over the up to three rows and three columns that are copies of (i, j). */
+/**
+ * Gradient of a mirrored padding: dx[p, i, j] = sum of dy over the up to three rows and three columns that are copies of (i, j).
+ */
 export const windowBackwardReflect = wgsl`
 override WG: u32;
 struct Dims { N: u32, H: i32, W: i32, OH: i32, OW: i32, TOP: i32, LEFT: i32 }
@@ -58,7 +60,10 @@ struct Dims { N: u32, H: i32, W: i32, OH: i32, OW: i32, TOP: i32, LEFT: i32 }
 @group(0) @binding(1) var<storage, read> dy: array<f32>;        // [planes, OH, OW]
 @group(0) @binding(2) var<storage, read_write> dx: array<f32>;  // [planes, H, W]
 ${linearIndex}
-/** Positions in dy of the copies of element i of an axis of n, whose window begins at \`start\`: i and both mirror images; -1 for none. */
+/**
+ * Positions in dy of the copies of element i of an axis of n, whose window begins at \`start\`: i and both mirror images; -1 for
+ * none.
+ */
 fn images(i: i32, n: i32, start: i32) -> vec3i {
   return vec3i(i, select(-i, start - 1, i == 0), select(2 * (n - 1) - i, start - 1, i == n - 1)) - start;
 }

@@ -8,7 +8,10 @@ struct Dims { B: u32, C: u32, HW: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 `;
 
-/** A kernel with a workgroup per chunk of CHUNK elements of a plane; a channel has S chunks. `body` has the workgroup's `index` and `chunk`. */
+/**
+ * A kernel with a workgroup per chunk of CHUNK elements of a plane; a channel has S chunks. `body` has the workgroup's `index`
+ * and `chunk`.
+ */
 export const chunkKernel = (oneSubgroup: boolean, declarations: string, body: string): string => reducingKernel(oneSubgroup, wgsl`
 override CHUNK: u32;
 ${sizes}

@@ -29,8 +29,8 @@ fn linear_index(group: vec3u, lane: u32) -> u32 {
 `;
 
 /**
- * `workgroup_NAME(lane, value)`: every lane of the workgroup gets all values combined. All lanes must call it.
- * Needs `override WG`, a power of two.
+ * `workgroup_NAME(lane, value)`: every lane of the workgroup gets all values combined. All lanes must call it. Needs `override
+ * WG`, a power of two.
  */
 const workgroupReduction = (name: string, combine: (a: string, b: string) => string): string => wgsl`
 var<workgroup> ${name}_scratch: array<f32, WG>;

@@ -1,4 +1,6 @@
-/** What the kernels of a gathering convolution share, which writes `y` from windows of `x`: conv2d and its gradient by the input. */
+/**
+ * What the kernels of a gathering convolution share, which writes `y` from windows of `x`: conv2d and its gradient by the input.
+ */
 import { wgsl } from './wgsl.js';
 
 /** Sizes and operands. All sizes but the window are in `dims`, so that one pipeline serves many layers. */
@@ -21,8 +23,8 @@ struct Dims {
 `;
 
 /**
- * Sources of the pixels that a convolution writes. Written pixels form LATTICE x LATTICE interleaved lattices; on each of them the taps that meet a
- * source are the same. WGSL for either axis, `first` being the lattice's first pixel along it:
+ * Sources of the pixels that a convolution writes. Written pixels form LATTICE x LATTICE interleaved lattices; on each of them
+ * the taps that meet a source are the same. WGSL for either axis, `first` being the lattice's first pixel along it:
  *   const LATTICE: u32
  *   fn origin(v: u32, first: u32) -> i32          source of tap 0 of the lattice's pixel v, along one axis
  *   fn source(origin: i32, tap: u32) -> i32       source of another tap

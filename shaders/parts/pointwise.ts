@@ -3,8 +3,8 @@ import { GROUP_INDEX } from './common.js';
 import { wgsl } from './wgsl.js';
 
 /**
- * `span(workgroup, count)`: the indices below `count` that a workgroup works on, PER for each of its WG lanes:
- * `for (var i = s.first + lane; i < s.end; i += WG)`. Pairs with `vectorLaunch` of engine/ops/launch/pointwise.ts.
+ * `span(workgroup, count)`: the indices below `count` that a workgroup works on, PER for each of its WG lanes: `for (var i =
+ * s.first + lane; i < s.end; i += WG)`. Pairs with `vectorLaunch` of engine/ops/launch/pointwise.ts.
  */
 export const spans = wgsl`
 override WG: u32;

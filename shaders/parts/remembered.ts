@@ -1,4 +1,7 @@
-/** Texts of kernels are made once: a graph for another image size asks for the same ones again, and a long one takes milliseconds to write. */
+/**
+ * Texts of kernels are made once: a graph for another image size asks for the same ones again, and a long one takes milliseconds
+ * to write.
+ */
 
 /** The value of `key` in `values`; the first time `make` gives it. */
 export function keep<K, V>(values: { get(key: K): V | undefined; set(key: K, value: V): unknown }, key: K, make: () => V): V {
@@ -10,15 +13,18 @@ export function keep<K, V>(values: { get(key: K): V | undefined; set(key: K, val
 }
 
 /**
- * `make` with its texts kept by `key(...args)`, which must differ wherever the texts do. The key is made for every launch of every graph, so it must
- * not hold a whole kernel.
+ * `make` with its texts kept by `key(...args)`, which must differ wherever the texts do. The key is made for every launch of
+ * every graph, so it must not hold a whole kernel.
  */
 export function remembered<A extends readonly unknown[]>(key: (...args: A) => string, make: (...args: A) => string): (...args: A) => string {
   const texts = new Map<string, string>();
   return (...args) => keep(texts, key(...args), () => make(...args));
 }
 
-/** The same for a kernel made from another one. Its text is a key of its own: a string keeps its hash, while a copy of it must be hashed again. */
+/**
+ * The same for a kernel made from another one. Its text is a key of its own: a string keeps its hash, while a copy of it must be
+ * hashed again.
+ */
 export function rewriter<A extends readonly unknown[]>(
   key: (...args: A) => string, rewrite: (code: string, ...args: A) => string,
 ): (code: string, ...args: A) => string {

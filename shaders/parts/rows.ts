@@ -3,8 +3,8 @@ import { GROUP_INDEX, workgroupMax, workgroupSum } from './common.js';
 import { wgsl } from './wgsl.js';
 
 /**
- * Reductions over a workgroup: `workgroup_sum` and `workgroup_max` (lane, value), and `enable`, which comes first in the source. A workgroup
- * that is exactly one subgroup needs no barriers; others go through workgroup memory and need `override WG`.
+ * Reductions over a workgroup: `workgroup_sum` and `workgroup_max` (lane, value), and `enable`, which comes first in the source.
+ * A workgroup that is exactly one subgroup needs no barriers; others go through workgroup memory and need `override WG`.
  */
 export const rowFragments = (oneSubgroup: boolean): Readonly<Record<'enable' | 'sum' | 'max', string>> => oneSubgroup
   ? {
@@ -14,7 +14,10 @@ export const rowFragments = (oneSubgroup: boolean): Readonly<Record<'enable' | '
     }
   : { enable: '', sum: workgroupSum, max: workgroupMax };
 
-/** A kernel of `declarations` and the statements `body` of its `main(group, lane)`, which may call the functions of `rowFragments`. */
+/**
+ * A kernel of `declarations` and the statements `body` of its `main(group, lane)`, which may call the functions of
+ * `rowFragments`.
+ */
 export function reducingKernel(oneSubgroup: boolean, declarations: string, body: string): string {
   const { enable, sum, max } = rowFragments(oneSubgroup);
   return wgsl`
@@ -30,7 +33,10 @@ ${body}
 `;
 }
 
-/** A `reducingKernel` with a workgroup for each of ROWS rows of N elements: `body` has the number of its `row` and the index `first` of its first element. */
+/**
+ * A `reducingKernel` with a workgroup for each of ROWS rows of N elements: `body` has the number of its `row` and the index
+ * `first` of its first element.
+ */
 export const rowKernel = (oneSubgroup: boolean, bindings: string, body: string): string => reducingKernel(oneSubgroup, wgsl`
 struct Dims { ROWS: u32, N: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
@@ -43,8 +49,8 @@ ${body}
 `);
 
 /**
- * First stage of a sum that adds in the same order every time: partial[s] = sum of term(i) over the s-th chunk of CHUNK of `count` items, a
- * workgroup per chunk. `declarations` has the bindings, `partial` among them, and `fn term(i: u32) -> f32`.
+ * First stage of a sum that adds in the same order every time: partial[s] = sum of term(i) over the s-th chunk of CHUNK of
+ * `count` items, a workgroup per chunk. `declarations` has the bindings, `partial` among them, and `fn term(i: u32) -> f32`.
  */
 export const chunkSums = (oneSubgroup: boolean, count: string, declarations: string): string => reducingKernel(oneSubgroup, wgsl`
 override CHUNK: u32;
@@ -62,7 +68,10 @@ ${declarations}
   if (lane == 0u) { partial[chunk] = total; }
 `);
 
-/** Second stage, one workgroup: y = `result`, an expression of `total`, the sum of the CHUNKS partial sums; `dims` are the fields of `Dims`. */
+/**
+ * Second stage, one workgroup: y = `result`, an expression of `total`, the sum of the CHUNKS partial sums; `dims` are the fields
+ * of `Dims`.
+ */
 export const totalOfChunks = (oneSubgroup: boolean, dims: string, result: string): string => reducingKernel(oneSubgroup, wgsl`
 struct Dims { ${dims} }
 @group(0) @binding(0) var<uniform> dims: Dims;

@@ -8,7 +8,10 @@ export interface Product {
   readonly transposeA: boolean;
   /** B is stored [N, K] instead of [K, N]. */
   readonly transposeB: boolean;
-  /** The last axes of A, B and C are multiples of 4, whatever the size of the image: memory is read and written 4 floats at a time. */
+  /**
+   * The last axes of A, B and C are multiples of 4, whatever the size of the image: memory is read and written 4 floats at a
+   * time.
+   */
   readonly aligned: boolean;
   readonly epilogue: Epilogue;
 }
@@ -41,8 +44,8 @@ export interface LoadWidths {
 }
 
 /**
- * `load_a(base, outer, inner, outers, inners)`: neighbours in a matrix that is stored [outers, inners] from element `base` on. Elements outside are
- * zero if `zeros`, else undefined.
+ * `load_a(base, outer, inner, outers, inners)`: neighbours in a matrix that is stored [outers, inners] from element `base` on.
+ * Elements outside are zero if `zeros`, else undefined.
  */
 const load = (name: string, width: 2 | 4, aligned: boolean, zeros: boolean): string => {
   const vector = `vec${width}`;
@@ -68,10 +71,12 @@ fn load_${name}(base: u32, outer: u32, inner: u32, outers: u32, inners: u32) -> 
 };
 
 /**
- * `dims`, operands and their loads; `start(n)` and `store(z, m, n, sums)` for four columns from `n` on, of which those outside C are ignored.
+ * `dims`, operands and their loads; `start(n)` and `store(z, m, n, sums)` for four columns from `n` on, of which those outside C
+ * are ignored.
  *
- * All sizes are in `dims`, so that one pipeline serves every layer of a model. A_STEP and B_STEP are the elements from one matrix of the
- * batch to the next, 0 for an operand that all share. Without `zeros` loads outside a matrix are undefined: for kernels that never step beyond K.
+ * All sizes are in `dims`, so that one pipeline serves every layer of a model. A_STEP and B_STEP are the elements from one matrix
+ * of the batch to the next, 0 for an operand that all share. Without `zeros` loads outside a matrix are undefined: for kernels
+ * that never step beyond K.
  */
 export const productFunctions = (
   { aligned, epilogue: { declarations, start, store } }: Product, widths: LoadWidths = { a: 4, b: 4 }, zeros = true,

@@ -1,12 +1,15 @@
-/** The main loop of implicit matrix products on GPUs: operands are looked up element by element and kept in tiles in workgroup memory. */
+/**
+ * The main loop of implicit matrix products on GPUs: operands are looked up element by element and kept in tiles in workgroup
+ * memory.
+ */
 import { wgsl } from './wgsl.js';
 
 /** Threads of a workgroup of `tileProduct`; each has 4x4 elements of the tile. */
 export const TILE_THREADS = 64;
 
 /**
- * Rows, columns and depth of the tile for a product with `rows` rows. Fewer rows get more columns; so do those that tiles of 32 rows would exceed
- * by more than a quarter.
+ * Rows, columns and depth of the tile for a product with `rows` rows. Fewer rows get more columns; so do those that tiles of 32
+ * rows would exceed by more than a quarter.
  */
 export function tileSize(rows: number): { readonly TM: number; readonly TN: number; readonly KC: number } {
   const whole = Math.ceil(rows / 32) * 32;

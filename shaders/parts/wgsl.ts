@@ -2,21 +2,34 @@
 import { wgsl as preprocess } from 'wgsl-preprocessor/wgsl-preprocessor.js';
 import { keep } from './remembered.js';
 
-/** Texts by template and values. */
-const made = new WeakMap<TemplateStringsArray, Map<string, string>>();
+type Value = string | number | boolean;
+
+/**
+ * Texts of a template, value after value. A value that is a text made here is found by its address: it is neither copied nor
+ * hashed.
+ */
+interface Texts {
+  text?: string;
+  readonly next: Map<Value, Texts>;
+}
+const noTexts = (): Texts => ({ next: new Map() });
+const templates = new WeakMap<TemplateStringsArray, Texts>();
 
 /**
  * WGSL source from a template. Values are spliced in as text, integers or, after `#if` and `#elif`, taken as conditions.
  * Directives stand alone on their line: `#if ${flag}`, `#elif ${flag}`, `#else`, `#endif`.
  *
- * The package silently mistakes `#elseif`, `#if ${a} && ${b}`, spliced `undefined` or arrays, and `${1.0}` (which becomes
- * the integer 1); all of these throw here. Floats belong in overrides or in `dims`.
+ * The package silently mistakes `#elseif`, `#if ${a} && ${b}`, spliced `undefined` or arrays, and `${1.0}` (which becomes the
+ * integer 1); all of these throw here. Floats belong in overrides or in `dims`.
  * @throws SyntaxError for a directive that is not alone on its line, TypeError for a value that cannot be spliced
  */
-export const wgsl = (strings: TemplateStringsArray, ...values: readonly (string | number | boolean)[]): string =>
-  keep(keep(made, strings, () => new Map<string, string>()), values.join('\0'), () => checkedText(strings, values));
+export function wgsl(strings: TemplateStringsArray, ...values: readonly Value[]): string {
+  let texts = keep(templates, strings, noTexts);
+  for (const value of values) texts = keep(texts.next, value, noTexts);
+  return (texts.text ??= checkedText(strings, values));
+}
 
-function checkedText(strings: TemplateStringsArray, values: readonly (string | number | boolean)[]): string {
+function checkedText(strings: TemplateStringsArray, values: readonly Value[]): string {
   const lines = strings.join('\0').split('\n'); // \0 marks where a value goes
   const bad = lines.find((line) => line.includes('#') && !/^\s*#((if|elif) \0|else|endif)\s*$/.test(line));
   if (bad !== undefined) throw new SyntaxError(`wgsl: not a directive alone on its line: "${bad.trim().replaceAll('\0', '${…}')}"`);

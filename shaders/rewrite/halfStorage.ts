@@ -1,22 +1,24 @@
 /**
  * Half precision in memory for any kernel.
  *
- * What: a kernel is written once, with arrays of f32, vec2f or vec4f. For tensors that are kept as float16 its text is rewritten: the element type
- * of their bindings becomes f16, vec2h or vec4h, every load is widened to f32, and every store is rounded. All arithmetic stays in f32:
+ * What: a kernel is written once, with arrays of f32, vec2f or vec4f. For tensors that are kept as float16 its text is rewritten:
+ * the element type of their bindings becomes f16, vec2h or vec4h, every load is widened to f32, and every store is rounded. All
+ * arithmetic stays in f32:
  *
  *     var<storage, read> x: array<vec4f>;      ->   var<storage, read> x: array<vec4h>;
  *     y[i] = 2.0 * x[i];                       ->   y[i] = vec4h(2.0 * vec4f(x[i]));
  *
- * Why: the tensors to keep in half precision are known when a graph is planned. A second text of every kernel, or a macro around every load,
- * would make all kernels harder to read for the sake of an option.
+ * Why: the tensors to keep in half precision are known when a graph is planned. A second text of every kernel, or a macro around
+ * every load, would make all kernels harder to read for the sake of an option.
  *
- * What an author of a kernel must know: the text that runs is not the text that is written. The rewriting goes by the text alone, so a binding that
- * may hold halves
- * - is declared on a line of its own as `@group(0) @binding(n) var<storage, ...> name: array<type>;`, the type being f32, vec2f, vec4f, or an
+ * What an author of a kernel must know: the text that runs is not the text that is written. The rewriting goes by the text alone,
+ * so a binding that may hold halves
+ * - is declared on a line of its own as `@group(0) @binding(n) var<storage, ...> name: array<type>;`, the type being f32, vec2f,
+ * vec4f, or an
  *   `alias` of one of them at the start of a line;
  * - is used only as `name[index]`: no pointer to it, no store to a component (`x[i].y = ...`), no `+=`;
- * - shares its name with nothing else that is indexed.
- * Another use throws while the graph is compiled, except for a shared name, which gives wrong text. test/unit/halfStorage.test.ts has the cases.
+ * - shares its name with nothing else that is indexed. Another use throws while the graph is compiled, except for a shared name,
+ * which gives wrong text. test/unit/halfStorage.test.ts has the cases.
  */
 import { rewriter } from '../parts/remembered.js';
 

@@ -1,22 +1,26 @@
 /**
  * A queue of workgroups for any kernel on a device that is a CPU.
  *
- * What: the entry point `main` of a kernel becomes a function `work`, and a new `main` calls it for the workgroups that it draws from a queue. The
- * launch has more workgroups than the grid needs. Each draws a number, its turn, by adding 1 to a counter in memory; it does the workgroups of the
- * grid that belong to that turn, and ends at once if there are none. The grid itself moves to the first three fields of `dims`. The counter is one
- * word of storage, 0 before a launch. The workgroup that draws the last number sets it back to 0, so that all launches share it.
+ * What: the entry point `main` of a kernel becomes a function `work`, and a new `main` calls it for the workgroups that it draws
+ * from a queue. The launch has more workgroups than the grid needs. Each draws a number, its turn, by adding 1 to a counter in
+ * memory; it does the workgroups of the grid that belong to that turn, and ends at once if there are none. The grid itself moves
+ * to the first three fields of `dims`. The counter is one word of storage, 0 before a launch. The workgroup that draws the last
+ * number sets it back to 0, so that all launches share it.
  *
- * Why: a driver that runs on a CPU cuts a launch into equal parts, one for each thread, and waits for the slowest (lavapipe does). Cores are not
- * equally fast: some are small, some are shared with other programs or, in a virtual machine, with other machines. With a queue the faster core does
- * more. A turn of several workgroups saves the start of a workgroup, some hundred instructions, which for a short one is most of its time. Long
- * workgroups get a turn each and no loop, since in a loop every instruction is masked.
+ * Why: a driver that runs on a CPU cuts a launch into equal parts, one for each thread, and waits for the slowest (lavapipe
+ * does). Cores are not equally fast: some are small, some are shared with other programs or, in a virtual machine, with other
+ * machines. With a queue the faster core does more. A turn of several workgroups saves the start of a workgroup, some hundred
+ * instructions, which for a short one is most of its time. Long workgroups get a turn each and no loop, since in a loop every
+ * instruction is masked.
  *
- * What an author of a kernel must know: the text that runs is not the text that is written. A kernel that asks for a queue (see `Kernel` in
- * engine/graph/kernel.ts)
- * - has workgroups that are exactly one subgroup. WGSL's uniformity analysis cannot know that, so its check of subgroup operations is off in a
+ * What an author of a kernel must know: the text that runs is not the text that is written. A kernel that asks for a queue (see
+ * `Kernel` in engine/graph/kernel.ts)
+ * - has workgroups that are exactly one subgroup. WGSL's uniformity analysis cannot know that, so its check of subgroup
+ * operations is off in a
  *   queue; test/engine/workQueue.test.ts compiles such kernels without one, where the check is on;
  * - has a `struct Dims` for its uniform `dims`;
- * - starts its entry point with `@compute @workgroup_size(name)` and `fn main(` on the next line, with builtins alone as parameters, all on one line;
+ * - starts its entry point with `@compute @workgroup_size(name)` and `fn main(` on the next line, with builtins alone as
+ * parameters, all on one line;
  * - may return early, but does not keep values in private or workgroup memory from one call of `main` to the next;
  * - leaves a storage binding free for the counter, else it is launched without a queue.
  */
@@ -26,7 +30,9 @@ import { wgsl } from '../parts/wgsl.js';
 /** Builtins of the old entry point that the queue gives; it passes on the others. */
 const TAKEN: Readonly<Record<string, string>> = { workgroup_id: 'group', num_workgroups: 'grid' };
 
-/** The entry point's attributes, and its parameters as [text, builtin, name, type]. @throws Error unless it is written as above */
+/**
+ * The entry point's attributes, and its parameters as [text, builtin, name, type]. @throws Error unless it is written as above
+ */
 function entryOf(code: string): { readonly text: string; readonly attributes: string; readonly parameters: readonly string[][] } {
   const [text, attributes, list] = /(@compute @workgroup_size\(\w+\)\s)fn main\((.*?)\) \{/.exec(code) ?? [];
   const parameters = list?.split(/,\s*(?=@)/).map((parameter) => /^@builtin\((\w+)\) (\w+): (\w+)$/.exec(parameter));

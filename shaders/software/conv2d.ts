@@ -43,8 +43,8 @@ ${each(quads, (quad) => `      sum${n}_${quad} = fma(weight${tap}_${n}, source${
 }
 
 /**
- * The convolution of a `Gather`: a lane has a strip of pixels of several channels in registers. For every summed channel and row of the window it
- * loads the sources of its strip once, `x0`, `x1`, ..., and its share of the weights, which it broadcasts.
+ * The convolution of a `Gather`: a lane has a strip of pixels of several channels in registers. For every summed channel and row
+ * of the window it loads the sources of its strip once, `x0`, `x1`, ..., and its share of the weights, which it broadcasts.
  */
 export const gatherStrips = remembered((gather: Gather, added: Added | undefined, channels: number, lanes: number) => (
   `${gather.geometry} ${added} ${channels} ${lanes}`

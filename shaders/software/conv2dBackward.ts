@@ -43,9 +43,9 @@ const rowStores = (row: number, channels: number, K: number): string => `
   }`;
 
 /**
- * dw[o, c, k] = sum over the split's pixels p of dy[o, p] x[c, source of tap k of p]. A lane has a few window rows (c, ky) of up to 16 written
- * channels in registers. For each strip of four pixels the lanes load dy together and broadcast it, while each loads once the row of x that the
- * four windows share.
+ * dw[o, c, k] = sum over the split's pixels p of dy[o, p] x[c, source of tap k of p]. A lane has a few window rows (c, ky) of up
+ * to 16 written channels in registers. For each strip of four pixels the lanes load dy together and broadcast it, while each
+ * loads once the row of x that the four windows share.
  */
 export const weightStrips = remembered(({ geometry }: Gather, K: number, channels: number, lanes: number) => (
   `${geometry} ${K} ${channels} ${lanes}`

@@ -1,13 +1,17 @@
 /**
- * What attention's kernels for a CPU share. A workgroup is one subgroup. A lane has a few rows (queries, say) and sums for each of them; it passes
- * through columns (keys) in tiles. Each lane loads a share of a tile and broadcasts it, so that the loads, which cost most on a CPU, serve all rows,
- * and nothing is summed across lanes. Elements of a head are loaded by twos: by fours the loops outgrow the processor's cache of instructions.
+ * What attention's kernels for a CPU share. A workgroup is one subgroup. A lane has a few rows (queries, say) and sums for each
+ * of them; it passes through columns (keys) in tiles. Each lane loads a share of a tile and broadcasts it, so that the loads,
+ * which cost most on a CPU, serve all rows, and nothing is summed across lanes. Elements of a head are loaded by twos: by fours
+ * the loops outgrow the processor's cache of instructions.
  */
 import { each, list, wholeSubgroups } from '../parts/common.js';
 import { wgsl } from '../parts/wgsl.js';
 import { fromLanes } from './lanes.js';
 
-/** Rows of a lane, components of one vector: 32 for a workgroup of 8 or 16 lanes. With more the last workgroup of 197 tokens is mostly empty. */
+/**
+ * Rows of a lane, components of one vector: 32 for a workgroup of 8 or 16 lanes. With more the last workgroup of 197 tokens is
+ * mostly empty.
+ */
 export const laneRows = (lanes: number): 2 | 4 => (lanes < 16 ? 4 : 2);
 
 /** Rows of a workgroup. */
@@ -24,8 +28,8 @@ export const ofRows = (lanes: number, row: (j: number) => string): string => `${
 export const pairArray = (HS: number): string => (HS % 2 === 0 ? 'array<vec2f>' : 'array<f32>');
 
 /**
- * `pair_NAME(start, g)`: elements 2 g and 2 g + 1 of the head that starts at `start`. The element after an odd end is zero; those further on are
- * undefined.
+ * `pair_NAME(start, g)`: elements 2 g and 2 g + 1 of the head that starts at `start`. The element after an odd end is zero; those
+ * further on are undefined.
  */
 export const pairLoad = (name: string, HS: number): string => wgsl`
 fn pair_${name}(start: u32, g: u32) -> vec2f {
@@ -39,8 +43,8 @@ fn pair_${name}(start: u32, g: u32) -> vec2f {
 `;
 
 /**
- * Stores the head that starts at `start` if `inside` holds; `value(d)` is an expression for element `d`. The condition is in the loop's bound, so
- * that the driver cannot unroll the loop: a store per lane and element takes long to compile.
+ * Stores the head that starts at `start` if `inside` holds; `value(d)` is an expression for element `d`. The condition is in the
+ * loop's bound, so that the driver cannot unroll the loop: a store per lane and element takes long to compile.
  */
 export const pairStores = (name: string, HS: number, inside: string, value: (d: string) => string): string => {
   const [items, store] = HS % 2 === 0
@@ -54,7 +58,8 @@ export const laneTokens = (lanes: number): string =>
   each(laneColumns(lanes) / lanes, (h) => `    let column${h} = min(t + ${h * lanes}u + lane, T - 1u);`);
 
 /**
- * Declares the array `products`, with a vector of the lane's rows for each column of the tile, and adds up over pairs g of elements
+ * Declares the array `products`, with a vector of the lane's rows for each column of the tile, and adds up over pairs g of
+ * elements
  *
  *     products[i] += vec2f(dot(r0, c), dot(r1, c)), r0 and r1 being the lane's rows and c column i, broadcast by the lane that loads it.
  *
@@ -76,8 +81,8 @@ ${each(columns, (i) => `
 };
 
 /**
- * Adds the tile's columns times their `weights` to the array `sums`, which has a vector of the lane's rows for each element d of a head. Two
- * columns at a time, of which each lane loads some pairs of elements:
+ * Adds the tile's columns times their `weights` to the array `sums`, which has a vector of the lane's rows for each element d of
+ * a head. Two columns at a time, of which each lane loads some pairs of elements:
  *
  *     sums[d] += element d of column i * weights[i] + element d of column i + 1 * weights[i + 1]
  */

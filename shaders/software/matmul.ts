@@ -29,7 +29,10 @@ const sharedRows = ({ lanes, rows }: RegisterTile): string => `
 ${each(rows / lanes, (g) => `    let own_${g} = load_a(a_base, m + ${g * lanes}u + lane, k, dims.M, dims.K);`)}
 ${each(rows, (i) => `    let a_${i} = ${fromLanes('own_', i, lanes)};`)}`;
 
-/** The same where A is transposed, with rows side by side in storage: one half of the lanes loads the first step, two rows a lane, the other the second. */
+/**
+ * The same where A is transposed, with rows side by side in storage: one half of the lanes loads the first step, two rows a lane,
+ * the other the second.
+ */
 function sharedSteps({ lanes, rows }: RegisterTile): string {
   const half = lanes / 2;
   const step = (i: number, s: number): string => {
@@ -49,16 +52,16 @@ const columnsOfB = (transposeB: boolean): string => (transposeB
 ${each(4, (j) => `    let b_${j} = vec2f(b_step_0[${j}], b_step_1[${j}]);`)}`);
 
 /**
- * C = opA(A) opB(B) with nothing but registers. A lane keeps `rows` by 4 sums and takes 2 steps along K at a time. Each float of A is loaded by one
- * lane of the subgroup and handed to the others by `subgroupBroadcast`; each of B is needed by one lane only.
+ * C = opA(A) opB(B) with nothing but registers. A lane keeps `rows` by 4 sums and takes 2 steps along K at a time. Each float of
+ * A is loaded by one lane of the subgroup and handed to the others by `subgroupBroadcast`; each of B is needed by one lane only.
  *
- * Why this form (lavapipe): a load is a scalar load per lane with bounds checks, about ten instructions per float, so that the loads per product
- * count: rows + 4 lanes floats for every 4 rows of sums. On the other hand a body of more than 32 KB of instructions runs at half the speed.
- * `dot` touches a sum, which is on the stack, once for all steps. Sums in an array allow a loop that stores them, which compiles faster than a
- * store for each row.
+ * Why this form (lavapipe): a load is a scalar load per lane with bounds checks, about ten instructions per float, so that the
+ * loads per product count: rows + 4 lanes floats for every 4 rows of sums. On the other hand a body of more than 32 KB of
+ * instructions runs at half the speed. `dot` touches a sum, which is on the stack, once for all steps. Sums in an array allow a
+ * loop that stores them, which compiles faster than a store for each row.
  *
- * Rows and columns beyond C are computed from undefined values and not stored. A step beyond K happens only if K is the last axis of neither
- * operand, and so perhaps not a multiple of 4: only then must loads outside give zeros.
+ * Rows and columns beyond C are computed from undefined values and not stored. A step beyond K happens only if K is the last axis
+ * of neither operand, and so perhaps not a multiple of 4: only then must loads outside give zeros.
  */
 export const matmulLanes = remembered((product: Product, { lanes, rows, subgroup }: RegisterTile) => (
   `${productKey(product)} ${lanes} ${rows} ${subgroup}`
