@@ -105,9 +105,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 `;
 
 /**
- * Gradients of attention: scores are computed again from the saved log-sum-exp. With p = exp(q k^T SCALE - lse) and ds = p * (dy
- * v^T - delta) * SCALE: dq = ds k, dk = ds^T q and dv = p^T dy. The rows of a workgroup are queries, or they are keys; the others
- * are its columns, which it passes through in tiles.
+ * The gradient of attention, with scores computed again from the saved log-sum-exp. With p = exp(q k^T SCALE - lse) and
+ * ds = p * (dy v^T - delta) * SCALE: dq = ds k, dk = ds^T q, dv = p^T dy. The rows of a workgroup are queries, or they are keys.
+ * The others are its columns, which it passes through in tiles.
  */
 export interface Role {
   /** Tensors of a row and of a column: the product of the first two is the score, that of the second two the gradient of p. */
@@ -150,9 +150,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 }
 `;
 
-/**
- * Four threads share a row, each with every fourth group of its elements; `columns` columns at a time are in workgroup memory.
- */
+/** Four threads share a row, each with every fourth group of its elements; `columns` columns at a time form a tile. */
 export const attentionBackwardTiled = remembered((HS: number, columns: number) => `${HS} ${columns}`, (HS, columns) => wgsl`
 ${backwardBindings(HS, headArray)}
 ${headLoad('qkv', HS)}

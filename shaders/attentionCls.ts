@@ -1,7 +1,4 @@
-/**
- * Attention of the first token alone: a workgroup per head, of which each thread has one key at a time and some elements of the
- * result.
- */
+/** Attention of the first token alone: a workgroup per head, whose threads have a key at a time each and a part of the result. */
 import { each } from './parts/common.js';
 import { groupsPerLane, headArray, headLayout, headLoad, headStore } from './parts/heads.js';
 import { rowFragments } from './parts/rows.js';

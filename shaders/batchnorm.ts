@@ -1,7 +1,6 @@
 /**
- * Batch normalisation with the statistics of the batch itself. A channel has up to millions of elements. Kernels of large
- * channels work on chunks, and a kernel that needs the whole channel adds up its chunks. A small channel is one workgroup's work,
- * in a single launch.
+ * Batch normalisation with the statistics of the batch itself. A large channel has up to millions of elements: its kernels work
+ * on chunks, and those that need the whole channel add up its chunks. A small channel is one workgroup's work, in one launch.
  */
 import { channelKernel, chunkKernel } from './parts/channels.js';
 import { wgsl } from './parts/wgsl.js';
@@ -27,10 +26,10 @@ fn normalise(lane: u32, first: u32, count: u32, c: u32, mean_rstd: vec2f) {
 `;
 
 /**
- * `moments`: what a lane has seen, `count` elements later. Lanes run Welford's algorithm on differences to some element of the
+ * `moments`: those of a lane, `count` elements later. Lanes run Welford's algorithm on differences to some element of the
  * channel, which keeps the digits that a large mean would take. `merge`: (mean, sum of (x - mean)^2) of the N elements of all
- * lanes, by M2 = sum over parts of M2_i + n_i (mean_i - mean)^2 (Chan, Golub and LeVeque 1983); chunks are merged in the same way
- * later.
+ * lanes, by M2 = sum over parts of M2_i + n_i (mean_i - mean)^2 (Chan, Golub and LeVeque 1983); chunks are merged in the same
+ * way.
  */
 const welford = wgsl`
 struct Moments { n: f32, mean: f32, squares: f32 }
@@ -173,8 +172,8 @@ fn input_gradient(lane: u32, first: u32, count: u32, c: u32, mean_rstd: vec2f, s
 `;
 
 /**
- * partial[c, s] = (sum of dz * xhat, sum of dz) over a chunk, with dz = dy * leakyRelu'(z); z is computed again, which is cheaper
- * than to keep it. The statistics of a channel follow its S chunks: the next launch has no binding left for them.
+ * partial[c, s] = (sum of dz * xhat, sum of dz) over a chunk, with dz = dy * leakyRelu'(z); to compute z again is cheaper than to
+ * keep it. The statistics of a channel follow its S chunks: the next launch has no binding left for them.
  */
 export const batchnormBackwardPartial = (oneSubgroup: boolean): string => chunkKernel(oneSubgroup, wgsl`
 @group(0) @binding(1) var<storage, read> x: array<f32>;                // [B, C, H, W]

@@ -1,6 +1,6 @@
 /** Gradients of a convolution by its input, weight and bias. */
-import { workgroupSum } from './parts/common.js';
 import type { Gather } from './parts/gather.js';
+import { reducingKernel } from './parts/rows.js';
 import { tileProduct } from './parts/tileProduct.js';
 import { wgsl } from './parts/wgsl.js';
 
@@ -112,15 +112,12 @@ fn store(p: Place, row: u32, col: u32, value: f32) {
 `, true);
 
 /** db[o] = sum over b, p of dy[b, o, p], a share of the pixels for each split; a workgroup per channel and split. */
-export const conv2dBackwardBias = wgsl`
-override WG: u32;
+export const conv2dBackwardBias = reducingKernel(false, wgsl`
 struct Dims { B: u32, O: u32, P: u32, SHARE: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;        // [B, O, P]
 @group(0) @binding(2) var<storage, read_write> db: array<f32>;  // [SPLITS, O], to be summed
-${workgroupSum}
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+`, wgsl`
   let o = group.x;
   let end = min((group.y + 1) * dims.SHARE, dims.P);
   var total = 0.0;
@@ -129,5 +126,4 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
   total = workgroup_sum(lane, total);
   if (lane == 0) { db[group.y * dims.O + o] = total; }
-}
-`;
+`);

@@ -2,10 +2,7 @@
 import { rowKernel } from './parts/rows.js';
 import { wgsl } from './parts/wgsl.js';
 
-/**
- * y = sum over n of q[n] (lse - x[n]) with lse = log(sum(exp(x))); the row's maximum is subtracted first. lse is kept for the
- * gradient.
- */
+/** y = sum of q (lse - x) with lse = log(sum(exp(x))), which is kept for the gradient; the maximum of x is subtracted first. */
 export const crossEntropyForward = (oneSubgroup: boolean): string => rowKernel(oneSubgroup, wgsl`
 @group(0) @binding(1) var<storage, read> x: array<f32>;          // [ROWS, N]
 @group(0) @binding(2) var<storage, read> q: array<f32>;          // [ROWS, N]

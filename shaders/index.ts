@@ -1,7 +1,4 @@
-/**
- * The WGSL itself, for other WebGPU programs: a module per op, forward kernels then backward, kernels for CPUs, and the fragments
- * they share.
- */
+/** The WGSL itself, for other WebGPU programs: a module per op, those for CPUs (`software...`), and the fragments they share. */
 export * as activations from './parts/activations.js';
 export * as adam from './adam.js';
 export * as adamw from './adamw.js';

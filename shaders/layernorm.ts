@@ -15,11 +15,11 @@ export interface LayernormVariant {
  * y = (x - mean) * rstd * w + b with rstd = 1 / sqrt(var + EPS), var the biased variance.
  *
  * One pass over the row for both moments: every lane keeps a running mean and sum of squared deviations of each component of what
- * it loads (https://doi.org/10.1080/00401706.1962.10490022), then all are merged. Only differences to x are ever squared, so a
- * mean that is large compared with the spread does not cost digits. A workgroup with several `rows` loads w and b once for all of
- * them.
+ * it loads (https://doi.org/10.1080/00401706.1962.10490022), then all are merged. Only differences to x are squared, so a mean
+ * that is large compared with the spread does not cost digits. A workgroup with several `rows` loads w and b once for all.
  */
-export const layernormForward = ({ oneSubgroup, vectors }: LayernormVariant, rows: number): string => reducingKernel(oneSubgroup, wgsl`
+export const layernormForward = ({ oneSubgroup, vectors }: LayernormVariant, rows: number): string =>
+  reducingKernel(oneSubgroup, wgsl`
 override C: u32;
 override EPS: f32;
 struct Dims { ROWS: u32 }
@@ -68,10 +68,11 @@ ${each(rows, (r) => `
 `);
 
 /**
- * dx = rstd * (g - mean(g) - xhat * mean(g * xhat)) + r with g = dy * w, xhat = (x - mean) * rstd; r, if any, is another gradient
- * of x.
+ * dx = rstd * (g - mean(g) - xhat * mean(g * xhat)) with g = dy * w, xhat = (x - mean) * rstd; if `adds`, plus r, another
+ * gradient of x.
  */
-export const layernormBackwardInput = ({ oneSubgroup, vectors }: LayernormVariant, adds: boolean): string => reducingKernel(oneSubgroup, wgsl`
+export const layernormBackwardInput = ({ oneSubgroup, vectors }: LayernormVariant, adds: boolean): string =>
+  reducingKernel(oneSubgroup, wgsl`
 override C: u32;
 struct Dims { ROWS: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
@@ -111,10 +112,7 @@ ${rowVector(vectors)}
   }
 `);
 
-/**
- * partial[s, 0, c] = sum of dy * xhat, partial[s, 1, c] = sum of dy, over the s-th chunk of rows; a thread per column, or per
- * four.
- */
+/** partial[s, 0, c] = sum of dy * xhat, partial[s, 1, c] = sum of dy over the s-th chunk of rows; a thread per V of columns. */
 export const layernormPartial = (vectors: boolean): string => wgsl`
 override WG: u32;
 override C: u32;

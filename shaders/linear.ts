@@ -25,7 +25,8 @@ export interface LinearEpilogue {
 }
 
 /** y = f(x w^T + b) + r, of which b, r and f are optional. Bindings: b, r, the value before f, y. */
-export function linearEpilogue({ bias, residual = false, activation, keepsInput = false }: LinearEpilogue, aligned: boolean): Epilogue {
+export function linearEpilogue(layer: LinearEpilogue, aligned: boolean): Epilogue {
+  const { bias, residual = false, activation, keepsInput = false } = layer;
   const r = 3 + Number(bias);
   const pre = r + Number(residual);
   const y = pre + Number(keepsInput);

@@ -7,8 +7,8 @@ import { wgsl } from './parts/wgsl.js';
 export const GPU_TILE = 64;
 
 /**
- * Copies one operand's part of the tile, 16 steps along K by 64 lines (rows of A or columns of B), to workgroup memory, K-major:
- * each thread moves four floats that are neighbours in storage.
+ * Copies one operand's part of the tile, 16 steps along K by 64 lines (rows of A or columns of B), to workgroup memory, K-major.
+ * Each thread moves four floats that are neighbours in storage.
  */
 const fetch = (name: string, lineMajor: boolean, lines: string): string => wgsl`
 #if ${lineMajor}
@@ -26,7 +26,7 @@ const fetch = (name: string, lineMajor: boolean, lines: string): string => wgsl`
 
 /** C = opA(A) opB(B): a workgroup shares tiles of both operands, a thread keeps 4 by 4 sums. */
 export const matmulTiled = remembered(productKey, (product) => wgsl`
-${productFunctions(product)}
+${productFunctions(product, { a: 4, b: 4 }, true)}
 const STRIDE = ${GPU_TILE + 4}u;  // padded: threads that store down a column hit different banks
 var<workgroup> tile_a: array<f32, 16u * STRIDE>;  // [K, M]
 var<workgroup> tile_b: array<f32, 16u * STRIDE>;  // [K, N]

@@ -19,10 +19,7 @@ export const similarityNorms = (oneSubgroup: boolean): string => rowKernel(oneSu
   if (lane == 0u) { norms[row] = sqrt(total); }
 `);
 
-/**
- * `load_k(token, g)`: elements 4 g ... 4 g + 3 of a row, zeros past its end; `store(image, i, j, product)` writes both mirror
- * images.
- */
+/** `load_k(token, g)`: elements 4 g ... 4 g + 3 of a row, zeros past its end; `store(image, i, j, product)`: s_ij and s_ji. */
 export const similarityBindings = (vectors: boolean): string => wgsl`
 override C: u32;
 struct Dims { T: u32 }
@@ -94,8 +91,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 
 /**
  * w such that dk = w k. With g_ij = ds_ij + ds_ji and n = |k_i| |k_j|, the derivative of s_ij by k_i is k_j / n - s_ij k_i /
- * |k_i|^2, or k_j / EPS if n is below EPS. Hence w_ij = g_ij / max(n, EPS), and w_ii is less by sum_j g_ij s_ij / |k_i|^2 over
- * the j whose n is not below EPS.
+ * |k_i|^2, or k_j / EPS if n < EPS. Hence w_ij = g_ij / max(n, EPS), and w_ii is less by sum_j g_ij s_ij / |k_i|^2 over the j
+ * with n >= EPS.
  */
 export const similarityBackward = (oneSubgroup: boolean): string => rowKernel(oneSubgroup, wgsl`
 @group(0) @binding(1) var<storage, read> norms: array<f32>;    // [B, T]

@@ -8,10 +8,7 @@ struct Dims { B: u32, C: u32, HW: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 `;
 
-/**
- * A kernel with a workgroup per chunk of CHUNK elements of a plane; a channel has S chunks. `body` has the workgroup's `index`
- * and `chunk`.
- */
+/** A kernel with a workgroup for each `chunk` of CHUNK elements of a plane; a channel has S. `index` is its number. */
 export const chunkKernel = (oneSubgroup: boolean, declarations: string, body: string): string => reducingKernel(oneSubgroup, wgsl`
 override CHUNK: u32;
 ${sizes}
@@ -39,7 +36,8 @@ ${body}
 `);
 
 /** A kernel with a workgroup per channel `c`. `plane_start(image, c)` is the first element of a plane. */
-export const channelKernel = (oneSubgroup: boolean, declarations: string, body: string): string => reducingKernel(oneSubgroup, wgsl`
+export const channelKernel = (oneSubgroup: boolean, declarations: string, body: string): string =>
+  reducingKernel(oneSubgroup, wgsl`
 ${sizes}
 fn plane_start(image: u32, c: u32) -> u32 { return (image * dims.C + c) * dims.HW; }
 ${declarations}

@@ -19,8 +19,8 @@ export const wholeSubgroups = (lanes: number, most: number): number => lanes * M
 export const GROUP_INDEX = `group.y * ${MAX_GRID}u + group.x`;
 
 /**
- * `linear_index(workgroup, lane)`: the element that a thread of a one-dimensional launch works on, however the grid is folded.
- * Pairs with `linearGrid` of engine/graph/kernel.ts. Needs `override WG`.
+ * `linear_index(workgroup, lane)`: the number of a thread of a one-dimensional launch, however its grid is folded. Pairs with
+ * `linearGrid` of engine/graph/kernel.ts. Needs `override WG`.
  */
 export const linearIndex = wgsl`
 fn linear_index(group: vec3u, lane: u32) -> u32 {
@@ -28,10 +28,7 @@ fn linear_index(group: vec3u, lane: u32) -> u32 {
 }
 `;
 
-/**
- * `workgroup_NAME(lane, value)`: every lane of the workgroup gets all values combined. All lanes must call it. Needs `override
- * WG`, a power of two.
- */
+/** `workgroup_NAME(lane, value)`: all values combined. All lanes must call it. Needs `override WG`, a power of two. */
 const workgroupReduction = (name: string, combine: (a: string, b: string) => string): string => wgsl`
 var<workgroup> ${name}_scratch: array<f32, WG>;
 fn workgroup_${name}(lane: u32, value: f32) -> f32 {

@@ -1,6 +1,4 @@
-/**
- * What the kernels of a gathering convolution share, which writes `y` from windows of `x`: conv2d and its gradient by the input.
- */
+/** What convolutions share that gather, writing `y` from windows of `x`: conv2d and its gradient by the input. */
 import { wgsl } from './wgsl.js';
 
 /** Sizes and operands. All sizes but the window are in `dims`, so that one pipeline serves many layers. */

@@ -4,7 +4,7 @@ import { wgsl } from './wgsl.js';
 
 /**
  * Reductions over a workgroup: `workgroup_sum` and `workgroup_max` (lane, value), and `enable`, which comes first in the source.
- * A workgroup that is exactly one subgroup needs no barriers; others go through workgroup memory and need `override WG`.
+ * If the workgroup is exactly one subgroup they need no barriers, else workgroup memory and `override WG`.
  */
 export const rowFragments = (oneSubgroup: boolean): Readonly<Record<'enable' | 'sum' | 'max', string>> => oneSubgroup
   ? {
@@ -14,10 +14,7 @@ export const rowFragments = (oneSubgroup: boolean): Readonly<Record<'enable' | '
     }
   : { enable: '', sum: workgroupSum, max: workgroupMax };
 
-/**
- * A kernel of `declarations` and the statements `body` of its `main(group, lane)`, which may call the functions of
- * `rowFragments`.
- */
+/** A kernel of `declarations` and the statements `body` of its main(group, lane), which may call the reductions. */
 export function reducingKernel(oneSubgroup: boolean, declarations: string, body: string): string {
   const { enable, sum, max } = rowFragments(oneSubgroup);
   return wgsl`
@@ -33,10 +30,7 @@ ${body}
 `;
 }
 
-/**
- * A `reducingKernel` with a workgroup for each of ROWS rows of N elements: `body` has the number of its `row` and the index
- * `first` of its first element.
- */
+/** A `reducingKernel` with a workgroup for each `row` of N elements, of which `first` is the index of the first. */
 export const rowKernel = (oneSubgroup: boolean, bindings: string, body: string): string => reducingKernel(oneSubgroup, wgsl`
 struct Dims { ROWS: u32, N: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
@@ -68,10 +62,7 @@ ${declarations}
   if (lane == 0u) { partial[chunk] = total; }
 `);
 
-/**
- * Second stage, one workgroup: y = `result`, an expression of `total`, the sum of the CHUNKS partial sums; `dims` are the fields
- * of `Dims`.
- */
+/** Second stage, one workgroup: y = `result`, in terms of `total`, the sum of `partial`; `dims` are the fields of `Dims`. */
 export const totalOfChunks = (oneSubgroup: boolean, dims: string, result: string): string => reducingKernel(oneSubgroup, wgsl`
 struct Dims { ${dims} }
 @group(0) @binding(0) var<uniform> dims: Dims;

@@ -8,10 +8,7 @@ export interface Product {
   readonly transposeA: boolean;
   /** B is stored [N, K] instead of [K, N]. */
   readonly transposeB: boolean;
-  /**
-   * The last axes of A, B and C are multiples of 4, whatever the size of the image: memory is read and written 4 floats at a
-   * time.
-   */
+  /** The last axes of A, B and C are multiples of 4 for images of any size: memory is read and written 4 floats at a time. */
   readonly aligned: boolean;
   readonly epilogue: Epilogue;
 }
@@ -36,12 +33,6 @@ export const plainEpilogue: Epilogue = {
   start: 'item()',
   store: 'c[at] = value;',
 };
-
-/** Number of neighbours of each operand that a load gives. */
-export interface LoadWidths {
-  readonly a: 2 | 4;
-  readonly b: 2 | 4;
-}
 
 /**
  * `load_a(base, outer, inner, outers, inners)`: neighbours in a matrix that is stored [outers, inners] from element `base` on.
@@ -71,24 +62,22 @@ fn load_${name}(base: u32, outer: u32, inner: u32, outers: u32, inners: u32) -> 
 };
 
 /**
- * `dims`, operands and their loads; `start(n)` and `store(z, m, n, sums)` for four columns from `n` on, of which those outside C
- * are ignored.
- *
- * All sizes are in `dims`, so that one pipeline serves every layer of a model. A_STEP and B_STEP are the elements from one matrix
- * of the batch to the next, 0 for an operand that all share. Without `zeros` loads outside a matrix are undefined: for kernels
- * that never step beyond K.
+ * `dims`, operands and their loads of `a` and `b` neighbours; `start(n)` and `store(z, m, n, sums)` for four columns from `n` on,
+ * of which those outside C are ignored. All sizes are in `dims`, so that one pipeline serves every layer of a model. A_STEP and
+ * B_STEP are the elements from one matrix of the batch to the next, 0 for an operand that all share. Without `zeros`, for kernels
+ * that never step beyond K, loads outside a matrix are undefined.
  */
 export const productFunctions = (
-  { aligned, epilogue: { declarations, start, store } }: Product, widths: LoadWidths = { a: 4, b: 4 }, zeros = true,
+  { aligned, epilogue: { declarations, start, store } }: Product, { a, b }: Readonly<Record<'a' | 'b', 2 | 4>>, zeros: boolean,
 ): string => wgsl`
 alias item = ${aligned ? 'vec4f' : 'f32'};
 struct Dims { M: u32, N: u32, K: u32, A_STEP: u32, B_STEP: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
-@group(0) @binding(1) var<storage, read> a: array<${aligned ? `vec${widths.a}f` : 'f32'}>;  // [..., M, K] or [..., K, M]
-@group(0) @binding(2) var<storage, read> b: array<${aligned ? `vec${widths.b}f` : 'f32'}>;  // [..., K, N] or [..., N, K]
+@group(0) @binding(1) var<storage, read> a: array<${aligned ? `vec${a}f` : 'f32'}>;  // [..., M, K] or [..., K, M]
+@group(0) @binding(2) var<storage, read> b: array<${aligned ? `vec${b}f` : 'f32'}>;  // [..., K, N] or [..., N, K]
 ${declarations}
-${load('a', widths.a, aligned, zeros)}
-${load('b', widths.b, aligned, zeros)}
+${load('a', a, aligned, zeros)}
+${load('b', b, aligned, zeros)}
 fn start_item(n: u32) -> item {
   return ${start};
 }

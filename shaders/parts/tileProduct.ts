@@ -1,7 +1,4 @@
-/**
- * The main loop of implicit matrix products on GPUs: operands are looked up element by element and kept in tiles in workgroup
- * memory.
- */
+/** The main loop of implicit matrix products on GPUs: operands are looked up by the element, and kept in tiles. */
 import { wgsl } from './wgsl.js';
 
 /** Threads of a workgroup of `tileProduct`; each has 4x4 elements of the tile. */
@@ -21,7 +18,7 @@ export function tileSize(rows: number): { readonly TM: number; readonly TN: numb
  * c[row, col] = sum over k in [begin, end) of a[row, k] b[k, col]: the main loop of an implicit matrix product, 4x4 per thread.
  *
  * `operands` declares the bindings and
- *   fn place(group: vec3u) -> Place                         the workgroup's tile, its range of k, and the number of its part of the whole
+ *   fn place(group: vec3u) -> Place                         the workgroup's tile, range of k, and part of the whole
  *   struct Step, fn step(p: Place, k: u32) -> Step          position of k in both operands
  *   struct Column, fn column(p: Place, col: u32) -> Column  position of a column
  *   fn load_a(row: u32, s: Step) -> f32, fn load_b(s: Step, c: Column) -> f32   undefined beyond the last row and column

@@ -4,10 +4,7 @@ import { keep } from './remembered.js';
 
 type Value = string | number | boolean;
 
-/**
- * Texts of a template, value after value. A value that is a text made here is found by its address: it is neither copied nor
- * hashed.
- */
+/** Texts of a template, value after value: a value that is a text made here is found by its address, without a copy. */
 interface Texts {
   text?: string;
   readonly next: Map<Value, Texts>;
@@ -32,7 +29,8 @@ export function wgsl(strings: TemplateStringsArray, ...values: readonly Value[])
 function checkedText(strings: TemplateStringsArray, values: readonly Value[]): string {
   const lines = strings.join('\0').split('\n'); // \0 marks where a value goes
   const bad = lines.find((line) => line.includes('#') && !/^\s*#((if|elif) \0|else|endif)\s*$/.test(line));
-  if (bad !== undefined) throw new SyntaxError(`wgsl: not a directive alone on its line: "${bad.trim().replaceAll('\0', '${…}')}"`);
+  const shown = bad?.trim().replaceAll('\0', '${…}');
+  if (shown !== undefined) throw new SyntaxError(`wgsl: not a directive alone on its line: "${shown}"`);
   values.forEach((value, i) => {
     const isCondition = /#(if|elif) $/.test(strings[i]!);
     const fits = isCondition ? typeof value === 'boolean' : typeof value === 'string' || Number.isInteger(value);

@@ -13,16 +13,15 @@
  *
  * What an author of a kernel must know: the text that runs is not the text that is written. The rewriting goes by the text alone,
  * so a binding that may hold halves
- * - is declared on a line of its own as `@group(0) @binding(n) var<storage, ...> name: array<type>;`, the type being f32, vec2f,
- * vec4f, or an
- *   `alias` of one of them at the start of a line;
+ * - is declared on a line of its own as `@group(0) @binding(n) var<storage, ...> name: array<type>;`;
+ * - has the type f32, vec2f, vec4f, or an `alias` of one of them at the start of a line;
  * - is used only as `name[index]`: no pointer to it, no store to a component (`x[i].y = ...`), no `+=`;
- * - shares its name with nothing else that is indexed. Another use throws while the graph is compiled, except for a shared name,
- * which gives wrong text. test/unit/halfStorage.test.ts has the cases.
+ * - shares its name with nothing else that is indexed.
+ * All but the last are checked when a graph is compiled. test/unit/halfStorage.test.ts has examples, and tries all kernels.
  */
 import { rewriter } from '../parts/remembered.js';
 
-/** Element types in full precision, and what replaces them. */
+/** Element types and their replacements. */
 const HALVES: Readonly<Record<string, string>> = { f32: 'f16', vec2f: 'vec2h', vec4f: 'vec4h' };
 
 /** Index of the bracket that closes the one at `open`. */

@@ -15,13 +15,11 @@
  *
  * What an author of a kernel must know: the text that runs is not the text that is written. A kernel that asks for a queue (see
  * `Kernel` in engine/graph/kernel.ts)
- * - has workgroups that are exactly one subgroup. WGSL's uniformity analysis cannot know that, so its check of subgroup
- * operations is off in a
- *   queue; test/engine/workQueue.test.ts compiles such kernels without one, where the check is on;
+ * - has workgroups that are exactly one subgroup; WGSL's uniformity analysis cannot know that, so its check of subgroup
+ *   operations is off in a queue, and test/engine/workQueue.test.ts compiles the kernels of a training step without one;
  * - has a `struct Dims` for its uniform `dims`;
- * - starts its entry point with `@compute @workgroup_size(name)` and `fn main(` on the next line, with builtins alone as
- * parameters, all on one line;
- * - may return early, but does not keep values in private or workgroup memory from one call of `main` to the next;
+ * - starts its entry point with a line `@compute @workgroup_size(size)` and one `fn main(...) {`, whose parameters are builtins;
+ * - gives every `var` a value, and keeps none in private or workgroup memory from one call of `main` to the next;
  * - leaves a storage binding free for the counter, else it is launched without a queue.
  */
 import { rewriter } from '../parts/remembered.js';
@@ -30,9 +28,7 @@ import { wgsl } from '../parts/wgsl.js';
 /** Builtins of the old entry point that the queue gives; it passes on the others. */
 const TAKEN: Readonly<Record<string, string>> = { workgroup_id: 'group', num_workgroups: 'grid' };
 
-/**
- * The entry point's attributes, and its parameters as [text, builtin, name, type]. @throws Error unless it is written as above
- */
+/** The entry point, and its parameters as [text, builtin, name, type]. @throws Error unless it is written as above */
 function entryOf(code: string): { readonly text: string; readonly attributes: string; readonly parameters: readonly string[][] } {
   const [text, attributes, list] = /(@compute @workgroup_size\(\w+\)\s)fn main\((.*?)\) \{/.exec(code) ?? [];
   const parameters = list?.split(/,\s*(?=@)/).map((parameter) => /^@builtin\((\w+)\) (\w+): (\w+)$/.exec(parameter));
@@ -42,13 +38,13 @@ function entryOf(code: string): { readonly text: string; readonly attributes: st
   return { text: text!, attributes: attributes!, parameters };
 }
 
+const queueKey = (binding: number, workgroupsPerTurn: number): string => `${binding} ${workgroupsPerTurn}`;
+
 /**
  * `code` as a kernel that takes `workgroupsPerTurn` workgroups at a time from the queue whose counter is bound at `binding`.
  * @throws Error for a kernel that is not written as described above
  */
-export const workQueue = rewriter((binding: number, workgroupsPerTurn: number) => `${binding} ${workgroupsPerTurn}`, (
-  code, binding, workgroupsPerTurn,
-) => {
+export const workQueue = rewriter(queueKey, (code, binding, workgroupsPerTurn) => {
   const { text, attributes, parameters } = entryOf(code);
   const passedOn = parameters.flatMap(([parameter, builtin]) => (builtin! in TAKEN ? [] : [parameter]));
   const kernel = code

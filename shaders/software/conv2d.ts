@@ -15,6 +15,9 @@ export interface Strip {
 export const stripOf = (channels: number): Strip =>
   channels <= 40 ? { pixels: 8, channels: evenChannels(channels, 18) } : { pixels: 4, channels: evenChannels(channels, 32) };
 
+const stripsKey = ({ geometry }: Gather, added: Added | undefined, channels: number, lanes: number): string =>
+  `${geometry} ${added} ${channels} ${lanes}`;
+
 /** Sources of a strip in a row of x: `count` of them from `first` on, relative to the source of its first pixel's tap 0. */
 function sourcesOf({ taps, column }: Gather, pixels: number): { readonly first: number; readonly count: number } {
   const places = Array.from({ length: pixels * taps }, (_, i) => column(i % pixels, Math.floor(i / pixels)));
@@ -46,9 +49,7 @@ ${each(quads, (quad) => `      sum${n}_${quad} = fma(weight${tap}_${n}, source${
  * The convolution of a `Gather`: a lane has a strip of pixels of several channels in registers. For every summed channel and row
  * of the window it loads the sources of its strip once, `x0`, `x1`, ..., and its share of the weights, which it broadcasts.
  */
-export const gatherStrips = remembered((gather: Gather, added: Added | undefined, channels: number, lanes: number) => (
-  `${gather.geometry} ${added} ${channels} ${lanes}`
-), (gather, added, channels, lanes) => {
+export const gatherStrips = remembered(stripsKey, (gather, added, channels, lanes) => {
   const strip = stripOf(channels);
   const quads = strip.pixels / 4;
   const sources = sourcesOf(gather, strip.pixels);

@@ -15,6 +15,9 @@ export const weightChannels = (channels: number): number => evenChannels(channel
 /** Window rows of `weightStrips` that a lane works on: fewer where a row is wider. */
 export const rowsPerLane = (K: number): number => (K === 1 ? 2 : 1);
 
+const stripsKey = ({ geometry }: Gather, K: number, channels: number, lanes: number): string =>
+  `${geometry} ${K} ${channels} ${lanes}`;
+
 /**
  * Adds the products of one element of dy to the sums, one for each window row and tap:
  *
@@ -47,9 +50,7 @@ const rowStores = (row: number, channels: number, K: number): string => `
  * to 16 written channels in registers. For each strip of four pixels the lanes load dy together and broadcast it, while each
  * loads once the row of x that the four windows share.
  */
-export const weightStrips = remembered(({ geometry }: Gather, K: number, channels: number, lanes: number) => (
-  `${geometry} ${K} ${channels} ${lanes}`
-), (gather, K, channels, lanes) => {
+export const weightStrips = remembered(stripsKey, (gather, K, channels, lanes) => {
   const held = weightChannels(channels);
   const rows = rowsPerLane(K);
   const channelsPerLoad = lanes / STRIP;

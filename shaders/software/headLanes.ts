@@ -8,10 +8,7 @@ import { each, list, wholeSubgroups } from '../parts/common.js';
 import { wgsl } from '../parts/wgsl.js';
 import { fromLanes } from './lanes.js';
 
-/**
- * Rows of a lane, components of one vector: 32 for a workgroup of 8 or 16 lanes. With more the last workgroup of 197 tokens is
- * mostly empty.
- */
+/** Rows of a lane, components of one vector. With more of them the last workgroup of 197 tokens is mostly empty. */
 export const laneRows = (lanes: number): 2 | 4 => (lanes < 16 ? 4 : 2);
 
 /** Rows of a workgroup. */
@@ -27,10 +24,7 @@ export const ofRows = (lanes: number, row: (j: number) => string): string => `${
 /** The type of a buffer of heads that is read and written by twos. */
 export const pairArray = (HS: number): string => (HS % 2 === 0 ? 'array<vec2f>' : 'array<f32>');
 
-/**
- * `pair_NAME(start, g)`: elements 2 g and 2 g + 1 of the head that starts at `start`. The element after an odd end is zero; those
- * further on are undefined.
- */
+/** `pair_NAME(start, g)`: elements 2 g and 2 g + 1 of the head that starts at `start`; zero after an odd end, then undefined. */
 export const pairLoad = (name: string, HS: number): string => wgsl`
 fn pair_${name}(start: u32, g: u32) -> vec2f {
 #if ${HS % 2 === 0}
@@ -61,7 +55,7 @@ export const laneTokens = (lanes: number): string =>
  * Declares the array `products`, with a vector of the lane's rows for each column of the tile, and adds up over pairs g of
  * elements
  *
- *     products[i] += vec2f(dot(r0, c), dot(r1, c)), r0 and r1 being the lane's rows and c column i, broadcast by the lane that loads it.
+ *     products[i] += vec2f(dot(r0, c), dot(r1, c))    // r0 and r1 are the lane's rows, c is column i, broadcast
  *
  * `load_ROW` and `load_COLUMN` (token, head, g) give two elements.
  */

@@ -13,6 +13,9 @@ export interface RegisterTile {
   readonly subgroup: boolean;
 }
 
+const tiledKey = (product: Product, { lanes, rows, subgroup }: RegisterTile): string =>
+  `${productKey(product)} ${lanes} ${rows} ${subgroup}`;
+
 /** `let a_0` ... `let a_${rows - 1}`: two steps along K of each row of the tile. */
 const rowsOfA = (transposeA: boolean, tile: RegisterTile): string =>
   (tile.subgroup ? (transposeA ? sharedSteps(tile) : sharedRows(tile)) : ownRows(transposeA, tile.rows));
@@ -20,8 +23,9 @@ const rowsOfA = (transposeA: boolean, tile: RegisterTile): string =>
 /** Every lane loads all rows. Where A is transposed, a load gives one step of two rows. */
 function ownRows(transposeA: boolean, rows: number): string {
   const step = (i: number, s: number): string => `load_a(a_base, k + ${s}u, m + ${i - (i % 2)}u, dims.K, dims.M)[${i % 2}]`;
-  const row = (i: number): string => (transposeA ? `vec2f(${step(i, 0)}, ${step(i, 1)})` : `load_a(a_base, m + ${i}u, k, dims.M, dims.K)`);
-  return each(rows, (i) => `    let a_${i} = ${row(i)};`);
+  return each(rows, (i) => (transposeA
+    ? `    let a_${i} = vec2f(${step(i, 0)}, ${step(i, 1)});`
+    : `    let a_${i} = load_a(a_base, m + ${i}u, k, dims.M, dims.K);`));
 }
 
 /** A lane loads both steps of every `lanes`-th row and broadcasts them. */
@@ -29,10 +33,7 @@ const sharedRows = ({ lanes, rows }: RegisterTile): string => `
 ${each(rows / lanes, (g) => `    let own_${g} = load_a(a_base, m + ${g * lanes}u + lane, k, dims.M, dims.K);`)}
 ${each(rows, (i) => `    let a_${i} = ${fromLanes('own_', i, lanes)};`)}`;
 
-/**
- * The same where A is transposed, with rows side by side in storage: one half of the lanes loads the first step, two rows a lane,
- * the other the second.
- */
+/** The same where A is transposed: half of the lanes load the first step, two rows each, the others the second step. */
 function sharedSteps({ lanes, rows }: RegisterTile): string {
   const half = lanes / 2;
   const step = (i: number, s: number): string => {
@@ -63,9 +64,7 @@ ${each(4, (j) => `    let b_${j} = vec2f(b_step_0[${j}], b_step_1[${j}]);`)}`);
  * Rows and columns beyond C are computed from undefined values and not stored. A step beyond K happens only if K is the last axis
  * of neither operand, and so perhaps not a multiple of 4: only then must loads outside give zeros.
  */
-export const matmulLanes = remembered((product: Product, { lanes, rows, subgroup }: RegisterTile) => (
-  `${productKey(product)} ${lanes} ${rows} ${subgroup}`
-), (product, tile) => wgsl`
+export const matmulLanes = remembered(tiledKey, (product, tile) => wgsl`
 #if ${tile.subgroup}
 enable subgroups;
 #endif
