@@ -4,7 +4,7 @@ import { groupsPerLane, headArray, headLayout, headLoad, headStore } from './par
 import { rowFragments } from './parts/rows.js';
 import { wgsl } from './parts/wgsl.js';
 
-/** What the kernels differ in: head size, and threads of a workgroup, which may be exactly one subgroup. */
+/** Variants of the kernels: head size, and threads of a workgroup, which may be exactly one subgroup. */
 export interface ClsVariant {
   readonly HS: number;
   readonly WG: number;
@@ -85,8 +85,8 @@ ${each(G, (n) => `  store_y(y_start, lane + ${n}u * WG, y${n} / total);`)}
 };
 
 /**
- * With p = exp(q k^T SCALE - lse) and ds = p * (dy v^T - sum(dy y)) * SCALE: dq = ds k for token 0 and zero for the others, dk =
- * ds q, dv = p dy.
+ * dq = ds k for token 0 and zero for the others, dk = ds q, dv = p dy with p = exp(q k^T SCALE - lse) and
+ * ds = p * (dy v^T - sum(dy y)) * SCALE.
  */
 export const attentionClsBackward = ({ HS, WG, oneSubgroup }: ClsVariant): string => {
   const G = groupsPerLane(HS, WG);

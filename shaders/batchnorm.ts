@@ -5,7 +5,7 @@
 import { channelKernel, chunkKernel } from './parts/channels.js';
 import { wgsl } from './parts/wgsl.js';
 
-/** What each element goes through: z = xhat * w + b, then leaky ReLU. SLOPE 1 is no activation. */
+/** Steps of an element: xhat, z = xhat * w + b, then leaky ReLU. SLOPE 1 is the identity. */
 const activated = wgsl`
 override SLOPE: f32;
 fn xhat_of(x: f32, mean_rstd: vec2f) -> f32 { return (x - mean_rstd.x) * mean_rstd.y; }
@@ -26,10 +26,9 @@ fn normalise(lane: u32, first: u32, count: u32, c: u32, mean_rstd: vec2f) {
 `;
 
 /**
- * `moments`: those of a lane, `count` elements later. Lanes run Welford's algorithm on differences to some element of the
- * channel, which keeps the digits that a large mean would take. `merge`: (mean, sum of (x - mean)^2) of the N elements of all
- * lanes, by M2 = sum over parts of M2_i + n_i (mean_i - mean)^2 (Chan, Golub and LeVeque 1983); chunks are merged in the same
- * way.
+ * `moments`: a lane's moments after `count` more elements, by Welford's algorithm on differences to some element of the channel,
+ * which keeps the digits that a large mean would take. `merge`: (mean, sum of (x - mean)^2) of the N elements of all lanes, by
+ * M2 = sum over parts of M2_i + n_i (mean_i - mean)^2 (Chan, Golub and LeVeque 1983). Chunks are merged in the same way.
  */
 const welford = wgsl`
 struct Moments { n: f32, mean: f32, squares: f32 }

@@ -3,8 +3,8 @@ import { threadKernel } from './parts/pointwise.js';
 import { wgsl } from './parts/wgsl.js';
 
 /**
- * y[i, j] = sum over a, b = -1..1 of k[a] k[b] x[i + a, j + b], or x if off. x is mirrored at its edges; k[a] ~ exp(-a^2 / 2
- * sigma^2) of sum 1.
+ * y[i, j] = sum over a, b = -1..1 of k[a] k[b] x[i + a, j + b], or x if off. x is mirrored at its edges.
+ * k[a] = exp(-a^2 / (2 sigma^2)), divided by their sum.
  */
 export const blurForward = threadKernel('dims.N', wgsl`
 struct Dims { N: u32, H: u32, W: u32 }

@@ -18,7 +18,7 @@ export const l2normalizeForward = (oneSubgroup: boolean): string => rowKernel(on
   if (lane == 0u) { lengths[row] = length; }
 `);
 
-/** dx = (dy - y sum(y dy)) / |x|, and dy / SHORTEST where the row was shorter than that. */
+/** dx = (dy - y sum(y dy)) / |x|, or dy / SHORTEST if the row is shorter than that. */
 export const l2normalizeBackward = (oneSubgroup: boolean): string => rowKernel(oneSubgroup, wgsl`
 @group(0) @binding(1) var<storage, read> y: array<f32>;         // [ROWS, N]
 @group(0) @binding(2) var<storage, read> lengths: array<f32>;   // [ROWS]

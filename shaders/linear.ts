@@ -1,4 +1,4 @@
-/** Linear layers: what they do to the elements of their matrix products. */
+/** Linear layers: epilogues of matrix products. */
 import { gelu, quickGelu } from './parts/activations.js';
 import { list } from './parts/common.js';
 import type { Epilogue } from './parts/tile.js';

@@ -11,7 +11,7 @@ export interface ResizeFlags {
 }
 
 /**
- * What forward and backward share: the windows and weights of `F.interpolate(align_corners=False)`.
+ * Common to forward and backward: the windows and weights of `F.interpolate(align_corners=False)`.
  *
  * The window of output o is around the point `centre(o)` of the input, in pixels from its edge; input pixel t covers [t, t + 1).
  * Without antialiasing the window may reach over the edge, and the border pixel takes the place of missing ones. With it the

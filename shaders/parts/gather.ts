@@ -1,4 +1,4 @@
-/** What convolutions share that gather, writing `y` from windows of `x`: conv2d and its gradient by the input. */
+/** Convolutions that gather, each element of `y` from a window of `x`: conv2d and its gradient by the input. */
 import { wgsl } from './wgsl.js';
 
 /** Sizes and operands. All sizes but the window are in `dims`, so that one pipeline serves many layers. */
@@ -38,7 +38,7 @@ export interface Gather {
   readonly column: (q: number, t: number) => number;
 }
 
-/** What a gathering convolution adds to its sums: a value per written channel, or a tensor of y's shape. */
+/** The addend of a gathering convolution: a value per written channel, or a tensor of y's shape. */
 export type Added = 'bias' | 'tensor';
 
 /** `y` and what is added to it; `put(at, n, value)` writes an element of channel n. */

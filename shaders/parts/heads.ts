@@ -1,10 +1,10 @@
-/** What the kernels of attention share: the layout of heads, and loads and stores of four elements of one. */
+/** Common to the kernels of attention: the layout of heads, loads and stores of four elements of one. */
 import { wgsl } from './wgsl.js';
 
 /** Groups of four elements that each of `lanes` lanes holds of a head: lane l has groups l, l + lanes, ... */
 export const groupsPerLane = (HS: number, lanes = 1): number => Math.ceil(HS / 4 / lanes);
 
-/** Sizes, and where a head's row starts: of the three parts of qkv, or of a tensor with one part. */
+/** Sizes, and the start of a head's row: in qkv, which has three parts, or in a tensor with one. */
 export const headLayout = (HS: number): string => wgsl`
 override C: u32;
 override SCALE: f32;  // 1 / sqrt(HS)

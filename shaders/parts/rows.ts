@@ -75,7 +75,7 @@ struct Dims { ${dims} }
   if (lane == 0u) { y[0] = ${result}; }
 `);
 
-/** `V` is what one load brings, WIDTH elements: four where rows are whole vectors. `across(v)` sums them. */
+/** `V` is the type of one load, of WIDTH elements: four if rows are whole vectors. `across(v)` sums them. */
 export const rowVector = (vectors: boolean): string => wgsl`
 #if ${vectors}
 alias V = vec4f;

@@ -1,4 +1,4 @@
-/** What the matrix product kernels share: sizes, loads, and the treatment of finished elements. */
+/** Common to the kernels of matrix products: sizes, loads, and the treatment of finished elements. */
 import { list } from './common.js';
 import { wgsl } from './wgsl.js';
 

@@ -5,13 +5,13 @@ import { remembered } from '../parts/remembered.js';
 import { wgsl } from '../parts/wgsl.js';
 import { evenChannels, fromLanes } from './lanes.js';
 
-/** What a lane of `gatherStrips` computes: `channels` channels of `pixels` neighbouring pixels of a row. */
+/** The part of a lane of `gatherStrips`: `channels` channels of `pixels` neighbouring pixels of a row. */
 export interface Strip {
   readonly pixels: 4 | 8;
   readonly channels: number;
 }
 
-/** Layers with few channels have large pictures: there a strip can be longer, so that what is loaded serves more products. */
+/** Layers with few channels have large pictures: there a strip can be longer, so that a load serves more products. */
 export const stripOf = (channels: number): Strip =>
   channels <= 40 ? { pixels: 8, channels: evenChannels(channels, 18) } : { pixels: 4, channels: evenChannels(channels, 32) };
 
@@ -26,11 +26,11 @@ function sourcesOf({ taps, column }: Gather, pixels: number): { readonly first: 
 }
 
 /**
- * Adds the products of one tap of a window's row to the sums, with `quads` vectors of four pixels for each channel:
+ * Adds the products of one tap of a window's row to the sums, which are `quads` vectors of four pixels for each channel:
  *
- *     let source2_0 = vec4f(x2, x3, x4, x5);                        sources of four pixels for tap 2, from the row that is loaded
- *     let own2_0 = load_w(n0 + lane, ...);                          a channel's weight, one of those that the lane loads
- *     let weight2_5 = vec4f(subgroupBroadcast(own2_0, 5u));         the weight of channel 5, which lane 5 has loaded
+ *     let source2_0 = vec4f(x2, x3, x4, x5);                  // sources of four pixels for tap 2, from the row that is loaded
+ *     let own2_0 = load_w(n0 + lane, ...);                    // a channel's weight, one of those that the lane loads
+ *     let weight2_5 = vec4f(subgroupBroadcast(own2_0, 5u));   // the weight of channel 5, which lane 5 has loaded
  *     sum5_0 = fma(weight2_5, source2_0, sum5_0);
  */
 function tapProducts(tap: number, { column }: Gather, firstSource: number, { pixels, channels }: Strip, lanes: number): string {

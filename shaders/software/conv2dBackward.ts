@@ -12,7 +12,7 @@ export const STRIP = 4;
 /** Written channels of `weightStrips` that a lane holds: fewer than forward, with a sum for each tap. */
 export const weightChannels = (channels: number): number => evenChannels(channels, 16);
 
-/** Window rows of `weightStrips` that a lane works on: fewer where a row is wider. */
+/** Window rows of `weightStrips` that a lane works on: fewer if a row is wider. */
 export const rowsPerLane = (K: number): number => (K === 1 ? 2 : 1);
 
 const stripsKey = ({ geometry }: Gather, K: number, channels: number, lanes: number): string =>
@@ -21,8 +21,8 @@ const stripsKey = ({ geometry }: Gather, K: number, channels: number, lanes: num
 /**
  * Adds the products of one element of dy to the sums, one for each window row and tap:
  *
- *     let dy5_2 = subgroupBroadcast(own0, 22u);          pixel 2 of channel 5: a lane loads one pixel of one channel
- *     sum5_0_1 = fma(dy5_2, x0_3, sum5_0_1);             window row 0, tap 1, whose source for pixel 2 is x0_3
+ *     let dy5_2 = subgroupBroadcast(own0, 22u);   // pixel 2 of channel 5: a lane loads one pixel of one channel
+ *     sum5_0_1 = fma(dy5_2, x0_3, sum5_0_1);      // window row 0, tap 1, whose source for pixel 2 is x0_3
  */
 const pixelProducts = (channel: number, pixel: number, { column }: Gather, K: number, lanes: number): string => `
     let dy${channel}_${pixel} = ${fromLanes('own', channel * STRIP + pixel, lanes)};

@@ -1,5 +1,5 @@
 /**
- * What attention's kernels for a CPU share. A workgroup is one subgroup. A lane has a few rows (queries, say) and sums for each
+ * Common to attention's kernels for a CPU. A workgroup is one subgroup. A lane has a few rows (queries, say) and sums for each
  * of them; it passes through columns (keys) in tiles. Each lane loads a share of a tile and broadcasts it, so that the loads,
  * which cost most on a CPU, serve all rows, and nothing is summed across lanes. Elements of a head are loaded by twos: by fours
  * the loops outgrow the processor's cache of instructions.
@@ -52,8 +52,7 @@ export const laneTokens = (lanes: number): string =>
   each(laneColumns(lanes) / lanes, (h) => `    let column${h} = min(t + ${h * lanes}u + lane, T - 1u);`);
 
 /**
- * Declares the array `products`, with a vector of the lane's rows for each column of the tile, and adds up over pairs g of
- * elements
+ * Declares the array `products`, with a vector of the lane's rows for each column of the tile. For all pairs g of elements:
  *
  *     products[i] += vec2f(dot(r0, c), dot(r1, c))    // r0 and r1 are the lane's rows, c is column i, broadcast
  *

@@ -20,7 +20,7 @@ const tiledKey = (product: Product, { lanes, rows, subgroup }: RegisterTile): st
 const rowsOfA = (transposeA: boolean, tile: RegisterTile): string =>
   (tile.subgroup ? (transposeA ? sharedSteps(tile) : sharedRows(tile)) : ownRows(transposeA, tile.rows));
 
-/** Every lane loads all rows. Where A is transposed, a load gives one step of two rows. */
+/** Every lane loads all rows. If A is transposed, a load gives one step of two rows. */
 function ownRows(transposeA: boolean, rows: number): string {
   const step = (i: number, s: number): string => `load_a(a_base, k + ${s}u, m + ${i - (i % 2)}u, dims.K, dims.M)[${i % 2}]`;
   return each(rows, (i) => (transposeA
@@ -33,7 +33,7 @@ const sharedRows = ({ lanes, rows }: RegisterTile): string => `
 ${each(rows / lanes, (g) => `    let own_${g} = load_a(a_base, m + ${g * lanes}u + lane, k, dims.M, dims.K);`)}
 ${each(rows, (i) => `    let a_${i} = ${fromLanes('own_', i, lanes)};`)}`;
 
-/** The same where A is transposed: half of the lanes load the first step, two rows each, the others the second step. */
+/** The same if A is transposed: half of the lanes load the first step, two rows each, the others the second step. */
 function sharedSteps({ lanes, rows }: RegisterTile): string {
   const half = lanes / 2;
   const step = (i: number, s: number): string => {
@@ -56,10 +56,10 @@ ${each(4, (j) => `    let b_${j} = vec2f(b_step_0[${j}], b_step_1[${j}]);`)}`);
  * C = opA(A) opB(B) with nothing but registers. A lane keeps `rows` by 4 sums and takes 2 steps along K at a time. Each float of
  * A is loaded by one lane of the subgroup and handed to the others by `subgroupBroadcast`; each of B is needed by one lane only.
  *
- * Why this form (lavapipe): a load is a scalar load per lane with bounds checks, about ten instructions per float, so that the
- * loads per product count: rows + 4 lanes floats for every 4 rows of sums. On the other hand a body of more than 32 KB of
- * instructions runs at half the speed. `dot` touches a sum, which is on the stack, once for all steps. Sums in an array allow a
- * loop that stores them, which compiles faster than a store for each row.
+ * Why this form (lavapipe): a load is a scalar load per lane with bounds checks, about ten instructions per float, so the number
+ * of floats loaded for each product counts: rows + 4 lanes for every 4 rows of sums. More rows, or more steps at a time, make the
+ * loop's instructions outgrow their cache. `dot` touches a sum, which is on the stack, once for all steps. Sums in an array allow
+ * a loop that stores them, which compiles faster than a store for each row.
  *
  * Rows and columns beyond C are computed from undefined values and not stored. A step beyond K happens only if K is the last axis
  * of neither operand, and so perhaps not a multiple of 4: only then must loads outside give zeros.
