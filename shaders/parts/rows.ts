@@ -30,7 +30,7 @@ ${body}
 `;
 }
 
-/** A `reducingKernel` with a workgroup for each `row` of N elements, of which `first` is the index of the first. */
+/** A `reducingKernel` with a workgroup for each `row` of N elements; `first` is the index of the row's first element. */
 export const rowKernel = (oneSubgroup: boolean, bindings: string, body: string): string => reducingKernel(oneSubgroup, wgsl`
 struct Dims { ROWS: u32, N: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
