@@ -1,17 +1,17 @@
-/** Attention of the first token alone: a workgroup per head, whose threads look at one key each and keep some elements of the result each. */
+/** Attention of the first token alone: a workgroup per head, whose threads have a key at a time each and a part of the result. */
 import { each } from './parts/common.js';
 import { groupsPerLane, headArray, headLayout, headLoad, headStore } from './parts/heads.js';
 import { rowFragments } from './parts/rows.js';
 import { wgsl } from './parts/wgsl.js';
 
-/** What the kernels differ in: head size, and threads of a workgroup, which may be exactly one subgroup. */
+/** Variants of the kernels: head size, and threads of a workgroup, which may be exactly one subgroup. */
 export interface ClsVariant {
   readonly HS: number;
   readonly WG: number;
   readonly oneSubgroup: boolean;
 }
 
-/** `show(lane, value)`, then `value_of(lane)`: what that thread has shown last. All threads must call both. */
+/** `show(lane, value)`, then `value_of(lane)`: the last value that thread has shown. All threads must call both. */
 const exchange = (oneSubgroup: boolean): string => wgsl`
 var<private> shown = 0.0;
 #if ${oneSubgroup}
@@ -42,8 +42,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 /** y = softmax(q k^T SCALE) v and lse = log(sum(exp(q k^T SCALE))) with q of token 0 */
 export const attentionClsForward = ({ HS, WG, oneSubgroup }: ClsVariant): string => {
   const G = groupsPerLane(HS, WG);
+  const { enable, sum, max } = rowFragments(oneSubgroup);
   return wgsl`
-${rowFragments(oneSubgroup).enable}
+${enable}
 const WG = ${WG}u;
 ${headLayout(HS)}
 @group(0) @binding(1) var<storage, read> qkv: ${headArray(HS)};      // [B, T, 3, NH, HS]
@@ -51,8 +52,8 @@ ${headLayout(HS)}
 @group(0) @binding(3) var<storage, read_write> lse: array<f32>;      // [B, NH, 1]
 ${headLoad('qkv', HS)}
 ${headStore('y', HS)}
-${rowFragments(oneSubgroup).sum}
-${rowFragments(oneSubgroup).max}
+${sum}
+${max}
 ${exchange(oneSubgroup)}
 ${main(WG)}
   var peak = -1e30;
@@ -84,7 +85,8 @@ ${each(G, (n) => `  store_y(y_start, lane + ${n}u * WG, y${n} / total);`)}
 };
 
 /**
- * With p = exp(q k^T SCALE - lse) and ds = p * (dy v^T - sum(dy y)) * SCALE: dq = ds k for token 0 and zero for the others, dk = ds q, dv = p dy.
+ * dq = ds k for token 0 and zero for the others, dk = ds q, dv = p dy with p = exp(q k^T SCALE - lse) and
+ * ds = p * (dy v^T - sum(dy y)) * SCALE.
  */
 export const attentionClsBackward = ({ HS, WG, oneSubgroup }: ClsVariant): string => {
   const G = groupsPerLane(HS, WG);

@@ -1,25 +1,22 @@
 /** A Gaussian blur of 3 x 3 pixels. */
-import { linearIndex } from './parts/common.js';
+import { threadKernel } from './parts/pointwise.js';
 import { wgsl } from './parts/wgsl.js';
 
-/** y[i, j] = sum over a, b = -1..1 of k[a] k[b] x[i + a, j + b], x mirrored at its edges, k[a] ~ exp(-a^2 / 2 sigma^2) of sum 1; x when off. */
-export const blurForward = wgsl`
-override WG: u32;
+/**
+ * y[i, j] = sum over a, b = -1..1 of k[a] k[b] x[i + a, j + b], or x if off. x is mirrored at its edges.
+ * k[a] = exp(-a^2 / (2 sigma^2)), divided by their sum.
+ */
+export const blurForward = threadKernel('dims.N', wgsl`
 struct Dims { N: u32, H: u32, W: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> x: array<f32>;        // [planes, H, W]
 @group(0) @binding(2) var<storage, read> draw: array<f32, 2>;  // on, sigma
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;  // [planes, H, W]
-${linearIndex}
-/** The places before and after i; at an edge both are the one inner neighbour. */
+/** The positions before and after i; at an edge both are the inner neighbour. */
 fn neighbours(i: u32, n: u32) -> vec2u {
   return vec2u(select(i - 1u, 1u, i == 0u), select(i + 1u, n - 2u, i == n - 1u));
 }
-
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let index = linear_index(group, lane);
-  if (index >= dims.N) { return; }
+`, wgsl`
   if (draw[0] < 0.5) {
     y[index] = x[index];
     return;
@@ -38,5 +35,4 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     sum += kernel[a] * dot(kernel, line);
   }
   y[index] = sum;
-}
-`;
+`);

@@ -1,13 +1,10 @@
 /** Colour jitter with its draws given: torchvision's four adjustments in any order. */
-import { linearIndex, workgroupSum } from './parts/common.js';
+import { threadKernel } from './parts/pointwise.js';
+import { reducingKernel } from './parts/rows.js';
 import { wgsl } from './parts/wgsl.js';
 
-/**
- * What both kernels share. `draw` is on, the order of the adjustments (0 brightness, 1 contrast, 2 saturation, 3 hue), then the
- * factor of each, by its number.
- */
+/** `draw` is on, the order of the adjustments (0 brightness, 1 contrast, 2 saturation, 3 hue), then the factor of each. */
 const adjustments = wgsl`
-override WG: u32;
 struct Dims { B: u32, PLANE: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> x: array<f32>;        // [B, 3, PLANE]
@@ -72,14 +69,13 @@ fn adjusted(colour: vec3f, which: u32, mean_grey: f32) -> vec3f {
 `;
 
 /**
- * partials[k, b]: the share of workgroup k in the mean grey of image b after the adjustments that come before contrast; their sum over k is
- * what contrast blends with. 0 when off.
+ * partials[k, b]: the part of workgroup k in the mean grey of image b after the adjustments before contrast; 0 if off. Contrast
+ * blends with their sum over k.
  */
-export const colorJitterMean = wgsl`
-${adjustments}
+export const colorJitterMean = reducingKernel(false, wgsl`
 override PARTS: u32;
+${adjustments}
 @group(0) @binding(3) var<storage, read_write> partials: array<f32>;  // [PARTS, B]
-${workgroupSum}
 fn grey_before_contrast(original: vec3f) -> f32 {
   var colour = original;
   for (var step = 0u; step < 4u; step++) {
@@ -89,9 +85,7 @@ fn grey_before_contrast(original: vec3f) -> f32 {
   }
   return grey(colour);
 }
-
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+`, wgsl`
   let b = group.y;
   var sum = 0.0;
   if (is_on()) {
@@ -99,21 +93,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
   sum = workgroup_sum(lane, sum);
   if (lane == 0u) { partials[group.x * dims.B + b] = sum / f32(dims.PLANE); }
-}
-`;
+`);
 
-/** y = the four adjustments of x in the drawn order, or x when off. */
-export const colorJitterForward = wgsl`
+/** y = the four adjustments of x in the drawn order, or x if off. */
+export const colorJitterForward = threadKernel('dims.B * dims.PLANE', wgsl`
 ${adjustments}
 @group(0) @binding(3) var<storage, read> mean_grey: array<f32>;  // [B]
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;    // [B, 3, PLANE]
-${linearIndex}
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let i = linear_index(group, lane);
-  if (i >= dims.B * dims.PLANE) { return; }
-  let b = i / dims.PLANE;
-  let p = i % dims.PLANE;
+`, wgsl`
+  let b = index / dims.PLANE;
+  let p = index % dims.PLANE;
   var colour = load_x(b, p);
   if (is_on()) {
     for (var step = 0u; step < 4u; step++) { colour = adjusted(colour, adjustment(step), mean_grey[b]); }
@@ -122,5 +111,4 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   y[at] = colour.r;
   y[at + dims.PLANE] = colour.g;
   y[at + 2u * dims.PLANE] = colour.b;
-}
-`;
+`);

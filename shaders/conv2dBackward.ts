@@ -1,13 +1,13 @@
 /** Gradients of a convolution by its input, weight and bias. */
-import { each, remembered, workgroupSum } from './parts/common.js';
-import { evenChannels, type Gather } from './conv2d.js';
+import type { Gather } from './parts/gather.js';
+import { reducingKernel } from './parts/rows.js';
 import { tileProduct } from './parts/tileProduct.js';
 import { wgsl } from './parts/wgsl.js';
 
 /**
- * dx[i] = sum over k with (i + offset - k) divisible by stride of dy[(i + offset - k) / stride] w[k], along both axes. The taps that
- * divide depend on i mod stride alone, so every lattice of such pixels is a dense convolution of its own.
- * `offset` is the padding; 0 gives the gradient of the padded image, see `reflectFold`.
+ * dx[i] = sum over k with (i + offset - k) divisible by stride of dy[(i + offset - k) / stride] w[k], along both axes. The taps
+ * that divide depend on i mod stride alone, so every lattice of such pixels is a dense convolution of its own. `offset` is the
+ * padding; 0 gives the gradient of the padded image, see `reflectFold`.
  */
 export function backwardInputGather(K: number, stride: number, offset: number): Gather {
   const geometry = wgsl`
@@ -24,7 +24,7 @@ fn inside(at: i32, size: u32) -> i32 { return select(-1, at, at >= 0 && at < i32
 /** Lanes that share a row of `reflectFold`. */
 const FOLD_LANES = 32;
 
-/** dx[i] = sum of the gradient of the padded image over all places that mirror pixel i: itself and up to two per axis. */
+/** dx[i] = sum of the gradient of the padded image over all copies of pixel i: itself and up to two mirror images per axis. */
 export const reflectFold = wgsl`
 override PAD: i32;
 struct Dims { H: i32, W: i32 }
@@ -36,7 +36,7 @@ fn mirrored_before(i: i32) -> bool { return i > 0 && i <= PAD; }
 fn mirrored_after(i: i32, size: i32) -> bool { return i < size - 1 && i >= size - 1 - PAD; }
 fn images(i: i32, size: i32) -> u32 { return 1 + u32(mirrored_before(i)) + u32(mirrored_after(i, size)); }
 
-// The place of pixel i's m-th image in the padded image.
+// The position of pixel i's m-th copy in the padded image.
 fn image(m: u32, i: i32, size: i32) -> i32 {
   let before = m == 1 && mirrored_before(i);
   return PAD + select(select(2 * (size - 1) - i, -i, before), i, m == 0);
@@ -58,7 +58,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 }
 `;
 
-const weightDims = wgsl`
+/** Sizes and operands of the weight gradient. */
+export const weightDims = wgsl`
 override K: u32;
 // STRIPS: strips in a row of pixels; SHARE: pixels (or strips) of a split
 struct Dims { B: u32, O: u32, C: u32, XH: u32, XW: u32, YH: u32, YW: u32, STRIPS: u32, SHARE: u32 }
@@ -110,86 +111,13 @@ fn store(p: Place, row: u32, col: u32, value: f32) {
 }
 `, true);
 
-/** Neighbouring pixels of a row that a lane of `weightStrips` works on at a time. */
-export const STRIP = 4;
-
-/** Written channels of `weightStrips` that a lane holds: fewer than forward, with a sum for each tap. */
-export const weightChannels = (channels: number): number => evenChannels(channels, 16);
-
-/** Window rows of `weightStrips` that a lane works on: fewer where a row is wider. */
-export const rowsPerLane = (K: number): number => (K === 1 ? 2 : 1);
-
-/**
- * The weight gradient for a CPU: a lane has a few window rows (c, ky) of up to 16 written channels in registers. Four pixels at a time
- * the lanes load dy together and tell each other, while each loads the row of x that the four windows share once.
- */
-export const weightStrips = remembered(({ geometry, column }: Gather, K: number, channels: number, subgroup: number): string => {
-  const held = weightChannels(channels);
-  const rows = rowsPerLane(K);
-  const together = subgroup / STRIP; // channels that one load of all lanes brings
-  const loads = Math.ceil(held / together);
-  const width = column(STRIP - 1, K - 1) + 1;
-  const all = (count: number, line: (i: number, g: number) => string): string => each(rows * count, (i) => line(i % count, Math.floor(i / count)));
-  const product = (q: number, n: number): string => `
-    let d${n}_${q} = subgroupBroadcast(d${Math.floor(n / together)}, ${(n % together) * STRIP + q}u);
-${all(K, (t, g) => `    acc${n}_${g}_${t} = fma(d${n}_${q}, x${g}_${column(q, t)}, acc${n}_${g}_${t});`)}`;
-  return wgsl`
-enable subgroups;
-${weightDims}
-${geometry}
-fn load_dy(b: u32, o: u32, v: u32, u: u32) -> f32 {
-  let at = ((b * dims.O + min(o, dims.O - 1)) * dims.YH + v) * dims.YW + min(u, dims.YW - 1);
-  return select(0.0, dy[at], u < dims.YW);
-}
-
-fn load_x(row: u32, i: i32, j: i32) -> f32 {
-  return select(0.0, x[(row + u32(max(i, 0))) * dims.XW + u32(max(j, 0))], i >= 0 && j >= 0);
-}
-
-@compute @workgroup_size(${subgroup})
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let o0 = group.y * ${held}u;
-${each(rows, (g) => `  let row${g} = group.x * ${subgroup * rows}u + ${g * subgroup}u + lane;
-  let c${g} = min(row${g} / K, dims.C - 1) * dims.XH;`)}
-  let mine = o0 + lane / ${STRIP}u;
-${each(held, (n) => all(K, (t, g) => `  var acc${n}_${g}_${t} = 0.0;`))}
-  let begin = group.z * dims.SHARE;
-  let end = min(begin + dims.SHARE, dims.B * dims.YH * dims.STRIPS);
-  var strip = begin % dims.STRIPS;
-  var v = begin / dims.STRIPS % dims.YH;
-  var b = begin / (dims.STRIPS * dims.YH);
-  for (var s = begin; s < end; s++) {
-    let u = strip * ${STRIP}u;
-${each(loads, (i) => `    let d${i} = load_dy(b, mine + ${i * together}u, v, u + lane % ${STRIP}u);`)}
-    let left = origin(u, 0u);
-    let above = origin(v, 0u);
-    let plane = b * dims.C * dims.XH;
-${each(width, (i) => `    let j${i} = inside(left + ${i}, dims.XW);`)}
-${each(rows, (g) => `    let i${g} = inside(source(above, row${g} % K), dims.XH);
-${each(width, (i) => `    let x${g}_${i} = load_x(plane + c${g}, i${g}, j${i});`)}`)}
-${each(STRIP * held, (i) => product(Math.floor(i / held), i % held))}
-    strip++;
-    if (strip == dims.STRIPS) { strip = 0; v++; }
-    if (v == dims.YH) { v = 0; b++; }
-  }
-${each(rows, (g) => `  if (row${g} < dims.C * K) {
-    var sums = array<f32, ${held * K}>(${Array.from({ length: held * K }, (_, i) => `acc${Math.floor(i / K)}_${g}_${i % K}`).join(', ')});
-    for (var i = 0u; i < min(${held}u, dims.O - o0) * K; i++) { dw[((group.z * dims.O + o0 + i / K) * dims.C * K + row${g}) * K + i % K] = sums[i]; }
-  }`)}
-}
-`;
-});
-
-/** db[o] = sum over b, p of dy[b, o, p], one share of the pixels per split: one workgroup per channel and split. */
-export const conv2dBackwardBias = wgsl`
-override WG: u32;
+/** db[o] = sum over b, p of dy[b, o, p], a share of the pixels for each split; a workgroup per channel and split. */
+export const conv2dBackwardBias = reducingKernel(false, wgsl`
 struct Dims { B: u32, O: u32, P: u32, SHARE: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;        // [B, O, P]
 @group(0) @binding(2) var<storage, read_write> db: array<f32>;  // [SPLITS, O], to be summed
-${workgroupSum}
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+`, wgsl`
   let o = group.x;
   let end = min((group.y + 1) * dims.SHARE, dims.P);
   var total = 0.0;
@@ -198,5 +126,4 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
   total = workgroup_sum(lane, total);
   if (lane == 0) { db[group.y * dims.O + o] = total; }
-}
-`;
+`);

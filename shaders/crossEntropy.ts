@@ -1,25 +1,14 @@
 /** Cross entropy of logits against given distributions: one workgroup per row. */
-import { GROUP_INDEX } from './parts/common.js';
-import { rowFragments } from './parts/rows.js';
+import { rowKernel } from './parts/rows.js';
 import { wgsl } from './parts/wgsl.js';
 
-/** y = sum over n of q[n] (lse - x[n]) with lse = log(sum(exp(x))); the row's maximum is subtracted first. lse is kept for the gradient. */
-export const crossEntropyForward = (oneSubgroup: boolean): string => wgsl`
-${rowFragments(oneSubgroup).enable}
-override WG: u32;
-struct Dims { ROWS: u32, N: u32 }
-@group(0) @binding(0) var<uniform> dims: Dims;
+/** y = sum of q (lse - x) with lse = log(sum(exp(x))), which is kept for the gradient; the maximum of x is subtracted first. */
+export const crossEntropyForward = (oneSubgroup: boolean): string => rowKernel(oneSubgroup, wgsl`
 @group(0) @binding(1) var<storage, read> x: array<f32>;          // [ROWS, N]
 @group(0) @binding(2) var<storage, read> q: array<f32>;          // [ROWS, N]
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;    // [ROWS]
 @group(0) @binding(4) var<storage, read_write> lse: array<f32>;  // [ROWS]
-${rowFragments(oneSubgroup).max}
-${rowFragments(oneSubgroup).sum}
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row = ${GROUP_INDEX};
-  if (row >= dims.ROWS) { return; }
-  let first = row * dims.N;
+`, wgsl`
   var peak = x[first];
   for (var n = lane; n < dims.N; n += WG) { peak = max(peak, x[first + n]); }
   peak = workgroup_max(lane, peak);
@@ -33,31 +22,20 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     y[row] = sum;
     lse[row] = row_lse;
   }
-}
-`;
+`);
 
 /** dx = dy (exp(x - lse) sum(q) - q) */
-export const crossEntropyBackward = (oneSubgroup: boolean): string => wgsl`
-${rowFragments(oneSubgroup).enable}
-override WG: u32;
-struct Dims { ROWS: u32, N: u32 }
-@group(0) @binding(0) var<uniform> dims: Dims;
+export const crossEntropyBackward = (oneSubgroup: boolean): string => rowKernel(oneSubgroup, wgsl`
 @group(0) @binding(1) var<storage, read> x: array<f32>;         // [ROWS, N]
 @group(0) @binding(2) var<storage, read> q: array<f32>;         // [ROWS, N]
 @group(0) @binding(3) var<storage, read> lse: array<f32>;       // [ROWS]
 @group(0) @binding(4) var<storage, read> dy: array<f32>;        // [ROWS]
 @group(0) @binding(5) var<storage, read_write> dx: array<f32>;  // [ROWS, N]
-${rowFragments(oneSubgroup).sum}
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row = ${GROUP_INDEX};
-  if (row >= dims.ROWS) { return; }
-  let first = row * dims.N;
+`, wgsl`
   var total = 0.0;
   for (var n = lane; n < dims.N; n += WG) { total += q[first + n]; }
   total = workgroup_sum(lane, total);
   for (var n = lane; n < dims.N; n += WG) {
     dx[first + n] = dy[row] * (exp(x[first + n] - lse[row]) * total - q[first + n]);
   }
-}
-`;
+`);

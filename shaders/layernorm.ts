@@ -1,25 +1,25 @@
 /** Layer normalisation of rows of C elements; a workgroup works on one row, or on a few. */
 import { each, GROUP_INDEX } from './parts/common.js';
-import { rowFragments, rowVector } from './parts/rows.js';
+import { reducingKernel, rowVector } from './parts/rows.js';
 import { wgsl } from './parts/wgsl.js';
 
-/** What the kernels differ in: whether a workgroup is one subgroup, and whether C is a multiple of four. */
+/** Variants of the kernels. */
 export interface LayernormVariant {
+  /** A workgroup is exactly one subgroup. */
   readonly oneSubgroup: boolean;
+  /** C is a multiple of four. */
   readonly vectors: boolean;
 }
 
 /**
  * y = (x - mean) * rstd * w + b with rstd = 1 / sqrt(var + EPS), var the biased variance.
  *
- * One pass over the row for both moments: every lane keeps a running mean and sum of squared deviations of each component of what it loads
- * (https://doi.org/10.1080/00401706.1962.10490022), then all are brought together. Only differences to x are ever squared, so that a mean that is
- * large against the spread costs no digits.
- * With several `rows` a workgroup, w and b are loaded once for all of them.
+ * One pass over the row for both moments: every lane keeps a running mean and sum of squared deviations of each component of what
+ * it loads (https://doi.org/10.1080/00401706.1962.10490022), then all are merged. Only differences to x are squared, so a mean
+ * that is large compared with the spread does not cost digits. A workgroup with several `rows` loads w and b once for all.
  */
-export const layernormForward = ({ oneSubgroup, vectors }: LayernormVariant, rows: number): string => wgsl`
-${rowFragments(oneSubgroup).enable}
-override WG: u32;
+export const layernormForward = ({ oneSubgroup, vectors }: LayernormVariant, rows: number): string =>
+  reducingKernel(oneSubgroup, wgsl`
 override C: u32;
 override EPS: f32;
 struct Dims { ROWS: u32 }
@@ -31,9 +31,7 @@ struct Dims { ROWS: u32 }
 @group(0) @binding(5) var<storage, read_write> means: array<f32>;   // [ROWS]
 @group(0) @binding(6) var<storage, read_write> rstds: array<f32>;   // [ROWS]
 ${rowVector(vectors)}
-${rowFragments(oneSubgroup).sum}
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+`, wgsl`
   let begin = (${GROUP_INDEX}) * ${rows};
   if (begin >= dims.ROWS) { return; }
   let cols = C / WIDTH;
@@ -67,13 +65,14 @@ ${each(rows, (r) => `
     means[row_${r}] = mean_${r};
     rstds[row_${r}] = rstd_${r};`)}
   }
-}
-`;
+`);
 
-/** dx = rstd * (g - mean(g) - xhat * mean(g * xhat)) + r with g = dy * w, xhat = (x - mean) * rstd; r, if any, is another gradient of x. */
-export const layernormBackwardInput = ({ oneSubgroup, vectors }: LayernormVariant, adds: boolean): string => wgsl`
-${rowFragments(oneSubgroup).enable}
-override WG: u32;
+/**
+ * dx = rstd * (g - mean(g) - xhat * mean(g * xhat)) with g = dy * w, xhat = (x - mean) * rstd; if `adds`, plus r, another
+ * gradient of x.
+ */
+export const layernormBackwardInput = ({ oneSubgroup, vectors }: LayernormVariant, adds: boolean): string =>
+  reducingKernel(oneSubgroup, wgsl`
 override C: u32;
 struct Dims { ROWS: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
@@ -89,9 +88,7 @@ struct Dims { ROWS: u32 }
 @group(0) @binding(6) var<storage, read_write> dx: array<V>;  // [ROWS, C]
 #endif
 ${rowVector(vectors)}
-${rowFragments(oneSubgroup).sum}
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+`, wgsl`
   let row = ${GROUP_INDEX};
   if (row >= dims.ROWS) { return; }
   let cols = C / WIDTH;
@@ -113,10 +110,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     let xhat = (x[first + c] - mean) * rstd;
     dx[first + c] = rstd * (dy[first + c] * w[c] - mean_g - xhat * mean_g_xhat)${adds ? ' + r[first + c]' : ''};
   }
-}
-`;
+`);
 
-/** partial[s, 0, c] = sum of dy * xhat, partial[s, 1, c] = sum of dy, over the s-th chunk of rows; a thread per column, or per four. */
+/** partial[s, 0, c] = sum of dy * xhat, partial[s, 1, c] = sum of dy over the s-th chunk of rows; a thread per V of columns. */
 export const layernormPartial = (vectors: boolean): string => wgsl`
 override WG: u32;
 override C: u32;
@@ -147,7 +143,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
 }
 `;
 
-/** dw and db: the partial sums added up, always in the same order. */
+/** dw and db: the sums of the partial sums, always in the same order. */
 export const layernormBackwardParameters = wgsl`
 override WG: u32;
 override C: u32;

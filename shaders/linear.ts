@@ -1,5 +1,6 @@
-/** What a linear layer does to the elements of its matrix products. */
+/** Linear layers: epilogues of matrix products. */
 import { gelu, quickGelu } from './parts/activations.js';
+import { list } from './parts/common.js';
 import type { Epilogue } from './parts/tile.js';
 import { wgsl } from './parts/wgsl.js';
 
@@ -12,19 +13,20 @@ export type Activation = keyof typeof activations;
 
 /** `f` of each float of an item. */
 const each = (f: string, value: string, aligned: boolean): string =>
-  aligned ? `vec4f(${['x', 'y', 'z', 'w'].map((c) => `${f}(${value}.${c})`).join()})` : `${f}(${value})`;
+  aligned ? `vec4f(${list(4, (i) => `${f}(${value}.${'xyzw'[i]})`)})` : `${f}(${value})`;
 
 export interface LinearEpilogue {
   readonly bias: boolean;
   /** The layer's output is a sum with a tensor of the same shape. */
   readonly residual?: boolean;
   readonly activation?: Activation;
-  /** The value before the activation is an output, too: the activation's gradient needs it. */
+  /** The value before the activation is an output too: the activation's gradient needs it. */
   readonly keepsInput?: boolean;
 }
 
-/** y = f(x w^T + b) + r, where b, r and f are there or not. Bindings: b, r, the value before f, y. */
-export function linearEpilogue({ bias, residual = false, activation, keepsInput = false }: LinearEpilogue, aligned: boolean): Epilogue {
+/** y = f(x w^T + b) + r, of which b, r and f are optional. Bindings: b, r, the value before f, y. */
+export function linearEpilogue(layer: LinearEpilogue, aligned: boolean): Epilogue {
+  const { bias, residual = false, activation, keepsInput = false } = layer;
   const r = 3 + Number(bias);
   const pre = r + Number(residual);
   const y = pre + Number(keepsInput);

@@ -1,8 +1,8 @@
 /** Normalisation of an image's three channels. */
-import { linearIndex } from './parts/common.js';
+import { threadKernel } from './parts/pointwise.js';
 import { wgsl } from './parts/wgsl.js';
 
-/** Mean and 1 / deviation of each channel, for every kernel that normalises what it writes. */
+/** Mean and 1 / deviation of each channel, for every kernel that normalises its output. */
 export const normalization = wgsl`
 override MEAN_0: f32;
 override MEAN_1: f32;
@@ -13,19 +13,13 @@ override GAIN_2: f32;
 `;
 
 /** y[b, c, p] = (x[b, c, p] - mean[c]) * gain[c] */
-export const normalizeForward = wgsl`
-override WG: u32;
+export const normalizeForward = threadKernel('dims.N', wgsl`
 ${normalization}
 struct Dims { N: u32, PLANE: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> x: array<f32>;        // [B, 3, PLANE]
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;  // [B, 3, PLANE]
-${linearIndex}
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let i = linear_index(group, lane);
-  if (i >= dims.N) { return; }
-  let c = (i / dims.PLANE) % 3u;
-  y[i] = (x[i] - vec3f(MEAN_0, MEAN_1, MEAN_2)[c]) * vec3f(GAIN_0, GAIN_1, GAIN_2)[c];
-}
-`;
+`, wgsl`
+  let c = (index / dims.PLANE) % 3u;
+  y[index] = (x[index] - vec3f(MEAN_0, MEAN_1, MEAN_2)[c]) * vec3f(GAIN_0, GAIN_1, GAIN_2)[c];
+`);

@@ -1,6 +1,6 @@
 /** Resampling along one axis of a row-major tensor; an image takes two launches, rows first. */
-import { linearIndex } from './parts/common.js';
 import { normalization } from './normalize.js';
+import { threadKernel } from './parts/pointwise.js';
 import { wgsl } from './parts/wgsl.js';
 
 export interface ResizeFlags {
@@ -11,17 +11,15 @@ export interface ResizeFlags {
 }
 
 /**
- * What forward and backward share: the windows and weights of `F.interpolate(align_corners=False)`.
+ * Common to forward and backward: the windows and weights of `F.interpolate(align_corners=False)`.
  *
- * Output o looks at the point `centre(o)` of the input, in pixels from its edge; input pixel t covers [t, t + 1). Without antialiasing
- * the window may reach over the edge, where the border pixel stands for what is missing; with it the window
- * is cut at the edge and its weights are scaled to sum 1.
+ * The window of output o is around the point `centre(o)` of the input, in pixels from its edge; input pixel t covers [t, t + 1).
+ * Without antialiasing the window may reach over the edge, and the border pixel takes the place of missing ones. With it the
+ * window is cut at the edge and its weights are scaled to sum 1.
  */
 const sampling = ({ bicubic, antialias }: ResizeFlags): string => wgsl`
-override WG: u32;
 struct Dims { THREADS: u32, INNER: u32, IN: u32, OUT: u32, OUTER: u32, PLANE_ROWS: u32, STEP: f32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
-${linearIndex}
 #if ${bicubic}
 const RADIUS = 2.0;
 #else
@@ -77,10 +75,10 @@ fn shared_rows(index: u32) -> vec3u {
 `;
 
 /**
- * y[r, o, c] = sum over o's window of weight(o, t) x[r, t, c] (/ sum of the weights when antialiased); with `normalize`,
- * (that - mean) / std of the channel that row r belongs to.
+ * y[r, o, c] = sum over o's window of weight(o, t) x[r, t, c], divided by the sum of the weights if antialiased. With
+ * `normalize`, (that - mean) / std of the channel that row r belongs to.
  */
-export const resizeForward = (flags: ResizeFlags & { readonly normalize: boolean }): string => wgsl`
+export const resizeForward = (flags: ResizeFlags & { readonly normalize: boolean }): string => threadKernel('dims.THREADS', wgsl`
 ${sampling(flags)}
 @group(0) @binding(1) var<storage, read> x: array<f32>;        // [OUTER, IN, INNER]
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;  // [OUTER, OUT, INNER]
@@ -98,14 +96,10 @@ fn store_y(r: u32, o: u32, c: u32, value: f32) {
   y[at] = value;
 #endif
 }
-
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let i = linear_index(group, lane);
-  if (i >= dims.THREADS) { return; }
-  let c = i % dims.INNER;
-  let o = (i / dims.INNER) % dims.OUT;
-  let rows = shared_rows(i / (dims.INNER * dims.OUT));
+`, wgsl`
+  let c = index % dims.INNER;
+  let o = (index / dims.INNER) % dims.OUT;
+  let rows = shared_rows(index / (dims.INNER * dims.OUT));
   let base = min(rows, vec3u(dims.OUTER - 1u)) * (dims.IN * dims.INNER) + c;
   let span = window(o);
   let last = i32(dims.IN) - 1;
@@ -124,26 +118,21 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   store_y(rows.x, o, c, sum.x);
   store_y(rows.y, o, c, sum.y);
   store_y(rows.z, o, c, sum.z);
-}
-`;
+`);
 
-/** totals[o] = sum over o's window of weight(o, t): what an antialiased output is divided by. */
-export const resizeTotals = (flags: Pick<ResizeFlags, 'bicubic'>): string => wgsl`
+/** totals[o] = sum over o's window of weight(o, t): the divisor of an antialiased output. */
+export const resizeTotals = (flags: Pick<ResizeFlags, 'bicubic'>): string => threadKernel('dims.THREADS', wgsl`
 ${sampling({ ...flags, antialias: true })}
 @group(0) @binding(1) var<storage, read_write> totals: array<f32>;  // [OUT]
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let o = linear_index(group, lane);
-  if (o >= dims.THREADS) { return; }
-  let span = window(o);
+`, wgsl`
+  let span = window(index);
   var total = 0.0;
-  for (var t = span.x; t < span.y; t++) { total += weight(o, t); }
-  totals[o] = total;
-}
-`;
+  for (var t = span.x; t < span.y; t++) { total += weight(index, t); }
+  totals[index] = total;
+`);
 
 /** dx[r, t, c] = sum over the outputs o whose window can hold t of share(o, t) dy[r, o, c] */
-export const resizeBackward = (flags: ResizeFlags): string => wgsl`
+export const resizeBackward = (flags: ResizeFlags): string => threadKernel('dims.THREADS', wgsl`
 ${sampling(flags)}
 @group(0) @binding(1) var<storage, read> dy: array<f32>;        // [OUTER, OUT, INNER]
 #if ${flags.antialias}
@@ -157,7 +146,7 @@ fn share(o: u32, t: i32) -> f32 {
 #else
 @group(0) @binding(2) var<storage, read_write> dx: array<f32>;  // [OUTER, IN, INNER]
 
-/** The whole weight of pixel t in output o: a border pixel also stands for what lies beyond it. */
+/** The whole weight of pixel t in output o: a border pixel also takes the place of those beyond it. */
 fn share(o: u32, t: i32) -> f32 {
   let span = window(o);
   var w = weight(o, t);
@@ -178,14 +167,10 @@ fn readers(t: u32) -> vec2i {
 fn store_dx(r: u32, t: u32, c: u32, value: f32) {
   if (r < dims.OUTER) { dx[(r * dims.IN + t) * dims.INNER + c] = value; }
 }
-
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let i = linear_index(group, lane);
-  if (i >= dims.THREADS) { return; }
-  let c = i % dims.INNER;
-  let t = (i / dims.INNER) % dims.IN;
-  let rows = shared_rows(i / (dims.INNER * dims.IN));
+`, wgsl`
+  let c = index % dims.INNER;
+  let t = (index / dims.INNER) % dims.IN;
+  let rows = shared_rows(index / (dims.INNER * dims.IN));
   let base = min(rows, vec3u(dims.OUTER - 1u)) * (dims.OUT * dims.INNER) + c;
   let span = readers(t);
 
@@ -197,5 +182,4 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   store_dx(rows.x, t, c, sum.x);
   store_dx(rows.y, t, c, sum.y);
   store_dx(rows.z, t, c, sum.z);
-}
-`;
+`);

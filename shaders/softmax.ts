@@ -1,23 +1,12 @@
 /** Softmax: one workgroup per row. */
-import { GROUP_INDEX } from './parts/common.js';
-import { rowFragments } from './parts/rows.js';
+import { rowKernel } from './parts/rows.js';
 import { wgsl } from './parts/wgsl.js';
 
 /** y = exp(x - max(x)) / sum(exp(x - max(x))) */
-export const softmaxForward = (oneSubgroup: boolean): string => wgsl`
-${rowFragments(oneSubgroup).enable}
-override WG: u32;
-struct Dims { ROWS: u32, N: u32 }
-@group(0) @binding(0) var<uniform> dims: Dims;
+export const softmaxForward = (oneSubgroup: boolean): string => rowKernel(oneSubgroup, wgsl`
 @group(0) @binding(1) var<storage, read> x: array<f32>;        // [ROWS, N]
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;  // [ROWS, N]
-${rowFragments(oneSubgroup).max}
-${rowFragments(oneSubgroup).sum}
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row = ${GROUP_INDEX};
-  if (row >= dims.ROWS) { return; }
-  let first = row * dims.N;
+`, wgsl`
   var peak = x[first];
   for (var n = lane; n < dims.N; n += WG) { peak = max(peak, x[first + n]); }
   peak = workgroup_max(lane, peak);
@@ -25,27 +14,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   for (var n = lane; n < dims.N; n += WG) { total += exp(x[first + n] - peak); }
   total = workgroup_sum(lane, total);
   for (var n = lane; n < dims.N; n += WG) { y[first + n] = exp(x[first + n] - peak) / total; }
-}
-`;
+`);
 
 /** dx = y * (dy - sum(y * dy)); needs only the output y, not x. */
-export const softmaxBackward = (oneSubgroup: boolean): string => wgsl`
-${rowFragments(oneSubgroup).enable}
-override WG: u32;
-struct Dims { ROWS: u32, N: u32 }
-@group(0) @binding(0) var<uniform> dims: Dims;
+export const softmaxBackward = (oneSubgroup: boolean): string => rowKernel(oneSubgroup, wgsl`
 @group(0) @binding(1) var<storage, read> y: array<f32>;         // [ROWS, N]
 @group(0) @binding(2) var<storage, read> dy: array<f32>;        // [ROWS, N]
 @group(0) @binding(3) var<storage, read_write> dx: array<f32>;  // [ROWS, N]
-${rowFragments(oneSubgroup).sum}
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let row = ${GROUP_INDEX};
-  if (row >= dims.ROWS) { return; }
-  let first = row * dims.N;
+`, wgsl`
   var total = 0.0;
   for (var n = lane; n < dims.N; n += WG) { total += y[first + n] * dy[first + n]; }
   total = workgroup_sum(lane, total);
   for (var n = lane; n < dims.N; n += WG) { dx[first + n] = y[first + n] * (dy[first + n] - total); }
-}
-`;
+`);

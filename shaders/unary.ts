@@ -1,6 +1,6 @@
 /** Pointwise functions of one tensor. */
 import { gelu, quickGelu } from './parts/activations.js';
-import { spans } from './parts/pointwise.js';
+import { spanKernel } from './parts/pointwise.js';
 import { wgsl } from './parts/wgsl.js';
 
 /** A function and its derivative as WGSL expressions. */
@@ -9,7 +9,7 @@ export interface UnaryFunction {
   readonly code: string;
   /** f in terms of x. */
   readonly f: string;
-  /** f' in terms of x or of y = f(x), whichever is cheaper; `saved` says which. */
+  /** f' in terms of x or of y = f(x), whichever is cheaper; `saved` is its name. */
   readonly df: string;
   readonly saved: 'x' | 'y';
 }
@@ -19,47 +19,35 @@ export const unaryFunctions = {
   gelu: { code: gelu, f: 'gelu(x)', df: 'gelu_derivative(x)', saved: 'x' },
   /** x sigmoid(1.702 x), as in CLIP. */
   quickGelu: { code: quickGelu, f: 'quick_gelu(x)', df: 'quick_gelu_derivative(x)', saved: 'x' },
-  /** x, or SLOPE * x where x < 0. The output has the input's sign, so that nobody has to keep the input. */
+  /** x, or SLOPE * x if x < 0. The output has the input's sign, so the gradient needs the output only. */
   leakyRelu: { code: 'override SLOPE: f32;', f: 'select(SLOPE * x, x, x > 0.0)', df: 'select(SLOPE, 1.0, y > 0.0)', saved: 'y' },
   /** 1 / (1 + e^-x) */
   sigmoid: { code: '', f: '1.0 / (1.0 + exp(-x))', df: 'y * (1.0 - y)', saved: 'y' },
 } as const satisfies Record<string, UnaryFunction>;
 
 /** y = f(x) */
-export const unaryForward = ({ code, f }: UnaryFunction): string => wgsl`
+export const unaryForward = ({ code, f }: UnaryFunction): string => spanKernel('dims.N4', wgsl`
 struct Dims { N4: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> xs: array<vec4f>;        // [N4]
 @group(0) @binding(2) var<storage, read_write> ys: array<vec4f>;  // [N4]
 ${code}
-${spans}
 fn f(x: f32) -> f32 { return ${f}; }
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let s = span(group, dims.N4);
-  for (var i = s.first + lane; i < s.end; i += WG) {
-    let x = xs[i];
-    ys[i] = vec4f(f(x.x), f(x.y), f(x.z), f(x.w));
-  }
-}
-`;
+`, wgsl`
+  let x = xs[i];
+  ys[i] = vec4f(f(x.x), f(x.y), f(x.z), f(x.w));
+`);
 
 /** dx = f' * dy, with f' from the saved input x or output y. */
-export const unaryBackward = ({ code, df, saved }: UnaryFunction): string => wgsl`
+export const unaryBackward = ({ code, df, saved }: UnaryFunction): string => spanKernel('dims.N4', wgsl`
 struct Dims { N4: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> saved: array<vec4f>;     // [N4]
 @group(0) @binding(2) var<storage, read> dy: array<vec4f>;        // [N4]
 @group(0) @binding(3) var<storage, read_write> dx: array<vec4f>;  // [N4]
 ${code}
-${spans}
 fn df(${saved}: f32) -> f32 { return ${df}; }
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let s = span(group, dims.N4);
-  for (var i = s.first + lane; i < s.end; i += WG) {
-    let v = saved[i];
-    dx[i] = vec4f(df(v.x), df(v.y), df(v.z), df(v.w)) * dy[i];
-  }
-}
-`;
+`, wgsl`
+  let v = saved[i];
+  dx[i] = vec4f(df(v.x), df(v.y), df(v.z), df(v.w)) * dy[i];
+`);

@@ -1,24 +1,23 @@
 /**
  * Bilinear enlargement to exactly twice the size, of which a window is kept: the weights are 3/4 and 1/4, and four outputs share
- * their four inputs. The enlarged planes may lie among others, as the result of a `concat` does.
+ * their four inputs. The enlarged planes may be some of those of a larger tensor, as in the result of a `concat`.
  */
-import { linearIndex } from './parts/common.js';
+import { threadKernel } from './parts/pointwise.js';
 import { wgsl } from './parts/wgsl.js';
 
 /** The window of the enlarged picture: rows TOP .. TOP + OH - 1, columns LEFT .. LEFT + OW - 1. */
 const sizes = wgsl`
-override WG: u32;
-// Planes of the small picture, and where they lie among the planes of the large one: behind FIRST of every PLANES.
+// The C planes of a small picture become planes FIRST to FIRST + C - 1 of the PLANES of a large one.
 struct Dims { THREADS: u32, H: u32, W: u32, TOP: u32, LEFT: u32, OH: u32, OW: u32, C: u32, FIRST: u32, PLANES: u32, COPIES: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 fn large_plane(plane: u32) -> u32 { return plane / dims.C * dims.PLANES + dims.FIRST + plane % dims.C; }
 `;
 
 /**
- * y[2i + a, 2j + b] = 9/16, 3/16, 3/16, 1/16 of the four inputs around it. A thread writes the four outputs between the centres of the
- * inputs (i - 1, j - 1) and (i, j), of which fewer exist at the edges.
+ * y[2i + a, 2j + b] = 9/16, 3/16, 3/16, 1/16 of the four inputs around it. A thread writes the four outputs between the centres
+ * of the inputs (i - 1, j - 1) and (i, j), of which fewer exist at the edges.
  */
-export const upsample2xForward = (joins: boolean): string => wgsl`
+export const upsample2xForward = (joins: boolean): string => threadKernel(`dims.THREADS${joins ? ' + dims.COPIES' : ''}`, wgsl`
 ${sizes}
 @group(0) @binding(1) var<storage, read> x: array<f32>;        // [B, C, H, W]
 #if ${joins}
@@ -27,27 +26,21 @@ ${sizes}
 #else
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;  // [B, C, OH, OW]
 #endif
-${linearIndex}
 fn store(plane: u32, row: u32, column: u32, value: f32) {
-  // Below the window's first row or column the difference wraps round to a large number.
+  // Before the window's first row or column the difference wraps around to a large number.
   let i = row - dims.TOP;
   let j = column - dims.LEFT;
   if (i < dims.OH && j < dims.OW) { y[(plane * dims.OH + i) * dims.OW + j] = value; }
 }
-
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let index = linear_index(group, lane);
+`, wgsl`
 #if ${joins}
-  // The threads behind those of the enlargement copy.
+  // The threads after those of the enlargement copy.
   if (index >= dims.THREADS) {
     let at = index - dims.THREADS;
     let count = dims.FIRST * dims.OH * dims.OW;
-    if (at < dims.COPIES) { y[at / count * dims.PLANES * dims.OH * dims.OW + at % count] = side[at]; }
+    y[at / count * dims.PLANES * dims.OH * dims.OW + at % count] = side[at];
     return;
   }
-#else
-  if (index >= dims.THREADS) { return; }
 #endif
   let H = dims.H;
   let W = dims.W;
@@ -75,19 +68,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     if (j > 0u) { store(large, row, column - 1u, 0.25 * near_left.x + 0.75 * near_left.y); }
     if (j < W) { store(large, row, column, 0.25 * near_right.x + 0.75 * near_right.y); }
   }
-}
-`;
+`);
 
 /**
- * dx[i, j] = sum over a, b = -1..2 of v[a] v[b] dy[2i + a, 2j + b] with v = 1/4, 3/4, 3/4, 1/4 and indices clamped to the enlarged picture: at
- * an edge an input also stands for its neighbour that is missing. Outside the window dy is 0. A thread writes 2 x 2 inputs, whose 4 x 4
- * surroundings overlap in 6 x 6.
+ * dx[i, j] = sum over a, b = -1..2 of v[a] v[b] dy[2i + a, 2j + b] with v = 1/4, 3/4, 3/4, 1/4 and indices clamped to the
+ * enlarged picture: at an edge an input also takes the place of its missing neighbour. Outside the window dy is 0. A thread
+ * writes 2 x 2 inputs, which read 6 x 6 outputs together.
  */
-export const upsample2xBackward = wgsl`
+export const upsample2xBackward = threadKernel('dims.THREADS', wgsl`
 ${sizes}
 @group(0) @binding(1) var<storage, read> dy: array<f32>;        // [B, PLANES, OH, OW]
 @group(0) @binding(2) var<storage, read_write> dx: array<f32>;  // [B, C, H, W]
-${linearIndex}
 fn load_dy(plane: u32, row: u32, column: u32) -> f32 {
   let i = row - dims.TOP;
   let j = column - dims.LEFT;
@@ -95,7 +86,7 @@ fn load_dy(plane: u32, row: u32, column: u32) -> f32 {
   return select(0.0, dy[select(0u, (plane * dims.OH + i) * dims.OW + j, inside)], inside);
 }
 
-/** What a row of dy adds to columns j and j + 1, before the rows are weighted. */
+/** A row's contribution to columns j and j + 1, before the rows are weighted. */
 fn gather_row(plane: u32, row: u32, j: u32) -> vec2f {
   let last = 2u * dims.W - 1u;
   let inner = vec2f(load_dy(plane, row, min(2u * j + 1u, last)), load_dy(plane, row, min(2u * j + 2u, last)));
@@ -103,11 +94,7 @@ fn gather_row(plane: u32, row: u32, j: u32) -> vec2f {
   let far = vec2f(load_dy(plane, row, max(2u * j, 1u) - 1u), load_dy(plane, row, min(2u * j + 4u, last)));
   return 0.75 * (near + inner) + 0.25 * (far + inner.yx);
 }
-
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let index = linear_index(group, lane);
-  if (index >= dims.THREADS) { return; }
+`, wgsl`
   let H = dims.H;
   let W = dims.W;
   let columns = (W + 1u) / 2u;
@@ -135,5 +122,4 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     dx[at + W] = lower.x;
     if (j + 1u < W) { dx[at + W + 1u] = lower.y; }
   }
-}
-`;
+`);

@@ -1,17 +1,16 @@
 /** A window into planes: crops, slices, flips and paddings are all this one gather. */
-import { linearIndex } from './parts/common.js';
+import { threadKernel } from './parts/pointwise.js';
 import { wgsl } from './parts/wgsl.js';
 
 export interface WindowFlags {
-  /** Beyond its edges x is mirrored instead of zero. */
+  /** Beyond its edges x is mirrored, else zero. */
   readonly reflect: boolean;
   /** The corner and the flip come from a tensor. */
   readonly moving: boolean;
 }
 
 /** y[p, i, j] = x[p, top + i, left + (flip ? OW - 1 - j : j)] */
-export const windowForward = ({ reflect, moving }: WindowFlags): string => wgsl`
-override WG: u32;
+export const windowForward = ({ reflect, moving }: WindowFlags): string => threadKernel('dims.N', wgsl`
 struct Dims { N: u32, H: i32, W: i32, OH: u32, OW: u32, TOP: i32, LEFT: i32, FLIP: u32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> x: array<f32>;  // [planes, H, W]
@@ -25,7 +24,6 @@ fn flipped() -> bool { return where_[2] > 0.5; }
 fn corner() -> vec2i { return vec2i(dims.TOP, dims.LEFT); }
 fn flipped() -> bool { return dims.FLIP != 0u; }
 #endif
-${linearIndex}
 #if ${reflect}
 fn mirror(i: i32, n: i32) -> i32 { return n - 1 - abs(n - 1 - abs(i)); }
 fn load_x(plane: i32, i: i32, j: i32) -> f32 {
@@ -37,28 +35,21 @@ fn load_x(plane: i32, i: i32, j: i32) -> f32 {
   return x[(plane * dims.H + i) * dims.W + j];
 }
 #endif
-
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let index = linear_index(group, lane);
-  if (index >= dims.N) { return; }
+`, wgsl`
   let j = index % dims.OW;
   let i = (index / dims.OW) % dims.OH;
   let plane = index / (dims.OW * dims.OH);
   let column = select(j, dims.OW - 1u - j, flipped());
   y[index] = load_x(i32(plane), corner().x + i32(i), corner().y + i32(column));
-}
-`;
+`);
 
-/** Gradient of a mirrored padding: dx[p, i, j] = sum of dy over the up to three rows and three columns that show (i, j). */
-export const windowBackwardReflect = wgsl`
-override WG: u32;
+/** Gradient of a mirrored padding: dx[p, i, j] = sum of dy over the copies of (i, j), at most three rows and three columns. */
+export const windowBackwardReflect = threadKernel('dims.N', wgsl`
 struct Dims { N: u32, H: i32, W: i32, OH: i32, OW: i32, TOP: i32, LEFT: i32 }
 @group(0) @binding(0) var<uniform> dims: Dims;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;        // [planes, OH, OW]
 @group(0) @binding(2) var<storage, read_write> dx: array<f32>;  // [planes, H, W]
-${linearIndex}
-/** Places of dy that show place i of an axis of n, whose window begins at \`start\`: itself and both mirror images; -1 for none. */
+/** Positions in dy of element i of an axis of n, and of its mirror images, in a window from \`start\` on; -1 for none. */
 fn images(i: i32, n: i32, start: i32) -> vec3i {
   return vec3i(i, select(-i, start - 1, i == 0), select(2 * (n - 1) - i, start - 1, i == n - 1)) - start;
 }
@@ -67,11 +58,7 @@ fn load_dy(plane: i32, i: i32, j: i32) -> f32 {
   if (i < 0 || i >= dims.OH || j < 0 || j >= dims.OW) { return 0.0; }
   return dy[(plane * dims.OH + i) * dims.OW + j];
 }
-
-@compute @workgroup_size(WG)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let index = linear_index(group, lane);
-  if (index >= dims.N) { return; }
+`, wgsl`
   let at = i32(index);
   let rows = images((at / dims.W) % dims.H, dims.H, dims.TOP);
   let columns = images(at % dims.W, dims.W, dims.LEFT);
@@ -81,5 +68,4 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     for (var b = 0; b < 3; b++) { sum += load_dy(plane, rows[a], columns[b]); }
   }
   dx[index] = sum;
-}
-`;
+`);

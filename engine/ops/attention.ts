@@ -1,5 +1,6 @@
 /** Multi-head self-attention. */
-import { attentionLanes, attentionTiled, TILE_ROWS } from '../../shaders/attention.js';
+import { attentionTiled, TILE_ROWS } from '../../shaders/attention.js';
+import { attentionLanes } from '../../shaders/software/attention.js';
 import { groupRows } from '../../shaders/software/headLanes.js';
 import type { Op, Tensor } from '../graph/graph.js';
 import { ceilDiv } from '../graph/kernel.js';

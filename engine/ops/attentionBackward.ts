@@ -1,5 +1,6 @@
 /** The gradient of attention. */
-import { attentionBackwardLanes, attentionBackwardTiled, attentionDelta, BACKWARD_TILE_ROWS } from '../../shaders/attentionBackward.js';
+import { attentionBackwardTiled, attentionDelta, BACKWARD_TILE_ROWS } from '../../shaders/attention.js';
+import { attentionBackwardLanes } from '../../shaders/software/attention.js';
 import { groupRows } from '../../shaders/software/headLanes.js';
 import { addNode, type Node, type Op, type Tensor } from '../graph/graph.js';
 import { ceilDiv } from '../graph/kernel.js';

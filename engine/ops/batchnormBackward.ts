@@ -1,5 +1,5 @@
 /** Gradients of batch normalisation. */
-import { batchnormBackward as backwardCode, batchnormBackwardPartial, batchnormSmallBackward } from '../../shaders/batchnormBackward.js';
+import { batchnormBackward as backwardCode, batchnormBackwardPartial, batchnormSmallBackward } from '../../shaders/batchnorm.js';
 import { addNode, type Node, type Tensor } from '../graph/graph.js';
 import { channelKernel, chunkKernel, chunksPerChannel, isSmall, type Batchnorm, type BatchnormAttrs } from './batchnorm.js';
 import { leakyReluBackwardOp, leakyReluOp } from './unary.js';

@@ -1,6 +1,8 @@
 /** Convolution with windows 1, 3, 5 and 7, stride 1 and 2, zero and reflect padding. */
-import { forwardGather, gatherStrips, gatherTiles, stripOf, type Added, type Gather } from '../../shaders/conv2d.js';
+import { forwardGather, gatherTiles } from '../../shaders/conv2d.js';
+import type { Added, Gather } from '../../shaders/parts/gather.js';
 import { tileSize } from '../../shaders/parts/tileProduct.js';
+import { gatherStrips, stripOf } from '../../shaders/software/conv2d.js';
 import { addNode, type Op, type Tensor } from '../graph/graph.js';
 import { ceilDiv, linearGrid, type Kernel, type Tuning } from '../graph/kernel.js';
 import { expectRank, ShapeError, showShape, type Shape } from '../graph/shape.js';

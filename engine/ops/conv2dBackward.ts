@@ -1,7 +1,8 @@
 /** Gradients of conv2d. */
 import { forwardGather } from '../../shaders/conv2d.js';
-import { backwardInputGather, conv2dBackwardBias as biasCode, reflectFold, rowsPerLane, STRIP, weightChannels, weightStrips, weightTiles } from '../../shaders/conv2dBackward.js';
+import { backwardInputGather, conv2dBackwardBias as biasCode, reflectFold, weightTiles } from '../../shaders/conv2dBackward.js';
 import { tileSize } from '../../shaders/parts/tileProduct.js';
+import { rowsPerLane, STRIP, weightChannels, weightStrips } from '../../shaders/software/conv2dBackward.js';
 import { addNode, type Node, type Op, type Tensor } from '../graph/graph.js';
 import { ceilDiv, type Kernel, type Tuning } from '../graph/kernel.js';
 import { sizeOf, type Shape } from '../graph/shape.js';

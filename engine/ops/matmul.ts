@@ -1,6 +1,7 @@
 /** Batched matrix products, and the launch that all matrix products share. */
 import { MAX_GRID, wholeSubgroups } from '../../shaders/parts/common.js';
-import { GPU_TILE, matmulLanes, matmulTiled, type RegisterTile } from '../../shaders/matmul.js';
+import { GPU_TILE, matmulTiled } from '../../shaders/matmul.js';
+import { matmulLanes, type RegisterTile } from '../../shaders/software/matmul.js';
 import { plainEpilogue, type Product } from '../../shaders/parts/tile.js';
 import { addNode, type Op, type Tensor } from '../graph/graph.js';
 import { ceilDiv, type Kernel, type Tuning } from '../graph/kernel.js';

@@ -25,7 +25,7 @@ const partialOp: Plain = {
     const N = sizeOf(node.inputs[0]!.shape);
     const { WG, oneSubgroup } = longRowLanes(tuning);
     const workgroups = linearGrid(ceilDiv(N, CHUNK), 1);
-    return { code: msePartial(oneSubgroup), constants: { WG, CHUNK4: CHUNK / 4 }, dims: [N], workgroups, flops: 3 * N };
+    return { code: msePartial(oneSubgroup), constants: { WG, CHUNK: CHUNK / 4 }, dims: [N], workgroups, flops: 3 * N };
   },
   backward: (node, [dy], needed) => {
     const [a, b] = node.inputs as [Tensor, Tensor];

@@ -1,5 +1,6 @@
 /** Cosine similarity of every token with every other. */
-import { similarityBackward, similarityLanes, similarityNorms, similaritySide, similarityTiled } from '../../shaders/selfSimilarity.js';
+import { SIMILARITY_SIDE, similarityBackward, similarityNorms, similarityTiled } from '../../shaders/selfSimilarity.js';
+import { laneSide, similarityLanes } from '../../shaders/software/selfSimilarity.js';
 import { addNode, type Op, type Tensor } from '../graph/graph.js';
 import { ceilDiv, linearGrid } from '../graph/kernel.js';
 import { expectRank } from '../graph/shape.js';
@@ -18,7 +19,7 @@ const normsOp: Plain = {
   kernel: (node, tuning) => {
     const [B, T, C] = node.inputs[0]!.shape as [number, number, number];
     const { WG, oneSubgroup } = shortRowLanes(tuning);
-    return { code: similarityNorms(oneSubgroup), constants: { WG, C }, dims: [B * T], workgroups: linearGrid(B * T, 1), flops: 2 * B * T * C };
+    return { code: similarityNorms(oneSubgroup), constants: { WG }, dims: [B * T, C], workgroups: linearGrid(B * T, 1), flops: 2 * B * T * C };
   },
 };
 
@@ -32,7 +33,7 @@ const selfSimilarityOp: Plain = {
   kernel: (node, { software, subgroupSize }) => {
     const [B, T, C] = node.inputs[0]!.shape as [number, number, number];
     const lanes = software ? subgroupSize : 0;
-    const side = similaritySide(lanes);
+    const side = lanes ? laneSide(lanes) : SIMILARITY_SIDE;
     const tiles = ceilDiv(T, side);
     return {
       code: lanes ? similarityLanes(C % 4 === 0, lanes) : similarityTiled(C % 4 === 0),

@@ -2,8 +2,8 @@
 import { wgsl } from './wgsl.js';
 
 /**
- * `gelu(x)` = x Φ(x), Φ the normal distribution (the exact form, Hendrycks and Gimpel, arXiv 1606.08415), and `gelu_derivative(x)` =
- * Φ(x) + x φ(x). erf by Abramowitz and Stegun 7.1.26, off by 1.5e-7 at most.
+ * `gelu(x)` = x Φ(x), Φ the normal distribution (the exact form, Hendrycks and Gimpel, arXiv 1606.08415), and
+ * `gelu_derivative(x)` = Φ(x) + x φ(x). erf by Abramowitz and Stegun 7.1.26, with an error of at most 1.5e-7.
  */
 export const gelu = wgsl`
 fn erf(x: f32) -> f32 {

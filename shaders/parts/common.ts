@@ -6,37 +6,21 @@ export const MAX_GRID = 65535;
 
 /** Lines of text for i = 0 ... n - 1: registers have names, since an array indexed in a loop may end up in memory. */
 export const each = (n: number, line: (i: number) => string): string => Array.from({ length: n }, (_, i) => line(i)).join('\n');
-/** `each` over the pairs (i, j). */
-export const each2 = (n: number, m: number, line: (i: number, j: number) => string): string => each(n, (i) => each(m, (j) => line(i, j)));
+/** `each` over the pairs (i, j), j running faster. */
+export const each2 = (n: number, m: number, line: (i: number, j: number) => string): string =>
+  each(n, (i) => each(m, (j) => line(i, j)));
+/** Expressions for i = 0 ... n - 1 as the arguments of a call. */
+export const list = (n: number, item: (i: number) => string): string => Array.from({ length: n }, (_, i) => item(i)).join(', ');
 
-/** As many as whole subgroups of `lanes` make, `most` or fewer, but at least one subgroup. */
+/** The largest multiple of `lanes` up to `most`, but at least one subgroup. */
 export const wholeSubgroups = (lanes: number, most: number): number => lanes * Math.max(1, Math.floor(most / lanes));
-
-/**
- * The text of a kernel, made once for equal arguments: a graph for another image size asks for the same long texts again. Functions among the
- * arguments do not tell kernels apart; a text beside them must. A text that comes first, as the kernel that is rewritten does, is a key of its own: its
- * hash is kept with it, while to copy it into a key takes longer than anything else about a launch.
- */
-export function remembered<A extends readonly unknown[]>(make: (...args: A) => string): (...args: A) => string {
-  const known = new Map<string, Map<string, string>>();
-  return (...args) => {
-    const [first, ...others] = args;
-    const [text, rest] = typeof first === 'string' ? [first, others] : ['', args];
-    const texts = known.get(text) ?? new Map<string, string>();
-    known.set(text, texts);
-    const key = JSON.stringify(rest);
-    const made = texts.get(key) ?? make(...args);
-    texts.set(key, made);
-    return made;
-  };
-}
 
 /** The number of a workgroup, `vec3u group`, in a grid of `linearGrid`. */
 export const GROUP_INDEX = `group.y * ${MAX_GRID}u + group.x`;
 
 /**
- * `linear_index(workgroup, lane)`: the element a thread of a one-dimensional launch works on, however the grid was folded.
- * Pairs with `linearGrid` of engine/graph/kernel.ts. Needs `override WG`.
+ * `linear_index(workgroup, lane)`: the number of a thread of a one-dimensional launch, however its grid is folded. Pairs with
+ * `linearGrid` of engine/graph/kernel.ts. Needs `override WG`.
  */
 export const linearIndex = wgsl`
 fn linear_index(group: vec3u, lane: u32) -> u32 {
@@ -44,7 +28,7 @@ fn linear_index(group: vec3u, lane: u32) -> u32 {
 }
 `;
 
-/** `workgroup_NAME(lane, value)`: every lane of the workgroup gets all values combined. All lanes must call it. Needs `override WG`, a power of two. */
+/** `workgroup_NAME(lane, value)`: all values combined. All lanes must call it. Needs `override WG`, a power of two. */
 const workgroupReduction = (name: string, combine: (a: string, b: string) => string): string => wgsl`
 var<workgroup> ${name}_scratch: array<f32, WG>;
 fn workgroup_${name}(lane: u32, value: f32) -> f32 {

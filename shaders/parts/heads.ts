@@ -1,10 +1,10 @@
-/** What the kernels of attention share: where heads lie and how four elements of one are loaded and stored. */
+/** Common to the kernels of attention: the layout of heads, loads and stores of four elements of one. */
 import { wgsl } from './wgsl.js';
 
 /** Groups of four elements that each of `lanes` lanes holds of a head: lane l has groups l, l + lanes, ... */
 export const groupsPerLane = (HS: number, lanes = 1): number => Math.ceil(HS / 4 / lanes);
 
-/** Sizes, and where a head's row starts: of the three parts of qkv, or of a tensor with one part. */
+/** Sizes, and the start of a head's row: in qkv, which has three parts, or in a tensor with one. */
 export const headLayout = (HS: number): string => wgsl`
 override C: u32;
 override SCALE: f32;  // 1 / sqrt(HS)
@@ -17,7 +17,7 @@ fn row_start(token: u32, parts: u32, part: u32, head: u32) -> u32 {
 }
 `;
 
-/** The type of a buffer of heads: fours, where heads are whole fours. */
+/** The type of a buffer of heads: vectors of four if a head is a whole number of them. */
 export const headArray = (HS: number): string => (HS % 4 === 0 ? 'array<vec4f>' : 'array<f32>');
 
 /** `load_NAME(start, g)`: elements 4 g ... 4 g + 3 of the head that starts at `start`; zeros past its end. */
@@ -34,8 +34,11 @@ fn load_${name}(start: u32, g: u32) -> vec4f {
 `;
 
 /** `load_q`, `load_k` and `load_v` (token, head, g): group g, of `type`, of a token's head in qkv, by `LOAD_qkv`. */
-export const partLoads = (type: string, load: string): string =>
-  ['q', 'k', 'v'].map((name, part) => `fn load_${name}(token: u32, head: u32, g: u32) -> ${type} { return ${load}_qkv(row_start(token, 3u, ${part}u, head), g); }`).join('\n');
+export const partLoads = (type: string, load: string): string => wgsl`
+fn load_q(token: u32, head: u32, g: u32) -> ${type} { return ${load}_qkv(row_start(token, 3u, 0u, head), g); }
+fn load_k(token: u32, head: u32, g: u32) -> ${type} { return ${load}_qkv(row_start(token, 3u, 1u, head), g); }
+fn load_v(token: u32, head: u32, g: u32) -> ${type} { return ${load}_qkv(row_start(token, 3u, 2u, head), g); }
+`;
 
 /** `store_NAME(start, g, value)`: the counterpart of `load_NAME`. */
 export const headStore = (name: string, HS: number): string => wgsl`

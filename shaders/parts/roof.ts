@@ -1,8 +1,8 @@
-/** What a device can do at most: kernels that only multiply and add, and (shaders/copy.ts) that only copy. */
+/** A device's peak rates: kernels that only multiply and add, and (shaders/copy.ts) that only copy. */
 import { each } from './common.js';
 import { wgsl } from './wgsl.js';
 
-/** Independent sums of a thread: enough to hide the latency of one behind the others. */
+/** Independent sums of a thread: enough to hide the latency of each. */
 export const ROOF_SUMS = 8;
 
 /** y[i] of sums s = fma(s, x, x) over STEPS steps: 8 vectors of four a thread, nothing loaded. */

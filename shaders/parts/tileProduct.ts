@@ -1,10 +1,13 @@
-/** The main loop of implicit matrix products on GPUs: operands are looked up element by element, tiles of them lie in workgroup memory. */
+/** The main loop of implicit matrix products on GPUs: operands are looked up by the element, and kept in tiles. */
 import { wgsl } from './wgsl.js';
 
 /** Threads of a workgroup of `tileProduct`; each has 4x4 elements of the tile. */
 export const TILE_THREADS = 64;
 
-/** Rows, columns and depth of the tile for a product with that many rows. Few rows get more columns; 32 must not be a quarter in vain. */
+/**
+ * Rows, columns and depth of the tile for a product with `rows` rows. Fewer rows get more columns; so do those that tiles of 32
+ * rows would exceed by more than a quarter.
+ */
 export function tileSize(rows: number): { readonly TM: number; readonly TN: number; readonly KC: number } {
   const whole = Math.ceil(rows / 32) * 32;
   const TM = rows <= 4 ? 4 : rows <= 8 ? 8 : whole > 1.25 * rows ? 16 : 32;
@@ -15,12 +18,12 @@ export function tileSize(rows: number): { readonly TM: number; readonly TN: numb
  * c[row, col] = sum over k in [begin, end) of a[row, k] b[k, col]: the main loop of an implicit matrix product, 4x4 per thread.
  *
  * `operands` declares the bindings and
- *   fn place(group: vec3u) -> Place                         the workgroup's tile, its range of k, and which part of the whole it is
- *   struct Step, fn step(p: Place, k: u32) -> Step          where k lies in both operands
- *   struct Column, fn column(p: Place, col: u32) -> Column  where a column lies
- *   fn load_a(row: u32, s: Step) -> f32, fn load_b(s: Step, c: Column) -> f32   anything beyond the last row and column
+ *   fn place(group: vec3u) -> Place                         the workgroup's tile, range of k, and part of the whole
+ *   struct Step, fn step(p: Place, k: u32) -> Step          position of k in both operands
+ *   struct Column, fn column(p: Place, col: u32) -> Column  position of a column
+ *   fn load_a(row: u32, s: Step) -> f32, fn load_b(s: Step, c: Column) -> f32   undefined beyond the last row and column
  *   fn rows() -> u32, and fn cols() -> u32 if `alongDepth`  sizes of the product
- *   fn store(p: Place, row: u32, col: u32, value: f32)      ignores what lies beyond the edges
+ *   fn store(p: Place, row: u32, col: u32, value: f32)      ignores elements beyond the edges
  * `alongDepth`: b's neighbours in memory are neighbours in k, not in col.
  */
 export const tileProduct = (operands: string, alongDepth: boolean): string => wgsl`
@@ -29,7 +32,7 @@ override TN: u32;
 override KC: u32;
 struct Place { row: u32, col: u32, begin: u32, end: u32, part: u32 }
 ${operands}
-// Columns of four rows (of four columns) side by side: every thread writes whole vectors.
+// Elements of four rows (of four columns) side by side: every thread writes whole vectors.
 var<workgroup> tile_a: array<vec4f, KC * TM / 4>;  // [KC, TM / 4]
 var<workgroup> tile_b: array<vec4f, KC * TN / 4>;  // [KC, TN / 4]
 
@@ -57,7 +60,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   var acc1 = vec4f();
   var acc2 = vec4f();
   var acc3 = vec4f();
-  // What lies beyond the product's edges is left as it is in the tiles: it meets only sums that are not stored.
+  // Tiles keep old values beyond the product's edges: they meet only sums that are not stored.
   let quads_a = min(TM, rows() - p.row + 3) / 4;
   for (var from_k = p.begin; from_k < p.end; from_k += KC) {
     let steps = min(KC, p.end - from_k);

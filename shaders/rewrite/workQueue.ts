@@ -1,50 +1,74 @@
-/** Kernels that take their workgroups from a queue instead of having them dealt out beforehand. */
-import { remembered } from '../parts/common.js';
+/**
+ * A queue of workgroups for any kernel on a device that is a CPU.
+ *
+ * What: the entry point `main` of a kernel becomes a function `work`, and a new `main` calls it for the workgroups that it draws
+ * from a queue. The launch has more workgroups than the grid needs. Each draws a number, its turn, by adding 1 to a counter in
+ * memory; it does the workgroups of the grid that belong to that turn, and ends at once if there are none. The grid itself moves
+ * to the first three fields of `dims`. The counter is one word of storage, 0 before a launch. The workgroup that draws the last
+ * number sets it back to 0, so that all launches share it.
+ *
+ * Why: a driver that runs on a CPU cuts a launch into equal parts, one for each thread, and waits for the slowest (lavapipe
+ * does). Cores are not equally fast: some are small, some are shared with other programs or, in a virtual machine, with other
+ * machines. With a queue the faster core does more. A turn of several workgroups saves the start of a workgroup, some hundred
+ * instructions, which for a short one is most of its time. Long workgroups get a turn each and no loop, since in a loop every
+ * instruction is masked.
+ *
+ * What an author of a kernel must know: the text that runs is not the text that is written. A kernel that asks for a queue (see
+ * `Kernel` in engine/graph/kernel.ts)
+ * - has workgroups that are exactly one subgroup; WGSL's uniformity analysis cannot know that, so its check of subgroup
+ *   operations is off in a queue, and test/engine/workQueue.test.ts compiles the kernels of a training step without one;
+ * - has a `struct Dims` for its uniform `dims`;
+ * - starts its entry point with a line `@compute @workgroup_size(size)` and one `fn main(...) {`, whose parameters are builtins;
+ * - gives every `var` a value, and keeps none in private or workgroup memory from one call of `main` to the next;
+ * - leaves a storage binding free for the counter, else it is launched without a queue.
+ */
+import { rewriter } from '../parts/remembered.js';
 import { wgsl } from '../parts/wgsl.js';
 
-/** What the kernel gets for these builtins; others are the launch's own. */
+/** Builtins of the old entry point that the queue gives; it passes on the others. */
 const TAKEN: Readonly<Record<string, string>> = { workgroup_id: 'group', num_workgroups: 'grid' };
 
+/** The entry point, and its parameters as [text, builtin, name, type]. @throws Error unless it is written as above */
+function entryOf(code: string): { readonly text: string; readonly attributes: string; readonly parameters: readonly string[][] } {
+  const [text, attributes, list] = /(@compute @workgroup_size\(\w+\)\s)fn main\((.*?)\) \{/.exec(code) ?? [];
+  const parameters = list?.split(/,\s*(?=@)/).map((parameter) => /^@builtin\((\w+)\) (\w+): (\w+)$/.exec(parameter));
+  if (!parameters?.every((p) => p !== null) || !code.includes('struct Dims {')) {
+    throw new Error('work queue: the kernel has no dims, or another kind of entry point');
+  }
+  return { text: text!, attributes: attributes!, parameters };
+}
+
+const queueKey = (binding: number, workgroupsPerTurn: number): string => `${binding} ${workgroupsPerTurn}`;
+
 /**
- * `code` with its grid in the first three fields of `dims`. It is launched with more workgroups than it needs; each draws a number, does the `run`
- * workgroups of the grid that have that turn, and ends at once where there are none. The counter is a word of storage at `binding`, 0 before; who draws
- * the last number sets it back, so that all launches share it.
- *
- * Why: a driver that runs on a CPU cuts a launch into as many equal parts as it has threads (lavapipe does) and waits for the slowest. Cores are not
- * equally fast: some are small ones, some are shared with other programs or, in a virtual machine, with other machines. Here the faster core does more.
- * A workgroup's beginning costs some hundred instructions, which for a short one is most of it: hence the runs. Where it is long there is no loop: in one
- * everything is masked, 3 per cent slower.
- *
- * Workgroups must be one subgroup, which WGSL's check of subgroup operations cannot know, so that it has to be off.
- * @throws Error for a kernel without `dims`, or with an entry point that is written otherwise than they are here
+ * `code` as a kernel that takes `workgroupsPerTurn` workgroups at a time from the queue whose counter is bound at `binding`.
+ * @throws Error for a kernel that is not written as described above
  */
-export const workQueue = remembered((code: string, binding: number, run: number): string => {
-  const entry = /(@compute @workgroup_size\(\w+\)\s)fn main\((.*?)\) \{/.exec(code);
-  const parameters = entry?.[2]!.split(/,\s*(?=@)/).map((text) => /^@builtin\((\w+)\) (\w+): (\w+)$/.exec(text));
-  if (!entry || !parameters?.every((p) => p !== null) || !code.includes('struct Dims {')) throw new Error('work queue: the kernel has no dims, or another kind of entry point');
-  const own = parameters.flatMap(([text, builtin]) => (builtin! in TAKEN ? [] : [text]));
+export const workQueue = rewriter(queueKey, (code, binding, workgroupsPerTurn) => {
+  const { text, attributes, parameters } = entryOf(code);
+  const passedOn = parameters.flatMap(([parameter, builtin]) => (builtin! in TAKEN ? [] : [parameter]));
   const kernel = code
-    .replace(entry[0], `fn work(${parameters.map(([, , name, type]) => `${name}: ${type}`).join(', ')}) {`)
+    .replace(text, `fn work(${parameters.map(([, , name, type]) => `${name}: ${type}`).join(', ')}) {`)
     .replace('struct Dims {', 'struct Dims { GRID_X: u32, GRID_Y: u32, GRID_Z: u32,');
   const work = `work(${parameters.map(([, builtin, name]) => TAKEN[builtin!] ?? name).join(', ')});`;
   return wgsl`enable subgroups;
 diagnostic(off, subgroup_uniformity);
 ${kernel}
 @group(0) @binding(${binding}) var<storage, read_write> queue: atomic<u32>;
-${entry[1]!}fn main(${[...own, '@builtin(num_workgroups) launched: vec3u'].join(', ')}) {
+${attributes}fn main(${[...passedOn, '@builtin(num_workgroups) launched: vec3u'].join(', ')}) {
   let grid = vec3u(dims.GRID_X, dims.GRID_Y, dims.GRID_Z);
   let count = grid.x * grid.y * grid.z;
   var turn = 0u;
   if (subgroupElect()) { turn = atomicAdd(&queue, 1u); }
   turn = subgroupBroadcastFirst(turn);
   if (turn == launched.x * launched.y - 1u && subgroupElect()) { atomicStore(&queue, 0u); }
-  let first = turn * ${run}u;
+  let first = turn * ${workgroupsPerTurn}u;
   if (first >= count) { return; }
   var group = vec3u(first % grid.x, first / grid.x % grid.y, first / (grid.x * grid.y));
-#if ${run === 1}
+#if ${workgroupsPerTurn === 1}
   ${work}
 #else
-  for (var i = first; i < min(first + ${run}u, count); i++) {
+  for (var i = first; i < min(first + ${workgroupsPerTurn}u, count); i++) {
     ${work}
     group.x++;
     if (group.x == grid.x) {

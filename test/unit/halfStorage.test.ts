@@ -27,7 +27,7 @@ ${kernel
 });
 
 test('a kernel that is written in another way is refused', () => {
-  assert.throws(() => halfStorage(kernel, [0]), /binding 0 is no array of floats/);
+  assert.throws(() => halfStorage(kernel, [0]), /binding 0 is not an array of floats/);
   assert.throws(() => halfStorage(kernel.replace('y[u32(index[i])] =', 'y[0].x ='), [3]), /y is written in part/);
   assert.throws(() => halfStorage(kernel.replace('y[u32(index[i])] =', 'y[0] +='), [3]), /y is written in part/);
 });

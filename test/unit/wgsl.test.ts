@@ -1,5 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { remembered, rewriter } from '../../shaders/parts/remembered.js';
 import { wgsl } from '../../shaders/parts/wgsl.js';
 
 const flat = (text: string): string => text.replace(/\s+/g, ' ').trim();
@@ -47,6 +48,15 @@ test('refuses what the package mistakes silently', () => {
 #if ${1 as unknown as boolean}
 #endif
 `, /takes a boolean/);
+});
+
+test('texts are made once for each key, and for each kernel that is rewritten', () => {
+  let made = 0;
+  const counted = (...parts: readonly unknown[]): string => `${(made += 1)}: ${parts.join(' ')}`;
+  const kernel = remembered((size: number, load: () => string) => `${size} ${load()}`, (size, load) => counted(size, load()));
+  assert.equal(['a', 'b', 'a'].map((name) => kernel(4, () => name)), ['1: 4 a', '2: 4 b', '1: 4 a']);
+  const rewrite = rewriter((binding: number) => `${binding}`, counted);
+  assert.equal([rewrite('a', 1), rewrite('b', 1), rewrite('a', 2), rewrite('a', 1)], ['3: a 1', '4: b 1', '5: a 2', '3: a 1']);
 });
 
 test.run();
