@@ -3,7 +3,11 @@ import { add, Graph, mul, scale, sub, type Tensor } from '../../engine/index.js'
 import { assertRefused, checkOp } from '../helpers/check.js';
 
 type Function = [op: (a: Tensor, b: Tensor) => Tensor, f: (a: number, b: number) => number];
-const functions: Record<string, Function> = { add: [add, (a, b) => a + b], sub: [sub, (a, b) => a - b], mul: [mul, (a, b) => a * b] };
+const functions: Record<string, Function> = {
+  add: [add, (a, b) => a + b],
+  sub: [sub, (a, b) => a - b],
+  mul: [mul, (a, b) => a * b],
+};
 
 for (const [name, [op, f]] of Object.entries(functions)) {
   for (const [a, b] of [[[1], [1]], [[3, 5], [3, 5]], [[2, 3, 5], [5]], [[4, 70], [1]], [[300, 3], [300, 3]]]) {

@@ -61,8 +61,8 @@ test('layernorm of rows that begin far from their mean', () => checkOp({
 }));
 
 test('layernorm, golden', () => checkGolden('layer_norm', tokens(3, 1), (x) => {
-  const [w, b] = [new Float32Array(48).fill(1), new Float32Array(48)].map((values) => x.graph.constant(values)) as [Tensor, Tensor];
-  return layernorm(x, w, b, EPS);
+  const filled = (value: number): Tensor => x.graph.constant(new Float32Array(48).fill(value));
+  return layernorm(x, filled(1), filled(0), EPS);
 }));
 
 test('another number of rows needs no new pipeline', () => checkOp({
@@ -76,7 +76,8 @@ test('another number of rows needs no new pipeline', () => checkOp({
 
 test('shapes that do not fit are named', () => {
   const g = new Graph();
-  assertRefused(() => layernorm(g.input('x', [2, 3]), g.input('w', [3]), g.input('b', [2]), EPS), /layernorm: b .*\[2\].*\[2, 3\]/);
+  const [x, w, b] = [g.input('x', [2, 3]), g.input('w', [3]), g.input('b', [2])];
+  assertRefused(() => layernorm(x, w, b, EPS), /layernorm: b .*\[2\].*\[2, 3\]/);
 });
 
 test('another gradient of the input is added in the same launch', async () => {

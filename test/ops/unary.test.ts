@@ -4,24 +4,13 @@ import { gradients, Graph, sum, type Tensor } from '../../engine/index.js';
 import { gelu, leakyRelu, quickGelu, sigmoid } from '../../engine/ops/unary.js';
 import { assertClose, checkGolden, checkOp, tokens } from '../helpers/check.js';
 import { testEngine } from '../helpers/device.js';
+import { logistic, plainGelu, plainQuickGelu } from '../helpers/plain.js';
 
-/** erf by its Taylor series, good to 1e-15 for |x| < 3. */
-function erf(x: number): number {
-  let term = x;
-  let total = x;
-  for (let n = 1; n < 100; n++) {
-    term *= (-x * x) / n;
-    total += term / (2 * n + 1);
-  }
-  return (2 / Math.sqrt(Math.PI)) * total;
-}
-
-const logistic = (x: number): number => 1 / (1 + Math.exp(-x));
 const awayFromZero = (x: number): number => x + Math.sign(x) * 0.1;
 
 const functions: Record<string, [op: (x: Tensor) => Tensor, f: (x: number) => number]> = {
-  gelu: [gelu, (x) => 0.5 * x * (1 + erf(x / Math.SQRT2))],
-  quickGelu: [quickGelu, (x) => x * logistic(1.702 * x)],
+  gelu: [gelu, plainGelu],
+  quickGelu: [quickGelu, plainQuickGelu],
   leakyRelu: [(x) => leakyRelu(x, 0.2), (x) => (x > 0 ? x : 0.2 * x)],
   sigmoid: [sigmoid, logistic],
 };
