@@ -34,6 +34,8 @@ export interface OpCase {
 const TOLERANCE = 2e-5;
 /** The largest relative error of rounding a number to float32. */
 const ROUNDING = 2 ** -24;
+/** The smallest float32 that has all its digits. */
+const SMALLEST = 2 ** -126;
 const MOST_GRADIENT_ROWS = 16;
 
 const asList = <T>(x: T | T[]): T[] => (Array.isArray(x) ? x : [x]);
@@ -49,7 +51,7 @@ const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number => {
 /** Largest |difference| over the largest |value| of `expected`. NaN anywhere gives NaN. */
 export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
   let worst = 0;
-  let largest = 1e-12;
+  let largest = SMALLEST;
   for (let i = 0; i < expected.length; i++) {
     const difference = Math.abs(actual[i]! - expected[i]!);
     if (!(difference <= worst)) worst = difference;

@@ -6,11 +6,11 @@ import type { Tuning } from '../../engine/index.js';
 import { testedTunings } from './device.js';
 import { random } from './random.js';
 
-/** The variants that every op is tested in, this device's own first, then the kernels of a CPU without subgroups. */
+/** The variants that every op is tested in, this device's own first, then those of a CPU without subgroups. */
 export const roundings = async (): Promise<Partial<Tuning>[]> =>
   [...(await testedTunings()), { name: 'software', software: true, subgroupSize: 0 }];
 
-/** `weights`, each moved by -1, 0 or 1 unit in the last place, which changes results about as rounding does. Draw 0 moves none. */
+/** `weights`, each moved by -1, 0 or 1 unit in the last place: this changes results about as rounding does. Draw 0 moves none. */
 export function moved(weights: Float32Array, draw: number): Float32Array {
   if (draw === 0) return weights;
   const next = random(draw);

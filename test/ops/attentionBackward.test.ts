@@ -7,6 +7,11 @@ for (const c of [...attentionCases, { B: 1, T: 67, heads: 1, HS: 8 }]) {
   test(`attention backward, ${showCase(c)}`, () => checkOp(attentionOp(c, attention)));
 }
 
+test('attention and its gradient, heads of very different size', () => {
+  const c = { B: 2, T: 5, heads: 3, HS: 8 };
+  return checkOp({ ...attentionOp(c, attention), values: { qkv: (v, i) => v * 100 ** -(Math.floor(i / c.HS) % c.heads) } });
+});
+
 test('attention backward of large scores', () => checkOp({
   ...attentionOp({ B: 1, T: 19, heads: 3, HS: 8 }, attention),
   values: { qkv: (v) => 10 * v },

@@ -7,6 +7,11 @@ for (const c of [...attentionCases, { B: 2, T: 300, heads: 1, HS: 8 }]) {
   test(`attention of the first token, ${showCase(c)}`, () => checkOp(attentionOp(c, attentionCls, 1)));
 }
 
+test('attention of the first token, heads of very different size', () => {
+  const c = { B: 2, T: 5, heads: 3, HS: 8 };
+  return checkOp({ ...attentionOp(c, attentionCls, 1), values: { qkv: (v, i) => v * 100 ** -(Math.floor(i / c.HS) % c.heads) } });
+});
+
 test('attention of the first token, large scores', () => checkOp({
   ...attentionOp({ B: 1, T: 67, heads: 3, HS: 8 }, attentionCls, 1),
   values: { qkv: (v) => 10 * v },

@@ -60,6 +60,14 @@ test('layernorm of rows that begin far from their mean', () => checkOp({
   reference,
 }));
 
+// The variance of the last rows is below EPS.
+test('layernorm of rows of very different size', () => checkOp({
+  inputs: { x: [5, 24], w: [24], b: [24] },
+  values: { x: (v, i) => v * 100 ** -Math.floor(i / 24), b: () => 0 },
+  build: ({ x, w, b }) => layernorm(x!, w!, b!, EPS),
+  reference,
+}));
+
 test('layernorm, golden', () => checkGolden('layer_norm', tokens(3, 1), (x) => {
   const filled = (value: number): Tensor => x.graph.constant(new Float32Array(48).fill(value));
   return layernorm(x, filled(1), filled(0), EPS);
