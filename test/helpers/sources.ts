@@ -6,6 +6,9 @@ import { fileURLToPath } from 'node:url';
 /** The repository's folder. */
 export const root = fileURLToPath(new URL('../../../', import.meta.url));
 
+/** The folders that hold sources. */
+export const tops = ['engine', 'shaders', 'model', 'cli', 'test'];
+
 /** The paths from the root of the files below a folder whose names end in one of `endings`. */
 export const filesIn = (folder: string, endings: readonly string[]): string[] =>
   readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })

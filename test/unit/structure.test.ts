@@ -3,14 +3,14 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { importsOf, root, sources, text } from '../helpers/sources.js';
+import { filesIn, importsOf, root, sources, text, tops } from '../helpers/sources.js';
 
 const rules: { readonly folder: string; readonly may: RegExp }[] = [
   { folder: 'shaders', may: /^shaders\// },
   { folder: 'engine/ops', may: /^(engine\/(ops|graph)\/|shaders\/)/ },
   { folder: 'engine', may: /^(engine|shaders)\// },
   { folder: 'model', may: /^(model\/|engine\/index\.js)/ },
-  { folder: 'cli', may: /^(cli|model)\/|^engine\/index\.js|^(node:|webgpu$|pngjs$|sharp$|commander$|undici$|csv-parse\/sync$|uplot$)/ },
+  { folder: 'cli', may: /^((cli|model)\/|engine\/index\.js|node:|(webgpu|pngjs|sharp|commander|undici|csv-parse\/sync|uplot)$)/ },
   { folder: 'cli/watch/page', may: /^cli\/watch\/(page\/|snapshot\.js$)|^uplot$/ },
 ];
 
@@ -81,7 +81,7 @@ function circlesOf(graph: ReadonlyMap<string, readonly string[]>): string[] {
 
 test('no imports of values form a circle', () => {
   assert.equal(circlesOf(new Map([['a', ['b']], ['b', ['c']], ['c', ['b', 'd']]])), ['b -> c -> b']);
-  const files = ['engine', 'shaders', 'model', 'cli', 'test'].flatMap(sources);
+  const files = tops.flatMap(sources);
   const values = (file: string): string[] =>
     importsOf(file).filter(({ typesOnly }) => !typesOnly).map(({ target }) => target.replace(/\.js$/, '.ts'));
   assert.equal(circlesOf(new Map(files.map((file) => [file, values(file)]))), []);
@@ -107,7 +107,7 @@ test('no WGSL variable is declared without a value: Dawn does not set it to zero
 });
 
 test('README and sources name no package registry', () => {
-  const files = ['README.md', 'package.json', 'package-lock.json', ...['engine', 'shaders', 'model', 'cli', 'test'].flatMap(sources)];
+  const files = ['README.md', 'package.json', 'package-lock.json', ...tops.flatMap((top) => filesIn(top, ['.ts', '.md']))];
   const host = new RegExp(['registry', 'npmjs', 'org'].join('\\.') + '|' + ['deb', 'debian', 'org'].join('\\.'));
   for (const file of files.filter((f) => existsSync(join(root, f)))) assert.not.match(text(file), host, file);
 });

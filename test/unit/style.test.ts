@@ -4,12 +4,12 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { filesIn, root, text } from '../helpers/sources.js';
+import { filesIn, root, text, tops } from '../helpers/sources.js';
 
 const MOST_CHARACTERS = 130;
 
 test(`no line is longer than ${MOST_CHARACTERS} characters`, () => {
-  const files = ['cli', 'engine', 'shaders', 'model', 'test'].flatMap((folder) => filesIn(folder, ['.ts', '.mjs']));
+  const files = tops.flatMap((top) => filesIn(top, ['.ts', '.mjs']));
   const long = files.flatMap((file) => text(file).split('\n')
     .map((line, i) => ({ place: `${file}:${i + 1}`, length: [...line].length }))
     .filter(({ length }) => length > MOST_CHARACTERS)
