@@ -1,8 +1,8 @@
 /**
- * Runs the test files: `node dist/test/main.js [words]`, all or those whose path contains one of the words. Each file has a process
- * of its own, so that none finds another's leftovers on the device and a crash costs one file. As many run at a time as there are
- * processors, because a software driver compiles each kernel on one of them. The output of a file is shown when it is done, and at
- * the end the sums of uvu's totals.
+ * Runs the test files: `node dist/test/main.js [words]`, all or those whose path contains one of the words. Each file has a
+ * process of its own, so that none finds another's leftovers on the device and a crash costs one file. As many run at a time as
+ * there are processors, because a software driver compiles each kernel on one of them. The output of a file is shown when it is
+ * done, and at the end the sums of uvu's totals.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { availableParallelism } from 'node:os';

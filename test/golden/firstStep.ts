@@ -11,6 +11,7 @@ import { openDevice } from '../../cli/gpu/device.js';
 import { readPhoto } from '../../cli/photos/photo.js';
 import { loadVit } from '../../cli/models/load.js';
 import { flatten, layoutOf } from '../../model/generators/parameters.js';
+import type { Image } from '../../model/image.js';
 import { defaultOptions, type RecipeName } from '../../model/method/options.js';
 import { recipes } from '../../model/method/recipes.js';
 import { serializeSafetensors } from '../../model/files/safetensors.js';
@@ -24,8 +25,9 @@ const photo = async (path: string) => (await readPhoto(path, { shorterSide: Numb
 const [structure, appearance] = [await photo(structurePath), await photo(appearancePath)];
 const { vit } = await loadVit(modelPath);
 mkdirSync(out, { recursive: true });
-writeFileSync(join(out, 'photos.safetensors'), serializeSafetensors(new Map(
-  Object.entries({ structure, appearance }).map(([name, { height, width, data }]) => [name, { shape: [1, 3, height, width], data }]))));
+const tensorOf = ({ height, width, data }: Image) => ({ shape: [1, 3, height, width], data });
+const photos = new Map(Object.entries({ structure: tensorOf(structure), appearance: tensorOf(appearance) }));
+writeFileSync(join(out, 'photos.safetensors'), serializeSafetensors(photos));
 
 const { device } = await openDevice();
 

@@ -11,7 +11,8 @@ test('words choose test files', () => {
   assert.equal(chosen(['cli/', 'conv']), ['ops/conv2d.test.js', 'cli/setup.test.js']);
 });
 
-const summary = (passed: number): string => `\n\n  Total:     2\n  Passed:    ${passed}\n  Skipped:   0\n  Duration:  12.30ms\n\n`;
+const summary = (passed: number): string =>
+  `\n\n  Total:     2\n  Passed:    ${passed}\n  Skipped:   0\n  Duration:  12.30ms\n\n`;
 
 test('the summary is separated from the output of a file', () => {
   const text = 'ops/a.test.js\n• ✘   (1 / 2)\n\n   FAIL  "b"\n    Total: is not a summary here';
