@@ -1,7 +1,8 @@
 /**
- * Runs the test files: `node dist/test/main.js [words]`, all or those whose path holds one of the words. Each has a process of its own, so none finds
- * what another left on the device, and a crash costs one file; as many run at a time as there are processors, for a software driver compiles each
- * kernel on one of them. What a file printed is shown when it is done, and at the end uvu's totals, summed.
+ * Runs the test files: `node dist/test/main.js [words]`, all or those whose path contains one of the words. Each file has a
+ * process of its own, so that none finds another's leftovers on the device and a crash costs one file. As many run at a time as
+ * there are processors, because a software driver compiles each kernel on one of them. The output of a file is shown when it is
+ * done, and at the end the sums of uvu's totals.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { availableParallelism } from 'node:os';
@@ -13,7 +14,7 @@ interface Suite {
   readonly file: string;
 }
 
-/** What one file, or all together, came to. */
+/** Numbers of tests of one file, or of all. */
 export interface Totals {
   readonly total: number;
   readonly passed: number;
@@ -23,7 +24,7 @@ export interface Totals {
 /** More processes than this would crowd a graphics card. */
 const MOST_AT_ONCE = 4;
 
-/** uvu ends its run but never the process while a GPU object is held. */
+/** The process exits by itself after the run: a GPU object would keep it alive. */
 const ONE_FILE = `
 import { run } from 'uvu/run';
 const [name, file] = process.argv.slice(1);
@@ -31,15 +32,20 @@ await run([{ name, file }]);
 process.exit(process.exitCode);
 `;
 
-/** The pattern of the paths of wanted files. */
-export const patternOf = (words: readonly string[]): string => (words.length === 0 ? '\\.test\\.js$' : `(${words.join('|')}).*\\.test\\.js$`);
+/** The pattern of the paths of the wanted files. */
+export const patternOf = (words: readonly string[]): string => `(${words.join('|')}).*\\.test\\.js$`;
 
 const SUMMARY = /\s*Total: +(\d+)\n *Passed: +(\d+)\n *Skipped: +(\d+)\n *Duration: .*\s*$/;
 
-/** Parts a file's output in what it says and uvu's summary. One that broke off before the summary, or crashed after good news, counts as a failed test more. */
+/**
+ * Separates uvu's summary from the output of a file. A file without a summary counts as one failed test; a crash after a summary
+ * without failures as one more.
+ */
 export function outcome(output: string, code: number | null): { readonly text: string; readonly totals: Totals } {
   const [end, total, passed, skipped] = SUMMARY.exec(output) ?? [];
-  if (end === undefined) return { text: `${output.trimEnd()}\n  broke off with exit code ${code}`, totals: { total: 1, passed: 0, skipped: 0 } };
+  if (end === undefined) {
+    return { text: `${output.trimEnd()}\n  broke off with exit code ${code}`, totals: { total: 1, passed: 0, skipped: 0 } };
+  }
   const text = output.slice(0, -end.length);
   const totals = { total: Number(total), passed: Number(passed), skipped: Number(skipped) };
   if (code === 0 || totals.passed < totals.total) return { text, totals };
@@ -49,7 +55,8 @@ export function outcome(output: string, code: number | null): { readonly text: s
 const running = new Set<ChildProcess>();
 
 function runFile({ name, file }: Suite): Promise<{ readonly output: string; readonly code: number | null }> {
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', ONE_FILE, name, file], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const args = ['--input-type=module', '--eval', ONE_FILE, name, file];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   running.add(child);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (part: string) => (output += part));
@@ -61,6 +68,8 @@ function runFile({ name, file }: Suite): Promise<{ readonly output: string; read
     });
   });
 }
+
+const secondsSince = (start: number): string => ((performance.now() - start) / 1000).toFixed(1);
 
 async function main(words: readonly string[]): Promise<number> {
   const start = performance.now();
@@ -74,16 +83,17 @@ async function main(words: readonly string[]): Promise<number> {
       const { output, code } = await runFile(suite);
       const { text, totals } = outcome(output, code);
       for (const key of ['total', 'passed', 'skipped'] as const) sum[key] += totals[key];
-      console.log(`${text}  ${((performance.now() - began) / 1000).toFixed(1)} s\n`);
+      console.log(`${text}  ${secondsSince(began)} s\n`);
     }
   };
   await Promise.all(Array.from({ length: Math.min(MOST_AT_ONCE, availableParallelism()) }, worker));
-  console.log(`  Total:     ${sum.total}\n  Passed:    ${sum.passed}\n  Skipped:   ${sum.skipped}\n  Duration:  ${((performance.now() - start) / 1000).toFixed(1)} s\n`);
-  return sum.passed === sum.total ? 0 : 1; // uvu's total is without the skipped
+  console.log(`  Total:     ${sum.total}\n  Passed:    ${sum.passed}\n  Skipped:   ${sum.skipped}`);
+  console.log(`  Duration:  ${secondsSince(start)} s\n`);
+  return sum.passed === sum.total ? 0 : 1; // uvu's total does not count skipped tests
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  // Ctrl-C reaches them by itself, a signal to this process does not.
+  // Ctrl-C reaches the children too; a signal to this process does not.
   process.once('SIGTERM', () => {
     for (const child of running) child.kill();
     process.exit(128 + 15);

@@ -1,10 +1,10 @@
 /**
- * Training steps of several builds, or of one under several settings, on a machine whose speed changes by the minute: all programs stay open and make
- * two steps in turn, so that what slows one down slows them all.
+ * Compares training steps of several builds, or of one build under several settings, on a machine whose speed changes by the
+ * minute: all programs stay open and make two steps in turn, so that a slow minute slows all of them.
  *
  *     node test/bench/inTurn.mjs dist ../before/dist dist,LP_NUM_THREADS=4 [--model vit-tiny-16] [--size 128] [--seconds 120]
  *
- * A build is the folder `dist` of a checkout, with environment variables behind commas. Each is compared with the first one named.
+ * A build is the folder `dist` of a checkout, then environment variables after commas. Each is compared with the first.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,13 +17,14 @@ const STEPS_PER_TURN = 2;
 
 const load = (dist, path) => import(pathToFileURL(resolve(dist, path)).href);
 
-/** In a process of its own: opens a build, and makes steps whenever it is asked to. Answers with milliseconds per step. */
+/** In a process of its own: opens a build, and for each message makes steps and sends milliseconds per step. */
 async function stepper(dist, model, size) {
   const [{ openDevice }, { createEngine }] = [await load(dist, 'cli/gpu/device.js'), await load(dist, 'engine/index.js')];
   const { stepOutputs } = await load(dist, 'cli/bench/step.js');
   if (!stepOutputs) throw new Error('the build is older than this comparison, which needs its stepOutputs');
   const engine = createEngine((await openDevice()).device);
-  const outputs = await stepOutputs({ recipe: 'splice', model, size, vitSize: 224, checkpointing: false, precision: 'f32' }, engine);
+  const setting = { recipe: 'splice', model, size, vitSize: 224, checkpointing: false, precision: 'f32' };
+  const outputs = await stepOutputs(setting, engine);
   const program = await engine.compile(outputs(size));
   const steps = async () => {
     const start = performance.now();
@@ -39,16 +40,18 @@ async function stepper(dist, model, size) {
   process.send('ready');
 }
 
-/** A stepper: `steps()` answers with what `stepper` measured. @throws Error with its last words when it ends */
+/** A stepper in its process: `steps()` returns milliseconds per step. @throws Error with its last line when it ends */
 async function open(build, { model, size }) {
   const [dist, ...settings] = build.split(',');
-  if (!existsSync(resolve(dist, 'cli/bench/step.js'))) throw new Error(`${dist} is no build: give the folder dist of a checkout after npm run build`);
+  const isBuild = existsSync(resolve(dist, 'cli/bench/step.js'));
+  if (!isBuild) throw new Error(`${dist} is not a build: give the folder dist of a checkout after npm run build`);
   const env = { ...process.env, ...Object.fromEntries(settings.map((setting) => setting.split('='))) };
-  const child = fork(fileURLToPath(import.meta.url), ['--stepper', dist, '--model', model, '--size', size], { env, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
-  let words = '';
-  child.stderr.on('data', (data) => (words += data));
+  const args = ['--stepper', dist, '--model', model, '--size', size];
+  const child = fork(fileURLToPath(import.meta.url), args, { env, stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+  let stderr = '';
+  child.stderr.on('data', (data) => (stderr += data));
   const ended = once(child, 'close').then(() => {
-    throw new Error(`${build} does not run: ${words.trim().split('\n').at(-1)}`);
+    throw new Error(`${build} does not run: ${stderr.trim().split('\n').at(-1)}`);
   });
   const answer = async () => (await Promise.race([once(child, 'message'), ended]))[0];
   await answer();
@@ -60,7 +63,8 @@ async function open(build, { model, size }) {
 }
 
 async function compare(builds, options) {
-  for (const name of ['size', 'seconds']) if (!(Number(options[name]) > 0)) throw new Error(`--${name} ${options[name]} is no number above 0`);
+  const wrong = ['size', 'seconds'].find((name) => !(Number(options[name]) > 0));
+  if (wrong) throw new Error(`--${wrong} ${options[wrong]} is not a number above 0`);
   const opened = [];
   for (const build of builds) opened.push(await open(build, options));
   const { median } = await load(builds[0].split(',')[0], 'engine/index.js');
@@ -71,12 +75,16 @@ async function compare(builds, options) {
   console.log(`${'ms per step'.padEnd(width)}   median    least   times as fast as the first (median of ${first.length} turns)`);
   for (const { build, times } of opened) {
     const ratio = median(times.map((ms, turn) => first[turn] / ms));
-    console.log(`${build.padEnd(width)} ${median(times).toFixed(0).padStart(8)} ${Math.min(...times).toFixed(0).padStart(8)} ${ratio.toFixed(2).padStart(7)}`);
+    const [middle, least] = [median(times), Math.min(...times)].map((ms) => ms.toFixed(0).padStart(8));
+    console.log(`${build.padEnd(width)} ${middle} ${least} ${ratio.toFixed(2).padStart(7)}`);
   }
 }
 
 const text = (value) => ({ type: 'string', default: value });
-const { values, positionals } = parseArgs({ allowPositionals: true, options: { stepper: { type: 'string' }, model: text('vit-tiny-16'), size: text('128'), seconds: text('120') } });
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { stepper: { type: 'string' }, model: text('vit-tiny-16'), size: text('128'), seconds: text('120') },
+});
 try {
   if (values.stepper) await stepper(values.stepper, values.model, Number(values.size));
   else if (positionals.length === 0) throw new Error('name the builds to compare, such as: dist ../before/dist');

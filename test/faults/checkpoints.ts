@@ -1,6 +1,6 @@
 /**
- * Ten thousand damaged checkpoints: `node dist/test/faults/checkpoints.js [COUNT]`. Each must be refused with an error of this project's, or be read;
- * in two seconds, in 64 MB beyond its own size, with nothing executed. Exit code 1 when one is not.
+ * Ten thousand damaged checkpoints: `node dist/test/faults/checkpoints.js [COUNT]`. Each must be read, or refused with an error
+ * of this project, within two seconds and 64 MB beyond its own size, and nothing in it may be executed. Exit code 1 otherwise.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -22,7 +22,7 @@ export interface Outcome {
   /** `read` may be of a file that holds no ViT. */
   readonly result: 'read' | 'refused' | 'broken';
   readonly message: string;
-  /** Of the processor: what else the machine does is of no matter. */
+  /** Processor time, which does not depend on what else the machine does. */
   readonly ms: number;
 }
 
@@ -59,11 +59,11 @@ export interface Row {
   refused: number;
   read: number;
   slowestMs: number;
-  /** What was neither read nor refused. */
+  /** A line for each file that was neither read nor refused. */
   readonly broken: string[];
 }
 
-/** `count` files of all kinds by their shares, the same ones for the same count. */
+/** Tries `count` files of all kinds by their shares, the same ones for the same count. */
 export function runFaults(count: number, onFile: (done: number) => void = () => undefined): Row[] {
   let done = 0;
   return kinds.map(({ name, share, make }) => {
@@ -92,7 +92,7 @@ export function leavesTrace(folder: string): boolean {
 
 const peak = (): number => process.resourceUsage().maxRSS * 1024;
 
-/** In a process of its own: reads the file, and says what that took beyond what was there before. */
+/** In a process of its own: reads the file, and prints the outcome with the memory that it took. */
 function measure(path: string): void {
   for (const seed of seeds) attempt(seed);
   const bytes = readFileSync(path);
@@ -107,10 +107,14 @@ function measureBombs(folder: string): boolean {
     const path = join(folder, 'bomb');
     const file = make();
     writeFileSync(path, file);
-    const child = spawnSync(process.execPath, [fileURLToPath(import.meta.url), '--measure', path], { encoding: 'utf8', timeout: 60_000 });
-    const { result, ms, bytes, message } = JSON.parse(child.stdout || '{"result":"broken","message":"no answer"}') as Outcome & { bytes: number };
+    const args = [fileURLToPath(import.meta.url), '--measure', path];
+    const { stdout } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 60_000 });
+    const none = { result: 'broken', message: 'no answer', ms: NaN, bytes: NaN } as const;
+    const { result, ms, bytes, message }: Outcome & { bytes: number } = stdout ? JSON.parse(stdout) : none;
     good &&= result !== 'broken' && ms < MOST_MS && bytes < MOST_BYTES;
-    console.log(`${result.padEnd(8)} ${ms?.toFixed(0).padStart(5)} ms ${((bytes ?? 0) / 1e6).toFixed(1).padStart(6)} MB beyond ${(file.length / 1e6).toFixed(1)} MB: ${name}${result === 'broken' ? `: ${message}` : ''}`);
+    const size = `${(bytes / 1e6).toFixed(1).padStart(6)} MB beyond ${(file.length / 1e6).toFixed(1)} MB`;
+    const problem = result === 'broken' ? `: ${message}` : '';
+    console.log(`${result.padEnd(8)} ${ms.toFixed(0).padStart(5)} ms ${size}: ${name}${problem}`);
   }
   return good;
 }
@@ -122,11 +126,13 @@ function main(count: number): boolean {
     const before = peak();
     const rows = runFaults(count);
     for (const { kind, files, refused, read, slowestMs, broken } of rows) {
-      console.log(`${String(files).padStart(6)} files, ${refused} refused, ${read} read, slowest ${slowestMs.toFixed(0)} ms: ${kind}`);
+      const slowest = `slowest ${slowestMs.toFixed(0)} ms`;
+      console.log(`${String(files).padStart(6)} files, ${refused} refused, ${read} read, ${slowest}: ${kind}`);
       for (const line of broken.slice(0, 5)) console.log(`  BROKEN ${line}`);
     }
     const grown = peak() - before;
-    console.log(`${rows.reduce((sum, { files }) => sum + files, 0)} files; the whole run took ${(grown / 1e6).toFixed(0)} MB more than the first, whole files`);
+    const total = rows.reduce((sum, { files }) => sum + files, 0);
+    console.log(`${total} files; the whole run took ${(grown / 1e6).toFixed(0)} MB more than the first, valid files`);
     const bombsHeld = measureBombs(folder);
     const trace = leavesTrace(folder);
     console.log(trace ? 'SOMETHING WAS EXECUTED' : 'nothing was executed');

@@ -9,7 +9,7 @@ import { place, readers } from './readers.js';
 const FILES = 120;
 
 for (const [name, reader] of Object.entries(readers)) {
-  test(`${name}: the files that are damaged are whole before, and ${FILES} damaged ones are survived`, async () => {
+  test(`${name}: whole files are read, and ${FILES} damaged ones are survived`, async () => {
     for (const seed of await reader.seeds()) await reader.read(place(temporaryFolder(), reader, seed));
     const { files, refused, failures } = await fuzz(name, FILES);
     assert.equal(failures, []);
@@ -18,7 +18,7 @@ for (const [name, reader] of Object.entries(readers)) {
   });
 }
 
-test('a run killed with SIGKILL and resumed ends as one that nobody disturbed', async () => {
+test('a run killed with SIGKILL and resumed ends like an undisturbed one', async () => {
   const { kills, equal, failures } = await killRuns(1, 2, () => undefined);
   assert.equal(failures, []);
   assert.equal([kills, equal], [1, 1]);

@@ -1,6 +1,6 @@
 /**
- * Damaged files for every reader. Each file must be read or refused by an error for users, in five seconds of the processor, and nothing may
- * be left beside it. Files are read by a process of their own, so that a crash is counted like any other failure.
+ * Damaged files for every reader. Each file must be read, or refused by an error for users, in five seconds of processor time.
+ * Nothing may be left next to it. A child process reads the files, so that a crash counts as one failure.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
@@ -9,16 +9,16 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InputError, UsageError } from '../../cli/shared/errors.js';
 import { mutate } from './mutate.js';
-import { lies, place, readers, type Reader } from './readers.js';
+import { place, readers, unchanged, type Reader } from './readers.js';
 
-/** Of the processor, not of the clock: what else a machine does is of no matter. */
+/** Processor time, which does not depend on what else the machine does. */
 const MOST_CPU_MS = 5000;
-/** By the clock, for a reader that waits for ever. */
+/** Clock time without an answer, for a reader that waits forever. */
 const MOST_SILENCE_MS = 60_000;
 
 export interface FuzzReport {
   files: number;
-  /** Refused by an error that names the file; the others were read, the damage being where nobody looks. */
+  /** Refused by an error that names the file. The others were read: their damage is where no reader looks. */
   refused: number;
   slowestMs: number;
   /** One line for each file that was not survived. */
@@ -47,10 +47,10 @@ export async function fuzz(name: string, count: number): Promise<FuzzReport> {
   return report;
 }
 
-/** Reads files `from` .. `to` in one process; answers with how it ended if it did not finish. */
+/** Reads files `from` .. `to` in one process. Returns how the process ended if it did not finish. */
 function readInChild(name: string, from: number, to: number, onAnswer: (answer: Answer) => void): Promise<string | undefined> {
   const child: ChildProcess = fork(fileURLToPath(import.meta.url), [name, String(from), String(to)], {
-    execArgv: [], // the test runner's own are not for files
+    execArgv: [], // not those of the test runner
     stdio: ['ignore', 'inherit', 'ignore', 'ipc'],
   });
   return new Promise((resolve, reject) => {
@@ -68,21 +68,23 @@ function readInChild(name: string, from: number, to: number, onAnswer: (answer: 
     child.on('error', reject);
     child.on('close', (code, signal) => {
       clearTimeout(watch);
-      resolve(code === 0 ? undefined : silent ? `nothing for ${MOST_SILENCE_MS / 1000} s` : `the process ended with ${signal ?? code}`);
+      const crash = silent ? `nothing for ${MOST_SILENCE_MS / 1000} s` : `the process ended with ${signal ?? code}`;
+      resolve(code === 0 ? undefined : crash);
     });
   });
 }
 
 async function tryFile(name: string, reader: Reader, whole: Buffer, index: number, folder: string): Promise<Answer> {
   const { what, bytes } = mutate(whole, index);
-  // Every other file gets past the checksums.
+  // Every other file passes the checksums.
   const damaged = reader.repair && index % 2 === 0 ? reader.repair(bytes) : bytes;
   const path = place(folder, reader, damaged);
   const began = process.cpuUsage();
   const error = await reader.read(path).then(() => undefined, (reason: unknown) => reason);
   const { user, system } = process.cpuUsage(began);
   const ms = (user + system) / 1000;
-  const problem = problemOf(error, ms) ?? (readdirSync(folder).join() !== reader.fileName || !lies(path, damaged) ? `left ${readdirSync(folder).join(' ')}` : undefined);
+  const left = readdirSync(folder).join(' ');
+  const problem = problemOf(error, ms) ?? (left === reader.fileName && unchanged(path, damaged) ? undefined : `left ${left}`);
   return { index, refused: error !== undefined, ms, ...(problem && { failure: `${name} ${index} (${what}): ${problem}` }) };
 }
 

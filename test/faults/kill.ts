@@ -1,4 +1,4 @@
-/** Runs killed with SIGKILL at random moments, and resumed: the end must be that of a run nobody disturbed. */
+/** Runs killed with SIGKILL at random moments, and resumed: they must end like an undisturbed run. */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,19 +8,19 @@ import { IMAGENET_MEAN, IMAGENET_STD } from '../../model/vit/config.js';
 import { untrainedVit } from '../../model/vit/untrained.js';
 import { serializeSafetensors } from '../../model/files/safetensors.js';
 import { redBlue } from '../helpers/pictures.js';
-import { seeded } from './mutate.js';
+import { random } from '../helpers/random.js';
 
 const MAIN = fileURLToPath(new URL('../../cli/bin.js', import.meta.url));
 const RUN = ['--steps', '11', '--warm-start', '2', '--save-every', '2', '--vit-size', '16'];
 
-/** So few kills need no run more to be spread evenly. */
+/** Above this number a first run compiles the kernels, so that the moments of the kills are spread evenly. */
 const FEW = 5;
 
 export interface KillReport {
   kills: number;
   /** Ended byte-equal to the undisturbed run. */
   equal: number;
-  /** How far the killed runs had come. */
+  /** Counts by progress at the kill. */
   killed: { beforeTheRunBegan: number; beforeACheckpoint: number; later: number };
   /** One line for each that did not end equal. */
   failures: string[];
@@ -49,14 +49,15 @@ function command(args: readonly string[], killAfter = Infinity): Promise<Ended> 
   });
 }
 
-/** Everything a run leaves but times, by name. */
+/** The files of a run except those with times, by name. */
 function results(folder: string): Map<string, Buffer> {
-  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => /\.(png|jsonl|svg|safetensors)$|report\.json$/.test(name));
-  // A checkpoint holds the training time.
-  return new Map(names.filter((name) => name !== 'timings.jsonl' && !name.startsWith('checkpoints')).sort().map((name) => [name, readFileSync(join(folder, name))]));
+  const holdsTimes = /^timings\.jsonl$|^checkpoints/;
+  const isResult = (name: string): boolean => /\.(png|jsonl|svg|safetensors)$|report\.json$/.test(name) && !holdsTimes.test(name);
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(isResult).sort();
+  return new Map(names.map((name) => [name, readFileSync(join(folder, name))]));
 }
 
-/** What differs, in words; undefined when nothing does. */
+/** The first difference in words, or undefined. */
 function difference(found: Map<string, Buffer>, expected: Map<string, Buffer>): string | undefined {
   const [here, there] = [[...found.keys()].join(' '), [...expected.keys()].join(' ')];
   if (here !== there) return `files are ${here} instead of ${there}`;
@@ -65,23 +66,26 @@ function difference(found: Map<string, Buffer>, expected: Map<string, Buffer>): 
 }
 
 async function writeInputs(folder: string): Promise<string[]> {
-  const [structure, appearance, model] = ['structure.png', 'appearance.png', 'vit.safetensors'].map((name) => join(folder, name)) as [string, string, string];
+  const [structure, appearance, model] =
+    ['structure.png', 'appearance.png', 'vit.safetensors'].map((name) => join(folder, name)) as [string, string, string];
   writeFileSync(structure, await redBlue(44, 40).png().toBuffer());
   writeFileSync(appearance, await redBlue(42, 42).negate().png().toBuffer());
-  const vit = untrainedVit(5, { dim: 16, depth: 2, heads: 2, patch: 8, image: 16, hidden: 32, eps: 1e-6, mean: IMAGENET_MEAN, std: IMAGENET_STD });
+  const sizes = { dim: 16, depth: 2, heads: 2, patch: 8, image: 16, hidden: 32, eps: 1e-6 };
+  const vit = untrainedVit(5, { ...sizes, mean: IMAGENET_MEAN, std: IMAGENET_STD });
   writeFileSync(model, serializeSafetensors(vit.weights));
   writeFileSync(model.replace('.safetensors', '.json'), '{"heads": 2}');
   return ['--structure', structure, '--appearance', appearance, '--model', model, ...RUN];
 }
 
-/** @param say hears a line for every kill */
+/** @param say is called with a line for each kill */
 export async function killRuns(kills: number, seed: number, say: (line: string) => void): Promise<KillReport> {
   const folder = mkdtempSync(join(tmpdir(), 'splice-gpu-kill-'));
-  const next = seeded(seed);
-  const report: KillReport = { kills: 0, equal: 0, killed: { beforeTheRunBegan: 0, beforeACheckpoint: 0, later: 0 }, failures: [] };
+  const next = random(seed);
+  const killed = { beforeTheRunBegan: 0, beforeACheckpoint: 0, later: 0 };
+  const report: KillReport = { kills: 0, equal: 0, killed, failures: [] };
   try {
     const args = ['transfer', ...(await writeInputs(folder))];
-    if (kills > FEW) await command([...args, '--out', join(folder, 'first')]); // compiles the kernels: from here on a run takes its usual time
+    if (kills > FEW) await command([...args, '--out', join(folder, 'first')]);
     const whole = join(folder, 'whole');
     const undisturbed = await command([...args, '--out', whole]);
     if (undisturbed.code !== 0) throw new Error(`the undisturbed run failed: ${undisturbed.stderr}`);
@@ -91,7 +95,7 @@ export async function killRuns(kills: number, seed: number, say: (line: string) 
       mkdirSync(out);
       const killAfter = next() * undisturbed.ms;
       const { signal } = await command([...args, '--out', out], killAfter);
-      if (signal === 'SIGKILL') await countKill(report, out, args, expected, killAfter, say);
+      if (signal === 'SIGKILL') say(await countKill(report, out, args, expected, killAfter));
       rmSync(out, { recursive: true, force: true });
     }
     return report;
@@ -100,16 +104,21 @@ export async function killRuns(kills: number, seed: number, say: (line: string) 
   }
 }
 
-async function countKill(report: KillReport, out: string, args: readonly string[], expected: Map<string, Buffer>, killAfter: number, say: (line: string) => void): Promise<void> {
+/** Resumes a killed run, adds its end to the report, and returns it as a line. */
+async function countKill(
+  report: KillReport, out: string, args: readonly string[], expected: Map<string, Buffer>, killAfter: number,
+): Promise<string> {
   const began = existsSync(join(out, 'config.json'));
-  const saved = existsSync(join(out, 'checkpoints')) && readdirSync(join(out, 'checkpoints')).some((name) => name.endsWith('.safetensors') && !name.startsWith('.'));
+  const checkpoints = join(out, 'checkpoints');
+  const saved = existsSync(checkpoints) && readdirSync(checkpoints).some((name) => /^[^.].*\.safetensors$/.test(name));
   const kind = saved ? 'later' : began ? 'beforeACheckpoint' : 'beforeTheRunBegan';
   report.kills++;
   report.killed[kind]++;
   const { code, stderr } = await command(began ? ['transfer', '--resume', out] : [...args, '--out', out]);
   const left = readdirSync(out, { recursive: true, encoding: 'utf8' }).filter((name) => /(^|\/)\./.test(name));
-  const problem = code !== 0 ? `ended with ${code}: ${stderr.trim().split('\n').at(-1)}` : left.length > 0 ? `left ${left.join(' ')}` : difference(results(out), expected);
+  let problem = left.length > 0 ? `left ${left.join(' ')}` : difference(results(out), expected);
+  if (code !== 0) problem = `ended with ${code}: ${stderr.trim().split('\n').at(-1)}`;
   if (problem === undefined) report.equal++;
   else report.failures.push(`killed after ${killAfter.toFixed(0)} ms (${kind}): ${problem}`);
-  say(`kill ${report.kills} after ${killAfter.toFixed(0)} ms, ${kind}: ${problem ?? 'equal'}`);
+  return `kill ${report.kills} after ${killAfter.toFixed(0)} ms, ${kind}: ${problem ?? 'equal'}`;
 }

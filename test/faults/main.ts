@@ -1,4 +1,4 @@
-/** `npm run faults -- kill 50` or `-- fuzz`: what the README's figures on faults come from. Exit code 1 when one was not survived. */
+/** `npm run faults -- kill 50` or `-- fuzz`: the figures on faults of test/README.md. Exit code 1 if a fault is not survived. */
 import { fuzz } from './fuzz.js';
 import { killRuns } from './kill.js';
 import { readers } from './readers.js';
@@ -8,24 +8,30 @@ const say = (line: string) => process.stdout.write(`${line}\n`);
 
 async function kill(kills: number): Promise<boolean> {
   const { equal, killed, failures, ...report } = await killRuns(kills, 1, say);
-  say(`${equal} of ${report.kills} killed runs ended byte-equal to the undisturbed one (killed before the run began: ${killed.beforeTheRunBegan}, before a checkpoint: ${killed.beforeACheckpoint}, later: ${killed.later})`);
+  const { beforeTheRunBegan, beforeACheckpoint, later } = killed;
+  say(`${equal} of ${report.kills} killed runs ended byte-equal to the undisturbed one`);
+  say(`killed before the run began: ${beforeTheRunBegan}, before a checkpoint: ${beforeACheckpoint}, later: ${later}`);
   failures.forEach(say);
   return failures.length === 0;
 }
 
-/** `most` files for each reader, or as many as a full run has. */
+/** At most `most` files for each reader; a full run has `count` of the reader. */
 async function fuzzAll(most: number): Promise<boolean> {
   let survived = true;
   for (const [name, reader] of Object.entries(readers)) {
     const { files, refused, slowestMs, failures } = await fuzz(name, Math.min(most, reader.count));
-    say(`${name}: ${files} damaged files, ${refused} refused and ${files - refused} read, the slowest in ${slowestMs.toFixed(0)} ms; ${failures.length} not survived`);
+    say(`${name}: ${files} damaged files, ${refused} refused and ${files - refused} read, ${failures.length} not survived; ` +
+      `the slowest in ${slowestMs.toFixed(0)} ms`);
     failures.slice(0, 20).forEach(say);
     survived &&= failures.length === 0;
   }
   return survived;
 }
 
-const jobs: Readonly<Record<string, () => Promise<boolean>>> = { kill: () => kill(Number(count || 50)), fuzz: () => fuzzAll(Number(count || Infinity)) };
+const jobs: Readonly<Record<string, () => Promise<boolean>>> = {
+  kill: () => kill(Number(count || 50)),
+  fuzz: () => fuzzAll(Number(count || Infinity)),
+};
 const job = Object.hasOwn(jobs, what) ? jobs[what] : undefined;
 if (!job) say(`usage: npm run faults -- ${Object.keys(jobs).join('|')} [count]`);
 process.exit(job && (await job()) ? 0 : 1);

@@ -1,15 +1,5 @@
-/** Damage to files, repeatable by seed: what a bad disk, a cut download or a malicious hand makes of them. */
-
-/** Uniform in [0, 1): mulberry32, small and good enough to pick places. */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+/** Damage to files, repeatable by seed: what a bad disk, an interrupted download or a malicious author makes of them. */
+import { random } from '../helpers/random.js';
 
 type Damage = (bytes: Buffer, next: () => number) => Buffer;
 
@@ -19,7 +9,7 @@ const pick = <T>(next: () => number, items: readonly T[]): T => items[below(next
 /** Most formats keep their sizes, counts and offsets as one of these. */
 const LIMITS = [0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff] as const;
 
-/** By name, so that a report can say what was done. */
+/** By name, for reports. */
 export const damages: Readonly<Record<string, Damage>> = {
   'flipped bits': (bytes, next) => {
     const out = Buffer.from(bytes);
@@ -38,7 +28,8 @@ export const damages: Readonly<Record<string, Damage>> = {
     const out = Buffer.from(bytes);
     const value = pick(next, LIMITS);
     const at = below(next, Math.max(1, out.length - 8));
-    if (next() < 0.3 && out.length >= 8) out.writeBigUInt64LE((BigInt(value) << BigInt(below(next, 32))) & 0xffffffffffffffffn, at);
+    const shifted = (): bigint => (BigInt(value) << BigInt(below(next, 32))) & 0xffffffffffffffffn;
+    if (next() < 0.3 && out.length >= 8) out.writeBigUInt64LE(shifted(), at);
     else if (next() < 0.5 && out.length >= at + 4) out.writeUInt32LE(value, at);
     else if (out.length >= at + 2) out.writeUInt16LE(value & 0xffff, at);
     return out;
@@ -63,14 +54,14 @@ export const damages: Readonly<Record<string, Damage>> = {
 };
 
 export interface Mutant {
-  /** What was done, `cut short` or `flipped bits, huge number`. */
+  /** The damages, such as `cut short` or `flipped bits, huge number`. */
   readonly what: string;
   readonly bytes: Buffer;
 }
 
 /** The `index`-th damaged copy of `bytes`: one to three damages, the same for the same index. */
 export function mutate(bytes: Buffer, index: number): Mutant {
-  const next = seeded(index);
+  const next = random(index);
   const names = Object.keys(damages);
   const what: string[] = [];
   let out = bytes;

@@ -9,29 +9,32 @@ import { readImage } from '../../cli/photos/photo.js';
 import { parseConfig, readConfigOf } from '../../cli/run/config.js';
 import { parseOptions } from '../../cli/transfer/options.js';
 import { defaultOptions } from '../../model/method/options.js';
-import { rawPng } from '../helpers/pictures.js';
+import { crc32, rawPng } from '../helpers/pictures.js';
 
 export interface Reader {
-  /** How many damaged files make a full run. */
+  /** Damaged files of a full run. */
   readonly count: number;
   readonly fileName: string;
   readonly seeds: () => Promise<readonly Buffer[]>;
-  /** Makes checksums right again that would keep the damage from getting any further. */
+  /** Corrects the checksums that would stop the reader before the damage. */
   readonly repair?: (bytes: Buffer) => Buffer;
-  /** Reads as a command would. @throws UsageError or InputError, when all is well */
+  /** Reads as a command would. @throws UsageError or InputError, and no other error */
   readonly read: (path: string) => Promise<void>;
 }
 
 const SIZE = 40;
 /** Neither flat nor noise: every part of a decoder has something to do. */
-const pattern = () => sharp(Uint8Array.from({ length: 3 * SIZE * SIZE }, (_, i) => (i * i * 7 + (i >> 5) * 31) % 256), { raw: { width: SIZE, height: SIZE, channels: 3 } });
+const pixels = Uint8Array.from({ length: 3 * SIZE * SIZE }, (_, i) => (i * i * 7 + (i >> 5) * 31) % 256);
+const pattern = () => sharp(pixels, { raw: { width: SIZE, height: SIZE, channels: 3 } });
 
 async function readPhotoFile(path: string): Promise<void> {
   const { width, height, data } = await readImage(path);
-  if (data.length !== 3 * width * height || !data.every((value) => value >= 0 && value <= 1)) throw new Error(`gave ${data.length} values for ${width} x ${height}, or some outside 0 to 1`);
+  const isWhole = data.length === 3 * width * height && data.every((value) => value >= 0 && value <= 1);
+  if (!isWhole) throw new Error(`gave ${data.length} values for ${width} x ${height}, or some outside 0 to 1`);
 }
 
-const image = (seeds: Reader['seeds'], repair?: Reader['repair']): Reader => ({ count: 5000, fileName: 'photo', seeds, read: readPhotoFile, ...(repair && { repair }) });
+const image = (seeds: Reader['seeds'], repair?: Reader['repair']): Reader =>
+  ({ count: 5000, fileName: 'photo', seeds, read: readPhotoFile, ...(repair && { repair }) });
 
 const checkpoint = (size: number): Checkpoint => {
   const data = (phase: number) => Float32Array.from({ length: size }, (_, i) => Math.sin(i + phase));
@@ -42,19 +45,21 @@ const checkpoint = (size: number): Checkpoint => {
 };
 const checkpoints = [64, 700].map((size) => Buffer.from(encodeCheckpoint(checkpoint(size))));
 
-/** A checkpoint that is taken must be one that was written, whatever happened to the file. */
+/** A checkpoint that is accepted must be one that was written. */
 async function readRunState(path: string): Promise<void> {
   const content = (found: Checkpoint) => Buffer.from(encodeCheckpoint(found));
   const found = content(await readCheckpoint(path));
-  if (!checkpoints.some((whole) => content(decodeCheckpoint(whole)).equals(found))) throw new Error('was taken although it is damaged');
+  const isKnown = checkpoints.some((whole) => content(decodeCheckpoint(whole)).equals(found));
+  if (!isKnown) throw new Error('was accepted although it is damaged');
 }
 
+const vit = { dim: 64, depth: 4, heads: 4, patch: 8, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 const config = JSON.stringify({
   program: 'splice-gpu',
   options: { ...defaultOptions, size: 256, saveEvery: 250 },
   structure: { path: '/photos/cow.jpg', sha256: 'a1' },
   appearance: { path: '/photos/highland.jpg', sha256: 'b2' },
-  model: { given: 'untrained', path: '/weights/untrained.safetensors', sha256: 'c3', config: { dim: 64, depth: 4, heads: 4, patch: 8, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } },
+  model: { given: 'untrained', path: '/weights/untrained.safetensors', sha256: 'c3', config: vit },
   status: 'interrupted',
 }, null, 2);
 
@@ -66,7 +71,8 @@ async function readTransferConfig(path: string): Promise<void> {
 
 const SETTINGS = ['seed', 'steps', 'size', 'lr', 'antialias', 'mean', 'recipe'];
 const lists = [
-  'structure,appearance,name,seed,lr\ncow.jpg,highland.jpg,first,1,0.002\n"a, b.png",c.png,"second",7,\nd.png,"e ""f"".png",,,0.1\n',
+  'structure,appearance,name,seed,lr\ncow.jpg,highland.jpg,first,1,0.002\n' +
+    '"a, b.png",c.png,"second",7,\nd.png,"e ""f"".png",,,0.1\n',
   '\ufeffStructure;Appearance;Recipe;Antialias;Mean\r\na.png;b.png;splice-transfer;no;0.5\r\n\r\nc.png;d.png;splice;yes;\r\n',
 ];
 
@@ -77,7 +83,10 @@ export const readers: Readonly<Record<string, Reader>> = {
       await pattern().png({ palette: true, colours: 16 }).toBuffer(),
       await pattern().png({ progressive: true }).toBuffer(),
       await pattern().ensureAlpha(0.5).toColourspace('rgb16').png().toBuffer(),
-      rawPng({ width: 9, height: 3, bitDepth: 2, colorType: 3, palette: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], transparency: [9, 200], rows: Array(3).fill([0, 1, 2, 3, 0, 1, 2, 3, 1]) }),
+      rawPng({
+        width: 9, height: 3, bitDepth: 2, colorType: 3, rows: Array(3).fill([0, 1, 2, 3, 0, 1, 2, 3, 1]),
+        palette: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], transparency: [9, 200],
+      }),
     ],
     repairPng,
   ),
@@ -91,7 +100,7 @@ export const readers: Readonly<Record<string, Reader>> = {
     await pattern().webp().toBuffer(),
     await pattern().webp({ lossless: true }).toBuffer(),
     await pattern().ensureAlpha(0.4).webp({ alphaQuality: 50 }).toBuffer(),
-    await sharp([await pattern().png().toBuffer(), await pattern().negate().png().toBuffer()], { join: { animated: true } }).webp({ delay: [50, 50] }).toBuffer(),
+    await animation(),
   ]),
   CSV: {
     count: 2000,
@@ -101,11 +110,27 @@ export const readers: Readonly<Record<string, Reader>> = {
       for (const pair of await readPairs(path, SETTINGS)) await withSettings(pair, join(dirname(path), 'out', pair.name));
     },
   },
-  config: { count: 2000, fileName: 'config.json', seeds: async () => [Buffer.from(config)], read: readTransferConfig },
-  checkpoint: { count: 2000, fileName: '00330.safetensors', seeds: async () => checkpoints, read: readRunState, repair: repairHeaderLength },
+  config: {
+    count: 2000,
+    fileName: 'config.json',
+    seeds: async () => [Buffer.from(config)],
+    read: readTransferConfig,
+  },
+  checkpoint: {
+    count: 2000,
+    fileName: '00330.safetensors',
+    seeds: async () => checkpoints,
+    read: readRunState,
+    repair: repairHeaderLength,
+  },
 };
 
-/** The chunks as far as they can be followed, each with the checksum that its damaged content should have. */
+async function animation(): Promise<Buffer> {
+  const frames = [await pattern().png().toBuffer(), await pattern().negate().png().toBuffer()];
+  return sharp(frames, { join: { animated: true } }).webp({ delay: [50, 50] }).toBuffer();
+}
+
+/** Gives each chunk, as far as they can be followed, the checksum of its damaged content. */
 function repairPng(bytes: Buffer): Buffer {
   const out = Buffer.from(bytes);
   for (let at = 8; at + 12 <= out.length; ) {
@@ -117,14 +142,7 @@ function repairPng(bytes: Buffer): Buffer {
   return out;
 }
 
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
-  let c = n;
-  for (let k = 0; k < 8; k++) c = c & 1 ? (c >>> 1) ^ 0xedb88320 : c >>> 1;
-  return c;
-});
-const crc32 = (bytes: Buffer): number => (bytes.reduce((c, byte) => (c >>> 8) ^ CRC_TABLE[(c ^ byte) & 255]!, 0xffffffff) ^ 0xffffffff) >>> 0;
-
-/** A header that grew or shrank is found again: its length is that up to the data. */
+/** Gives a header that grew or shrank the length that reaches up to the data. */
 function repairHeaderLength(bytes: Buffer): Buffer {
   const end = bytes.indexOf('}}', 0, 'latin1');
   if (end < 8) return bytes;
@@ -133,11 +151,11 @@ function repairHeaderLength(bytes: Buffer): Buffer {
   return out;
 }
 
-/** Lays a damaged file where its reader looks for it. */
+/** Writes a file where its reader looks for it, and returns its path. */
 export function place(folder: string, { fileName }: Reader, bytes: Buffer): string {
   const path = join(folder, fileName);
   writeFileSync(path, bytes);
   return path;
 }
 
-export const lies = (path: string, bytes: Buffer): boolean => readFileSync(path).equals(bytes);
+export const unchanged = (path: string, bytes: Buffer): boolean => readFileSync(path).equals(bytes);

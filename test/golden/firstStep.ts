@@ -1,6 +1,6 @@
 /**
- * The first step's losses on real photos, for first_step.py to put beside PyTorch's: generator weights from the formula, no
- * augmentation, no optimiser. Writes the two photos as read to OUT and prints the losses of both recipes as JSON.
+ * The first step's losses on real photos, which first_step.py compares with PyTorch's: generator weights from the formula, no
+ * augmentation, no optimizer. Writes the two photos as read to OUT and prints the losses of both recipes as JSON.
  *
  *     node dist/test/golden/firstStep.js STRUCTURE APPEARANCE MODEL SIDE OUT
  */
@@ -11,6 +11,7 @@ import { openDevice } from '../../cli/gpu/device.js';
 import { readPhoto } from '../../cli/photos/photo.js';
 import { loadVit } from '../../cli/models/load.js';
 import { flatten, layoutOf } from '../../model/generators/parameters.js';
+import type { Image } from '../../model/image.js';
 import { defaultOptions, type RecipeName } from '../../model/method/options.js';
 import { recipes } from '../../model/method/recipes.js';
 import { serializeSafetensors } from '../../model/files/safetensors.js';
@@ -18,13 +19,15 @@ import { names, stepGraph, type Setting } from '../../model/method/steps.js';
 import { uploadVit } from '../../model/vit/vit.js';
 import { formulaGenerator } from '../helpers/models.js';
 
-const [structurePath, appearancePath, modelPath, side, out] = process.argv.slice(2) as [string, string, string, string, string];
+type Arguments = [structure: string, appearance: string, model: string, side: string, out: string];
+const [structurePath, appearancePath, modelPath, side, out] = process.argv.slice(2) as Arguments;
 const photo = async (path: string) => (await readPhoto(path, { shorterSide: Number(side) })).image;
 const [structure, appearance] = [await photo(structurePath), await photo(appearancePath)];
 const { vit } = await loadVit(modelPath);
 mkdirSync(out, { recursive: true });
-writeFileSync(join(out, 'photos.safetensors'), serializeSafetensors(new Map(
-  Object.entries({ structure, appearance }).map(([name, { height, width, data }]) => [name, { shape: [1, 3, height, width], data }]))));
+const tensorOf = ({ height, width, data }: Image) => ({ shape: [1, 3, height, width], data });
+const photos = new Map(Object.entries({ structure: tensorOf(structure), appearance: tensorOf(appearance) }));
+writeFileSync(join(out, 'photos.safetensors'), serializeSafetensors(photos));
 
 const { device } = await openDevice();
 
@@ -47,5 +50,8 @@ async function firstLosses(recipe: RecipeName, tag: string): Promise<number[]> {
   return values;
 }
 
-const result = { splice: await firstLosses('splice', 'first.skip'), 'splice-transfer': await firstLosses('splice-transfer', 'first.unet') };
+const result = {
+  splice: await firstLosses('splice', 'first.skip'),
+  'splice-transfer': await firstLosses('splice-transfer', 'first.unet'),
+};
 process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit(0));

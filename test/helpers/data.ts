@@ -1,6 +1,6 @@
 /**
- * Real photos and weights that are too large, or too unclear in their license, to live in the repository. Tests that need them
- * look in the folder named by SPLICE_GPU_DATA, else in `shared` beside the repository, and say so when they are skipped.
+ * Real photos and weights that are too large for the repository, or whose license is unclear. Tests look for them in the folder
+ * that SPLICE_GPU_DATA names, else in `shared` next to the repository, and print a line when they are skipped.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 const folder = process.env['SPLICE_GPU_DATA'] ?? fileURLToPath(new URL('../../../../shared', import.meta.url));
 
-/** The path of `pairs/cows/structure.jpg` and the like, or undefined and a line that says what is not tested. */
+/** The path of a file such as `pairs/cows/structure.jpg`. Prints a line and returns undefined when it is missing. */
 export function dataFile(name: string): string | undefined {
   const path = join(folder, name);
   if (existsSync(path)) return path;

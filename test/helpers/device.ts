@@ -5,7 +5,7 @@ import { createEngine, traitsOf, type Engine, type Tuning } from '../../engine/i
 
 Object.assign(process.env, mesaSettings());
 Object.assign(globalThis, globals);
-const gpu = create([]); // held here for good: losing it ends the process
+const gpu = create([]); // kept: the process ends when it is collected
 let opened: Promise<GPUDevice> | undefined;
 
 /** The shared device. @throws Error when there is no adapter: tests never pretend */
@@ -14,15 +14,19 @@ export function testDevice(): Promise<GPUDevice> {
   return opened;
 }
 
-/** A device of one's own, for tests that break it. `small` has the least limits that every device has, `plain` none of the optional features. */
+/**
+ * A new device, for tests that break it.
+ * @param options `small`: the lowest limits, which every device has. `plain`: none of the optional features
+ */
 export async function openDevice({ small = false, plain = false } = {}): Promise<GPUDevice> {
   const adapter = await gpu.requestAdapter();
   if (!adapter) throw new Error('no WebGPU adapter: run the tests through `npm test`, which brings a driver');
   const wanted = plain ? [] : (['timestamp-query', 'subgroups', 'shader-f16'] as const);
-  const { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage } = adapter.limits;
+  const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
+  const maxStorageBuffersPerShaderStage = Math.min(16, adapter.limits.maxStorageBuffersPerShaderStage);
   return adapter.requestDevice({
     requiredFeatures: wanted.filter((f) => adapter.features.has(f)),
-    requiredLimits: small ? {} : { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage: Math.min(16, maxStorageBuffersPerShaderStage) },
+    requiredLimits: small ? {} : { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage },
   });
 }
 

@@ -16,12 +16,17 @@ export interface Golden {
   readonly tolerance: (name: string) => number;
 }
 
+interface Entry {
+  readonly shape: number[];
+  readonly data_offsets: [from: number, to: number];
+}
+
 /** A file of test/golden, by its name without the ending. */
 export function golden(name: string): Golden {
   const path = fileURLToPath(new URL(`../../../test/golden/${name}.safetensors`, import.meta.url));
   const file = readFileSync(path);
   const headLength = Number(file.readBigUInt64LE(0));
-  const head = JSON.parse(file.subarray(8, 8 + headLength).toString()) as Record<string, { shape: number[]; data_offsets: [number, number] }>;
+  const head = JSON.parse(file.subarray(8, 8 + headLength).toString()) as Record<string, Entry>;
   const body = file.buffer.slice(file.byteOffset + 8 + headLength, file.byteOffset + file.length);
   const { __metadata__: meta, ...entries } = head as Record<string, never>;
   const tensors = new Map(Object.entries(entries as typeof head).map(([key, { shape, data_offsets: [from, to] }]) =>

@@ -1,4 +1,6 @@
-/** A small seeded generator for tests (mulberry32): uniform in [0, 1). */
+/** Seeded random numbers for tests. */
+
+/** A generator of numbers uniform in [0, 1): mulberry32, small and good enough for tests. */
 export function random(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -9,3 +11,6 @@ export function random(seed: number): () => number {
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
   };
 }
+
+/** `length` numbers of `next`, moved to [-1, 1). */
+export const draws = (length: number, next: () => number): Float32Array => Float32Array.from({ length }, () => 2 * next() - 1);

@@ -1,15 +1,16 @@
 /**
- * Ways to compute the same numbers with other rounding errors. Where an error is a matter of luck (a value on the edge of a kink, an ill-conditioned
- * gradient) the nearest of them counts; a wrong formula takes all of them away.
+ * Ways to compute the same numbers with other rounding errors. Where an error depends on luck (a value at a kink, an
+ * ill-conditioned gradient), a test takes the way with the least error; a wrong formula makes all of them fail.
  */
 import type { Tuning } from '../../engine/index.js';
 import { testedTunings } from './device.js';
 import { random } from './random.js';
 
-/** This device's own kernels first, then the other variants that every op is tested in, then those of a CPU without subgroups. */
-export const roundings = async (): Promise<Partial<Tuning>[]> => [...(await testedTunings()), { name: 'software', software: true, subgroupSize: 0 }];
+/** The variants that every op is tested in, this device's own first, then those of a CPU without subgroups. */
+export const roundings = async (): Promise<Partial<Tuning>[]> =>
+  [...(await testedTunings()), { name: 'software', software: true, subgroupSize: 0 }];
 
-/** `weights`, each moved by -1, 0 or 1 unit in the last place: the result then differs by about as much as by rounding. Draw 0 moves none. */
+/** `weights`, each moved by -1, 0 or 1 unit in the last place: this changes results about as rounding does. Draw 0 moves none. */
 export function moved(weights: Float32Array, draw: number): Float32Array {
   if (draw === 0) return weights;
   const next = random(draw);

@@ -1,30 +1,26 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { add, gradients, scale, ShapeError, sum, Graph, type Shape } from '../../engine/index.js';
+import { add, gradients, Graph, scale, sum, type Shape } from '../../engine/index.js';
 import { batchnorm, batchnormGiven } from '../../engine/ops/batchnorm.js';
 import { leakyRelu } from '../../engine/ops/unary.js';
-import { checkOp, type Values } from '../helpers/check.js';
-import { testEngine } from '../helpers/device.js';
+import { assertRefused, checkOp, type Values } from '../helpers/check.js';
+import { channels } from '../helpers/plain.js';
 
-const EPS = 1e-5;
 const SLOPE = 0.2;
 const leaky = (v: number): number => (v > 0 ? v : SLOPE * v);
 
-/** Batch norm in double precision. */
 function reference({ x, w, b }: Values, [B, C, H, W]: Shape): Float64Array {
-  const HW = H! * W!;
-  const N = B! * HW;
   const y = new Float64Array(x!.length);
-  for (let c = 0; c < C!; c++) {
-    const places = Array.from({ length: N }, (_, n) => (Math.floor(n / HW) * C! + c) * HW + (n % HW));
-    const mean = places.reduce((s, i) => s + x![i]!, 0) / N;
-    const variance = places.reduce((s, i) => s + (x![i]! - mean) ** 2, 0) / N;
-    for (const i of places) y[i] = ((x![i]! - mean) / Math.sqrt(variance + EPS)) * w![c]! + b![c]!;
+  for (const { c, indices, mean, rstd } of channels(x!, [B!, C!, H!, W!])) {
+    for (const i of indices) y[i] = (x![i]! - mean) * rstd * w![c]! + b![c]!;
   }
   return y;
 }
 
-const shapes = [[1, 1, 1, 3], [3, 3, 1, 1], [1, 3, 5, 7], [2, 5, 9, 3], [2, 2, 67, 65], [1, 3, 263, 251], [2, 2, 181, 183]]; // the last two are large channels, done in chunks
+const shapes = [
+  [1, 1, 1, 3], [3, 3, 1, 1], [1, 3, 5, 7], [2, 5, 9, 3], [2, 2, 67, 65],
+  [1, 3, 263, 251], [2, 2, 181, 183], // large channels, which are reduced in chunks
+];
 
 for (const shape of shapes) {
   const C = shape[1]!;
@@ -49,7 +45,7 @@ test('batchnorm, then leaky ReLU', () => checkOp({
   tolerance: 4e-5,
 }));
 
-test('batchnorm that is read beside the leaky ReLU behind it', () => checkOp({
+test('batchnorm that is also read without the leaky ReLU', () => checkOp({
   inputs: { x: [1, 3, 5, 8], w: [3], b: [3] },
   values: { x: alternating, w: (v) => v + 2, b: (v) => 0.1 * v },
   build: ({ x, w, b }) => {
@@ -60,7 +56,7 @@ test('batchnorm that is read beside the leaky ReLU behind it', () => checkOp({
   tolerance: 4e-5,
 }));
 
-// Inputs near 100 have steps of 8e-6; what is asserted is that no more than a few of them are lost.
+// Inputs near 100 have steps of 8e-6: the test asserts that no more than a few of them are lost.
 test('batchnorm of x + 100', () => checkOp({
   inputs: { x: [2, 2, 181, 183], w: [2], b: [2] },
   values: { x: (v) => v + 100 },
@@ -76,27 +72,36 @@ test('batchnorm of a variance as small as eps', () => checkOp({
   tolerance: 4e-5,
 }));
 
-test('another image size needs no new pipeline', async () => {
-  const engine = await testEngine();
-  const counts: number[] = [];
-  for (const size of [6, 70, 260, 270]) {
-    const g = engine.graph();
-    const [x, w, b] = [g.input('x', [1, 4, size, size]), g.input('w', [4]), g.input('b', [4])];
-    const [dx, dw, db] = gradients(sum(leakyRelu(batchnorm(x, w, b), SLOPE)), [x, w, b]);
-    (await engine.compile({ dx: dx!, dw: dw!, db: db! })).destroy();
-    counts.push(engine.pipelines.size());
-  }
-  assert.is(counts[1], counts[0]);
-  assert.is(counts[3], counts[2]);
-});
+// Small channels have a kernel of their own, large ones two.
+for (const [size, other] of [[6, 70], [260, 270]] as const) {
+  test(`images of ${size} and of ${other} pixels use the same pipelines`, () => checkOp({
+    inputs: { x: [1, 4, size, size], w: [4], b: [4] },
+    values: { x: alternating, w: (v) => v + 2, b: (v) => 0.1 * v },
+    build: ({ x, w, b }) => leakyRelu(batchnorm(x!, w!, b!), SLOPE),
+    reference: (v) => reference(v, [1, 4, size, size]).map(leaky),
+    tolerance: 4e-5,
+    resized: { x: [1, 4, other, other], w: [4], b: [4] },
+  }));
+}
 
-test('shapes that do not fit are named', async () => {
-  const g = (await testEngine()).graph();
+test('batchnorm of channels of very different size', () => checkOp({
+  inputs: { x: [2, 4, 5, 3], w: [4], b: [4] },
+  values: {
+    x: (v, i) => v * 100 ** -(Math.floor(i / 15) % 4),
+    w: (v, i) => (v + 2) * 100 ** (i - 3),
+    b: (v, i) => v * 100 ** (i - 3),
+  },
+  build: ({ x, w, b }) => batchnorm(x!, w!, b!),
+  reference: (v) => reference(v, [2, 4, 5, 3]),
+  tolerance: 4e-5,
+}));
+
+test('shapes that do not fit are named', () => {
+  const g = new Graph();
   const [w, b] = [g.input('w', [3]), g.input('b', [2])];
-  const throws = (f: () => unknown, text: RegExp): void => assert.throws(f, (e: Error) => e instanceof ShapeError && text.test(e.message));
-  throws(() => batchnorm(g.input('x', [2, 3]), w, w), /batchnorm: x must have 4 axes, got \[2, 3\]/);
-  throws(() => batchnorm(g.input('x', [1, 3, 4, 4]), w, b), /batchnorm: b .*\[2\] and \[1, 3, 4, 4\]/);
-  throws(() => batchnorm(g.input('x', [1, 3, 1, 1]), w, w), /batchnorm: one value per channel.*\[1, 3, 1, 1\]/);
+  assertRefused(() => batchnorm(g.input('x', [2, 3]), w, w), /batchnorm: x must have 4 axes, got \[2, 3\]/);
+  assertRefused(() => batchnorm(g.input('x', [1, 3, 4, 4]), w, b), /batchnorm: b .*\[2\] and \[1, 3, 4, 4\]/);
+  assertRefused(() => batchnorm(g.input('x', [1, 3, 1, 1]), w, w), /batchnorm: one value per channel.*\[1, 3, 1, 1\]/);
 });
 
 test('batchnorm with given statistics, then leaky ReLU', () => checkOp({

@@ -1,26 +1,24 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { gradients, mul, schedule, sum, type Graph, type Tensor } from '../../engine/index.js';
+import { gradients, Graph, mul, schedule, sizeOf, sum, type Tensor } from '../../engine/index.js';
 import { batchnorm } from '../../engine/ops/batchnorm.js';
 import { leakyRelu } from '../../engine/ops/unary.js';
 import { assertClose } from '../helpers/check.js';
 import { testedTunings, testEngine } from '../helpers/device.js';
-import { random } from '../helpers/random.js';
+import { channels } from '../helpers/plain.js';
+import { draws, random } from '../helpers/random.js';
 
-const EPS = 1e-5;
 const SLOPE = 0.2;
 
-/** All gradients of sum(leakyRelu(batchnorm(x, w, b)) * seed), by the chain rule in double precision: x through mean and variance, too. */
-function plainGradients({ x, w, b, seed }: Record<'x' | 'w' | 'b' | 'seed', Float32Array>, [B, C, H, W]: readonly [number, number, number, number]): Record<string, Float64Array> {
-  const [HW, N] = [H * W, B * H * W];
-  const [dx, dw, db] = [new Float64Array(x.length), new Float64Array(C), new Float64Array(C)];
-  for (let c = 0; c < C; c++) {
-    const places = Array.from({ length: N }, (_, n) => (Math.floor(n / HW) * C + c) * HW + (n % HW));
-    const mean = places.reduce((s, i) => s + x[i]!, 0) / N;
-    const variance = places.reduce((s, i) => s + (x[i]! - mean) ** 2, 0) / N;
-    const rstd = 1 / Math.sqrt(variance + EPS);
+type Name = 'x' | 'w' | 'b' | 'seed';
+type Four = readonly [number, number, number, number];
+
+/** All gradients of sum(leakyRelu(batchnorm(x, w, b)) * seed) in double precision: x counts through mean and variance, too. */
+function plainGradients({ x, w, b, seed }: Record<Name, Float32Array>, shape: Four): Record<string, Float64Array> {
+  const [dx, dw, db] = [x, w, b].map(({ length }) => new Float64Array(length)) as [Float64Array, Float64Array, Float64Array];
+  for (const { c, indices, mean, rstd } of channels(x, shape)) {
     let [dMean, dVariance] = [0, 0];
-    const dxhat = places.map((i) => {
+    const dxhat = indices.map((i) => {
       const xhat = (x[i]! - mean) * rstd;
       const dz = seed[i]! * (xhat * w[c]! + b[c]! > 0 ? 1 : SLOPE);
       dw[c]! += dz * xhat;
@@ -29,21 +27,27 @@ function plainGradients({ x, w, b, seed }: Record<'x' | 'w' | 'b' | 'seed', Floa
       dVariance -= (dz * w[c]! * (x[i]! - mean) * rstd ** 3) / 2;
       return dz * w[c]!;
     });
-    places.forEach((i, n) => (dx[i] = dxhat[n]! * rstd + (dVariance * 2 * (x[i]! - mean)) / N + dMean / N));
+    const N = indices.length;
+    indices.forEach((i, n) => (dx[i] = dxhat[n]! * rstd + (dVariance * 2 * (x[i]! - mean)) / N + dMean / N));
   }
   return { dx, dw, db };
 }
 
+/** Values whose batch norm stays away from the kink of leaky ReLU. */
+function drawValues(shape: Four): Record<Name, Float32Array> {
+  const next = random(7);
+  const [size, C] = [sizeOf(shape), shape[1]];
+  return {
+    x: draws(size, next).map((v, i) => 5 + (i % 2 ? 1 : -1) * (0.6 + 0.3 * v)),
+    w: draws(C, next).map((v) => v + 2),
+    b: draws(C, next).map((v) => 0.1 * v),
+    seed: draws(size, next),
+  };
+}
+
 for (const [shape, size] of [[[2, 3, 9, 7], 'small'], [[2, 2, 181, 183], 'large']] as const) {
-  test(`batchnormBackward of ${size} channels, leaky ReLU behind them`, async () => {
-    const next = random(7);
-    const filled = (length: number, of: (v: number, i: number) => number): Float32Array => Float32Array.from({ length }, (_, i) => of(2 * next() - 1, i));
-    const values = {
-      x: filled(shape.reduce((n, s) => n * s, 1), (v, i) => 5 + (i % 2 ? 1 : -1) * (0.6 + 0.3 * v)), // away from the kink once it is normalised
-      w: filled(shape[1], (v) => v + 2),
-      b: filled(shape[1], (v) => 0.1 * v),
-      seed: filled(shape.reduce((n, s) => n * s, 1), (v) => v),
-    };
+  test(`batchnormBackward of ${size} channels, then leaky ReLU`, async () => {
+    const values = drawValues(shape);
     const expected = plainGradients(values, shape);
     for (const tuning of await testedTunings()) {
       const engine = await testEngine(tuning);
@@ -53,7 +57,9 @@ for (const [shape, size] of [[[2, 3, 9, 7], 'small'], [[2, 2, 181, 183], 'large'
       const program = await engine.compile({ dx: dx!, dw: dw!, db: db! });
       for (const [name, data] of Object.entries(values)) program.write(name, data);
       program.run();
-      for (const [name, right] of Object.entries(expected)) assertClose(`${engine.tuning.name}: ${name}`, await program.read(name), right, 4e-5);
+      for (const [name, right] of Object.entries(expected)) {
+        assertClose(`${engine.tuning.name}: ${name}`, await program.read(name), right, 4e-5);
+      }
       program.destroy();
     }
   });
@@ -67,9 +73,10 @@ function training(g: Graph, size: number): Record<string, Tensor> {
   return { y, dx: dx!, dw: dw!, db: db! };
 }
 
-test('leaky ReLU costs no launch, a small channel one each way, a large one two', async () => {
-  const g = (await testEngine()).graph();
-  const launchesOf = (size: number) => schedule(Object.values(training(g, size))).launches.map((n) => n.op.name).filter((n) => /batchnorm|leaky/.test(n));
+test('leaky ReLU costs no launch, a small channel one each way, a large one two', () => {
+  const g = new Graph();
+  const launchesOf = (size: number): string[] =>
+    schedule(Object.values(training(g, size))).launches.map((n) => n.op.name).filter((n) => /batchnorm|leaky/.test(n));
   assert.equal(launchesOf(256).sort(), ['batchnorm', 'batchnormSmallBackward']);
   assert.equal(launchesOf(257).sort(), ['batchnorm', 'batchnormBackward', 'batchnormBackwardPartial', 'batchnormPartial']);
 });

@@ -17,6 +17,7 @@ for (const shape of [[2], [3, 5], [2, 3, 197], [70, 300]]) {
     inputs: { x: shape },
     build: ({ x }) => l2normalize(x!),
     reference: ({ x }) => reference(x!, shape.at(-1)!),
+    rowLength: 1,
   }));
 }
 
@@ -26,11 +27,12 @@ test('l2normalize of one number is its sign', () => checkOp({
   reference: ({ x }) => x!.map(Math.sign),
 }));
 
-test('l2normalize of tiny rows, and of nothing', () => checkOp({
+test('l2normalize of tiny rows, and of zeros', () => checkOp({
   inputs: { x: [3, 7] },
   values: { x: (v, i) => (i < 7 ? 1e-15 * v : i < 14 ? 0 : 1e-5 * v) },
   build: ({ x }) => l2normalize(x!),
   reference: ({ x }) => reference(x!, 7),
+  rowLength: 1,
   gradients: [],
 }));
 

@@ -1,11 +1,12 @@
 /**
- * A generator for all pairs beside one generator a pair, on photos it has never seen: losses of whole squares after so many steps, and the figures of
- * `compare` from the pictures alone.
+ * Compares a generator for any pair with generators of one pair, on photos that it was not trained on: losses of whole squares
+ * after some numbers of steps, and the figures of `compare` from the pictures alone.
  *
  *     node dist/test/study/heldOutPairs.js TRAIN_DIR [PAIRS] [STRUCTURES]
  *
- * TRAIN_DIR is the folder of a `splice-gpu train`. PAIRS held-out pairs (4) are also trained on alone, from the generator for any pair and from scratch;
- * STRUCTURES held-out structures (4) are each given all held-out appearances, of whose results so many have their own as the nearest.
+ * TRAIN_DIR is the folder of a `splice-gpu train`. For each of PAIRS held-out pairs (4), generators are trained from the one for
+ * any pair and from scratch. Each of STRUCTURES held-out structures (4) gets all held-out appearances: the program counts the
+ * results that are nearest to their own appearance.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -31,7 +32,9 @@ const { device } = await openDevice();
 const engine = createEngine(device);
 const model = await loadVitOf(generator, config.train.model, {});
 const { vit } = model;
-const { held } = holdOut(await readFolder(config.train.structures, setup.size, () => undefined, () => undefined), config.train.holdOut, config.train.anyPair.seed, config.train.structures);
+const { structures: photoFolder, holdOut: heldOut, general: { seed } } = config.train;
+const photos = await readFolder(photoFolder, setup.size, () => undefined, () => undefined);
+const { held } = holdOut(photos, heldOut, seed, photoFolder);
 const squares = held.map((photo) => centralSquare(imageOf(photo)));
 const reader = await clsReader(engine, vit, setup.size, setup);
 const tokens: Float32Array[] = [];
@@ -42,9 +45,10 @@ const general = applyGenerator(engine, setup.sizes, weights);
 
 const partner = (i: number): number => (i + 1) % squares.length;
 const judges = squares.map((square, i) => judgePictures(square, squares[partner(i)]!));
-/** Figures of every pair, by what made the results. */
+/** Figures of all pairs, by method. */
 const noted = new Map<string, Record<string, number>[]>();
-const show = (figures: Record<string, number>): string => Object.entries(figures).map(([name, value]) => `${name} ${value.toFixed(3)}`).join(', ');
+const show = (figures: Record<string, number>): string =>
+  Object.entries(figures).map(([name, value]) => `${name} ${value.toFixed(3)}`).join(', ');
 
 async function note(what: string, result: Image, i: number): Promise<void> {
   const { structure, appearance } = await measure.of(result, squares[i]!, squares[partner(i)]!);
@@ -54,11 +58,14 @@ async function note(what: string, result: Image, i: number): Promise<void> {
   process.stderr.write(`pair ${i + 1}, ${what}: ${show(figures)}\n`);
 }
 
-/** Trains on one pair and looks at its result after each of `at` steps. */
-async function train(what: string, start: typeof startSplice, i: number, options: Partial<SpliceOptions>, at: readonly number[]): Promise<void> {
+/** Trains on pair `i` and notes its result after each of `at` steps. */
+async function train(
+  what: string, start: typeof startSplice, i: number, changes: Partial<SpliceOptions>, at: readonly number[],
+): Promise<void> {
   const { recipe, vitSize, antialias } = setup;
-  const own = createEngine(device); // generators of other sizes go by the same name
-  const run: SpliceRun = await start(own, vit, squares[i]!, squares[partner(i)]!, { ...defaultOptions, recipe, vitSize, antialias, ...options });
+  const own = createEngine(device); // generators of other sizes have the same name
+  const options = { ...defaultOptions, recipe, vitSize, antialias, ...changes };
+  const run: SpliceRun = await start(own, vit, squares[i]!, squares[partner(i)]!, options);
   for (const steps of at) {
     while (run.stepsDone < steps) {
       await run.step();
@@ -73,7 +80,10 @@ async function train(what: string, start: typeof startSplice, i: number, options
 let found = 0;
 for (let s = 0; s < Number(structures); s++) {
   const results: Float32Array[] = [];
-  for (const [a, condition] of conditions.entries()) results.push((await measure.of(await general.apply(squares[s]!, condition), squares[s]!, squares[a]!)).cls);
+  for (const [a, condition] of conditions.entries()) {
+    const result = await general.apply(squares[s]!, condition);
+    results.push((await measure.of(result, squares[s]!, squares[a]!)).cls);
+  }
   found += retrieved(results, tokens.map((t) => t.slice(-vit.config.dim)));
 }
 console.log(`own appearance found: ${found} of ${Number(structures) * squares.length}`);
@@ -82,7 +92,8 @@ for (let i = 0; i < Number(pairs); i++) {
   await note('structure photo unchanged', squares[i]!, i);
   await note('general', await general.apply(squares[i]!, conditions[partner(i)]!), i);
   for (const lr of [0.002, 0.0002]) {
-    await train(`any pair, trained on at ${lr}`, startFinetune(generator, model, held[partner(i)]!.path), i, { lr, warmStart: 0 }, [50, 100, 200]);
+    const start = startFinetune(generator, model, held[partner(i)]!.path);
+    await train(`general, fine-tuned at ${lr}`, start, i, { lr, warmStart: 0 }, [50, 100, 200]);
   }
   await train('from scratch', startSplice, i, {}, [50, 100, 200, 600, 2000]);
 }

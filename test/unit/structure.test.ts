@@ -1,30 +1,16 @@
-/** Holds the layout the README promises: who imports whom, one basename in three trees, no uninitialised `var`. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
+/** Holds the layout that the folders' README files promise: imports, one basename in three trees, no `var` without a value. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-
-const root = fileURLToPath(new URL('../../../', import.meta.url));
-
-const sources = (folder: string): string[] =>
-  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-    .filter((f) => f.endsWith('.ts') && !f.endsWith('.d.ts'))
-    .map((f) => `${folder}/${f.replaceAll('\\', '/')}`);
-
-const text = (file: string): string => readFileSync(join(root, file), 'utf8');
-
-/** What a file imports: packages as they are, own files relative to the root. */
-const importsOf = (file: string): string[] =>
-  [...text(file).matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map(([, target]) =>
-    target!.startsWith('.') ? relative(root, join(root, file, '..', target!)).replaceAll('\\', '/') : target!);
+import { filesIn, importsOf, root, sources, text, tops } from '../helpers/sources.js';
 
 const rules: { readonly folder: string; readonly may: RegExp }[] = [
   { folder: 'shaders', may: /^shaders\// },
   { folder: 'engine/ops', may: /^(engine\/(ops|graph)\/|shaders\/)/ },
   { folder: 'engine', may: /^(engine|shaders)\// },
   { folder: 'model', may: /^(model\/|engine\/index\.js)/ },
-  { folder: 'cli', may: /^(cli|model)\/|^engine\/index\.js|^(node:|webgpu$|pngjs$|sharp$|commander$|undici$|csv-parse\/sync$|uplot$)/ },
+  { folder: 'cli', may: /^((cli|model)\/|engine\/index\.js|node:|(webgpu|pngjs|sharp|commander|undici|csv-parse\/sync|uplot)$)/ },
   { folder: 'cli/watch/page', may: /^cli\/watch\/(page\/|snapshot\.js$)|^uplot$/ },
 ];
 
@@ -32,13 +18,76 @@ for (const { folder, may } of rules) {
   test(`${folder}/ imports only what the layout allows`, () => {
     for (const file of sources(folder)) {
       const isDoor = file === 'shaders/parts/wgsl.ts';
-      const bad = importsOf(file).filter((target) => !may.test(target) && !(isDoor && target.startsWith('wgsl-preprocessor/')));
+      const targets = importsOf(file).map(({ target }) => target);
+      const bad = targets.filter((target) => !may.test(target) && !(isDoor && target.startsWith('wgsl-preprocessor/')));
       assert.equal(bad, [], `${file} imports ${bad.join(', ')}`);
     }
   });
 }
 
-/** The op of a file right inside a folder; what several ops share lies in folders of its own. */
+const modelOrder = ['files', 'vit', 'generators', 'method', 'training', 'anyPair', 'pretraining', 'study', 'compare'];
+const base = ['shared', 'photos', 'gpu', 'models'];
+
+/** The folders that each folder of `model` and `cli` may import, types included; `.` is the files in no folder. */
+const neighbours: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  model: Object.fromEntries(modelOrder.map((folder, i) => [folder, ['.', ...modelOrder.slice(0, i)]])),
+  cli: {
+    shared: [],
+    photos: ['shared'],
+    gpu: ['shared'],
+    models: ['shared'],
+    demo: ['shared', 'photos', 'gpu'],
+    run: [...base, 'watch'],
+    watch: ['shared', 'photos', 'run'],
+    train: [...base, 'run', 'watch'],
+    transfer: [...base, 'run', 'watch', 'train'],
+    pretrain: [...base, 'run', 'watch', 'demo'],
+    study: [...base, 'run', 'demo', 'transfer'],
+    bench: [...base, 'run', 'demo'],
+    commands: [...base, 'run', 'watch', 'train', 'transfer', 'pretrain', 'study', 'bench', 'demo'],
+  },
+};
+
+for (const [top, allowed] of Object.entries(neighbours)) {
+  const folderOf = (file: string): string => file.split('/').slice(1, -1)[0] ?? '.';
+  for (const [folder, others] of Object.entries(allowed)) {
+    test(`${top}/${folder}/ imports only ${others.join(', ') || 'its own files'}`, () => {
+      const bad = sources(`${top}/${folder}`).flatMap((file) => importsOf(file)
+        .filter(({ target }) => target.startsWith(`${top}/`) && ![folder, ...others].includes(folderOf(target)))
+        .map(({ target }) => `${file} imports ${target}`));
+      assert.equal(bad, []);
+    });
+  }
+  test(`every folder of ${top}/ has its rule`, () => {
+    const folders = new Set(sources(top).map(folderOf).filter((folder) => folder !== '.'));
+    assert.equal([...folders].sort(), Object.keys(allowed).sort());
+  });
+}
+
+/** The circles of a graph, each as a path. */
+function circlesOf(graph: ReadonlyMap<string, readonly string[]>): string[] {
+  const circles: string[] = [];
+  const done = new Set<string>();
+  const visit = (file: string, path: readonly string[]): void => {
+    const at = path.indexOf(file);
+    if (at >= 0) circles.push([...path.slice(at), file].join(' -> '));
+    if (at >= 0 || done.has(file)) return;
+    for (const next of graph.get(file) ?? []) visit(next, [...path, file]);
+    done.add(file);
+  };
+  for (const file of graph.keys()) visit(file, []);
+  return circles;
+}
+
+test('no imports of values form a circle', () => {
+  assert.equal(circlesOf(new Map([['a', ['b']], ['b', ['c']], ['c', ['b', 'd']]])), ['b -> c -> b']);
+  const files = tops.flatMap(sources);
+  const values = (file: string): string[] =>
+    importsOf(file).filter(({ typesOnly }) => !typesOnly).map(({ target }) => target.replace(/\.js$/, '.ts'));
+  assert.equal(circlesOf(new Map(files.map((file) => [file, values(file)]))), []);
+});
+
+/** The ops of the files right inside a folder. Parts that several ops share are in subfolders. */
 const opsIn = (folder: string): string[] =>
   sources(folder).map((file) => file.slice(folder.length + 1, -3)).filter((name) => name !== 'index' && !name.includes('/'));
 
@@ -58,7 +107,7 @@ test('no WGSL variable is declared without a value: Dawn does not set it to zero
 });
 
 test('README and sources name no package registry', () => {
-  const files = ['README.md', 'package.json', 'package-lock.json', ...['engine', 'shaders', 'model', 'cli', 'test'].flatMap(sources)];
+  const files = ['README.md', 'package.json', 'package-lock.json', ...tops.flatMap((top) => filesIn(top, ['.ts', '.md']))];
   const host = new RegExp(['registry', 'npmjs', 'org'].join('\\.') + '|' + ['deb', 'debian', 'org'].join('\\.'));
   for (const file of files.filter((f) => existsSync(join(root, f)))) assert.not.match(text(file), host, file);
 });

@@ -1,7 +1,8 @@
 /** jax-js, WebGPU backend, every operation jitted. */
-import { ATTENTION, CONV, MATMULS, NORM, VIT, checks, inputs, installGpu, serve, transposed } from './common.mjs';
+import { checks } from './checks.mjs';
+import { ATTENTION, CONV, MATMULS, NORM, VIT, inputs, installGpu, serve, transposed } from './common.mjs';
 
-// It needs iterator helpers, which Node 20 has not.
+// It needs iterator helpers, which Node 20 does not have.
 const iterator = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]()));
 const helpers = {
   *map(f) { let i = 0; for (const x of this) yield f(x, i++); },
@@ -20,13 +21,13 @@ await init('webgpu');
 defaultDevice('webgpu');
 const array = (data, shape) => np.array(data).reshape(shape);
 
-/** `args` are held; `f` eats references to them, as every call of this library does. */
+/** `args` are kept; each call of this library consumes one reference to each. */
 async function timed(f, args, check) {
   const call = () => [].concat(f(...args.map((t) => t.ref)));
   const first = call();
   const error = check && check(await first[0].ref.data());
   for (const t of first) t.dispose();
-  // It computes nothing before someone waits for it, and never what was disposed of until then: all results are kept and waited for.
+  // The library computes on demand, and skips results that were disposed of: all are kept and waited for.
   const run = async (n) => {
     const results = Array.from({ length: n }, call).flat();
     await blockUntilReady(results);
@@ -88,13 +89,15 @@ operations['ViT-S/16'] = () => {
   for (const name of names) {
     const { shape, data } = weights[name];
     const isMatrix = shape.length === 2 && name.endsWith('weight');
-    held.push(isMatrix ? array(transposed(weights[name]), [shape[1], shape[0]]) : array(data, shape.length === 3 ? shape.slice(1) : shape));
+    if (isMatrix) held.push(array(transposed(weights[name]), [shape[1], shape[0]]));
+    else held.push(array(data, shape.length === 3 ? shape.slice(1) : shape));
   }
   const forward = (pixels, ...all) => {
     const w = (name) => all[names.indexOf(name)];
     const linear = (x, name) => np.matmul(x, w(`${name}.weight`)).add(w(`${name}.bias`));
     const norm = (x, name) => nn.standardize(x, -1, { epsilon: eps }).mul(w(`${name}.weight`)).add(w(`${name}.bias`));
-    const patches = lax.convGeneralDilated(pixels, w('patch_embed.proj.weight'), [patch, patch], 'VALID').reshape([dim, T - 1]).transpose().add(w('patch_embed.proj.bias'));
+    const maps = lax.convGeneralDilated(pixels, w('patch_embed.proj.weight'), [patch, patch], 'VALID');
+    const patches = maps.reshape([dim, T - 1]).transpose().add(w('patch_embed.proj.bias'));
     let x = np.concatenate([w('cls_token'), patches], 0).add(w('pos_embed'));
     for (let i = 0; i < depth; i++) {
       const qkv = linear(norm(x.ref, `blocks.${i}.norm1`), `blocks.${i}.attn.qkv`).reshape([T, 3, count, dim / count]);

@@ -1,4 +1,4 @@
-/** Writes the few parts of an ONNX file that a graph of single operations needs (protocol buffers by hand). */
+/** Writes the parts of an ONNX file that a graph of single operations needs (protocol buffers by hand). */
 const text = new TextEncoder();
 
 function varint(value) {
@@ -13,7 +13,7 @@ function varint(value) {
 }
 const key = (field, wire) => varint((field << 3) | wire);
 const integer = (field, value) => [...key(field, 0), ...varint(value)];
-/** Bytes, in a form that large weights pass through without being spread over arguments. */
+/** A field of bytes; large weights are not spread over arguments. */
 const nested = (field, bytes) => [...key(field, 2), ...varint(bytes.length), ...bytes];
 const string = (field, value) => nested(field, text.encode(value));
 const float = (field, value) => [...key(field, 5), ...new Uint8Array(Float32Array.of(value).buffer)];
@@ -29,14 +29,22 @@ const node = ({ op, in: from, out, attr = {}, domain }) => nested(1, [
   ...Object.entries(attr).flatMap(attribute), ...(domain ? string(7, domain) : []),
 ]);
 const dimension = (size) => nested(1, integer(1, size));
-const value = (field, [name, shape]) => nested(field, [...string(1, name), ...nested(2, nested(1, [...integer(1, 1), ...nested(2, shape.flatMap(dimension))]))]);
+const floats = (shape) => nested(1, [...integer(1, 1), ...nested(2, shape.flatMap(dimension))]);
+const value = (field, [name, shape]) => nested(field, [...string(1, name), ...nested(2, floats(shape))]);
 /** Floats, or whole numbers for shapes. */
 const initial = ([name, shape, data]) => nested(5, [
-  ...shape.flatMap((size) => integer(1, size)), ...integer(2, data instanceof BigInt64Array ? 7 : 1), ...string(8, name), ...nested(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
+  ...shape.flatMap((size) => integer(1, size)), ...integer(2, data instanceof BigInt64Array ? 7 : 1), ...string(8, name),
+  ...nested(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
 ]);
 
 /** A model of opset 18, with Microsoft's operators where `ms` is set. */
 export function model({ nodes, inputs, outputs, inits = [], ms = false }) {
-  const graph = [...nodes.flatMap(node), ...string(2, 'graph'), ...inits.flatMap(initial), ...inputs.flatMap((v) => value(11, v)), ...outputs.flatMap((v) => value(12, v))];
-  return Uint8Array.from([...integer(1, 9), ...string(2, 'peers'), ...nested(7, graph), ...nested(8, integer(2, 18)), ...(ms ? nested(8, [...string(1, 'com.microsoft'), ...integer(2, 1)]) : [])]);
+  const graph = [
+    ...nodes.flatMap(node), ...string(2, 'graph'), ...inits.flatMap(initial),
+    ...inputs.flatMap((v) => value(11, v)), ...outputs.flatMap((v) => value(12, v)),
+  ];
+  const opsets = [integer(2, 18), ...(ms ? [[...string(1, 'com.microsoft'), ...integer(2, 1)]] : [])];
+  return Uint8Array.from([
+    ...integer(1, 9), ...string(2, 'peers'), ...nested(7, graph), ...opsets.flatMap((opset) => nested(8, opset)),
+  ]);
 }

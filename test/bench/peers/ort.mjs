@@ -1,12 +1,14 @@
-/** ONNX Runtime, its own WebGPU provider (forward only). Inputs and outputs pass through the processor at every run, as its interface has it. */
+/** ONNX Runtime's own WebGPU provider, forward only. Each run copies inputs and outputs to and from the processor. */
 import ort from 'onnxruntime-node';
-import { ATTENTION, CONV, MATMULS, NORM, VIT, checks, inputs, serve, transposed } from './common.mjs';
+import { checks } from './checks.mjs';
+import { ATTENTION, CONV, MATMULS, NORM, VIT, inputs, serve, transposed } from './common.mjs';
 import { model } from './onnx.mjs';
 
 const tensor = (data, shape) => new ort.Tensor('float32', data, shape);
 
 async function prepare(graph, feeds, check) {
-  const session = await ort.InferenceSession.create(model(graph), { executionProviders: ['webgpu'], logSeverityLevel: 3, extra: { session: { disable_cpu_ep_fallback: '1' } } });
+  const extra = { session: { disable_cpu_ep_fallback: '1' } };
+  const session = await ort.InferenceSession.create(model(graph), { executionProviders: ['webgpu'], logSeverityLevel: 3, extra });
   const once = async () => (await session.run(feeds))[graph.outputs[0][0]].data;
   const error = check(await once());
   return { run: async (n) => { for (let i = 0; i < n; i++) await session.run(feeds); }, error };
@@ -17,7 +19,8 @@ for (const sizes of MATMULS) {
   const [m, k, n] = sizes;
   operations[`matmul ${sizes.join('x')}`] = () => {
     const { a, b } = inputs.matmul(sizes);
-    const graph = { nodes: [{ op: 'MatMul', in: ['a', 'b'], out: ['c'] }], inputs: [['a', [m, k]]], inits: [['b', [k, n], b]], outputs: [['c', [m, n]]] };
+    const nodes = [{ op: 'MatMul', in: ['a', 'b'], out: ['c'] }];
+    const graph = { nodes, inputs: [['a', [m, k]]], inits: [['b', [k, n], b]], outputs: [['c', [m, n]]] };
     return prepare(graph, { a: tensor(a, [m, k]) }, (c) => checks.matmul(sizes, c));
   };
 }
@@ -30,7 +33,7 @@ operations['conv 3x3'] = () => {
   };
   return prepare(graph, { x: tensor(x, [1, C, H, W]) }, checks.conv);
 };
-/** Nodes and initial values of a graph that is built step by step; `apply` answers with the name of what it made. */
+/** Nodes and initial values of a graph that is built step by step; `apply` returns the name of its output. */
 function builder() {
   const [nodes, inits] = [[], []];
   const apply = (op, from, attr, domain) => {
@@ -38,15 +41,19 @@ function builder() {
     nodes.push({ op, in: from, out: [out], ...(attr && { attr }), ...(domain && { domain }) });
     return out;
   };
-  const shape = (name, ...sizes) => inits.some(([known]) => known === name) || inits.push([name, [sizes.length], BigInt64Array.from(sizes, BigInt)]);
-  return { nodes, inits, apply, shape };
+  const constant = (name, data) => inits.some(([known]) => known === name) || inits.push([name, [data.length], data]);
+  const shape = (name, ...sizes) => constant(name, BigInt64Array.from(sizes, BigInt));
+  return { nodes, inits, apply, constant, shape };
 }
 
-/** Attention of q, k and v [1, T, heads * size] by simple operators: the fused one, MultiHeadAttention, computes wrong numbers on this provider (off by 2e-3 and more). */
-function attend({ apply, inits, shape }, [q, k, v], T, heads, size) {
+/**
+ * Attention of q, k and v [1, T, heads * size] by simple operators: the fused one, MultiHeadAttention, computes wrong numbers on
+ * this provider (off by 2e-3 and more).
+ */
+function attend({ apply, constant, shape }, [q, k, v], T, heads, size) {
   shape('apart', 1, T, heads, size);
   shape('joined', 1, T, heads * size);
-  if (!inits.some(([name]) => name === 'scale')) inits.push(['scale', [1], Float32Array.of(size ** -0.5)]);
+  constant('scale', Float32Array.of(size ** -0.5));
   const part = (x, perm) => apply('Transpose', [apply('Reshape', [x, 'apart'])], { perm });
   const scores = apply('Mul', [apply('MatMul', [part(q, [0, 2, 1, 3]), part(k, [0, 2, 3, 1])]), 'scale']);
   const mixed = apply('MatMul', [apply('Softmax', [scores], { axis: -1 }), part(v, [0, 2, 1, 3])]);
@@ -59,7 +66,9 @@ operations['attention'] = () => {
   const shape = [1, tokens, heads * size];
   const graph = builder();
   const y = attend(graph, ['q', 'k', 'v'], tokens, heads, size);
-  return prepare({ ...graph, inputs: [['q', shape], ['k', shape], ['v', shape]], outputs: [[y, shape]] }, { q: tensor(q, shape), k: tensor(k, shape), v: tensor(v, shape) }, checks.attention);
+  const feeds = { q: tensor(q, shape), k: tensor(k, shape), v: tensor(v, shape) };
+  const ports = { inputs: Object.keys(feeds).map((name) => [name, shape]), outputs: [[y, shape]] };
+  return prepare({ ...graph, ...ports }, feeds, checks.attention);
 };
 operations['layer norm'] = () => {
   const { x, w, b } = inputs.norm();
@@ -83,8 +92,10 @@ operations['ViT-S/16'] = () => {
     return name;
   };
   const linear = (x, name) => apply('Add', [apply('MatMul', [x, weight(`${name}.weight`)]), weight(`${name}.bias`)]);
-  const norm = (x, name) => apply('LayerNormalization', [x, weight(`${name}.weight`), weight(`${name}.bias`)], { axis: -1, epsilon: { f: eps } });
-  const maps = apply('Conv', ['image', weight('patch_embed.proj.weight'), weight('patch_embed.proj.bias')], { kernel_shape: [patch, patch], strides: [patch, patch] });
+  const pair = (name) => [weight(`${name}.weight`), weight(`${name}.bias`)];
+  const norm = (x, name) => apply('LayerNormalization', [x, ...pair(name)], { axis: -1, epsilon: { f: eps } });
+  const sides = [patch, patch];
+  const maps = apply('Conv', ['image', ...pair('patch_embed.proj')], { kernel_shape: sides, strides: sides });
   shape('patches', 1, dim, tokens - 1);
   const patches = apply('Transpose', [apply('Reshape', [maps, 'patches'])], { perm: [0, 2, 1] });
   let x = apply('Add', [apply('Concat', [weight('cls_token'), patches], { axis: 1 }), weight('pos_embed')]);
@@ -97,7 +108,9 @@ operations['ViT-S/16'] = () => {
     const hidden = apply('Gelu', [linear(norm(x, `${name}.norm2`), `${name}.mlp.fc1`)], undefined, 'com.microsoft');
     x = apply('Add', [x, linear(hidden, `${name}.mlp.fc2`)]);
   }
-  return prepare({ ms: true, nodes, inits, inputs: [['image', [1, 3, side, side]]], outputs: [[x, [1, tokens, dim]]] }, { image: tensor(image, [1, 3, side, side]) }, checks.vit);
+  const shapeOfImage = [1, 3, side, side];
+  const ports = { inputs: [['image', shapeOfImage]], outputs: [[x, [1, tokens, dim]]] };
+  return prepare({ ms: true, nodes, inits, ...ports }, { image: tensor(image, shapeOfImage) }, checks.vit);
 };
 
 serve('ONNX Runtime WebGPU', operations);

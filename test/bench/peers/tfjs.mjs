@@ -1,5 +1,6 @@
-/** TensorFlow.js, WebGPU backend. Convolution in its own layout, channels last. */
-import { ATTENTION, CONV, MATMULS, NORM, VIT, checks, inputs, installGpu, serve, transposed } from './common.mjs';
+/** TensorFlow.js, WebGPU backend, with convolutions in its own layout: channels last. */
+import { checks } from './checks.mjs';
+import { ATTENTION, CONV, MATMULS, NORM, VIT, inputs, installGpu, serve, transposed } from './common.mjs';
 
 await installGpu();
 const module = await import('@tensorflow/tfjs');
@@ -15,7 +16,7 @@ async function wait() {
   await backend.device.queue.onSubmittedWorkDone();
 }
 
-/** `make` gives tensors that are let go at once. */
+/** `make` returns tensors that are disposed of at once. */
 async function timed(make, check) {
   let error;
   if (check) {
@@ -51,7 +52,9 @@ for (const sizes of MATMULS) {
 const { C, O, H, W } = CONV;
 function convTensors() {
   const { x, w, dy } = inputs.conv();
-  return tf.tidy(() => [tf.tensor4d(x, [1, C, H, W]).transpose([0, 2, 3, 1]), tf.tensor4d(w, [O, C, 3, 3]).transpose([2, 3, 1, 0]), tf.tensor4d(dy, [1, O, H, W]).transpose([0, 2, 3, 1])]);
+  const channelsLast = (data, shape) => tf.tensor4d(data, shape).transpose([0, 2, 3, 1]);
+  const filter = () => tf.tensor4d(w, [O, C, 3, 3]).transpose([2, 3, 1, 0]);
+  return tf.tidy(() => [channelsLast(x, [1, C, H, W]), filter(), channelsLast(dy, [1, O, H, W])]);
 }
 operations['conv 3x3'] = () => {
   const [x, w] = convTensors();
@@ -114,8 +117,11 @@ operations['ViT-S/16'] = () => {
     norm2: normed(`blocks.${i}.norm2`), fc1: layer(`blocks.${i}.mlp.fc1`), fc2: layer(`blocks.${i}.mlp.fc2`),
   }));
   const pixels = tf.tidy(() => tf.tensor3d(image, [3, side, side]).transpose([1, 2, 0]).expandDims(0));
-  const filter = tf.tidy(() => tf.tensor4d(weights['patch_embed.proj.weight'].data, [dim, 3, patch, patch]).transpose([2, 3, 1, 0]));
-  const [bias, cls, places] = [vector('patch_embed.proj.bias'), tf.tensor2d(weights['cls_token'].data, [1, dim]), tf.tensor2d(weights['pos_embed'].data, [T, dim])];
+  const projection = weights['patch_embed.proj.weight'].data;
+  const filter = tf.tidy(() => tf.tensor4d(projection, [dim, 3, patch, patch]).transpose([2, 3, 1, 0]));
+  const bias = vector('patch_embed.proj.bias');
+  const cls = tf.tensor2d(weights['cls_token'].data, [1, dim]);
+  const positions = tf.tensor2d(weights['pos_embed'].data, [T, dim]);
   const linear = (x, [w, b]) => tf.add(tf.matMul(x, w), b);
   const norm = (x, [w, b]) => {
     const { mean, variance } = tf.moments(x, -1, true);
@@ -124,7 +130,7 @@ operations['ViT-S/16'] = () => {
   const gelu = (x) => tf.mul(tf.mul(x, 0.5), tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1));
   const forward = () => {
     const patches = tf.add(tf.conv2d(pixels, filter, patch, 'valid').reshape([T - 1, dim]), bias);
-    let x = tf.add(tf.concat([cls, patches], 0), places);
+    let x = tf.add(tf.concat([cls, patches], 0), positions);
     for (const { norm1, qkv, proj, norm2, fc1, fc2 } of blocks) {
       const [q, k, v] = tf.split(linear(norm(x, norm1), qkv).reshape([T, 3 * count, dim / count]).transpose([1, 0, 2]), 3, 0);
       const mixed = attend(q, k, v).transpose([1, 0, 2]).reshape([T, dim]);

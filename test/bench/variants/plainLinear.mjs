@@ -1,5 +1,5 @@
 /**
- * An example of a kernel variant: y = x w^T + b with 4 x 4 sums a thread and nothing else. Beside the project's own:
+ * An example of a kernel variant: y = x w^T + b with 4 x 4 sums per thread and nothing else. Next to the project's own:
  *
  *     node dist/cli/bin.js bench kernels --filter linear --variant test/bench/variants/plainLinear.mjs
  *
