@@ -8,11 +8,11 @@ export type { StepInfo, StepLosses, TrainingRun, TrainingState } from './trainin
 export { startSplice, type SpliceRun } from './training/pair.js';
 export { skipNetwork, type SkipOptions } from './generators/skip.js';
 export { unet, type UnetOptions } from './generators/unet.js';
-export { CONDITION, conditionalUnet, defaultSizes, type ConditionalSizes } from './generators/conditional.js';
+export { CONDITION, conditionalUnet, type ConditionalSizes } from './generators/conditional.js';
 export { applyGenerator, measureResults, type Applied, type Measure } from './anyPair/apply.js';
 export { clsReader, conditionScale, mixed, normalised, type ConditionScale } from './anyPair/condition.js';
 export { fromAnyPairFile, toAnyPairFile, type AnyPairFile, type AnyPairSetup } from './anyPair/file.js';
-export { defaultAnyPair } from './anyPair/options.js';
+export { defaultAnyPair, defaultSizes } from './anyPair/options.js';
 export { startAnyPair, type AnyPairOptions, type AnyPairRun, type Pair } from './anyPair/training.js';
 export * from './generators/parameters.js';
 export * from './method/losses.js';
@@ -29,11 +29,12 @@ export { parseHuggingFace, parseSidecar, type VitSettings } from './vit/settings
 export { interpolatePositions } from './vit/positions.js';
 export { UNTRAINED_CONFIG, untrainedVit, vitParameters } from './vit/untrained.js';
 export * from './vit/vit.js';
-export { FACETS, facetOf, type Facet } from './vit/facets.js';
+export { FACETS, type Facet } from './vit/facets.js';
 export { openJudge, type Figures, type Judge, type Seeing } from './compare/judge.js';
 export { LEAST_MATCH } from './compare/match.js';
 export { startPainting, type Painted, type Painting } from './generators/paint.js';
-export { startInversion, type Inversion, type InversionOptions } from './study/invert.js';
+export { startInversion, type Inversion } from './study/invert.js';
+export type { InversionOptions } from './study/options.js';
 export { clsAttentionMaps, patchFeatures, type PatchRows } from './study/patches.js';
 export { pcaMaps, type PcaOptions } from './study/pcaMaps.js';
 export { pretrainDefaults, type PretrainOptions } from './pretraining/options.js';

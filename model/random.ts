@@ -1,4 +1,4 @@
-/** Random draws that depend on a seed and a name only, so that a run can be taken up at any step without saved state. */
+/** Random draws that depend only on a seed and a name, so that a run can be resumed at any step without saved state. */
 
 /** Uniform in [0, 1), with helpers. */
 export interface Random {
@@ -30,12 +30,12 @@ function spread(words: readonly number[]): [number, number, number, number] {
   return [mix(1), mix(2), mix(3), mix(4) | 1];
 }
 
-const wordsOf = (key: readonly (string | number)[]): number[] =>
-  key.flatMap((part) => (typeof part === 'number' ? [part >>> 0, Math.floor(part / 2 ** 32) >>> 0] : [...new TextEncoder().encode(part), 0x100]));
+const wordsOf = (part: string | number): number[] =>
+  (typeof part === 'number' ? [part >>> 0, Math.floor(part / 2 ** 32) >>> 0] : [...new TextEncoder().encode(part), 0x100]);
 
-/** A generator for a seed and a name, for instance `random(seed, 'structure', step)` (sfc32). The same key gives the same draws on every machine. */
+/** A generator for a key such as `random(seed, 'structure', step)` (sfc32). A key gives the same draws on every machine. */
 export function random(...key: readonly (string | number)[]): Random {
-  let [a, b, c, d] = spread(wordsOf(key));
+  let [a, b, c, d] = spread(key.flatMap(wordsOf));
   const next = (): number => {
     const t = (a + b + d) >>> 0;
     d = (d + 1) >>> 0;

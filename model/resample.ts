@@ -1,21 +1,27 @@
-/** Bicubic resampling on the CPU: for figures and maps, whose numbers must not depend on a device. */
-import type { Image } from './image.js';
+/** Bicubic resampling on the CPU: for figures, maps and crops, whose numbers must not depend on a device. */
+import type { Bitmap, Image } from './image.js';
 
 /** The sources of an output along an axis: `weights` from index `first` on. */
-export interface Taps {
+interface Taps {
   readonly first: number;
   readonly weights: readonly number[];
 }
 
-/** Keys' cubic with a = -0.5 at distance x (https://doi.org/10.1109/TASSP.1981.1163711), which PyTorch and Pillow antialias with. */
-function cubic(distance: number): number {
-  const [a, x] = [-0.5, Math.abs(distance)];
+/** In pixels. */
+export type Box = Readonly<Record<'left' | 'top' | 'width' | 'height', number>>;
+
+/** Keys' cubic convolution (https://doi.org/10.1109/TASSP.1981.1163711). PyTorch and Pillow antialias with a = -0.5. */
+export function cubic(distance: number, a = -0.5): number {
+  const x = Math.abs(distance);
   if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
   return x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0;
 }
 
-/** Of each of `to` outputs from `from` inputs. The filter is stretched by the reduction; weights beyond the border are left out and the rest made to sum to 1. */
-export function tapsOf(from: number, to: number): Taps[] {
+/**
+ * Taps of each of `to` outputs from `from` inputs. A reduction stretches the filter. Weights beyond the border are left out; the
+ * remaining ones sum to 1.
+ */
+function tapsOf(from: number, to: number): Taps[] {
   const step = from / to;
   const stretch = Math.max(step, 1);
   return Array.from({ length: to }, (_, i) => {
@@ -29,8 +35,35 @@ export function tapsOf(from: number, to: number): Taps[] {
 }
 
 /**
- * `image` at another size, as PyTorch's `F.interpolate(mode='bicubic', antialias=True, align_corners=False)`, clamped to 0..1; the image
- * itself when the size is its own.
+ * Filters one channel along its rows, into `narrow`, then along its columns, into `out` in 0..1. `source` has rows of `stride`
+ * numbers from 0 to `largest`; the first pixel is at `start`.
+ */
+function filterPlane(
+  source: Float32Array | Uint8Array, start: number, stride: number, largest: number,
+  columns: readonly Taps[], rows: readonly Taps[], narrow: Float32Array | Float64Array, out: Float32Array,
+): void {
+  const width = columns.length;
+  for (let y = 0; y < narrow.length / width; y++) {
+    for (let x = 0; x < width; x++) {
+      const { first, weights } = columns[x]!;
+      let sum = 0;
+      for (let k = 0; k < weights.length; k++) sum += weights[k]! * source[start + y * stride + first + k]!;
+      narrow[y * width + x] = sum;
+    }
+  }
+  for (let y = 0; y < rows.length; y++) {
+    const { first, weights } = rows[y]!;
+    for (let x = 0; x < width; x++) {
+      let sum = 0;
+      for (let k = 0; k < weights.length; k++) sum += weights[k]! * narrow[(first + k) * width + x]!;
+      out[y * width + x] = Math.min(1, Math.max(0, sum / largest));
+    }
+  }
+}
+
+/**
+ * `image` at another size, as PyTorch's `F.interpolate(mode='bicubic', antialias=True, align_corners=False)`, clamped to 0..1. At
+ * its own size it is returned as it is.
  */
 export function resample(image: Image, width: number, height: number): Image {
   if (image.width === width && image.height === height) return image;
@@ -38,21 +71,8 @@ export function resample(image: Image, width: number, height: number): Image {
   const data = new Float32Array(3 * width * height);
   const narrow = new Float64Array(width * image.height);
   for (let c = 0; c < 3; c++) {
-    const plane = image.data.subarray(c * image.width * image.height);
-    for (let y = 0; y < image.height; y++) {
-      columns.forEach(({ first, weights }, x) => {
-        let sum = 0;
-        for (let j = 0; j < weights.length; j++) sum += weights[j]! * plane[y * image.width + first + j]!;
-        narrow[y * width + x] = sum;
-      });
-    }
-    rows.forEach(({ first, weights }, y) => {
-      for (let x = 0; x < width; x++) {
-        let sum = 0;
-        for (let j = 0; j < weights.length; j++) sum += weights[j]! * narrow[(first + j) * width + x]!;
-        data[(c * height + y) * width + x] = Math.min(1, Math.max(0, sum));
-      }
-    });
+    const out = data.subarray(c * width * height);
+    filterPlane(image.data, c * image.width * image.height, image.width, 1, columns, rows, narrow, out);
   }
   return { width, height, data };
 }
@@ -61,4 +81,17 @@ export function resample(image: Image, width: number, height: number): Image {
 export function resampleShorterSide(image: Image, side: number): Image {
   const k = side / Math.min(image.width, image.height);
   return resample(image, Math.max(side, Math.round(image.width * k)), Math.max(side, Math.round(image.height * k)));
+}
+
+/** `box` of a bitmap, bicubic and antialiased, mirrored if `flip`: [3, side, side] in 0..1. */
+export function resampled({ width, height, data }: Bitmap, box: Box, side: number, flip: boolean): Float32Array {
+  const [columns, rows] = [tapsOf(box.width, side), tapsOf(box.height, side)];
+  if (flip) columns.reverse();
+  const result = new Float32Array(3 * side * side);
+  const narrow = new Float32Array(box.height * side);
+  for (let c = 0; c < 3; c++) {
+    const start = (c * height + box.top) * width + box.left;
+    filterPlane(data, start, width, 255, columns, rows, narrow, result.subarray(c * side * side));
+  }
+  return result;
 }

@@ -2,7 +2,7 @@
 import { Argument, Command, Option } from 'commander';
 import type { BenchMode, BenchOptions } from '../bench/bench.js';
 import { benchModels } from '../bench/models.js';
-import type { RecipeName } from '../../model/method/options.js';
+import { RECIPE_NAMES, type RecipeName } from '../../model/method/options.js';
 import { UsageError } from '../shared/errors.js';
 import { precisionOption, whole } from './values.js';
 import { UNTRAINED_MODEL } from '../models/load.js';
@@ -37,7 +37,7 @@ const several = (value: string, previous: readonly string[] = []): string[] => [
 /** What a mode looks at when it is not told. */
 const defaults: Readonly<Record<BenchMode, { readonly model: readonly string[]; readonly recipe: readonly RecipeName[] }>> = {
   step: { model: [UNTRAINED_MODEL], recipe: ['splice'] },
-  kernels: { model: ['vit-small-8', 'vit-base-8'], recipe: ['splice', 'splice-transfer'] },
+  kernels: { model: ['vit-small-8', 'vit-base-8'], recipe: RECIPE_NAMES },
   roof: { model: [], recipe: [] },
 };
 
@@ -46,7 +46,7 @@ export const benchCommand = (run: (options: BenchOptions) => Promise<void>): Com
     .description('measure a training step, its kernels, or what the device can do at most')
     .addArgument(new Argument('[what]', 'step, kernels or roof').choices(['step', 'kernels', 'roof']).default('step'))
     .addOption(new Option('--model <name|file>', `ViT: ${benchModels().join(', ')}, or a checkpoint; kernels takes several`).argParser(several))
-    .addOption(new Option('--recipe <name>', 'generator and losses: splice, splice-transfer; kernels takes several').argParser(several as (v: string, p?: RecipeName[]) => RecipeName[]))
+    .addOption(new Option('--recipe <name>', `generator and losses: ${RECIPE_NAMES.join(', ')}; kernels takes several`).argParser(several as (v: string, p?: RecipeName[]) => RecipeName[]))
     .option('--size <pixels>', 'side of the crops', whole(40, 4096), 128)
     .option('--vit-size <pixels>', "shorter side of the ViT's input", whole(16, 2048), 224)
     .option('--repeats <count>', 'measurements of which the median counts', whole(1, 1000), 5)
@@ -63,11 +63,9 @@ export const benchCommand = (run: (options: BenchOptions) => Promise<void>): Com
     .action((what: BenchMode, { model, recipe, json = false, plan = false, checkpointing = false, allVariants = false, variant = [], ...options }: Parsed) =>
       run({ ...defaults[what], ...(model && { model }), ...(recipe && { recipe: checked(recipe) }), ...options, what, json, plan, checkpointing, allVariants, variant }));
 
-const names: readonly string[] = ['splice', 'splice-transfer'] satisfies RecipeName[];
-
 /** @throws UsageError for a recipe nobody knows */
 function checked(recipes: readonly RecipeName[]): readonly RecipeName[] {
-  const wrong = recipes.find((recipe) => !names.includes(recipe));
-  if (wrong !== undefined) throw new UsageError(`--recipe ${wrong} is unknown: give ${names.join(' or ')}`);
+  const wrong = recipes.find((recipe) => !RECIPE_NAMES.includes(recipe));
+  if (wrong !== undefined) throw new UsageError(`--recipe ${wrong} is unknown: give ${RECIPE_NAMES.join(' or ')}`);
   return recipes;
 }

@@ -1,6 +1,6 @@
 /** `splice-gpu invert`: options only. */
 import { Command, Option } from 'commander';
-import { INVERTED_FACETS, PAINTERS, type Painter } from '../../model/study/invert.js';
+import { INVERTED_FACETS, PAINTERS, type Painter } from '../../model/study/options.js';
 import { checkInversion, type InvertOptions } from '../study/invert.js';
 import { real, whole, wholeList } from './values.js';
 import { DEFAULT_MODEL } from '../models/load.js';

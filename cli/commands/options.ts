@@ -1,6 +1,6 @@
 /** Options that several commands share, each declared once, and what --resume takes of them. */
 import { Command, Option } from 'commander';
-import { defaultOptions, type SpliceOptions } from '../../model/method/options.js';
+import { defaultOptions, RECIPE_NAMES, type SpliceOptions } from '../../model/method/options.js';
 import { AUTO_MODEL, knownModels } from '../models/load.js';
 import type { ResumeOptions } from '../run/config.js';
 import { precisionOption, real, seed, whole } from './values.js';
@@ -55,7 +55,7 @@ export const vitSizeOption = (standard: number): Option =>
 
 /** The options of the method, with a command's own defaults. */
 export const methodOptions = (standard: SpliceOptions = defaultOptions): readonly Option[] => [
-  new Option('--recipe <name>', 'generator, losses and augmentations').choices(['splice', 'splice-transfer']).default(standard.recipe),
+  new Option('--recipe <name>', 'generator, losses and augmentations').choices(RECIPE_NAMES).default(standard.recipe),
   option('--steps <count>', 'optimiser steps after the warm start', whole(1), standard.steps),
   option('--seed <number>', 'seed of everything random', seed, standard.seed),
   weightOption('structure', standard.lambdaStructure),

@@ -1,7 +1,7 @@
 /** `splice-gpu train`: options only. */
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { defaultAnyPair } from '../../model/anyPair/options.js';
-import { defaultSizes, type ConditionalSizes } from '../../model/generators/conditional.js';
+import { defaultAnyPair, defaultSizes } from '../../model/anyPair/options.js';
+import type { ConditionalSizes } from '../../model/generators/conditional.js';
 import type { SpliceOptions } from '../../model/method/options.js';
 import type { ResumeOptions } from '../run/config.js';
 import type { TrainOptions } from '../train/options.js';

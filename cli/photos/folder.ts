@@ -1,7 +1,7 @@
 /** Folders of photos. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Bitmap } from '../../model/pretraining/augment.js';
+import type { Bitmap } from '../../model/image.js';
 import { fileProblem, InputError } from '../shared/errors.js';
 import { readImage } from './photo.js';
 

@@ -1,17 +1,9 @@
 /** Pictures of what a ViT sees: photos, and under each the three main directions of its keys as red, green and blue. */
-import { resampled } from '../../model/pretraining/resample.js';
-import type { Bitmap } from '../../model/pretraining/augment.js';
 import type { Image } from '../../model/image.js';
 import { principalComponents } from '../../model/study/pca.js';
 
 /** Standard deviations from the middle of a colour channel to its end. */
 const SPREAD = 2;
-
-/** The middle square of a picture at another size: [3, side, side] in 0..1. */
-export function middleSquare(photo: Bitmap, side: number): Float32Array {
-  const size = Math.min(photo.width, photo.height);
-  return resampled(photo, { left: Math.floor((photo.width - size) / 2), top: Math.floor((photo.height - size) / 2), width: size, height: size }, side, false);
-}
 
 /**
  * Photos above, components below, on one scale for all.

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { basename, resolve } from 'node:path';
 import { parseSafetensors, serializeSafetensors } from '../../model/files/safetensors.js';
 import type { Image } from '../../model/image.js';
-import type { Bitmap } from '../../model/pretraining/augment.js';
+import { middleSquare, type Bitmap } from '../../model/image.js';
 import { optionsProblem, pretrainDefaults, stepsPerEpoch, teacherSide, vitConfigOf } from '../../model/pretraining/options.js';
 import type { PretrainOptions } from '../../model/pretraining/options.js';
 import type { PretrainRun } from '../../model/pretraining/pretrain.js';
@@ -19,7 +19,7 @@ import { InputError, NonFiniteError, UsageError } from '../shared/errors.js';
 import { readInput, writeFileAtomic, writeJson } from '../shared/files.js';
 import { createProgress, type Output } from '../shared/progress.js';
 import { version } from '../shared/version.js';
-import { keysPicture, middleSquare } from './keysPicture.js';
+import { keysPicture } from './keysPicture.js';
 
 export interface PretrainCommand {
   readonly photos: readonly string[];

@@ -3,6 +3,7 @@ import type { Parts } from '../run/parts.js';
 import { access } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
 import { startPainting } from '../../model/generators/paint.js';
+import { SizeError } from '../../model/generators/parameters.js';
 import { EXIT_INTERRUPTED, InputError, UsageError } from '../shared/errors.js';
 import { prepareFolder } from '../shared/files.js';
 import { readGenerator, type TrainedGenerator } from './pairGenerator.js';
@@ -48,7 +49,7 @@ export async function apply(options: ApplyOptions, { openEngine, interrupt, stdo
       const { image } = await readPhoto(from, options.size === undefined ? {} : { shorterSide: options.size });
       const { image: picture, inStrips } = await paint(image, options.memory * 2 ** 20, (share) => progress.update(PARTS * i + Math.floor(PARTS * share), `percent, ${from}`))
         .catch((error: unknown) => {
-          throw /needs/.test(String(error)) ? new InputError(`${from}: ${(error as Error).message}`, { cause: error }) : error;
+          throw error instanceof SizeError ? new InputError(`${from}: ${error.message}`, { cause: error }) : error;
         });
       await writeImage(to, picture, describe(trained));
       done.push({ image: resolve(from), result: resolve(to), size: [picture.width, picture.height], inStrips });

@@ -2,7 +2,7 @@
 import type { Parts } from '../run/parts.js';
 import type { Engine } from '../../engine/index.js';
 import { augmentations } from '../../model/study/augmentations.js';
-import type { RecipeName } from '../../model/method/options.js';
+import { RECIPE_NAMES } from '../../model/method/options.js';
 import type { Sheet, SheetRow } from '../photos/sheet.js';
 import { announceSheet, checkSheetPath, readPictures, saveSheet, type NamedImage } from './study.js';
 
@@ -19,8 +19,6 @@ export interface AugmentOptions {
   readonly json: boolean;
 }
 
-const RECIPES: readonly RecipeName[] = ['splice', 'splice-transfer'];
-
 /** Writes the sheet. Answers with the exit code. */
 export async function augment(options: AugmentOptions, { openEngine, stdout }: Parts): Promise<number> {
   checkSheetPath(options.out);
@@ -28,7 +26,7 @@ export async function augment(options: AugmentOptions, { openEngine, stdout }: P
   const { engine, close } = await openEngine();
   try {
     await saveSheet(options.out, await augmentSheet(engine, structure!, appearance!, options));
-    announceSheet(options.out, options.json, { recipes: RECIPES, count: options.count, seed: options.seed }, stdout);
+    announceSheet(options.out, options.json, { recipes: RECIPE_NAMES, count: options.count, seed: options.seed }, stdout);
   } finally {
     close();
   }
@@ -40,7 +38,7 @@ export async function augmentSheet(
   engine: Engine, structure: NamedImage, appearance: NamedImage, { count, seed, height }: Pick<AugmentOptions, 'count' | 'seed' | 'height'>,
 ): Promise<Sheet> {
   const rows: SheetRow[] = [];
-  for (const recipe of RECIPES) {
+  for (const recipe of RECIPE_NAMES) {
     for (const [which, { image }] of [['structure', structure], ['appearance', appearance]] as const) {
       rows.push({ label: `${recipe} ${which}`, cells: [image, ...await augmentations(engine, image, which, recipe, count, seed)] });
     }

@@ -1,8 +1,10 @@
 /** The work of `splice-gpu invert`: pictures made from features alone, layer by layer. */
 import type { Parts } from '../run/parts.js';
 import type { Engine } from '../../engine/index.js';
+import { SizeError } from '../../model/generators/parameters.js';
 import type { Image } from '../../model/image.js';
-import { startInversion, type Inversion, type InversionOptions } from '../../model/study/invert.js';
+import { startInversion, type Inversion } from '../../model/study/invert.js';
+import type { InversionOptions } from '../../model/study/options.js';
 import { EXIT_INTERRUPTED, InputError, NonFiniteError, UsageError } from '../shared/errors.js';
 import { createProgress, type Progress } from '../shared/progress.js';
 import type { Sheet, SheetRow } from '../photos/sheet.js';
@@ -96,8 +98,7 @@ export async function inversionSheet(
 
 async function begin(engine: Engine, { vit }: LoadedVit, { name, image }: NamedImage, options: InversionOptions): Promise<Inversion> {
   return startInversion(engine, vit, image, options).catch((error: unknown) => {
-    const isSize = error instanceof Error && /generator|network|UNet/.test(error.message) && /needs/.test(error.message);
-    throw isSize ? new InputError(`${name} at --vit-size ${options.vitSize}: ${error.message}, that is a larger --vit-size`, { cause: error }) : error;
+    throw error instanceof SizeError ? new InputError(`${name} at --vit-size ${options.vitSize}: ${error.message}, that is a larger --vit-size`, { cause: error }) : error;
   });
 }
 

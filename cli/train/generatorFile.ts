@@ -1,6 +1,7 @@
 /** Reads a generator for any pair, and makes the conditions that describe appearance photos to it. */
 import type { Engine } from '../../engine/index.js';
-import { centralSquare, clsReader, normalised } from '../../model/anyPair/condition.js';
+import { clsReader, normalised } from '../../model/anyPair/condition.js';
+import { centralSquare } from '../../model/image.js';
 import { fromAnyPairFile, type AnyPairFile } from '../../model/anyPair/file.js';
 import { parseSafetensors } from '../../model/files/safetensors.js';
 import { loadVit, type Fetching, type LoadedVit } from '../models/load.js';

@@ -1,7 +1,7 @@
 /** The photos of a training on many pairs: read once, at the training size, one byte a channel, with their CLS tokens. */
 import { basename, join } from 'node:path';
-import { centralSquare, window, type ClsReader } from '../../model/anyPair/condition.js';
-import type { Image } from '../../model/image.js';
+import type { ClsReader } from '../../model/anyPair/condition.js';
+import { centralSquare, window, type Image } from '../../model/image.js';
 import { random, type Random } from '../../model/random.js';
 import { parseSafetensors, serializeSafetensors } from '../../model/files/safetensors.js';
 import type { Weight } from '../../model/vit/config.js';

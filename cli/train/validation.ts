@@ -2,10 +2,10 @@
 import type { Engine } from '../../engine/index.js';
 import { judgePictures, type PictureFigures } from '../../model/compare/pictures.js';
 import { applyGenerator, measureResults, type Measured } from '../../model/anyPair/apply.js';
-import { centralSquare, normalised, type ConditionScale } from '../../model/anyPair/condition.js';
+import { normalised, type ConditionScale } from '../../model/anyPair/condition.js';
 import type { AnyPairSetup } from '../../model/anyPair/file.js';
 import { retrieved } from '../../model/anyPair/retrieval.js';
-import type { Image } from '../../model/image.js';
+import { centralSquare, type Image } from '../../model/image.js';
 import type { VitModel, Weights } from '../../model/vit/config.js';
 import { grid } from '../photos/grid.js';
 import { imageOf, type PhotoSet } from './photos.js';

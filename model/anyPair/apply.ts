@@ -1,25 +1,25 @@
-/** A trained conditional generator at work: one forward pass for a picture, and how near a result comes by the ViT. */
+/** A trained conditional generator in use: one forward pass per picture, and the ViT's measures of a result. */
 import { concat, reshape, type Engine, type Program } from '../../engine/index.js';
 import { CONDITION, conditionalUnet, type ConditionalSizes } from '../generators/conditional.js';
 import { bindParameters, flatten, layoutOf } from '../generators/parameters.js';
 import type { Image } from '../image.js';
 import { appearanceLoss, imageOf, structureLoss } from '../method/losses.js';
-import type { SpliceOptions } from '../method/options.js';
 import { recipes } from '../method/recipes.js';
 import type { VitModel, Weights } from '../vit/config.js';
-import { uploadVit, vitFeatures } from '../vit/vit.js';
+import { uploadVit, vitFeatures, type VitFeatures } from '../vit/vit.js';
+import type { Looking } from './condition.js';
 
 export interface Applied {
-  /** Other weights of the same sizes from now on. */
+  /** Replaces the weights by others of the same sizes. */
   readonly use: (weights: Weights) => void;
-  /** The image at its own size with the look of the condition [layers, dim]. */
+  /** The image at its own size with the look of the condition [layers, dim]. @throws SizeError for images that are too small */
   readonly apply: (image: Image, condition: Float32Array) => Promise<Image>;
   readonly destroy: () => void;
 }
 
 /**
  * `name` is that of the weights in the engine: a second generator at the same time needs another.
- * @throws Error naming a parameter that is missing or misshapen, and for images that are too small
+ * @throws Error naming a parameter that is missing or misshapen
  */
 export function applyGenerator(engine: Engine, sizes: ConditionalSizes, weights: Weights, name = 'generator.applied'): Applied {
   const generator = conditionalUnet(sizes);
@@ -31,7 +31,8 @@ export function applyGenerator(engine: Engine, sizes: ConditionalSizes, weights:
   const compile = (height: number, width: number): Promise<Program> => {
     generator.checkSize(height, width);
     const g = engine.graph();
-    return engine.compile({ result: generator.forward(bindParameters(g, name, layout).get, g.input('image', [1, 3, height, width])) });
+    const { get } = bindParameters(g, name, layout);
+    return engine.compile({ result: generator.forward(get, g.input('image', [1, 3, height, width])) });
   };
   return {
     use,
@@ -51,7 +52,7 @@ export function applyGenerator(engine: Engine, sizes: ConditionalSizes, weights:
   };
 }
 
-/** What the ViT says of a result. The losses are those of training, on whole squares. */
+/** Measures of a result by the ViT. The losses are those of training, on whole squares. */
 export interface Measured {
   readonly structure: number;
   readonly appearance: number;
@@ -64,13 +65,12 @@ export interface Measure {
   readonly destroy: () => void;
 }
 
-/** For squares of `side` pixels. */
-export async function measureResults(engine: Engine, vit: VitModel, side: number, options: Pick<SpliceOptions, 'recipe' | 'vitSize' | 'antialias'>): Promise<Measure> {
+export async function measureResults(engine: Engine, vit: VitModel, side: number, options: Looking): Promise<Measure> {
   uploadVit(engine, vit);
   const g = engine.graph();
   const images = g.input('images', [3, 3, side, side]);
   const features = vitFeatures(g, vit, recipes[options.recipe].toVit(images, vit.config, options));
-  const [result, structure, appearance] = [0, 1, 2].map((i) => imageOf(features, i)) as [typeof features, typeof features, typeof features];
+  const [result, structure, appearance] = [0, 1, 2].map((i) => imageOf(features, i)) as [VitFeatures, VitFeatures, VitFeatures];
   const program = await engine.compile({
     losses: concat([structureLoss(result, structure), appearanceLoss(result, appearance)], 0),
     cls: reshape(result.cls, [vit.config.dim]),

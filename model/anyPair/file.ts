@@ -1,12 +1,14 @@
-/** The file of a generator for all pairs: its parameters, how conditions are scaled, and all that using it takes. */
-import { conditionalUnet, type ConditionalSizes } from '../generators/conditional.js';
-import type { RecipeName, SpliceOptions } from '../method/options.js';
+/** The file of a generator for any pair: its parameters, the scale of conditions, and everything that using it takes. */
+import { showShape } from '../../engine/index.js';
+import { isObject } from '../files/json.js';
 import type { Safetensors } from '../files/safetensors.js';
+import { conditionalUnet, TOKEN_MODES, type ConditionalSizes } from '../generators/conditional.js';
+import { RECIPE_NAMES } from '../method/options.js';
 import type { Weight, Weights } from '../vit/config.js';
-import type { ConditionScale } from './condition.js';
+import type { ConditionScale, Looking } from './condition.js';
 
-/** How photos must be looked at, and by which ViT, for conditions like those it was trained with. */
-export interface AnyPairSetup extends Pick<SpliceOptions, 'recipe' | 'vitSize' | 'antialias'> {
+/** The ViT and the way photos are shown to it, so that conditions are like those of the training. */
+export interface AnyPairSetup extends Looking {
   readonly sizes: ConditionalSizes;
   /** Side of the squares it was trained on. */
   readonly size: number;
@@ -21,28 +23,33 @@ export interface AnyPairFile {
 
 export const ANY_PAIR_FORMAT = 'splice-gpu general generator 1';
 const [MEAN, DEVIATION] = ['condition.mean', 'condition.deviation'] as const;
-const RECIPES: readonly RecipeName[] = ['splice', 'splice-transfer'];
 
-/** Tensors and metadata as they are stored; `steps` and the like may be added. */
-export function toAnyPairFile({ setup, weights, scale }: AnyPairFile): { tensors: Map<string, Weight>; metadata: Record<string, string> } {
+/** Tensors and metadata of the file; the caller may add metadata. */
+export function toAnyPairFile({ setup, weights, scale }: AnyPairFile) {
   const shape = [setup.sizes.layers, setup.sizes.dim];
-  const tensors = new Map([...weights, [MEAN, { shape, data: scale.mean }], [DEVIATION, { shape, data: scale.deviation }]]);
-  return { tensors, metadata: { format: ANY_PAIR_FORMAT, setup: JSON.stringify(setup) } };
+  const tensors = new Map<string, Weight>(weights)
+    .set(MEAN, { shape, data: scale.mean })
+    .set(DEVIATION, { shape, data: scale.deviation });
+  const metadata: Record<string, string> = { format: ANY_PAIR_FORMAT, setup: JSON.stringify(setup) };
+  return { tensors, metadata };
 }
 
-/** @throws Error that says what is wrong, for files that are none, or whose tensors are not those of their sizes */
+/** @throws Error for another format, a damaged setup, and tensors that are not finite or do not have the shapes of its sizes */
 export function fromAnyPairFile({ tensors, metadata }: Safetensors): AnyPairFile {
   const format = metadata.get('format');
-  if (format !== ANY_PAIR_FORMAT) throw new Error(format === 'splice-gpu generator' ? 'it is the generator of one pair: give one that `train` made' : `it is no "${ANY_PAIR_FORMAT}"`);
+  if (format === 'splice-gpu generator') throw new Error('it is the generator of one pair: give one that `train` made');
+  if (format !== ANY_PAIR_FORMAT) throw new Error(`it is no "${ANY_PAIR_FORMAT}"`);
   const setup = parseSetup(metadata.get('setup') ?? '');
-  const expected = new Map(conditionalUnet(setup.sizes).parameters.map((p) => [p.name, p.shape]));
-  for (const name of [MEAN, DEVIATION]) expected.set(name, [setup.sizes.layers, setup.sizes.dim]);
-  for (const [name, shape] of expected) {
+  const scaleShape = [setup.sizes.layers, setup.sizes.dim];
+  const parameters = conditionalUnet(setup.sizes).parameters;
+  for (const { name, shape } of [...parameters, { name: MEAN, shape: scaleShape }, { name: DEVIATION, shape: scaleShape }]) {
     const found = tensors.get(name);
-    if (!found || found.shape.join() !== shape.join()) throw new Error(`${name} is ${found ? `[${found.shape.join(', ')}]` : 'missing'}, its sizes say [${shape.join(', ')}]`);
+    if (found?.shape.join() !== shape.join()) {
+      throw new Error(`${name} is ${found ? showShape(found.shape) : 'missing'}, its sizes say ${showShape(shape)}`);
+    }
     if (!found.data.every(Number.isFinite)) throw new Error(`${name} holds values that are not finite`);
   }
-  const weights = new Map([...tensors].filter(([name]) => expected.has(name) && name !== MEAN && name !== DEVIATION));
+  const weights = new Map(parameters.map(({ name }) => [name, tensors.get(name)!]));
   return { setup, weights, scale: { mean: tensors.get(MEAN)!.data, deviation: tensors.get(DEVIATION)!.data } };
 }
 
@@ -50,25 +57,33 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** @throws Error naming the field that is wrong */
 function parseSetup(text: string): AnyPairSetup {
-  const { sizes, size, recipe, vitSize, antialias, model } = fieldsOf('setup', JSON.parse(text));
-  const { name, sha256 } = fieldsOf('setup.model', model);
-  if (!RECIPES.includes(recipe as RecipeName)) throw new Error(`setup.recipe is ${JSON.stringify(recipe)}`);
-  if (typeof antialias !== 'boolean' || typeof name !== 'string' || typeof sha256 !== 'string') throw new Error('setup lacks antialias or model');
-  return { sizes: parseSizes(fieldsOf('setup.sizes', sizes)), size: count('size', size, 36), recipe: recipe as RecipeName, vitSize: count('vitSize', vitSize), antialias, model: { name, sha256 } };
-}
-
-export function parseSizes({ layers, dim, channels, tokens, expanded, width, heads, headSize, scales }: Fields): ConditionalSizes {
-  if (!Array.isArray(channels) || channels.length !== 5) throw new Error('sizes.channels are not five numbers');
-  if (tokens !== 'layers' && tokens !== 'expanded' && tokens !== 'single') throw new Error(`sizes.tokens is ${JSON.stringify(tokens)}`);
-  const places = count('scales', scales, 0);
-  if (places > 5) throw new Error(`sizes.scales is ${places}: at most 5`);
+  const { sizes, size, recipe: name, vitSize, antialias, model } = fieldsOf('setup', JSON.parse(text));
+  const { name: modelName, sha256 } = fieldsOf('setup.model', model);
+  const recipe = RECIPE_NAMES.find((known) => known === name);
+  if (!recipe) throw new Error(`setup.recipe is ${JSON.stringify(name)}`);
+  if (typeof antialias !== 'boolean' || typeof modelName !== 'string' || typeof sha256 !== 'string') {
+    throw new Error('setup lacks antialias or model');
+  }
   return {
-    layers: count('layers', layers), dim: count('dim', dim), channels: channels.map((c) => count('channels', c)) as unknown as ConditionalSizes['channels'],
-    tokens, expanded: count('expanded', expanded), width: count('width', width), heads: count('heads', heads), headSize: count('headSize', headSize), scales: places,
+    sizes: parseSizes(fieldsOf('setup.sizes', sizes)), size: count('size', size, 36), model: { name: modelName, sha256 },
+    recipe, vitSize: count('vitSize', vitSize), antialias,
   };
 }
 
-/** Far above any sensible size, and products of a few stay exact. */
+const COUNTS = ['layers', 'dim', 'expanded', 'width', 'heads', 'headSize'] as const;
+
+export function parseSizes(fields: Fields): ConditionalSizes {
+  const { channels, tokens: mode } = fields;
+  if (!Array.isArray(channels) || channels.length !== 5) throw new Error('sizes.channels are not five numbers');
+  const tokens = TOKEN_MODES.find((known) => known === mode);
+  if (!tokens) throw new Error(`sizes.tokens is ${JSON.stringify(mode)}`);
+  const scales = count('scales', fields['scales'], 0);
+  if (scales > 5) throw new Error(`sizes.scales is ${scales}: at most 5`);
+  const counts = Object.fromEntries(COUNTS.map((name) => [name, count(name, fields[name])]));
+  return { ...counts, channels: channels.map((c) => count('channels', c)), tokens, scales } as unknown as ConditionalSizes;
+}
+
+/** Far above any sensible size; products of a few are still exact. */
 const MOST = 65536;
 
 function count(name: string, value: unknown, least = 1): number {
@@ -77,6 +92,6 @@ function count(name: string, value: unknown, least = 1): number {
 }
 
 function fieldsOf(name: string, value: unknown): Fields {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Fields;
+  if (isObject(value)) return value;
   throw new Error(`${name} is ${JSON.stringify(value)}`);
 }

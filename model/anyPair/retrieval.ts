@@ -3,8 +3,8 @@
 const distance = (a: Float32Array, b: Float32Array): number => a.reduce((sum, v, i) => sum + (v - b[i]!) ** 2, 0);
 
 /**
- * Of results made for the appearances in order, how many have their own as the nearest by CLS token (the appearance loss' distance).
- * By chance it is one, whatever the number. Several places equally near count as missed.
+ * The number of results whose nearest appearance by CLS token (the distance of the appearance loss) is their own. Results are in
+ * the order of their appearances. By chance it is one, whatever their number. A tie counts as a miss.
  */
 export const retrieved = (results: readonly Float32Array[], appearances: readonly Float32Array[]): number =>
   results.filter((cls, own) => {

@@ -1,11 +1,11 @@
-/** What a picture's lightness says about its layout and sharpness. `L` is [height, width]. */
+/** Measures of layout and sharpness from a picture's lightness `L` [height, width]. */
 
 const CELL = 8;
 const BINS = 9;
 
 /**
- * Histograms of oriented gradients (Dalal and Triggs, 2005): per cell of 8 pixels nine unsigned directions with linear votes, divided by
- * the energy of the 3x3 cells around. [cells down, cells across, 9].
+ * Histograms of oriented gradients (Dalal and Triggs, 2005): per cell of 8x8 pixels nine unsigned directions with linear votes,
+ * divided by the energy of the 3x3 cells around: [cells down, cells across, 9].
  */
 function orientations(L: Float64Array, width: number, height: number): Float64Array {
   const [w, h] = [Math.floor(width / CELL), Math.floor(height / CELL)];
@@ -39,7 +39,7 @@ function normaliseBlocks(votes: Float64Array, w: number, h: number): Float64Arra
   for (let y = 0; y < h; y++) {
     for (let x = 0; x < w; x++) {
       let block = 1e-3;
-      for (let dy = -1; dy <= 1; dy++) for (let dx = -1; dx <= 1; dx++) block += energy[inside(y + dy, h) * w + inside(x + dx, w)]!;
+      for (const dy of [-1, 0, 1]) for (const dx of [-1, 0, 1]) block += energy[inside(y + dy, h) * w + inside(x + dx, w)]!;
       for (let b = 0; b < BINS; b++) votes[(y * w + x) * BINS + b]! /= Math.sqrt(block);
     }
   }
@@ -48,7 +48,7 @@ function normaliseBlocks(votes: Float64Array, w: number, h: number): Float64Arra
 
 const dot = (a: Float64Array, b: Float64Array): number => a.reduce((sum, v, i) => sum + v * b[i]!, 0);
 
-/** Cosine of two pictures' oriented gradients: 1 for the same edges, 0 where one has none. */
+/** Cosine of two pictures' oriented gradients: 1 for the same edges, 0 if one has none. */
 export function edgeCosine(a: Float64Array, b: Float64Array, width: number, height: number): number {
   const [x, y] = [orientations(a, width, height), orientations(b, width, height)];
   const lengths = Math.sqrt(dot(x, x) * dot(y, y));
@@ -59,7 +59,9 @@ export function edgeCosine(a: Float64Array, b: Float64Array, width: number, heig
 export function sharpness(L: Float64Array, width: number, height: number): number {
   const values: number[] = [];
   for (let y = 1; y < height - 1; y++) {
-    for (let i = y * width + 1; i < (y + 1) * width - 1; i++) values.push(4 * L[i]! - L[i - 1]! - L[i + 1]! - L[i - width]! - L[i + width]!);
+    for (let i = y * width + 1; i < (y + 1) * width - 1; i++) {
+      values.push(4 * L[i]! - L[i - 1]! - L[i + 1]! - L[i - width]! - L[i + width]!);
+    }
   }
   const mean = values.reduce((sum, v) => sum + v, 0) / values.length;
   return values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / values.length;

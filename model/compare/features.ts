@@ -1,12 +1,12 @@
-/** What a judge keeps of a picture: a ViT's features on the CPU. */
+/** A ViT's features of a picture on the CPU, for judging. */
 import { selfSimilarity, type Engine } from '../../engine/index.js';
 import type { Image } from '../image.js';
 import { recipes } from '../method/recipes.js';
 import { resampleShorterSide } from '../resample.js';
+import { runOnce } from '../runOnce.js';
 import type { VitModel } from '../vit/config.js';
 import { vitFeatures } from '../vit/vit.js';
 
-/** How the ViT is shown a picture: the paper's way, antialiased. */
 export interface Viewing {
   /** Shorter side of the ViT's input in pixels. */
   readonly vitSize: number;
@@ -21,7 +21,7 @@ export interface Features {
   readonly similarity: Float32Array;
 }
 
-/** A picture so many times the ViT's input is reduced before it is uploaded: a large photo must not need the memory of a training run. */
+/** Above this multiple of the ViT's input a picture is reduced before the upload, so that a large photo needs little memory. */
 const LARGE = 4;
 
 /** Features of `image` by a ViT that `uploadVit` has put on the device. */
@@ -30,18 +30,11 @@ export async function featuresOf(engine: Engine, vit: VitModel, image: Image, { 
   const g = engine.graph();
   const photo = g.input('picture', [1, 3, picture.height, picture.width]);
   const { keys, cls } = vitFeatures(g, vit, recipes.splice.toVit(photo, vit.config, { vitSize, antialias: true }));
-  const program = await engine.compile({ keys, cls, similarity: selfSimilarity(keys) });
-  try {
-    program.write('picture', picture.data);
-    program.run();
-    const [all, token, similarity] = [await program.read('keys'), await program.read('cls'), await program.read('similarity')];
-    return { keys: all.subarray(vit.config.dim), cls: token, similarity };
-  } finally {
-    program.destroy();
-  }
+  const read = await runOnce(engine, { keys, cls, similarity: selfSimilarity(keys) }, [['picture', picture.data]]);
+  return { ...read, keys: read.keys.subarray(vit.config.dim) };
 }
 
-/** Cosine of two vectors; 0 where one has no length. */
+/** Cosine of two vectors; 0 if one is zero. */
 export function cosine(a: Float32Array, b: Float32Array): number {
   let [ab, aa, bb] = [0, 0, 0];
   for (let i = 0; i < a.length; i++) {
@@ -50,15 +43,4 @@ export function cosine(a: Float32Array, b: Float32Array): number {
     bb += b[i]! * b[i]!;
   }
   return ab / Math.max(Math.sqrt(aa * bb), 1e-12);
-}
-
-/** Rows of `columns` numbers, each divided by its length. */
-export function unitRows(rows: Float32Array, columns: number): Float32Array {
-  const unit = new Float32Array(rows.length);
-  for (let at = 0; at < rows.length; at += columns) {
-    const row = rows.subarray(at, at + columns);
-    const length = Math.max(Math.hypot(...row), 1e-12);
-    for (let c = 0; c < columns; c++) unit[at + c] = row[c]! / length;
-  }
-  return unit;
 }

@@ -1,4 +1,4 @@
-/** All figures of a result: from the pictures alone and, where there is one, by a ViT. */
+/** All figures of a result: from the pictures alone and, if there is one, by a ViT. */
 import type { Engine } from '../../engine/index.js';
 import type { Image } from '../image.js';
 import type { VitModel } from '../vit/config.js';
@@ -9,12 +9,11 @@ import { vitJudge, type VitFigures } from './vitJudge.js';
 export type Figures = PictureFigures & Partial<VitFigures>;
 
 export interface Judge {
-  /** How well the photos of the pair match, by the ViT; see `LEAST_MATCH`. */
+  /** The match of the pair's photos by the ViT; see `LEAST_MATCH`. */
   readonly match?: number;
   readonly judge: (result: Image) => Promise<Figures>;
 }
 
-/** A ViT and the device it judges on. */
 export interface Seeing {
   readonly engine: Engine;
   readonly vit: VitModel;
@@ -24,7 +23,7 @@ export interface Seeing {
 /** A judge of results for one pair of photos. */
 export async function openJudge(structure: Image, appearance: Image, seeing?: Seeing): Promise<Judge> {
   const byVit = seeing && (await vitJudge(seeing.engine, seeing.vit, structure, appearance, seeing.viewing));
-  let byPictures: ReturnType<typeof judgePictures> | undefined; // takes seconds, so only when there is something to judge
+  let byPictures: ReturnType<typeof judgePictures> | undefined; // made for the first result, since it takes seconds
   return {
     ...(byVit && { match: byVit.match }),
     judge: async (result) => {

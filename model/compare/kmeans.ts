@@ -1,7 +1,6 @@
-/** k-means clusters of feature rows, and how well two label maps agree. */
+/** k-means clusters of feature rows, and the agreement of two label maps. */
 import { random, type Random } from '../random.js';
 
-/** Rows of equal length one after the other. */
 export interface Rows {
   readonly data: Float32Array | Float64Array;
   readonly columns: number;
@@ -16,9 +15,10 @@ function squaredDistance({ data, columns }: Rows, row: number, centre: Float64Ar
   return sum;
 }
 
-const rowAt = ({ data, columns }: Rows, row: number): Float64Array => Float64Array.from(data.subarray(row * columns, (row + 1) * columns));
+const rowAt = ({ data, columns }: Rows, row: number): Float64Array =>
+  Float64Array.from(data.subarray(row * columns, (row + 1) * columns));
 
-/** First centres far from each other (Arthur and Vassilvitskii, "k-means++", 2007). */
+/** Initial centres far from each other (Arthur and Vassilvitskii, "k-means++", 2007). */
 function firstCentres(rows: Rows, count: number, k: number, next: Random): Float64Array[] {
   const centres = [rowAt(rows, next.integer(0, count - 1))];
   const nearest = new Float64Array(count).fill(Infinity);
@@ -33,7 +33,7 @@ function firstCentres(rows: Rows, count: number, k: number, next: Random): Float
   return centres;
 }
 
-/** Moves `centres` to the means of what is nearest to them; one that nothing is nearest to stays. */
+/** Each centre moves to the mean of the rows with its label; one without rows stays. */
 function moveCentres(rows: Rows, labels: Int32Array, centres: readonly Float64Array[]): Float64Array[] {
   const sums = centres.map((centre) => new Float64Array(centre.length));
   const counts = new Int32Array(centres.length);
@@ -44,7 +44,7 @@ function moveCentres(rows: Rows, labels: Int32Array, centres: readonly Float64Ar
   return sums.map((sum, i) => (counts[i] ? sum.map((v) => v / counts[i]!) : centres[i]!));
 }
 
-/** Labels every row with its nearest centre; answers with the sum of squared distances and whether a label changed. */
+/** Labels every row with its nearest centre; returns the sum of squared distances and whether a label changed. */
 function label(rows: Rows, labels: Int32Array, centres: readonly Float64Array[]): { inertia: number; changed: boolean } {
   let [inertia, changed] = [0, false];
   for (let r = 0; r < labels.length; r++) {
@@ -60,7 +60,7 @@ function label(rows: Rows, labels: Int32Array, centres: readonly Float64Array[])
   return { inertia, changed };
 }
 
-/** Lloyd's algorithm from several seeded starts; the labels of the tightest, one per row. The same seed gives the same labels. */
+/** Lloyd's algorithm from several seeded starts; returns the labels of the tightest, one per row, the same for equal seeds. */
 export function kmeans(rows: Rows, k: number, seed: number): Int32Array {
   const count = rows.data.length / rows.columns;
   let best = { inertia: Infinity, labels: new Int32Array(count) };

@@ -1,22 +1,21 @@
-/** CIE L*a*b*, a colour space in which distances are roughly what people see. */
-import type { Image } from '../image.js';
+/** CIE L*a*b*, a colour space whose distances are close to human perception. */
+import type { Image, Picture } from '../image.js';
 
 /** Pixel by pixel: `data` is [height, width, 3] of L (0..100), a and b. */
-export interface Lab {
-  readonly width: number;
-  readonly height: number;
-  readonly data: Float64Array;
-}
+export type Lab = Picture<Float64Array>;
 
 /** sRGB's primaries in XYZ, by rows, and its white, D65 (IEC 61966-2-1). */
-const XYZ = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.072175], [0.0193339, 0.119192, 0.9503041]] as const;
+const XYZ = [
+  [0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.072175], [0.0193339, 0.119192, 0.9503041],
+] as const;
 const WHITE = [0.95047, 1, 1.08883] as const;
 
 const linear = (v: number): number => (v > 0.04045 ? ((v + 0.055) / 1.055) ** 2.4 : v / 12.92);
 const compress = (t: number): number => (t > 0.008856 ? Math.cbrt(t) : 7.787 * t + 16 / 116);
 
-/** X, Y or Z over the white's, compressed. */
-const axis = (k: 0 | 1 | 2, r: number, g: number, b: number): number => compress((XYZ[k][0] * r + XYZ[k][1] * g + XYZ[k][2] * b) / WHITE[k]);
+/** X, Y or Z divided by the white's, compressed. */
+const axis = (k: 0 | 1 | 2, r: number, g: number, b: number): number =>
+  compress((XYZ[k][0] * r + XYZ[k][1] * g + XYZ[k][2] * b) / WHITE[k]);
 
 export function toLab({ width, height, data }: Image): Lab {
   const plane = width * height;
@@ -32,5 +31,4 @@ export function toLab({ width, height, data }: Image): Lab {
   return { width, height, data: lab };
 }
 
-/** The L of every pixel: [height, width]. */
 export const lightness = ({ data }: Lab): Float64Array => Float64Array.from({ length: data.length / 3 }, (_, i) => data[3 * i]!);

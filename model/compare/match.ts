@@ -1,25 +1,24 @@
-/** Whether two photos are about related things, by what a ViT sees in their parts. */
-import { unitRows, type Features } from './features.js';
+/** Whether two photos show related things, by a ViT's keys of their parts. */
+import { unitRows } from '../rows.js';
+import type { Features } from './features.js';
 
-/**
- * Below this a pair hardly matches. With ViT-Tiny/16 (AugReg) six published pairs have 0.48 or more, and 27 of 30 mismatched pairings of
- * their photos have 0.43 or less; the others put an animal in a meadow upon another such (test/study/pairMatch.ts).
- */
+/** Below this a pair hardly matches: the value separates published pairs from mismatched ones (test/study/pairMatch.ts). */
 export const LEAST_MATCH = 0.45;
 
-/** Row by row the keys' directions from the mean of both pictures: what all keys share says nothing about either. */
+/** The keys' directions from the mean of both pictures, row by row: the part that all keys share carries no information. */
 function directions(a: Float32Array, b: Float32Array, columns: number): [Float32Array, Float32Array] {
   const mean = new Float64Array(columns);
   for (const keys of [a, b]) keys.forEach((v, i) => (mean[i % columns]! += v));
   const count = (a.length + b.length) / columns;
-  return [a, b].map((keys) => unitRows(keys.map((v, i) => v - mean[i % columns]! / count), columns)) as [Float32Array, Float32Array];
+  const centred = (keys: Float32Array): Float32Array => unitRows(keys.map((v, i) => v - mean[i % columns]! / count), columns);
+  return [centred(a), centred(b)];
 }
 
 const average = (values: Float64Array): number => values.reduce((sum, v) => sum + v, 0) / values.length;
 
 /**
- * Mean over the rows of `a` of the best cosine with a row of `b`, and the same the other way round; where they are the same, with another
- * row. Rows have length 1.
+ * Mean over the rows of `a` of the best cosine with a row of `b`, and the same with `a` and `b` exchanged. If they are the same
+ * array, a row is compared with the other rows. Rows have length 1.
  */
 function bestCosines(a: Float32Array, b: Float32Array, columns: number): [number, number] {
   const bestOfA = new Float64Array(a.length / columns).fill(-1);
@@ -36,8 +35,8 @@ function bestCosines(a: Float32Array, b: Float32Array, columns: number): [number
 }
 
 /**
- * How well the parts of each picture are found in the other, over how well in itself: near 1 for the same scene, less the less they have
- * in common. The lower of both directions.
+ * Mean best cosine of each picture's parts with the other's, divided by that with its own: near 1 for the same scene, lower the
+ * less they have in common. Of both directions it is the lower one.
  */
 export function pairMatch(structure: Pick<Features, 'keys'>, appearance: Pick<Features, 'keys'>, columns: number): number {
   const [a, b] = directions(structure.keys, appearance.keys, columns);

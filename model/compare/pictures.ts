@@ -6,13 +6,13 @@ import { lightness, toLab, type Lab } from './lab.js';
 import { colourProfile, halve, patchProfile, profileDistance, type Profile } from './wasserstein.js';
 
 /**
- * They tell a working run from a broken one and sharp from blurred; they do not rank methods: a mere tint scores well.
+ * They distinguish a working run from a broken one, and sharp from blurred; they do not rank methods: a mere tint scores well.
  * Distances are in L*a*b*.
  */
 export interface PictureFigures {
-  /** Cosine of oriented gradients with the structure image: 1 is kept. */
+  /** Cosine of oriented gradients with the structure image: 1 if its layout is kept. */
   readonly structure: number;
-  /** Sliced Wasserstein distance of colours to the appearance image: 0 is reached. */
+  /** Sliced Wasserstein distance of colours to the appearance image: 0 if its look is reached. */
   readonly colour: number;
   /** The same of 7x7 patches, mean over three scales. */
   readonly patches: number;
@@ -34,18 +34,11 @@ function patchProfiles(lab: Lab): Profile[] {
   });
 }
 
-/** A picture at the size it is compared at; what is asked of it is computed once. */
-interface Look {
-  readonly width: number;
-  readonly height: number;
-  readonly light: () => Float64Array;
-  readonly colours: () => Profile;
-  readonly patches: () => Profile[];
-}
-
-function lookAt(image: Image): Look {
+/** A picture at the size of the comparison; each property is computed once, on request. */
+function lookAt(image: Image) {
   const lab = toLab(image);
-  return { width: image.width, height: image.height, light: once(() => lightness(lab)), colours: once(() => colourProfile(lab)), patches: once(() => patchProfiles(lab)) };
+  const [light, colours, patches] = [once(() => lightness(lab)), once(() => colourProfile(lab)), once(() => patchProfiles(lab))];
+  return { width: image.width, height: image.height, light, colours, patches };
 }
 
 function once<T extends object>(make: () => T): () => T {
@@ -53,14 +46,17 @@ function once<T extends object>(make: () => T): () => T {
   return () => (made ??= make());
 }
 
-const meanDistance = (a: readonly Profile[], b: readonly Profile[]): number => a.reduce((sum, p, i) => sum + profileDistance(p, b[i]!), 0) / a.length;
+const meanDistance = (a: readonly Profile[], b: readonly Profile[]): number =>
+  a.reduce((sum, p, i) => sum + profileDistance(p, b[i]!), 0) / a.length;
 
 /**
- * Judges results of one pair; the numbers of oracle/metrics.py. `side` is the shorter side that all pictures are brought to first
- * (bicubic), 'own' leaves them as they are, at least 28 pixels each way. The result is resized to the structure image for `structure`,
- * `leak` and `sharpness`.
+ * Judges results of one pair; the numbers of oracle/metrics.py. All pictures are first resized (bicubic) to the shorter side
+ * `side`; 'own' leaves them as they are, at least 28 pixels each way. For `structure`, `leak` and `sharpness` the result is
+ * resized to the structure image.
  */
-export function judgePictures(structureImage: Image, appearanceImage: Image, side: number | 'own' = SIDE): (result: Image) => PictureFigures {
+export function judgePictures(
+  structureImage: Image, appearanceImage: Image, side: number | 'own' = SIDE,
+): (result: Image) => PictureFigures {
   const sized = (image: Image): Image => (side === 'own' ? image : resampleShorterSide(image, side));
   const [s, a] = [lookAt(sized(structureImage)), lookAt(sized(appearanceImage))];
   const { width, height } = s;

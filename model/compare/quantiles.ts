@@ -1,11 +1,11 @@
-/** Quantiles of many numbers without sorting all of them. */
+/** Quantiles of many numbers without a full sort. */
 
 const BUCKETS = 2048;
 
-/** Values sorted into buckets of increasing value; a bucket is put in order when somebody looks into it. */
+/** Values in buckets of increasing value; a bucket is sorted when it is first read. */
 interface Buckets {
   readonly values: Float64Array;
-  /** Where each begins, and the end of the last. */
+  /** The begin of each bucket, and the end of the last. */
   readonly starts: Uint32Array;
   readonly sorted: Uint8Array;
 }
@@ -30,7 +30,7 @@ function fillBuckets(values: Float64Array): Buckets {
   return { values: ordered, starts, sorted: new Uint8Array(BUCKETS) };
 }
 
-/** `levels` linearly interpolated quantiles at even steps from the least to the largest value, as numpy's `quantile` has them. */
+/** `levels` linearly interpolated quantiles at even steps from the least to the largest value, as numpy's `quantile`. */
 export function quantiles(values: Float64Array, levels: number): Float64Array {
   const { values: ordered, starts, sorted } = fillBuckets(values);
   let bucket = 0;

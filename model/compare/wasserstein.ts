@@ -1,6 +1,6 @@
 /**
- * Sliced Wasserstein distance: two clouds of points are projected on fixed directions, and what lies between the sorted projections is
- * averaged (Rabin, Peyré, Delon and Bernot, "Wasserstein barycenter and its application to texture mixing", 2011).
+ * Sliced Wasserstein distance of two clouds of points: the mean difference of their sorted projections on fixed directions
+ * (Rabin, Peyré, Delon and Bernot, "Wasserstein barycenter and its application to texture mixing", 2011).
  */
 import type { Lab } from './lab.js';
 import { quantiles } from './quantiles.js';
@@ -11,14 +11,13 @@ const LEVELS = 256;
 /** A cloud's projections: LEVELS even quantiles of each direction, one direction after the other. */
 export type Profile = Float64Array;
 
-/** 32-bit FNV-1a of the UTF-8 bytes. */
 function fnv1a(text: string): number {
   let h = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(text)) h = Math.imul(h ^ byte, 0x01000193) >>> 0;
   return h;
 }
 
-/** Unit vectors of `dim` numbers, the same on every machine: a counter hash (murmur3's finaliser) of the name, as oracle/metrics.py has them. */
+/** Unit vectors of `dim` numbers, the same on every machine and in oracle/metrics.py: a counter hash (murmur3's finaliser). */
 function directions(name: string, dim: number): Float64Array[] {
   const start = fnv1a(name);
   const value = (i: number): number => {
@@ -47,7 +46,6 @@ function profileOf(unit: readonly Float64Array[], project: (direction: Float64Ar
   return profile;
 }
 
-/** The colours of all pixels. */
 export function colourProfile({ data }: Lab): Profile {
   const projected = new Float64Array(data.length / 3);
   return profileOf(colourDirections, (direction) => {
@@ -77,7 +75,8 @@ export function patchProfile({ width, height, data }: Lab): Profile {
 }
 
 /** The mean distance of two profiles of one kind. */
-export const profileDistance = (a: Profile, b: Profile): number => a.reduce((sum, v, i) => sum + Math.abs(v - b[i]!), 0) / a.length;
+export const profileDistance = (a: Profile, b: Profile): number =>
+  a.reduce((sum, v, i) => sum + Math.abs(v - b[i]!), 0) / a.length;
 
 /** Half the size, by means of 2x2 pixels; an odd last row or column is dropped. */
 export function halve({ width, height, data }: Lab): Lab {

@@ -1,11 +1,11 @@
-/** What all readers of checkpoints say when a file is not what they read. */
+/** Errors of all readers of checkpoints. */
 
-/** The file is damaged, hostile or of a kind that is not read. One line that says where and why. */
+/** The file is damaged, hostile or of a kind that is not read. The message is one line with place and reason. */
 export class CheckpointFileError extends Error {
   override readonly name = 'CheckpointFileError';
 }
 
-/** Text out of a file, made fit for one line of an error: short, and without control characters. */
+/** Text from a file for one line of an error: short, and without control characters. */
 export function shown(text: string, most = 80): string {
   const cut = text.length > most ? `${text.slice(0, most)}...` : text;
   return cut.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '?');

@@ -1,15 +1,16 @@
-/** JSON from strangers. */
+/** JSON from files that are not trusted. */
 import { CheckpointFileError } from './errors.js';
 
-/** JSON makes two bytes of brackets into a hundred of memory, so they are counted before it is parsed. A tensor of a safetensors header has three. */
+/** Two bytes of brackets parse to a hundred bytes, so they are counted first. A tensor's entry in a header has three. */
 const MAX_BRACKETS = 100_000;
 
-/** The value, or an error that says what of `what` (`the header`) is wrong. @throws CheckpointFileError */
+/** @param what the JSON's name in errors, such as `the header`. @throws CheckpointFileError */
 export function boundedJson(bytes: Uint8Array, what: string, maxBytes: number): unknown {
   if (bytes.length > maxBytes) throw new CheckpointFileError(`${what} has ${bytes.length} bytes: at most ${maxBytes} are read`);
   let brackets = 0;
   for (const byte of bytes) if (byte === 0x5b || byte === 0x7b) brackets++;
-  if (brackets > MAX_BRACKETS) throw new CheckpointFileError(`${what} has ${brackets} brackets: no model needs more than ${MAX_BRACKETS}`);
+  const tooMany = `${what} has ${brackets} brackets: no model needs more than ${MAX_BRACKETS}`;
+  if (brackets > MAX_BRACKETS) throw new CheckpointFileError(tooMany);
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch {
@@ -17,4 +18,5 @@ export function boundedJson(bytes: Uint8Array, what: string, maxBytes: number): 
   }
 }
 
-export const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

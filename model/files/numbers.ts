@@ -1,5 +1,4 @@
-/** The number types that weights are stored in, whatever the file's format; all little-endian. */
-
+/** The number types of stored weights, in every file format; all little-endian. */
 import { halfValues } from '../../engine/index.js';
 
 /** One stored type. */
@@ -17,7 +16,7 @@ const each = (bytes: number, read: (view: DataView, byte: number) => number): El
   },
 });
 
-/** By safetensors' names. The integers are here for counters and index tables that lie beside weights. */
+/** By safetensors' names. The integers are of counters and index tables that are stored with weights. */
 export const elementTypes: ReadonlyMap<string, ElementType> = new Map(
   Object.entries({
     F64: each(8, (view, i) => view.getFloat64(i, true)),
@@ -34,14 +33,14 @@ export const elementTypes: ReadonlyMap<string, ElementType> = new Map(
 );
 
 /**
- * `count` elements of type `dtype` at the start of `bytes` as float32. F32 at a multiple of four in its buffer is not copied: the array is a view
- * of the caller's bytes, so that a file of weights costs its own size and no more.
+ * `count` elements of type `dtype` at the start of `bytes` as float32. F32 at a multiple of four in its buffer is not copied: the
+ * array is a view of the caller's bytes, so that a file of weights takes only its own size in memory.
  */
 export function toFloat32(bytes: Uint8Array, dtype: string, count: number): Float32Array {
   if (dtype === 'F32' && bytes.byteOffset % 4 === 0) return new Float32Array(bytes.buffer, bytes.byteOffset, count);
   const out = new Float32Array(count);
   const { bytes: step, convert } = elementTypes.get(dtype)!;
-  // Typed arrays begin at multiples of their element only; copying bytes is quicker than reading them one number at a time.
+  // A typed array must begin at a multiple of its element; copying bytes is faster than reading numbers one by one.
   if (dtype === 'F32') new Uint8Array(out.buffer).set(bytes.subarray(0, 4 * count));
   else convert(new DataView(bytes.buffer, bytes.byteOffset, count * step), out);
   return out;

@@ -1,11 +1,11 @@
 /**
- * A machine for the part of Python's pickle language that state dicts are written in
- * (https://docs.python.org/3/library/pickletools.html). Pickle is a program that builds objects on a stack; this machine builds only
- * numbers, strings, arrays and maps, asks its host for every name and every storage, and stops at anything else.
+ * A machine for the part of Python's pickle language that state dicts use (https://docs.python.org/3/library/pickletools.html).
+ * Pickle is a program that builds objects on a stack. This machine builds only numbers, strings, arrays and maps, asks its host
+ * for every name and every storage, and stops at anything else.
  */
-import { CheckpointFileError, shown } from './errors.js';
+import { CheckpointFileError } from './errors.js';
 
-/** A Python function or class that the host stands in for. */
+/** The host's replacement of a Python function or class. */
 export class Callable {
   constructor(readonly name: string, readonly call: (args: readonly unknown[]) => unknown) {}
 }
@@ -16,25 +16,28 @@ export class Fields {
 }
 
 export interface PickleHost {
-  /** What `module.name` stands for. @throws CheckpointFileError for all that is not on the host's list */
+  /** The value of `module.name`. @throws CheckpointFileError for names that are not on the host's list */
   readonly global: (name: string) => unknown;
-  /** The object outside of the pickle that `id` names. */
+  /** The object outside the pickle that `id` names. */
   readonly persistent: (id: unknown) => unknown;
 }
 
-/** A ViT with optimiser takes 50 000; the bound keeps hostile files from filling the memory. */
+/** A ViT with optimiser takes 50 000; the limit protects the memory from hostile files. */
 const MAX_STEPS = 150_000;
 const MAX_BYTES = 8_000_000;
 const MAX_LINE = 256;
 
-/** The value at `begin` and the position behind it. Lists and tuples become arrays, dicts become Maps. */
+/** The value at `begin` and the position after it. Lists and tuples become arrays, dicts become Maps. */
 export function unpickle(bytes: Uint8Array, host: PickleHost, begin = 0): { value: unknown; end: number } {
   const machine = new Machine(bytes.subarray(0, begin + MAX_BYTES), host, begin);
   for (let count = 0; count < MAX_STEPS; count++) {
     const code = machine.uint(1);
     if (code === STOP) return { value: machine.pop(), end: machine.at };
     const step = steps.get(code);
-    if (!step) throw new CheckpointFileError(`the pickle has opcode 0x${code.toString(16).padStart(2, '0')} at byte ${machine.at - 1}, which state dicts do not need`);
+    if (!step) {
+      const opcode = `0x${code.toString(16).padStart(2, '0')}`;
+      throw new CheckpointFileError(`the pickle has opcode ${opcode} at byte ${machine.at - 1}, which state dicts do not need`);
+    }
     step(machine);
   }
   throw new CheckpointFileError(`the pickle has more than ${MAX_STEPS} steps: no state dict needs so many`);
@@ -50,9 +53,15 @@ class Machine {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
-  /** Steps over `size` bytes and returns where they begin. */
+  private fail(what: string, why = ''): CheckpointFileError {
+    return new CheckpointFileError(`the pickle ${what} before byte ${this.at}${why}`);
+  }
+
+  /** Skips `size` bytes and returns the position of the first. */
   skip(size: number): number {
-    if (size > this.bytes.length - this.at) throw new CheckpointFileError(`the pickle is cut short, damaged or too long: it wants ${size} bytes at byte ${this.at}`);
+    if (size > this.bytes.length - this.at) {
+      throw new CheckpointFileError(`the pickle is cut short, damaged or too long: it wants ${size} bytes at byte ${this.at}`);
+    }
     this.at += size;
     return this.at - size;
   }
@@ -70,7 +79,7 @@ class Machine {
     return this.view.getFloat64(this.skip(8), false);
   }
 
-  /** LONG1: two's complement, lowest byte first; exact, as a bigint, where a number is not. */
+  /** LONG1: two's complement, lowest byte first; a bigint if a number is not exact. */
   long(): number | bigint {
     const size = this.uint(1);
     const at = this.skip(size);
@@ -95,14 +104,14 @@ class Machine {
     this.stack.push(value);
   }
 
-  /** What an opcode takes must have been put there since the last mark. */
+  /** An opcode may only take what was pushed since the last mark. */
   pop(): unknown {
     this.top();
     return this.stack.pop();
   }
 
   top(): unknown {
-    if (this.stack.length <= (this.marks.at(-1) ?? 0)) throw new CheckpointFileError(`the pickle takes from an empty stack before byte ${this.at}`);
+    if (this.stack.length <= (this.marks.at(-1) ?? 0)) throw this.fail('takes from an empty stack');
     return this.stack.at(-1);
   }
 
@@ -112,7 +121,7 @@ class Machine {
 
   popToMark(): unknown[] {
     const mark = this.marks.pop();
-    if (mark === undefined) throw new CheckpointFileError(`the pickle has no mark before byte ${this.at}`);
+    if (mark === undefined) throw this.fail('has no mark');
     return this.stack.splice(mark);
   }
 
@@ -131,40 +140,40 @@ class Machine {
   }
 
   get(index: number): void {
-    if (!this.memo.has(index)) throw new CheckpointFileError(`the pickle recalls object ${index} before byte ${this.at}, which it has not kept`);
+    if (!this.memo.has(index)) throw this.fail(`recalls object ${index}`, ', which it has not kept');
     this.push(this.memo.get(index));
   }
 
   append(values: readonly unknown[]): void {
     const list = this.top();
-    if (!Array.isArray(list)) throw new CheckpointFileError(`the pickle appends to what is no list before byte ${this.at}`);
+    if (!Array.isArray(list)) throw this.fail('appends to what is no list');
     for (const value of values) list.push(value);
   }
 
   setItems(pairs: readonly unknown[]): void {
     const map = this.top();
-    if (!(map instanceof Map) || pairs.length % 2 !== 0) throw new CheckpointFileError(`the pickle sets items of what is no dict before byte ${this.at}`);
+    if (!(map instanceof Map) || pairs.length % 2 !== 0) throw this.fail('sets items of what is no dict');
     for (let i = 0; i < pairs.length; i += 2) map.set(pairs[i], pairs[i + 1]);
   }
 
   /** REDUCE and NEWOBJ: the only way to call, and only what the host made. */
   call(): void {
     const [args, callee] = [this.pop(), this.pop()];
-    if (!(callee instanceof Callable) || !Array.isArray(args)) throw new CheckpointFileError(`the pickle calls what is no function before byte ${this.at}`);
+    if (!(callee instanceof Callable) || !Array.isArray(args)) throw this.fail('calls what is no function');
     this.push(callee.call(args));
   }
 
-  /** Attributes of an object. Those of an OrderedDict (its `_metadata`) are no items and are dropped, and so is what is no dict. */
+  /** Attributes of an object. Those of an OrderedDict (its `_metadata`) are not items and are dropped, as is any other state. */
   build(): void {
     const [state, object] = [this.pop(), this.top()];
-    if (!(object instanceof Fields || object instanceof Map)) throw new CheckpointFileError(`the pickle sets attributes of what has none before byte ${this.at}`);
+    if (!(object instanceof Fields || object instanceof Map)) throw this.fail('sets attributes of what has none');
     if (object instanceof Fields && state instanceof Map) object.values = state;
   }
 
-  /** Never turns an object into text to name it: a list that holds itself twice, thirty times over, has a billion characters. */
+  /** Objects are never turned into text: a list that holds a list twice, thirty levels deep, has a billion characters. */
   stackGlobal(): void {
     const [name, module] = [this.pop(), this.pop()];
-    if (!isName(name) || !isName(module)) throw new CheckpointFileError(`the pickle has a name that is none before byte ${this.at}`);
+    if (!isName(name) || !isName(module)) throw this.fail('has a name that is none');
     this.push(this.host.global(`${module}.${name}`));
   }
 }
@@ -174,7 +183,7 @@ const isName = (value: unknown): value is string => typeof value === 'string' &&
 const STOP = 0x2e;
 const HIGHEST_PROTOCOL = 5;
 
-/** Every opcode that is read, under its name in pickletools. */
+/** Every supported opcode, with its name in pickletools. */
 const steps: ReadonlyMap<number, (m: Machine) => void> = new Map([
   [0x80, (m) => checkProtocol(m.uint(1))], // PROTO
   [0x95, (m) => void m.skip(8)], // FRAME
@@ -191,7 +200,7 @@ const steps: ReadonlyMap<number, (m: Machine) => void> = new Map([
   [0x8c, (m) => m.push(m.text(m.uint(1)))], // SHORT_BINUNICODE
   [0x55, (m) => m.push(m.text(m.uint(1)))], // SHORT_BINSTRING, of Python 2
   [0x54, (m) => m.push(m.text(m.uint(4)))], // BINSTRING
-  [0x43, (m) => m.push(m.text(m.uint(1)))], // SHORT_BINBYTES, as text: nothing that is looked at
+  [0x43, (m) => m.push(m.text(m.uint(1)))], // SHORT_BINBYTES, as text: it is not used
   [0x42, (m) => m.push(m.text(m.uint(4)))], // BINBYTES
   [0x7d, (m) => m.push(new Map())], // EMPTY_DICT
   [0x5d, (m) => m.push([])], // EMPTY_LIST
@@ -218,5 +227,6 @@ const steps: ReadonlyMap<number, (m: Machine) => void> = new Map([
 ]);
 
 function checkProtocol(protocol: number): void {
-  if (protocol > HIGHEST_PROTOCOL) throw new CheckpointFileError(`the pickle is of protocol ${shown(String(protocol))}, known are those up to ${HIGHEST_PROTOCOL}`);
+  if (protocol <= HIGHEST_PROTOCOL) return;
+  throw new CheckpointFileError(`the pickle is of protocol ${protocol}, known are those up to ${HIGHEST_PROTOCOL}`);
 }

@@ -1,10 +1,10 @@
-/** Opens a checkpoint of any format that is read, told apart by content: names lie. */
+/** Opens a checkpoint of any supported format, recognised by content: names can be wrong. */
 import { openSafetensors } from './safetensors.js';
 import { CheckpointFileError } from './errors.js';
 import { isLegacyTorch, openLegacyTorch, openTorchZip } from './torch.js';
 import type { StoredTensors } from './tensors.js';
 
-/** What files are that are often taken for weights. */
+/** Files that are often mistaken for weights. */
 const others: readonly (readonly [RegExp, string])[] = [
   [/^version https:\/\/git-lfs/, 'a Git LFS pointer: fetch the file itself (git lfs pull)'],
   [/^\s*<(!doctype|html|\?xml)/i, 'a web page, not weights: the download went wrong'],
@@ -16,7 +16,7 @@ const others: readonly (readonly [RegExp, string])[] = [
 
 /**
  * All tensors of a PyTorch checkpoint (zip or legacy stream, TorchScript archives too) or a safetensors file, under their paths.
- * Nothing in the file is executed, and no tensor is read before it is asked for; `bytes` must not change until then.
+ * Nothing in the file is executed. A tensor is read only when requested; `bytes` must not change until then.
  * @throws CheckpointFileError naming what is wrong
  */
 export function openCheckpoint(bytes: Uint8Array): StoredTensors {

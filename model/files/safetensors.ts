@@ -1,7 +1,6 @@
 /**
  * Reads and writes the safetensors format (https://huggingface.co/docs/safetensors): eight bytes of header length, a JSON header
- * with every tensor's type, shape and place, then the bytes. Files come from strangers, so nothing in the header is believed
- * before it is checked.
+ * with every tensor's type, shape and place, then the bytes. Files are not trusted: everything in the header is checked first.
  */
 import { CheckpointFileError, shown } from './errors.js';
 import { boundedJson, isObject } from './json.js';
@@ -11,7 +10,7 @@ import { toHalves } from '../../engine/index.js';
 import type { Weight } from '../vit/config.js';
 
 export interface Safetensors {
-  /** F32 tensors are views of the file's bytes where their place allows it. */
+  /** F32 tensors are views of the file's bytes if their alignment allows it. */
   readonly tensors: Map<string, Weight>;
   readonly metadata: Map<string, string>;
 }
@@ -25,9 +24,11 @@ interface Entry {
 }
 
 const METADATA = '__metadata__';
-/** A hundred bytes a tensor are usual. */
+/** A hundred bytes per tensor are usual. */
 const MAX_HEADER = 2_000_000;
 const MAX_NAME = 1000;
+
+const wrong = (what: string): CheckpointFileError => new CheckpointFileError(`safetensors: ${what}`);
 
 /** @throws CheckpointFileError when the bytes are not a whole, consistent file of types this project reads */
 export function parseSafetensors(bytes: Uint8Array): Safetensors {
@@ -35,7 +36,7 @@ export function parseSafetensors(bytes: Uint8Array): Safetensors {
   return { tensors: new Map([...tensors].map(([name, { shape, read }]) => [name, { shape, data: read() }])), metadata };
 }
 
-/** The same, but no tensor is read yet. @throws CheckpointFileError likewise */
+/** As `parseSafetensors`, but no tensor is read yet. @throws CheckpointFileError for the same reasons */
 export function openSafetensors(bytes: Uint8Array): { tensors: Map<string, StoredTensor>; metadata: Map<string, string> } {
   const { header, dataStart } = readHeader(bytes);
   const metadata = readMetadata(header[METADATA]);
@@ -51,13 +52,15 @@ export function openSafetensors(bytes: Uint8Array): { tensors: Map<string, Store
 export type StoredType = 'F32' | 'F16';
 
 /** The bytes of a file with `tensors` as `dtype`, the header padded so that the data is aligned to 8 bytes. */
-export function serializeSafetensors(tensors: ReadonlyMap<string, Weight>, metadata: Readonly<Record<string, string>> = {}, dtype: StoredType = 'F32'): Uint8Array {
+export function serializeSafetensors(
+  tensors: ReadonlyMap<string, Weight>, metadata: Readonly<Record<string, string>> = {}, dtype: StoredType = 'F32',
+): Uint8Array {
   const header: [string, unknown][] = Object.keys(metadata).length > 0 ? [[METADATA, metadata]] : [];
   const parts: Uint8Array[] = [];
   let size = 0;
   for (const [name, { shape, data }] of tensors) {
-    if (name === METADATA) throw new CheckpointFileError(`safetensors: a tensor cannot be called ${METADATA}`);
-    if (data.length !== elementsOf(shape)) throw new CheckpointFileError(`safetensors: ${name} has ${data.length} values, its shape is [${shape.join(', ')}]`);
+    if (name === METADATA) throw wrong(`a tensor cannot be called ${METADATA}`);
+    if (data.length !== elementsOf(shape)) throw wrong(`${name} has ${data.length} values, its shape is [${shape.join(', ')}]`);
     const stored = dtype === 'F32' ? data : toHalves(data);
     header.push([name, { dtype, shape, data_offsets: [size, size + stored.byteLength] }]);
     parts.push(new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength));
@@ -80,7 +83,8 @@ function readHeader(bytes: Uint8Array): { header: Record<string, unknown>; dataS
   if (bytes.byteLength < 8) throw new CheckpointFileError(`not a safetensors file: ${bytes.byteLength} bytes are too few`);
   const length = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
   if (length > BigInt(bytes.byteLength - 8)) {
-    throw new CheckpointFileError(`not a safetensors file, or cut short: its header claims ${length} bytes, the file has ${bytes.byteLength}`);
+    const claim = `its header claims ${length} bytes, the file has ${bytes.byteLength}`;
+    throw new CheckpointFileError(`not a safetensors file, or cut short: ${claim}`);
   }
   const dataStart = 8 + Number(length);
   const header = boundedJson(bytes.subarray(8, dataStart), 'not a safetensors file, or damaged: its header', MAX_HEADER);
@@ -90,41 +94,47 @@ function readHeader(bytes: Uint8Array): { header: Record<string, unknown>; dataS
 
 function readMetadata(value: unknown): Map<string, string> {
   if (value === undefined) return new Map();
-  if (!isObject(value)) throw new CheckpointFileError(`safetensors: ${METADATA} is not an object`);
+  if (!isObject(value)) throw wrong(`${METADATA} is not an object`);
   return new Map(
     Object.entries(value).map(([key, text]) => {
-      if (typeof text !== 'string') throw new CheckpointFileError(`safetensors: ${METADATA}.${shown(key)} is not a string`);
+      if (typeof text !== 'string') throw wrong(`${METADATA}.${shown(key)} is not a string`);
       return [key, text];
     }),
   );
 }
 
+/** @throws CheckpointFileError naming what of the entry `name` is wrong */
 function readEntry(name: string, value: unknown): Entry {
-  if (name.length > MAX_NAME) throw new CheckpointFileError(`safetensors: a tensor is called ${shown(name)}, ${name.length} characters: at most ${MAX_NAME} are read`);
-  if (!isObject(value)) throw new CheckpointFileError(`safetensors: the entry of ${shown(name)} is not an object`);
+  const length = name.length;
+  if (length > MAX_NAME) throw wrong(`a tensor is called ${shown(name)}, ${length} characters: at most ${MAX_NAME} are read`);
+  if (!isObject(value)) throw wrong(`the entry of ${shown(name)} is not an object`);
   const { dtype, shape, data_offsets: offsets } = value;
   const type = typeof dtype === 'string' ? elementTypes.get(dtype) : undefined;
-  if (!type) throw new CheckpointFileError(`safetensors: ${shown(name)} is of type ${typeof dtype === 'string' ? shown(dtype) : 'unknown'}; readable are ${[...elementTypes.keys()].join(', ')}`);
-  if (!isSizes(shape) || shape.length > MAX_RANK) throw new CheckpointFileError(`safetensors: the shape of ${shown(name)} is not a list of sizes`);
-  if (!isSizes(offsets) || offsets.length !== 2) throw new CheckpointFileError(`safetensors: the offsets of ${shown(name)} are not two positions`);
+  if (typeof dtype !== 'string' || !type) {
+    const found = typeof dtype === 'string' ? shown(dtype) : 'unknown';
+    throw wrong(`${shown(name)} is of type ${found}; readable are ${[...elementTypes.keys()].join(', ')}`);
+  }
+  if (!isSizes(shape) || shape.length > MAX_RANK) throw wrong(`the shape of ${shown(name)} is not a list of sizes`);
+  if (!isSizes(offsets) || offsets.length !== 2) throw wrong(`the offsets of ${shown(name)} are not two positions`);
   const [begin, end] = offsets as [number, number];
   const expected = elementsOf(shape) * type.bytes;
   if (end - begin !== expected) {
-    throw new CheckpointFileError(`safetensors: ${shown(name)} is ${shown(dtype as string)} [${shown(shape.join(', '))}], ${expected} bytes, but its offsets hold ${end - begin}`);
+    const sizes = `${shown(dtype)} [${shown(shape.join(', '))}], ${expected} bytes`;
+    throw wrong(`${shown(name)} is ${sizes}, but its offsets hold ${end - begin}`);
   }
-  return { name, dtype: dtype as string, shape, begin, end };
+  return { name, dtype, shape, begin, end };
 }
 
-/** Tensors must lie one after the other and fill the file exactly: no overlap, no gap, nothing beyond the end. */
+/** Tensors must fill the file exactly, one after the other: no overlap, no gap, nothing beyond the end. */
 function checkLayout(entries: readonly Entry[], size: number): void {
   let place = 0;
   for (const { name, begin, end } of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
-    if (end > size) throw new CheckpointFileError(`safetensors: ${shown(name)} ends at byte ${end}, the file holds ${size}: it is cut short`);
-    if (begin < place) throw new CheckpointFileError(`safetensors: ${shown(name)} overlaps the tensor before it`);
-    if (begin > place) throw new CheckpointFileError(`safetensors: ${begin - place} bytes before ${shown(name)} belong to no tensor`);
+    if (end > size) throw wrong(`${shown(name)} ends at byte ${end}, the file holds ${size}: it is cut short`);
+    if (begin < place) throw wrong(`${shown(name)} overlaps the tensor before it`);
+    if (begin > place) throw wrong(`${begin - place} bytes before ${shown(name)} belong to no tensor`);
     place = end;
   }
-  if (place !== size) throw new CheckpointFileError(`safetensors: ${size - place} bytes at the end belong to no tensor`);
+  if (place !== size) throw wrong(`${size - place} bytes at the end belong to no tensor`);
 }
 
 const storedTensor = ({ dtype, shape, begin, end }: Entry, data: Uint8Array): StoredTensor => ({
@@ -133,4 +143,5 @@ const storedTensor = ({ dtype, shape, begin, end }: Entry, data: Uint8Array): St
   read: () => toFloat32(data.subarray(begin, end), dtype, elementsOf(shape)),
 });
 
-const isSizes = (value: unknown): value is number[] => Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
+const isSizes = (value: unknown): value is number[] =>
+  Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);

@@ -1,16 +1,16 @@
-/** The index beside a checkpoint that is split over several files, as Hugging Face writes it: `model.safetensors.index.json`. */
+/** The index of a checkpoint that is split over several files, as Hugging Face writes it: `model.safetensors.index.json`. */
 import { CheckpointFileError, shown } from './errors.js';
 import { boundedJson, isObject } from './json.js';
 
 const MAX_INDEX = 4_000_000;
 const MAX_SHARDS = 1000;
 
-/** Does the file begin as a JSON object does? A safetensors file begins with a length, whose high bytes are zero. */
+/** Whether the file begins as a JSON object. A safetensors file begins with a length, whose high bytes are zero. */
 export const looksLikeIndex = (bytes: Uint8Array): boolean => /^\s*\{\s*"/.test(String.fromCharCode(...bytes.subarray(0, 64)));
 
 /**
- * The files an index names and the tensors it expects in each. Files lie beside the index: other places are refused.
- * @throws CheckpointFileError when it is no index
+ * The files that an index names and the tensors it expects in each. Only files in the index's own folder are allowed.
+ * @throws CheckpointFileError when it is not an index
  */
 export function parseShardIndex(bytes: Uint8Array): Map<string, string[]> {
   const index = boundedJson(bytes, 'the index', MAX_INDEX);
@@ -19,7 +19,8 @@ export function parseShardIndex(bytes: Uint8Array): Map<string, string[]> {
   const shards = new Map<string, string[]>();
   for (const [name, file] of Object.entries(places)) {
     if (typeof file !== 'string' || !/^[\w][\w.-]{0,200}$/.test(file)) {
-      throw new CheckpointFileError(`the index puts ${shown(name)} into ${typeof file === 'string' ? shown(file) : 'no file'}: only files beside it are read`);
+      const place = typeof file === 'string' ? shown(file) : 'no file';
+      throw new CheckpointFileError(`the index puts ${shown(name)} into ${place}: only files beside it are read`);
     }
     const names = shards.get(file) ?? [];
     names.push(name);

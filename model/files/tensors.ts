@@ -1,4 +1,4 @@
-/** Tensors as they lie in a file: known by shape and type, turned into numbers when asked for. */
+/** Tensors in a file: shape and type are known, the numbers are read on request. */
 import { CheckpointFileError, shown } from './errors.js';
 import { elementTypes, toFloat32 } from './numbers.js';
 
@@ -7,21 +7,21 @@ export interface StoredTensor {
   readonly shape: readonly number[];
   /** safetensors' name of the type: F32, F16, BF16 ... */
   readonly dtype: string;
-  /** All elements in order, as float32. May be a view of the file's bytes. @throws CheckpointFileError when they are damaged */
+  /** All elements in order, as float32; may be a view of the file's bytes. @throws CheckpointFileError when they are damaged */
   readonly read: () => Float32Array;
 }
 
 /** All tensors of a file by name. */
 export type StoredTensors = ReadonlyMap<string, StoredTensor>;
 
-/** Where a tensor's elements are: `offset` and `strides` count elements of the storage. */
+/** Position of a tensor's elements; `offset` and `strides` count elements of the storage. */
 export interface Layout {
   readonly shape: readonly number[];
   readonly offset: number;
   readonly strides: readonly number[];
 }
 
-/** A run of elements that several tensors may share. */
+/** A sequence of elements that several tensors may share. */
 export interface Storage {
   readonly dtype: string;
   /** Number of elements. */
@@ -31,14 +31,16 @@ export interface Storage {
 
 export const MAX_RANK = 16;
 
-/** The tensor that looks at `storage` by `layout`. @throws CheckpointFileError when it looks beyond it, or claims more elements than there are */
+/** The tensor of `storage` with `layout`. @throws CheckpointFileError when it does not fit the storage */
 export function viewOf(storage: Storage, layout: Layout): StoredTensor {
   const { shape, offset, strides } = layout;
   const isPlain = [offset, ...shape, ...strides].every((n) => Number.isSafeInteger(n) && n >= 0);
-  if (!isPlain || shape.length !== strides.length || shape.length > MAX_RANK) throw new CheckpointFileError('a tensor has sizes or strides that are none');
+  if (!isPlain || shape.length !== strides.length || shape.length > MAX_RANK) {
+    throw new CheckpointFileError('a tensor has sizes or strides that are none');
+  }
   const count = elementsOf(shape);
   const span = count === 0 ? 0 : shape.reduce((sum, size, axis) => sum + (size - 1) * strides[axis]!, 1);
-  // Fewer elements than the storage has, too: strides of zero make a terabyte out of a byte.
+  // The count is checked as well: strides of zero make a terabyte out of a byte.
   if (offset + span > storage.count || count > storage.count) {
     throw new CheckpointFileError(`a tensor [${shown(shape.join(', '))}] does not fit its storage of ${storage.count} elements`);
   }
@@ -50,7 +52,7 @@ export function viewOf(storage: Storage, layout: Layout): StoredTensor {
   return { shape, dtype: storage.dtype, read };
 }
 
-/** A tensor without elements fits anything; sizes of one have strides that do not matter. */
+/** Always so for a tensor without elements; strides of sizes of one do not matter. */
 function isContiguous(shape: readonly number[], strides: readonly number[]): boolean {
   let expected = 1;
   for (let axis = shape.length - 1; axis >= 0; axis--) {
@@ -60,7 +62,7 @@ function isContiguous(shape: readonly number[], strides: readonly number[]): boo
   return true;
 }
 
-/** Copies in the order of the indices, the last running fastest. */
+/** Copies in the order of the indices, the last varying fastest. */
 function gather(from: Float32Array, shape: readonly number[], strides: readonly number[], count: number): Float32Array {
   const out = new Float32Array(count);
   const index = shape.map(() => 0);
@@ -77,13 +79,13 @@ function gather(from: Float32Array, shape: readonly number[], strides: readonly 
   return out;
 }
 
-/** Beyond 2^53 it is not exact, but beyond every file, too. */
+/** Not exact above 2^53, which is larger than every file. */
 export const elementsOf = (shape: readonly number[]): number => (shape.includes(0) ? 0 : shape.reduce((a, b) => a * b, 1));
 
-/** Weights that share storage are rare and small; hostile files share one storage a thousand times. */
+/** Bytes by which tensors may exceed the file: weights rarely share storage, but hostile files share it a thousand times. */
 const SHARED = 16e6;
 
-/** @throws CheckpointFileError when the tensors, read one after the other, would take far more bytes than the file has */
+/** @throws CheckpointFileError when all tensors would take far more bytes than the file has */
 export function checkTotal(tensors: StoredTensors, fileBytes: number): void {
   let total = 0;
   for (const { shape, dtype } of tensors.values()) total += elementsOf(shape) * elementTypes.get(dtype)!.bytes;

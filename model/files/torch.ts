@@ -9,10 +9,10 @@ import { checkTotal, type Storage, type StoredTensor } from './tensors.js';
 import { StorageType, StorageValue, TensorValue, torchName } from './torchNames.js';
 import { openZip, type ZipArchive } from './zip.js';
 
-/** Finds a storage's bytes by its key; called when a tensor is read. */
+/** Returns a storage's bytes by its key; called when a tensor is read. */
 type Locate = (key: string) => Uint8Array;
 
-/** What a pickle says about a storage. `view` is of the legacy stream: a part of the storage under a name of its own. */
+/** A pickle's reference to a storage. `view` occurs in legacy streams: a part of the storage under its own name. */
 interface StorageId {
   readonly key: string;
   readonly dtype: string;
@@ -20,7 +20,7 @@ interface StorageId {
   readonly view: { readonly offset: number; readonly count: number } | undefined;
 }
 
-/** Every tensor in a zip archive, under its path through dicts and modules: `model.blocks.0.norm1.weight`. @throws CheckpointFileError */
+/** All tensors of a zip archive by their path through dicts and modules: `model.norm.weight`. @throws CheckpointFileError */
 export function openTorchZip(bytes: Uint8Array): Map<string, StoredTensor> {
   const archive = openZip(bytes);
   const root = rootOf(archive);
@@ -31,15 +31,17 @@ export function openTorchZip(bytes: Uint8Array): Map<string, StoredTensor> {
     known.set(key, data);
     return data;
   };
-  const { value } = unpickle(archive.read(`${root}/data.pkl`), { global: torchName, persistent: (id) => storageOf(parseId(id), locate) });
+  const host = { global: torchName, persistent: (id: unknown) => storageOf(parseId(id), locate) };
+  const { value } = unpickle(archive.read(`${root}/data.pkl`), host);
   return tensorsIn(value, bytes.length);
 }
 
-/** The folder that everything lies in, named after the file that was saved. */
+/** The folder that holds everything, named after the file that was saved. */
 function rootOf({ names }: ZipArchive): string {
   const pickle = names.find((name) => /^[^/]+\/data\.pkl$/.test(name));
-  if (!pickle) throw new CheckpointFileError(`the archive has no data.pkl: it was not written by torch.save (it has ${shown(names.slice(0, 3).join(', ') || 'no files')})`);
-  return pickle.slice(0, -'/data.pkl'.length);
+  if (pickle) return pickle.slice(0, -'/data.pkl'.length);
+  const found = shown(names.slice(0, 3).join(', ') || 'no files');
+  throw new CheckpointFileError(`the archive has no data.pkl: it was not written by torch.save (it has ${found})`);
 }
 
 function checkByteOrder({ names, read }: ZipArchive, root: string): void {
@@ -47,7 +49,8 @@ function checkByteOrder({ names, read }: ZipArchive, root: string): void {
   if (names.includes(name) && new TextDecoder().decode(read(name).subarray(0, 8)).trim() === 'big') throw bigEndian();
 }
 
-const bigEndian = (): CheckpointFileError => new CheckpointFileError('it was saved on a big-endian machine: save it again on a common one');
+const bigEndian = (): CheckpointFileError =>
+  new CheckpointFileError('it was saved on a big-endian machine: save it again on a common one');
 
 /** The first pickle of a legacy stream: a number of 80 bits, PyTorch's mark. */
 const LEGACY_MAGIC = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e] as const;
@@ -55,7 +58,10 @@ const LEGACY_PROTOCOL = 1001;
 
 export const isLegacyTorch = (bytes: Uint8Array): boolean => LEGACY_MAGIC.every((byte, i) => bytes[i] === byte);
 
-/** Every tensor in a legacy stream: magic, protocol, system, the object, the storages' keys, then each storage's length and bytes. @throws CheckpointFileError */
+/**
+ * All tensors of a legacy stream: magic, protocol, system, the object, the storages' keys, then each storage's length and bytes.
+ * @throws CheckpointFileError
+ */
 export function openLegacyTorch(bytes: Uint8Array): Map<string, StoredTensor> {
   const storages = new Map<string, StorageId>();
   const places = new Map<string, Uint8Array>();
@@ -81,22 +87,29 @@ export function openLegacyTorch(bytes: Uint8Array): Map<string, StoredTensor> {
   return tensorsIn(object.value, bytes.length);
 }
 
-function placeStorages(bytes: Uint8Array, begin: number, keys: unknown, storages: ReadonlyMap<string, StorageId>, places: Map<string, Uint8Array>): void {
+/** Finds the storages' bytes from `begin` on and adds them to `places`. */
+function placeStorages(
+  bytes: Uint8Array, begin: number, keys: unknown, storages: ReadonlyMap<string, StorageId>, places: Map<string, Uint8Array>,
+): void {
   if (!Array.isArray(keys)) throw new CheckpointFileError('the stream has no list of storages');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = begin;
   for (const key of keys as unknown[]) {
     const id = typeof key === 'string' ? storages.get(key) : undefined;
-    if (!id || places.has(id.key)) throw new CheckpointFileError('the list of storages names one that no tensor uses, or one twice');
+    if (!id || places.has(id.key)) {
+      throw new CheckpointFileError('the list of storages names one that no tensor uses, or one twice');
+    }
+    const name = `storage ${shown(id.key)}`;
     const size = id.count * elementTypes.get(id.dtype)!.bytes;
-    if (at + 8 + size > bytes.length) throw new CheckpointFileError(`storage ${shown(id.key)} ends beyond the file: it is cut short or damaged`);
-    if (Number(view.getBigInt64(at, true)) !== id.count) throw new CheckpointFileError(`storage ${shown(id.key)} has another length than its tensors expect`);
+    if (at + 8 + size > bytes.length) throw new CheckpointFileError(`${name} ends beyond the file: it is cut short or damaged`);
+    const length = Number(view.getBigInt64(at, true));
+    if (length !== id.count) throw new CheckpointFileError(`${name} has another length than its tensors expect`);
     places.set(id.key, bytes.subarray(at + 8, at + 8 + size));
     at += 8 + size;
   }
 }
 
-/** `('storage', type, key, device, count)`, in a legacy stream with `None` or `(key, offset, count)` behind. */
+/** `('storage', type, key, device, count)`, in a legacy stream followed by `None` or `(key, offset, count)`. */
 function parseId(id: unknown): StorageId {
   const [kind, type, key, , count, view] = Array.isArray(id) ? (id as unknown[]) : [];
   if (kind !== 'storage' || !(type instanceof StorageType) || typeof key !== 'string' || !isCount(count)) {
@@ -108,8 +121,8 @@ function parseId(id: unknown): StorageId {
 function parseView(view: unknown, count: number): StorageId['view'] {
   if (view === undefined || view === null) return undefined;
   const [, offset, size] = Array.isArray(view) ? (view as unknown[]) : [];
-  if (!isCount(offset) || !isCount(size) || offset + size > count) throw new CheckpointFileError('the pickle has a part of a storage that lies outside of it');
-  return { offset, count: size };
+  if (isCount(offset) && isCount(size) && offset + size <= count) return { offset, count: size };
+  throw new CheckpointFileError('the pickle has a part of a storage that lies outside of it');
 }
 
 function storageOf({ key, dtype, count, view }: StorageId, locate: Locate): StorageValue {
@@ -119,31 +132,35 @@ function storageOf({ key, dtype, count, view }: StorageId, locate: Locate): Stor
     count: view?.count ?? count,
     bytes: () => {
       const data = locate(key);
-      if (data.length < count * step) throw new CheckpointFileError(`storage ${shown(key)} has ${data.length} bytes, ${count * step} are expected: the file is damaged`);
-      return view ? data.subarray(view.offset * step) : data;
+      if (data.length >= count * step) return view ? data.subarray(view.offset * step) : data;
+      const sizes = `${data.length} bytes, ${count * step} are expected`;
+      throw new CheckpointFileError(`storage ${shown(key)} has ${sizes}: the file is damaged`);
     },
   };
   return new StorageValue(storage);
 }
 
-/** Objects may be shared, so a small pickle can describe a tree of any size: depth, length of names and number of values are bounded. */
+/** Objects may be shared, so a small pickle can describe a tree of any size: depth, names and number of values are limited. */
 const MAX_DEPTH = 24;
 const MAX_NAME = 512;
 const MAX_VISITS = 50_000;
 
-/** All tensors below `root` by their path; those in lists and tuples belong to optimisers and are left out. */
+/** All tensors below `root` by their path. Those in lists and tuples belong to optimisers and are left out. */
 function tensorsIn(root: unknown, fileBytes: number): Map<string, StoredTensor> {
   const found = new Map<string, StoredTensor>();
   let visits = 0;
   const walk = (value: unknown, name: string, depth: number): void => {
-    if (++visits > MAX_VISITS || depth > MAX_DEPTH || name.length > MAX_NAME) throw new CheckpointFileError('its dicts are nested too deep, or hold one another');
+    if (++visits > MAX_VISITS || depth > MAX_DEPTH || name.length > MAX_NAME) {
+      throw new CheckpointFileError('its dicts are nested too deep, or hold one another');
+    }
     if (value instanceof TensorValue) {
       if (found.has(name)) throw new CheckpointFileError(`it has two tensors ${shown(name)}`);
       found.set(name, value.tensor);
     }
     const children = value instanceof Map ? value : value instanceof Fields ? value.values : [];
     for (const [key, child] of children) {
-      if (typeof key === 'string' || typeof key === 'number') walk(child, name === '' ? String(key) : `${name}.${key}`, depth + 1);
+      const isName = typeof key === 'string' || typeof key === 'number';
+      if (isName) walk(child, name === '' ? String(key) : `${name}.${key}`, depth + 1);
     }
   };
   walk(root, '', 0);

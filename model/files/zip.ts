@@ -10,14 +10,8 @@ export interface ZipArchive {
   read(name: string): Uint8Array;
 }
 
-interface Entry {
-  readonly flags: number;
-  readonly method: number;
-  readonly crc: number;
-  readonly packed: number;
-  readonly size: number;
-  readonly header: number;
-}
+/** Sizes and the position of the local header are in bytes. */
+type Entry = Readonly<Record<'flags' | 'method' | 'crc' | 'packed' | 'size' | 'header', number>>;
 
 const LOCAL = 0x04034b50;
 const CENTRAL = 0x02014b50;
@@ -35,8 +29,7 @@ const MAX_NAME = 512;
 /** @throws CheckpointFileError when the directory is damaged or names places outside of the archive */
 export function openZip(bytes: Uint8Array): ZipArchive {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const end = findEnd(view);
-  const entries = readDirectory(bytes, view, directoryOf(view, end));
+  const entries = readDirectory(bytes, view);
   return {
     names: [...entries.keys()],
     read(name) {
@@ -47,7 +40,7 @@ export function openZip(bytes: Uint8Array): ZipArchive {
   };
 }
 
-/** The end record lies before a comment of unknown length, so it is searched for from the back. */
+/** The end record is followed by a comment of unknown length, so the search runs from the back. */
 function findEnd(view: DataView): number {
   for (let at = view.byteLength - END_BYTES; at >= Math.max(0, view.byteLength - END_MOST); at--) {
     if (view.getUint32(at, true) === END && at + END_BYTES + view.getUint16(at + 20, true) === view.byteLength) return at;
@@ -55,30 +48,34 @@ function findEnd(view: DataView): number {
   throw new CheckpointFileError('the zip archive has no end: it is cut short or damaged');
 }
 
-function directoryOf(view: DataView, end: number): { count: number; begin: number; end: number } {
+const damaged = (what: string): CheckpointFileError => new CheckpointFileError(`the ${what} of the archive is damaged`);
+
+/** Number of entries, and the bytes of the directory. */
+function directoryOf(view: DataView, end: number) {
   let [count, size, begin] = [view.getUint16(end + 10, true), view.getUint32(end + 12, true), view.getUint32(end + 16, true)];
   if (count === 0xffff || size === FULL32 || begin === FULL32) {
     const at = end >= 20 && view.getUint32(end - 20, true) === END64_LOCATOR ? long(view, end - 12) : -1;
-    if (at < 0 || at + 56 > end || view.getUint32(at, true) !== END64) throw new CheckpointFileError('the zip64 end of the archive is damaged');
+    if (at < 0 || at + 56 > end || view.getUint32(at, true) !== END64) throw damaged('zip64 end');
     [count, size, begin] = [long(view, at + 32), long(view, at + 40), long(view, at + 48)];
   }
   if (count > MAX_ENTRIES) throw new CheckpointFileError(`the archive claims ${count} entries, at most ${MAX_ENTRIES} are read`);
-  if (begin + size > end) throw new CheckpointFileError('the directory of the archive ends beyond the file: it is cut short or damaged');
-  return { count, begin, end: begin + size };
+  if (begin + size <= end) return { count, begin, end: begin + size };
+  throw new CheckpointFileError('the directory of the archive ends beyond the file: it is cut short or damaged');
 }
 
-function readDirectory(bytes: Uint8Array, view: DataView, { count, begin, end }: { count: number; begin: number; end: number }): Map<string, Entry> {
+function readDirectory(bytes: Uint8Array, view: DataView): Map<string, Entry> {
+  const { count, begin, end } = directoryOf(view, findEnd(view));
   const entries = new Map<string, Entry>();
   let [at, total] = [begin, 0];
   for (let i = 0; i < count; i++) {
-    if (at + 46 > end || view.getUint32(at, true) !== CENTRAL) throw new CheckpointFileError('the directory of the archive is damaged');
-    const [nameBytes, extraBytes, commentBytes] = [28, 30, 32].map((field) => view.getUint16(at + field, true)) as [number, number, number];
-    const next = at + 46 + nameBytes + extraBytes + commentBytes;
-    if (next > end) throw new CheckpointFileError('the directory of the archive is damaged');
+    if (at + 46 > end || view.getUint32(at, true) !== CENTRAL) throw damaged('directory');
+    const [nameBytes, extraBytes] = [view.getUint16(at + 28, true), view.getUint16(at + 30, true)];
+    const next = at + 46 + nameBytes + extraBytes + view.getUint16(at + 32, true);
+    if (next > end) throw damaged('directory');
     const name = checkedName(bytes.subarray(at + 46, at + 46 + nameBytes));
     if (entries.has(name)) throw new CheckpointFileError(`the archive has two entries ${shown(name)}`);
     const entry = directoryEntry(view, at, at + 46 + nameBytes, extraBytes);
-    // Entries that share bytes are how small archives claim to be large ones.
+    // A small archive can claim to be a large one if entries share bytes.
     total += entry.packed;
     if (total > view.byteLength) throw new CheckpointFileError('the entries of the archive claim more bytes than the file has');
     entries.set(name, entry);
@@ -89,8 +86,8 @@ function readDirectory(bytes: Uint8Array, view: DataView, { count, begin, end }:
 
 function directoryEntry(view: DataView, at: number, extra: number, extraBytes: number): Entry {
   const [flags, method] = [view.getUint16(at + 8, true), view.getUint16(at + 10, true)];
-  const crc = view.getUint32(at + 16, true);
-  const short = { size: view.getUint32(at + 24, true), packed: view.getUint32(at + 20, true), header: view.getUint32(at + 42, true) };
+  const [crc, packed] = [view.getUint32(at + 16, true), view.getUint32(at + 20, true)];
+  const [size, header] = [view.getUint32(at + 24, true), view.getUint32(at + 42, true)];
   let [place, end] = zip64Field(view, extra, extra + extraBytes);
   // The zip64 field holds, in this order, only those that did not fit.
   const wide = (value: number): number => {
@@ -98,7 +95,7 @@ function directoryEntry(view: DataView, at: number, extra: number, extraBytes: n
     if (place + 8 > end) throw new CheckpointFileError('a zip64 size in the archive is missing');
     return long(view, (place += 8) - 8);
   };
-  return { flags, method, crc, size: wide(short.size), packed: wide(short.packed), header: wide(short.header) };
+  return { flags, method, crc, size: wide(size), packed: wide(packed), header: wide(header) };
 }
 
 /** Begin and end of the extra field with id 1, or nothing. */
@@ -109,7 +106,7 @@ function zip64Field(view: DataView, begin: number, end: number): [number, number
   return [end, end];
 }
 
-/** Entries are only looked up, never written to disk; such names still tell that the archive is not PyTorch's. */
+/** Entries are never written to disk, but a bad name shows that the archive is not PyTorch's. */
 function checkedName(bytes: Uint8Array): string {
   const name = new TextDecoder().decode(bytes.subarray(0, MAX_NAME));
   const isBad = bytes.length > MAX_NAME || name === '' || /^[/\\]|^[A-Za-z]:|\\|\0/.test(name) || name.split('/').includes('..');
@@ -121,20 +118,24 @@ function readEntry(bytes: Uint8Array, view: DataView, name: string, entry: Entry
   const { flags, method, crc, size, packed, header } = entry;
   if (flags & 1) throw new CheckpointFileError(`${shown(name)} in the archive is encrypted`);
   if (method !== 0 || packed !== size) {
-    throw new CheckpointFileError(`${shown(name)} in the archive is compressed (method ${method}): PyTorch stores it as it is; pack the archive again without compression`);
+    throw new CheckpointFileError(`${shown(name)} in the archive is compressed (method ${method}): PyTorch stores it as it is; `
+      + 'pack the archive again without compression');
   }
-  if (header + 30 > bytes.length || view.getUint32(header, true) !== LOCAL) throw new CheckpointFileError(`${shown(name)} is not where the archive says`);
+  if (header + 30 > bytes.length || view.getUint32(header, true) !== LOCAL) {
+    throw new CheckpointFileError(`${shown(name)} is not where the archive says`);
+  }
   const begin = header + 30 + view.getUint16(header + 26, true) + view.getUint16(header + 28, true);
-  if (begin + size > bytes.length) throw new CheckpointFileError(`${shown(name)} ends beyond the archive: it is cut short or damaged`);
-  const data = bytes.subarray(begin, begin + size);
-  if (crc32(data) !== crc) throw new CheckpointFileError(`${shown(name)} in the archive is damaged: its CRC-32 is not the one written down`);
-  return data;
+  const end = begin + size;
+  if (end > bytes.length) throw new CheckpointFileError(`${shown(name)} ends beyond the archive: it is cut short or damaged`);
+  const data = bytes.subarray(begin, end);
+  if (crc32(data) === crc) return data;
+  throw new CheckpointFileError(`${shown(name)} in the archive is damaged: its CRC-32 is not the one written down`);
 }
 
-/** A 64-bit number. Beyond 2^53 it is no longer exact, but then it is beyond every file, too. */
+/** A 64-bit number; not exact above 2^53, which is larger than every file. */
 const long = (view: DataView, at: number): number => Number(view.getBigUint64(at, true));
 
-/** Four bytes at a time: table `k` is the effect of a byte with k more bytes behind it. */
+/** For four bytes at a time: table `k` is the effect of a byte that k more bytes follow. */
 const crcTables = (() => {
   const tables = [0, 1, 2, 3].map(() => new Uint32Array(256));
   for (let i = 0; i < 256; i++) {
@@ -142,7 +143,9 @@ const crcTables = (() => {
     for (let bit = 0; bit < 8; bit++) c = c & 1 ? (c >>> 1) ^ 0xedb88320 : c >>> 1;
     tables[0]![i] = c;
   }
-  for (let k = 1; k < 4; k++) tables[k]!.forEach((_, i, table) => (table[i] = (tables[k - 1]![i]! >>> 8) ^ tables[0]![tables[k - 1]![i]! & 255]!));
+  for (const [k, before] of tables.slice(0, 3).entries()) {
+    before.forEach((c, i) => (tables[k + 1]![i] = (c >>> 8) ^ tables[0]![c & 255]!));
+  }
   return tables as [Uint32Array, Uint32Array, Uint32Array, Uint32Array];
 })();
 

@@ -1,8 +1,15 @@
-/** A generator for any pair: the refined UNet, told the appearance by cross-attention to the CLS tokens of its photo. */
+/** A generator for any pair: the refined UNet, which gets the appearance by cross-attention to the CLS tokens of its photo. */
 import { slice, type Tensor } from '../../engine/index.js';
-import { attentionParameters, crossAttention, encode, encoderParameters, type EncoderSizes, type TokenMode } from './crossAttention.js';
+import { attentionParameters, crossAttention, encode, encoderParameters } from './crossAttention.js';
 import type { Generator } from './parameters.js';
-import { unet } from './unet.js';
+import { unet, type UnetOptions } from './unet.js';
+
+/**
+ * The tokens of an appearance. `layers`: the CLS token of every layer, and a learned constant one, so that a pixel may ignore the
+ * appearance. `expanded`: several made of the last layer's CLS token. `single`, the ablation: the last layer's as it is; softmax
+ * over one key is 1, so every pixel gets the same vector.
+ */
+export const TOKEN_MODES = ['layers', 'expanded', 'single'] as const;
 
 /** Everything that decides the shapes of a conditional generator's parameters; kept in its file. */
 export interface ConditionalSizes {
@@ -10,57 +17,45 @@ export interface ConditionalSizes {
   readonly layers: number;
   readonly dim: number;
   /** Channels of the UNet's scales, outermost first. */
-  readonly channels: readonly [number, number, number, number, number];
-  readonly tokens: TokenMode;
+  readonly channels: NonNullable<UnetOptions['down']>;
+  readonly tokens: (typeof TOKEN_MODES)[number];
   /** How many tokens `expanded` makes of the last CLS token. */
   readonly expanded: number;
   /** Width of the encoder's tokens. */
   readonly width: number;
   readonly heads: number;
   readonly headSize: number;
-  /** Places with cross-attention: the bottleneck and so many upward scales, coarsest first (0 to 5). */
+  /** Places with cross-attention: the bottleneck and this number of upward scales, coarsest first (0 to 5). */
   readonly scales: number;
 }
 
-export const defaultSizes: Omit<ConditionalSizes, 'layers' | 'dim'> = {
-  channels: [16, 32, 64, 128, 128], tokens: 'layers', expanded: 12, width: 128, heads: 4, headSize: 16, scales: 5,
-};
-
-/** Where the condition lives in the engine: CLS tokens [layers, dim], normalised (model/anyPair/condition.ts). */
+/** Name of the condition in the engine: CLS tokens [layers, dim], normalised (model/anyPair/condition.ts). */
 export const CONDITION = 'condition';
 
 /**
  * A generator like the others, whose pictures also depend on the engine's parameter `condition` [layers, dim]. With its initial
- * weights it is the plain UNet to the last bit: every attention's output matrix starts as zeros.
+ * weights it is bit-identical to the plain UNet: every attention's output matrix starts as zeros.
  */
 export function conditionalUnet(sizes: ConditionalSizes): Generator {
-  const { layers, dim, channels, width, heads, headSize, scales } = sizes;
-  const encoder: EncoderSizes = { mode: sizes.tokens, layers, dim, width, expanded: sizes.expanded };
+  const { layers, dim, channels, scales } = sizes;
   /** Channels at place 0, the bottleneck, and after each upward block. */
-  const at = [channels[4], channels[4], channels[3], channels[2], channels[1], channels[0]];
-  const places = at.slice(0, scales + 1);
+  const places = [channels[4], ...[...channels].reverse()].slice(0, scales + 1);
   const plain = unet({ down: channels });
 
   const forward: Generator['forward'] = (p, x, activate) => {
-    const cls = conditionOf(x, sizes);
-    const tokens = encode(p, cls, encoder);
+    const all = x.graph.parameter(CONDITION, [layers, dim]);
+    const tokens = encode(p, sizes.tokens === 'layers' ? all : slice(all, 0, layers - 1, layers), sizes);
     const after = (place: number, features: Tensor): Tensor =>
-      place <= scales ? crossAttention(p, `attend.${place}`, features, tokens, { heads, headSize }) : features;
+      place <= scales ? crossAttention(p, `attend.${place}`, features, tokens, sizes) : features;
     return unet({ down: channels, after }).forward(p, x, activate);
   };
   return {
     parameters: [
       ...plain.parameters,
-      ...encoderParameters(encoder),
-      ...places.flatMap((C, place) => attentionParameters(`attend.${place}`, { channels: C, tokens: width, heads, headSize })),
+      ...encoderParameters(sizes),
+      ...places.flatMap((C, place) => attentionParameters(`attend.${place}`, C, sizes)),
     ],
     forward,
     checkSize: plain.checkSize,
   };
-}
-
-/** The CLS tokens the encoder reads: of all layers, or of the last alone. */
-function conditionOf(x: Tensor, { layers, dim, tokens }: ConditionalSizes): Tensor {
-  const all = x.graph.parameter(CONDITION, [layers, dim]);
-  return tokens === 'layers' ? all : slice(all, 0, layers - 1, layers);
 }

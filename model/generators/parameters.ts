@@ -1,17 +1,26 @@
 /** A model's parameters in one flat buffer, so that the optimiser is one launch for the whole model. */
-import { alignedSize, leakyRelu, sizeOf, view, type Graph, type Shape, type Tensor } from '../../engine/index.js';
+import { alignedSize, leakyRelu, showShape, sizeOf, view, type Graph, type Shape, type Tensor } from '../../engine/index.js';
 import type { Random } from '../random.js';
 import type { Weight, Weights } from '../vit/config.js';
+
+/** An image is too small for a generator. The message begins with the `need`. */
+export class SizeError extends Error {
+  override readonly name = 'SizeError';
+
+  constructor(need: string, height: number, width: number) {
+    super(`${need}, the image has ${width}x${height}: use a larger one`);
+  }
+}
 
 /** A parameter of a generator, under the name it has in files. */
 export interface ParameterSpec {
   readonly name: string;
   readonly shape: Shape;
-  /** What it is, which decides how it starts. `embedding` is a learned token; `zero` starts as zeros, so that a branch behind it starts silent. */
-  readonly kind: 'conv.weight' | 'conv.bias' | 'norm.weight' | 'norm.bias' | 'linear.weight' | 'linear.bias' | 'embedding' | 'zero';
+  /** Decides the initial values. `embedding` is a learned token; `zero` starts as zeros: its branch adds nothing at first. */
+  readonly kind: `${'conv' | 'norm' | 'linear'}.${'weight' | 'bias'}` | 'embedding' | 'zero';
   /**
-   * False for the bias of a convolution that feeds a batch norm: the norm takes it out again, its gradient is exactly zero,
-   * and Adam would turn the rounding noise into full steps. Kept in files, not on the device.
+   * False for the bias of a convolution that feeds a batch norm: the norm subtracts it again, its gradient is exactly zero, and
+   * Adam would turn the rounding noise into full steps. Kept in files, not on the device.
    */
   readonly trained: boolean;
 }
@@ -20,20 +29,18 @@ export interface Generator {
   readonly parameters: readonly ParameterSpec[];
   /**
    * The picture [1, 3, H, W] in 0..1 for a photo of the same size. `p` gives parameters by name; convolutions that feed a norm
-   * ask for no bias. `activate` stands behind every norm; LeakyReLU of slope 0.2 unless told otherwise.
+   * take no bias. `activate` follows every norm; by default it is LeakyReLU of slope 0.2.
    */
   readonly forward: (p: (name: string) => Tensor, x: Tensor, activate?: (x: Tensor) => Tensor) => Tensor;
-  /** @throws Error when the generator cannot take images of this size, with the smallest it can */
+  /** @throws SizeError when images of this size are too small */
   readonly checkSize: (height: number, width: number) => void;
 }
 
 /** The activation of the published generators. */
 export const leaky = (x: Tensor): Tensor => leakyRelu(x, 0.2);
 
-/** Where a trained parameter lies in the flat buffer. */
-export interface Slice {
-  readonly name: string;
-  readonly shape: Shape;
+/** Position of a trained parameter in the flat buffer. */
+export interface Slice extends Pick<ParameterSpec, 'name' | 'shape'> {
   /** In elements. */
   readonly offset: number;
 }
@@ -55,11 +62,16 @@ export function placed(parameters: readonly Omit<Slice, 'offset'>[]): Layout {
   return { slices, size };
 }
 
-/** The trained parameters of a generator. */
 export const layoutOf = ({ parameters }: Generator): Layout => placed(parameters.filter((p) => p.trained));
 
-/** Views of the flat parameter `name`, in the layout's order and by name. */
-export function bindParameters(g: Graph, name: string, { slices, size }: Layout): { flat: Tensor; views: Tensor[]; get: (name: string) => Tensor } {
+/** The flat parameter `name` of a graph, and views of it in the layout's order and by name. */
+export interface Bound {
+  readonly flat: Tensor;
+  readonly views: readonly Tensor[];
+  readonly get: (name: string) => Tensor;
+}
+
+export function bindParameters(g: Graph, name: string, { slices, size }: Layout): Bound {
   const flat = g.parameter(name, [size]);
   const views = slices.map((s) => view(flat, s.shape, s.offset));
   const byName = new Map(slices.map((s, i) => [s.name, views[i]!]));
@@ -77,7 +89,7 @@ export function flatten({ slices, size }: Layout, weights: Weights): Float32Arra
   for (const { name, shape, offset } of slices) {
     const found = weights.get(name);
     if (!found || found.data.length !== sizeOf(shape)) {
-      throw new Error(`${name} must be [${shape.join(', ')}], the file has ${found ? `[${found.shape.join(', ')}]` : 'none'}`);
+      throw new Error(`${name} must be ${showShape(shape)}, the file has ${found ? showShape(found.shape) : 'none'}`);
     }
     flat.set(found.data, offset);
   }
@@ -91,60 +103,50 @@ export function unflatten({ slices }: Layout, flat: Float32Array, rest: Weights)
   return result;
 }
 
-const filled = ({ shape }: ParameterSpec, draw: () => number): Weight => ({ shape, data: Float32Array.from({ length: sizeOf(shape) }, draw) });
-
-/** Inputs and outputs of one unit of a convolution weight [O, C, KH, KW]. */
-const fans = ([O, C, KH, KW]: Shape): { fanIn: number; fanOut: number } => ({ fanIn: C! * KH! * KW!, fanOut: O! * KH! * KW! });
-
 /**
- * Parameters outside convolutions, alike in both recipes, neither of which has any: linear weights N(0, 1 / inputs), so that unit
- * inputs give unit outputs, embeddings N(0, 1), the rest zeros. Absent for the recipes' own kinds.
+ * Initial weights, those of convolutions and norms by `draws`. Other parameters, of which the recipes have none, are the same in
+ * both sets: linear weights N(0, 1 / inputs), so that unit inputs give unit outputs, embeddings N(0, 1), the rest zeros.
  */
-function beyondConvolutions(p: ParameterSpec, next: Random): Weight | undefined {
-  switch (p.kind) {
-    case 'linear.weight': return filled(p, () => next.normal() / Math.sqrt(p.shape.at(-1)!));
-    case 'embedding': return filled(p, () => next.normal());
-    case 'linear.bias': case 'zero': return filled(p, () => 0);
-    default: return undefined;
-  }
+function initial({ parameters }: Generator, next: Random, draws: (p: ParameterSpec) => () => number): Map<string, Weight> {
+  return new Map(parameters.map((p) => {
+    const draw = p.kind === 'linear.weight' ? () => next.normal() / Math.sqrt(p.shape.at(-1)!)
+      : p.kind === 'embedding' ? next.normal
+      : p.kind === 'linear.bias' || p.kind === 'zero' ? () => 0
+      : draws(p);
+    return [p.name, { shape: p.shape, data: Float32Array.from({ length: sizeOf(p.shape) }, draw) }];
+  }));
 }
 
 /** The paper's initial weights: Xavier normal with gain 0.02 (Glorot and Bengio 2010), norms N(1, 0.02), biases zero. */
-export function xavierNormal({ parameters }: Generator, next: Random): Map<string, Weight> {
-  return new Map(parameters.map((p) => {
-    const other = beyondConvolutions(p, next);
-    if (other) return [p.name, other];
-    if (p.kind === 'conv.weight') {
-      const { fanIn, fanOut } = fans(p.shape);
-      const deviation = 0.02 * Math.sqrt(2 / (fanIn + fanOut));
-      return [p.name, filled(p, () => deviation * next.normal())];
-    }
-    return [p.name, filled(p, p.kind === 'norm.weight' ? () => 1 + 0.02 * next.normal() : () => 0)];
-  }));
+export function xavierNormal(generator: Generator, next: Random): Map<string, Weight> {
+  return initial(generator, next, ({ kind, shape }) => {
+    if (kind === 'norm.weight') return () => 1 + 0.02 * next.normal();
+    if (kind !== 'conv.weight') return () => 0;
+    const [O, C, KH, KW] = shape as [number, number, number, number];
+    const deviation = 0.02 * Math.sqrt(2 / (C * KH * KW + O * KH * KW));
+    return () => deviation * next.normal();
+  });
 }
 
-/** PyTorch's defaults: convolutions Kaiming uniform with a = sqrt 5, that is U(-b, b) with b = 1/sqrt(fan in), biases alike; norms 1 and 0. */
-export function kaimingUniform({ parameters }: Generator, next: Random): Map<string, Weight> {
+/** PyTorch's defaults: convolutions and their biases U(-b, b), b = 1 / sqrt(fan in), Kaiming's with a = sqrt 5; norms 1 and 0. */
+export function kaimingUniform(generator: Generator, next: Random): Map<string, Weight> {
   let bound = 0;
-  return new Map(parameters.map((p) => {
-    const other = beyondConvolutions(p, next);
-    if (other) return [p.name, other];
-    if (p.kind === 'conv.weight') bound = 1 / Math.sqrt(fans(p.shape).fanIn); // its bias comes next in the list
-    const isConv = p.kind === 'conv.weight' || p.kind === 'conv.bias';
-    return [p.name, filled(p, isConv ? () => next.between(-bound, bound) : () => (p.kind === 'norm.weight' ? 1 : 0))];
-  }));
+  return initial(generator, next, ({ kind, shape }) => {
+    if (kind === 'norm.weight') return () => 1;
+    if (kind === 'norm.bias') return () => 0;
+    if (kind === 'conv.weight') bound = 1 / Math.sqrt(shape[1]! * shape[2]! * shape[3]!); // its bias comes next in the list
+    return () => next.between(-bound, bound);
+  });
 }
 
-/** Specs of a convolution and of a norm, for the generators' parameter lists. */
-export const convSpec = (name: string, O: number, C: number, K: number, feedsNorm: boolean): ParameterSpec[] => [
-  { name: `${name}.weight`, shape: [O, C, K, K], kind: 'conv.weight', trained: true },
-  { name: `${name}.bias`, shape: [O], kind: 'conv.bias', trained: !feedsNorm },
+type Kind = 'conv' | 'norm' | 'linear';
+
+/** Specs of a layer's weight and bias, for the generators' parameter lists. */
+const layerSpec = (name: string, kind: Kind, weight: Shape, O: number, trainedBias = true): ParameterSpec[] => [
+  { name: `${name}.weight`, shape: weight, kind: `${kind}.weight`, trained: true },
+  { name: `${name}.bias`, shape: [O], kind: `${kind}.bias`, trained: trainedBias },
 ];
-export const normSpec = (name: string, C: number): ParameterSpec[] => [
-  { name: `${name}.weight`, shape: [C], kind: 'norm.weight', trained: true },
-  { name: `${name}.bias`, shape: [C], kind: 'norm.bias', trained: true },
-];
-export const linearSpec = (name: string, O: number, C: number): ParameterSpec[] => [
-  { name: `${name}.weight`, shape: [O, C], kind: 'linear.weight', trained: true },
-  { name: `${name}.bias`, shape: [O], kind: 'linear.bias', trained: true },
-];
+export const convSpec = (name: string, O: number, C: number, K: number, feedsNorm: boolean): ParameterSpec[] =>
+  layerSpec(name, 'conv', [O, C, K, K], O, !feedsNorm);
+export const normSpec = (name: string, C: number): ParameterSpec[] => layerSpec(name, 'norm', [C], C);
+export const linearSpec = (name: string, O: number, C: number): ParameterSpec[] => layerSpec(name, 'linear', [O, C], O);

@@ -1,6 +1,6 @@
-/** The paper's generator (omerbt/Splice): an hourglass whose scales concatenate a 1x1 skip branch with the upsampled deeper branch. */
+/** The paper's generator (omerbt/Splice): each scale concatenates a 1x1 skip branch with the upsampled deeper branch. */
 import { batchnorm, concat, conv2d, sigmoid, upsample2x, type Tensor } from '../../engine/index.js';
-import { convSpec, leaky, normSpec, type Generator } from './parameters.js';
+import { convSpec, leaky, normSpec, SizeError, type Generator } from './parameters.js';
 
 export interface SkipOptions {
   /** Channels of each scale on the way down and up, outermost first. */
@@ -15,21 +15,21 @@ export interface SkipOptions {
 }
 
 /**
- * The skip branch and the deeper branch at twice its size, one after the other along the channels. The published code crops both
- * centrally to the smaller; the enlarged one is never smaller and at most one larger, so it drops its last row or column.
+ * The skip branch and the deeper branch at twice its size, concatenated along the channels. The published code crops both
+ * centrally to the smaller; the enlarged one is never smaller and at most one larger, so its last row or column is dropped.
  */
 function joinEnlarged(side: Tensor, deep: Tensor): Tensor {
   const [height, width] = [side.shape[2]!, side.shape[3]!];
   return concat([side, upsample2x(deep, { top: 0, left: 0, height, width })], 1);
 }
 
-/** The skip network; five scales and 3x3 windows unless told otherwise. Parameters are named `scale.N.part`. */
+/** The skip network, by default of five scales and 3x3 windows. Parameters are named `scale.N.part`. */
 export function skipNetwork({
   down = [16, 32, 64, 128, 128], up = down, skip = 4, windows = down.map(() => 3), padding = 'zeros', inputChannels = 3,
 }: SkipOptions = {}): Generator {
   const depth = down.length;
   const parameters = down.flatMap((channels, i) => {
-    const [s, k, above] = [`scale.${i}`, windows[i]!, i === 0 ? inputChannels : down[i - 1]!];
+    const [s, k, above] = [`scale.${i}`, windows[i]!, down[i - 1] ?? inputChannels];
     const merged = skip + (i + 1 < depth ? up[i + 1]! : channels);
     return [
       ...convSpec(`${s}.skip.conv`, skip, above, 1, true), ...normSpec(`${s}.skip.bn`, skip),
@@ -60,9 +60,8 @@ export function skipNetwork({
     parameters: [...parameters, ...convSpec('rgb.conv', 3, up[0]!, 1, false)],
     forward,
     checkSize: (height, width) => {
-      if (Math.max(height, width) <= smallest) {
-        throw new Error(`the skip network needs one side above ${smallest} pixels, the image has ${width}x${height}: use a larger one`);
-      }
+      if (Math.max(height, width) > smallest) return;
+      throw new SizeError(`the skip network needs one side above ${smallest} pixels`, height, width);
     },
   };
 }

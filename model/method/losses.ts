@@ -8,14 +8,15 @@ export function imageOf({ keys, cls }: VitFeatures, index: number): VitFeatures 
   return { keys: one(keys), cls: one(cls) };
 }
 
-/** How far the keys' self-similarity of the output is from the structure image's: its layout. */
-export const structureLoss = (output: VitFeatures, structure: VitFeatures): Tensor => mse(selfSimilarity(output.keys), selfSimilarity(structure.keys));
+/** Layout: distance of the keys' self-similarity of the output from the structure image's. */
+export const structureLoss = (output: VitFeatures, structure: VitFeatures): Tensor =>
+  mse(selfSimilarity(output.keys), selfSimilarity(structure.keys));
 
-/** How far the output's CLS token is from the appearance image's: its look. */
-export const appearanceLoss = (output: VitFeatures, appearance: VitFeatures): Tensor => {
+/** Look: distance of the output's CLS token from the appearance image's. */
+export function appearanceLoss(output: VitFeatures, appearance: VitFeatures): Tensor {
   const flat = (t: Tensor): Tensor => reshape(t, [t.shape[2]!]);
   return mse(flat(output.cls), flat(appearance.cls));
-};
+}
 
-/** How far the generator's output for the appearance image is from that image itself, by keys. */
+/** Distance of the generator's output for the appearance image from that image itself, by keys. */
 export const identityLoss = (output: VitFeatures, appearance: VitFeatures): Tensor => mse(output.keys, appearance.keys);

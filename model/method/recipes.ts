@@ -3,18 +3,21 @@ import { normalize, resize, shorterSideSize, type Tensor } from '../../engine/in
 import { kaimingUniform, xavierNormal, type Generator } from '../generators/parameters.js';
 import { skipNetwork } from '../generators/skip.js';
 import { unet } from '../generators/unet.js';
-import type { RecipeName, SpliceOptions } from './options.js';
 import type { Random } from '../random.js';
 import type { VitConfig, Weight } from '../vit/config.js';
+import type { RecipeName, SpliceOptions } from './options.js';
 
 export interface Recipe {
   readonly generator: () => Generator;
   readonly initialWeights: (generator: Generator, next: Random) => Map<string, Weight>;
-  /** An image [1, 3, H, W] in 0..1 as the ViT takes it: resized and normalised. */
+  /** The ViT's input for an image [1, 3, H, W] in 0..1: resized and normalised. */
   readonly toVit: (x: Tensor, vit: VitConfig, options: Pick<SpliceOptions, 'vitSize' | 'antialias'>) => Tensor;
+  /** How often the structure photo's crop is blurred, and how the side of a crop is rounded. */
+  readonly blurChance: number;
+  readonly roundCrop: (side: number) => number;
   /** Only the appearance loss counts in the first step. */
   readonly appearanceFirst: boolean;
-  /** Every 75 steps the whole image is looked at: as further terms of the step's loss, or in an optimiser step of its own. */
+  /** The whole image enters every 75 steps: as further terms of the step's loss, or in an optimiser step of its own. */
   readonly wholeImage: 'terms' | 'step';
 }
 
@@ -29,17 +32,22 @@ export const recipes: Readonly<Record<RecipeName, Recipe>> = {
       const size = shorterSideSize(x.shape[2]!, x.shape[3]!, vitSize, longestSide(vitSize));
       return normalize(resize(x, size, { mode: 'bilinear', antialias }), vit.mean, vit.std);
     },
+    blurChance: 0.2,
+    roundCrop: Math.round,
     appearanceFirst: true,
     wholeImage: 'terms',
   },
   'splice-transfer': {
     generator: () => unet(),
     initialWeights: kaimingUniform,
-    toVit: (x, vit, { vitSize, antialias }) => normalize(resize(x, [vitSize, vitSize], { mode: 'bicubic', antialias }), vit.mean, vit.std),
+    toVit: (x, vit, { vitSize, antialias }) =>
+      normalize(resize(x, [vitSize, vitSize], { mode: 'bicubic', antialias }), vit.mean, vit.std),
+    blurChance: 0.5,
+    roundCrop: Math.floor,
     appearanceFirst: false,
     wholeImage: 'step',
   },
 };
 
-/** Steps between looks at the whole image; the first step is one. */
+/** Steps between those with the whole image; the first step is one of them. */
 export const WHOLE_IMAGE_EVERY = 75;

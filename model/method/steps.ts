@@ -1,7 +1,7 @@
-/** The graphs of a run: what one optimiser step computes, for given crop sizes. */
+/** The graphs of a run: one optimiser step for given crop sizes, and the result. */
 import { adam, add, concat, gradients, mse, mul, pack, sum, type Graph, type Tensor } from '../../engine/index.js';
 import { augmentAppearance, augmentStructure } from './augment.js';
-import { bindParameters, type Generator, type Layout } from '../generators/parameters.js';
+import { bindParameters, type Bound, type Generator, type Layout } from '../generators/parameters.js';
 import type { Image } from '../image.js';
 import { appearanceLoss, identityLoss, imageOf, structureLoss } from './losses.js';
 import type { SpliceOptions } from './options.js';
@@ -9,7 +9,7 @@ import { recipes } from './recipes.js';
 import type { VitModel } from '../vit/config.js';
 import { vitFeatures, type VitFeatures } from '../vit/vit.js';
 
-/** What all graphs of a run are made from. */
+/** Everything a run's graphs are made from. */
 export interface Setting {
   readonly vit: VitModel;
   readonly generator: Generator;
@@ -19,22 +19,16 @@ export interface Setting {
   readonly options: SpliceOptions;
 }
 
-/** Names of a run's tensors in the engine. */
 export const names = {
-  structure: 'photo.structure',
-  appearance: 'photo.appearance',
-  weights: 'generator',
-  momentum: 'generator.adam.m',
-  variance: 'generator.adam.v',
+  structure: 'photo.structure', appearance: 'photo.appearance',
+  weights: 'generator', momentum: 'generator.adam.m', variance: 'generator.adam.v',
 } as const;
 
-/** Which images a step looks at. `whole` adds the uncropped structure photo's terms to a step on crops. */
+/** The images of a step. `whole` adds the uncropped structure photo's terms to a step on crops. */
 export type StepKind =
   | { readonly kind: 'crops'; readonly structure: number; readonly appearance: number; readonly whole: boolean }
   | { readonly kind: 'uncropped' }
   | { readonly kind: 'warm-start'; readonly structure: number; readonly appearance: number };
-
-type Bound = ReturnType<typeof bindParameters>;
 
 export const photo = (g: Graph, name: string, { height, width }: Image): Tensor => g.parameter(name, [1, 3, height, width]);
 
@@ -45,7 +39,7 @@ function images(g: Graph, step: StepKind, { structure, appearance }: Setting): {
   return { a: augmentStructure(g, photoA, step.structure), b: augmentAppearance(g, photoB, step.appearance) };
 }
 
-/** Features of images through one ViT pass where their ViT inputs have one size, else through one pass each. */
+/** Features of images: by one ViT pass if their ViT inputs have the same size, else by one pass each. */
 function featuresOf(g: Graph, xs: readonly Tensor[], { vit, options }: Setting): VitFeatures[] {
   const inputs = g.part('resize', () => xs.map((x) => recipes[options.recipe].toVit(x, vit.config, options)));
   const [first] = inputs as [Tensor, ...Tensor[]];
@@ -60,10 +54,10 @@ function featuresOf(g: Graph, xs: readonly Tensor[], { vit, options }: Setting):
 /** The weighted sum of the terms. `lambdas` [terms] is an input: the first step of a recipe may switch terms off. */
 const weigh = (g: Graph, terms: readonly Tensor[]): Tensor => sum(mul(concat(terms, 0), g.input('lambdas', [terms.length])));
 
-/** What becomes of the gradient of the loss by all trained parameters, flat like `weights`: a tensor that the program must compute. */
+/** Turns the gradient of the loss by all trained parameters, flat like `weights`, into a tensor that the program computes. */
 export type Finish = (g: Graph, weights: Tensor, gradient: Tensor, setting: Setting) => Tensor;
 
-/** The flat gradient of `loss`. `passes` are the bindings of the generator's passes, one each: their gradients are summed as flat buffers, one launch for all parameters. */
+/** The flat gradient of `loss`: the sum over the generator's passes, as flat buffers, so in one launch for all parameters. */
 export function flatGradient(loss: Tensor, { layout }: Setting, passes: readonly Bound[]): Tensor {
   const all = gradients(loss, passes.flatMap(({ views }) => views));
   const count = layout.slices.length;
@@ -78,10 +72,10 @@ const optimise: Finish = (g, weights, gradient, { layout }) =>
   });
 
 /**
- * One optimiser step. Outputs: `weights`, the updated parameters (in place), and `losses` [4] = structure, appearance,
- * identity and total. Inputs: the draws of model/method/augment.ts, `lambdas` [3 or 5] and `hyper` [6] as `adam` takes it.
- * Another `finish` makes something else of the gradients, under the same name. One ViT pass per image: generated images in one batch
- * with gradients, photos in one batch without.
+ * One optimiser step. Outputs: `weights`, the updated parameters (in place), and `losses` [4] = structure, appearance, identity
+ * and total. Inputs: the draws of model/method/augment.ts, `lambdas` [3 or 5] and `hyper` [6] as `adam` takes it. Another
+ * `finish` replaces the update, under the same name. The ViT sees every image once: generated images in one batch with gradients,
+ * photos in one batch without.
  */
 export function stepGraph(g: Graph, step: StepKind, setting: Setting, finish: Finish = optimise): Record<string, Tensor> {
   const passes: Bound[] = [];
@@ -99,12 +93,14 @@ export function stepGraph(g: Graph, step: StepKind, setting: Setting, finish: Fi
     const total = add(...terms);
     return { weights: finished(total), losses: concat([...terms, total], 0) };
   }
-  const [made, given] = [featuresOf(g, [x, y], setting), featuresOf(g, [a, b], setting)] as [[VitFeatures, VitFeatures], [VitFeatures, VitFeatures]];
-  const terms = g.part('losses', () => [structureLoss(made[0], given[0]), appearanceLoss(made[0], given[1]), identityLoss(made[1], given[1])]);
+  const [madeA, madeB] = featuresOf(g, [x, y], setting) as [VitFeatures, VitFeatures];
+  const [givenA, givenB] = featuresOf(g, [a, b], setting) as [VitFeatures, VitFeatures];
+  const terms = g.part('losses', () =>
+    [structureLoss(madeA, givenA), appearanceLoss(madeA, givenB), identityLoss(madeB, givenB)]);
   if (step.kind === 'crops' && step.whole) {
     const photoA = photo(g, names.structure, setting.structure);
     const [whole, target] = [featuresOf(g, [generate(photoA)], setting)[0]!, featuresOf(g, [photoA], setting)[0]!];
-    g.part('losses', () => terms.push(structureLoss(whole, target), appearanceLoss(whole, given[1])));
+    g.part('losses', () => terms.push(structureLoss(whole, target), appearanceLoss(whole, givenB)));
   }
   const total = g.part('losses', () => weigh(g, terms));
   return { weights: finished(total), losses: g.part('losses', () => concat([...terms.slice(0, 3), total], 0)) };

@@ -1,45 +1,33 @@
 /**
- * Random crops for self-distillation, drawn and made on the CPU: a step needs dozens of small pictures of different places of different photos,
- * and making them takes a few per cent of what the ViT then does with them. As torchvision does it, on floats.
+ * Random crops for self-distillation, drawn and made on the CPU as in torchvision, on floats. A step needs dozens of small
+ * pictures from different photos, which take little time compared with the ViT.
  */
+import type { Bitmap } from '../image.js';
 import type { Random } from '../random.js';
-import { blurred, resampled, type Box } from './resample.js';
-import { adjustHue, grey, jitterOrder, solarize } from './colour.js';
+import { resampled, type Box } from '../resample.js';
+import { blurred } from './blur.js';
+import { grey, jitterOrder, solarize } from './colour.js';
+import type { PretrainOptions } from './options.js';
 
-/** RGB, one byte a channel, channel by channel: `data` is [3, height, width]. A thousand photos of 128 pixels are 49 MB. */
-export interface Bitmap {
-  readonly width: number;
-  readonly height: number;
-  readonly data: Uint8Array;
-}
-
-/** What a crop is to be. */
 export interface CropKind {
   /** Side in pixels. */
   readonly side: number;
   /** Smallest and largest share of the photo's area. */
   readonly scale: readonly [number, number];
-  /** Chances. */
   readonly blur: number;
   readonly solarize: number;
 }
 
-/** The published recipe: the first global crop is always blurred, the second seldom, but it may be solarised. */
+/** The published recipe: the first global crop is always blurred; the second seldom, and it may be solarised. */
 const GLOBALS = [{ blur: 1, solarize: 0 }, { blur: 0.1, solarize: 0.2 }] as const;
 const LOCAL = { blur: 0.5, solarize: 0 } as const;
 const FLIP = 0.5, JITTER = 0.8, GREY = 0.2;
 /** Largest changes of brightness, contrast, saturation and hue. */
 const CHANGES = [0.4, 0.4, 0.2, 0.1] as const;
-/** The recipe's deviations of the blur are for crops of this side. */
+/** The side of the crops for which the recipe gives the blur's deviations. */
 const BLUR_SIDE = 224;
 
-export interface CropSizes {
-  readonly imageSize: number;
-  readonly localSize: number;
-  readonly locals: number;
-  readonly globalScale: readonly [number, number];
-  readonly localScale: readonly [number, number];
-}
+type CropSizes = Pick<PretrainOptions, 'imageSize' | 'localSize' | 'locals' | 'globalScale' | 'localScale'>;
 
 /** The crops of a photo for self-distillation, the two global ones first. */
 export const selfDistillationCrops = ({ imageSize, localSize, locals, globalScale, localScale }: CropSizes): CropKind[] => [
@@ -47,7 +35,7 @@ export const selfDistillationCrops = ({ imageSize, localSize, locals, globalScal
   ...Array.from({ length: locals }, () => ({ ...LOCAL, side: localSize, scale: localScale })),
 ];
 
-/** The crop that student and teacher both see where a student learns from another ViT. */
+/** The crop that both student and teacher see when a student learns from another ViT. */
 export const sharedCrop = (side: number, scale: readonly [number, number]): CropKind => ({ side, scale, blur: 0.1, solarize: 0 });
 
 /** A crop of a photo: [3, side, side] in 0..1. */
@@ -70,13 +58,12 @@ function drawBox(next: Random, { width, height }: Bitmap, [least, most]: readonl
     if (w < 1 || h < 1 || w > width || h > height) continue;
     return { left: next.integer(0, width - w), top: next.integer(0, height - h), width: w, height: h };
   }
-  const [w, h] = width > (4 / 3) * height ? [Math.round((4 / 3) * height), height] : height > (4 / 3) * width ? [width, Math.round((4 / 3) * width)] : [width, height];
+  const [w, h] = [Math.min(width, Math.round((4 / 3) * height)), Math.min(height, Math.round((4 / 3) * width))];
   return { left: Math.floor((width - w) / 2), top: Math.floor((height - h) / 2), width: w, height: h };
 }
 
 function jitter(next: Random, pixels: Float32Array): void {
   const order = next.permutation(4);
   const factors = CHANGES.slice(0, 3).map((change) => next.between(1 - change, 1 + change)) as [number, number, number];
-  const turn = next.between(-CHANGES[3], CHANGES[3]);
-  jitterOrder(pixels, order, factors, (p) => adjustHue(p, turn));
+  jitterOrder(pixels, order, [...factors, next.between(-CHANGES[3], CHANGES[3])]);
 }

@@ -1,17 +1,23 @@
-/** Learning from another ViT, which stays as it is: the two things a transfer looks at, CLS token and keys, are to say what its own say. */
-import { add, concat, layernorm, mse, normalize, resize, scale, selfSimilarity, type Graph, type Tensor } from '../../engine/index.js';
+/**
+ * Learning from another ViT, which is not trained: CLS token and keys, the inputs of a transfer's losses, should equal the
+ * teacher's.
+ */
+import {
+  add, concat, layernorm, mse, normalize, resize, scale, selfSimilarity, type Graph, type Tensor,
+} from '../../engine/index.js';
 import type { VitConfig, VitModel } from '../vit/config.js';
+import { linear, type NamedShape } from '../vit/untrained.js';
 import { vitFeatures } from '../vit/vit.js';
 import { teacherSide, vitConfigOf, type PretrainOptions } from './options.js';
 import { learned, stateNames, type PretrainSetting } from './steps.js';
 import { bindNetwork } from './student.js';
 
-/** What the similarity of keys counts beside the features themselves: its errors are small numbers. */
+/** Weight of the keys' similarity relative to the features: its errors are small numbers. */
 const SIMILARITY_WEIGHT = 5;
 
 /** Linear layers from the student's features to the teacher's: [teacher's width, student's]. */
-export const distillationHead = ({ dim }: PretrainOptions, { dim: wide }: VitConfig): [string, number[]][] =>
-  ['cls', 'keys'].flatMap((name) => [[`head.${name}.weight`, [wide, dim]], [`head.${name}.bias`, [wide]]] as [string, number[]][]);
+export const distillationHead = ({ dim }: PretrainOptions, { dim: wide }: VitConfig): NamedShape[] =>
+  ['cls', 'keys'].flatMap((name) => linear(`head.${name}`, wide, dim));
 
 /** Tokens of mean 0 and deviation 1. */
 function standardised(x: Tensor, eps: number): Tensor {
@@ -20,9 +26,10 @@ function standardised(x: Tensor, eps: number): Tensor {
 }
 
 /**
- * One step. Inputs: `crops` [B, 3, S, S] in 0..1, S the teacher's side, reduced for the student; and `hyper` [10] as `adamw` takes it. The loss is
- * mse(W_c norm(cls), cls') + mse(W_k keys, keys') + 5 mse(similarity(keys), similarity(keys')), where what is primed is the teacher's and, but for the
- * similarity, standardised token by token. Outputs: `stats` [5] = loss, its three parts unweighted, the gradient's length; and the state (in place).
+ * One step. Inputs: `crops` [B, 3, S, S] in 0..1, S the teacher's side, reduced for the student; and `hyper` [10] as `adamw`
+ * takes it. The loss is mse(W_c norm(cls), cls') + mse(W_k keys, keys') + 5 mse(similarity(keys), similarity(keys')). Primed are
+ * the teacher's, except for the similarity standardised token by token. Outputs: `stats` [5] = loss, its three unweighted parts,
+ * the gradient's length; and the state (in place).
  */
 export function distillGraph(g: Graph, setting: PretrainSetting, teacher: VitModel): Record<string, Tensor> {
   const { options, layout } = setting;
@@ -33,7 +40,8 @@ export function distillGraph(g: Graph, setting: PretrainSetting, teacher: VitMod
   const student = bindNetwork(g, stateNames.student, layout, own);
 
   const seen = vitFeatures(g, teacher, normalize(crops, other.mean, other.std));
-  const { keys, cls } = student.features(normalize(side === S ? crops : resize(crops, [S, S], { mode: 'bicubic', antialias: true }), own.mean, own.std));
+  const reduced = side === S ? crops : resize(crops, [S, S], { mode: 'bicubic', antialias: true });
+  const { keys, cls } = student.features(normalize(reduced, own.mean, own.std));
   const parts = [
     mse(student.layer(student.norm(cls), 'head.cls'), standardised(seen.cls, other.eps)),
     mse(student.layer(keys, 'head.keys'), standardised(seen.keys, other.eps)),

@@ -1,16 +1,17 @@
-/** The loss of self-distillation and the centre that keeps it from collapsing. */
+/** The loss of self-distillation, and the centre that prevents collapse. */
 import { add, concat, crossEntropy, mul, scale, slice, softmax, sub, sum, sumLeading, type Tensor } from '../../engine/index.js';
 
 /**
- * The teacher's distributions: softmax((t - centre) / temperature). t [2B, K], centre [K], `inverseTemp` [1]; gives [2B, K], the first
- * global crops' rows before the second ones'.
+ * The teacher's distributions [2B, K]: softmax((t - centre) / temperature). t [2B, K], the first global crops' rows before the
+ * second ones', centre [K], `inverseTemp` [1].
  */
-export const teacherTargets = (t: Tensor, centre: Tensor, inverseTemp: Tensor): Tensor => softmax(mul(sub(t, centre), inverseTemp));
+export const teacherTargets = (t: Tensor, centre: Tensor, inverseTemp: Tensor): Tensor =>
+  softmax(mul(sub(t, centre), inverseTemp));
 
 /**
- * Mean over all pairs of a global crop seen by the teacher and another crop seen by the student of -sum(q log softmax(s / temperature)) (equation 2 of
- * the paper). Student logits s [V B, K], crop by crop: the two global ones, then the local ones; targets q [2B, K]. Cross entropy is linear in its
- * targets, so that every student row is looked at once, against the sum of its one or two targets.
+ * Mean of -sum(q log softmax(s / temperature)) over all pairs of a global crop seen by the teacher and another crop seen by the
+ * student (equation 2 of the paper). Student logits s [V B, K], crop by crop: the two global ones, then the local ones; targets q
+ * [2B, K]. Cross entropy is linear in its targets, so each student row enters once, with the sum of its one or two targets.
  */
 export function dinoLoss(s: Tensor, q: Tensor, studentTemp: number): Tensor {
   const B = q.shape[0]! / 2;
@@ -21,5 +22,5 @@ export function dinoLoss(s: Tensor, q: Tensor, studentTemp: number): Tensor {
   return scale(sum(crossEntropy(scale(s, 1 / studentTemp), targets)), 1 / (B * 2 * (crops - 1)));
 }
 
-/** Mean row of the teacher's outputs [2B, K], what its centre is an average of: [K]. */
+/** Mean row [K] of the teacher's outputs [2B, K]; the centre is its moving average. */
 export const batchCentre = (t: Tensor): Tensor => scale(sumLeading(t, [t.shape[1]!]), 1 / t.shape[0]!);

@@ -1,4 +1,4 @@
-/** What a pretraining learns: to agree with its own average (DINO), or to see what another ViT sees. */
+/** Objectives of a pretraining: agreement with its own average (DINO), or with another ViT. */
 import type { Graph, Tensor } from '../../engine/index.js';
 import type { Layout } from '../generators/parameters.js';
 import type { VitModel } from '../vit/config.js';
@@ -11,25 +11,25 @@ import { networkLayout, networkRoles } from './student.js';
 
 export type StateName = keyof typeof stateNames;
 
-/** All that differs between the two. */
 export interface Objective {
   readonly setting: PretrainSetting;
   /** Sizes of the arrays that are a run's state. */
   readonly state: ReadonlyMap<StateName, number>;
-  /** Whose ViT is the result. */
+  /** The network that is the result. */
   readonly result: 'student' | 'teacher';
-  /** Crops that a step sees of a photo, by the graph's inputs. */
+  /** Crops of a photo in a step, by the graph's inputs. */
   readonly crops: ReadonlyMap<string, readonly CropKind[]>;
   /** Names of the graph's `stats`. */
   readonly figures: readonly string[];
   readonly graph: (g: Graph) => Record<string, Tensor>;
-  /** Inputs beside crops and the optimiser's. */
+  /** Inputs other than crops and the optimiser's. */
   readonly inputs: (settings: StepSettings) => Readonly<Record<string, number>>;
 }
 
-const settingOf = (options: PretrainOptions, layout: Layout): PretrainSetting => ({ options, layout, roles: networkRoles(layout) });
+const settingOf = (options: PretrainOptions, layout: Layout): PretrainSetting =>
+  ({ options, layout, roles: networkRoles(layout) });
 
-/** Student and optimiser, whatever is learned. */
+/** Student and optimiser, in both objectives. */
 const trained = ({ size }: Layout): [StateName, number][] => [['student', size], ['momentum', size], ['variance', size]];
 
 /** DINO: the teacher is the student's moving average. */
@@ -47,7 +47,7 @@ export function selfDistillation(options: PretrainOptions): Objective {
   };
 }
 
-/** Another ViT is the teacher and stays as it is. */
+/** Another ViT is the teacher and is not trained. */
 export function distillation(options: PretrainOptions, teacher: VitModel): Objective {
   const setting = settingOf(options, networkLayout(options, distillationHead(options, teacher.config)));
   return {

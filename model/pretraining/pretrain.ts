@@ -1,12 +1,13 @@
 /** A pretraining run, step by step. */
 import { adamwHyper, checkBufferSize, Graph, type Engine } from '../../engine/index.js';
 import { flatten, unflatten } from '../generators/parameters.js';
+import type { Bitmap } from '../image.js';
 import { random } from '../random.js';
 import { memoryOf } from '../training/memoryNeed.js';
 import type { TrainingRun, TrainingState } from '../training/run.js';
 import type { VitModel, Weight, Weights } from '../vit/config.js';
 import { uploadVit } from '../vit/vit.js';
-import { drawCrop, type Bitmap } from './augment.js';
+import { drawCrop } from './augment.js';
 import { distillation, selfDistillation, type Objective } from './objectives.js';
 import { stepsPerEpoch, type PretrainOptions } from './options.js';
 import { settingsAt } from './schedules.js';

@@ -1,11 +1,14 @@
 /** The graphs of a pretraining: one optimiser step, and the teacher's keys of a few photos. */
-import { adamw, concat, crossEntropy, ema, globalNorm, gradients, mean, mul, normalize, pack, reshape, sub, type Graph, type Tensor } from '../../engine/index.js';
+import {
+  adamw, concat, crossEntropy, ema, globalNorm, gradients, mean, mul, normalize, pack, reshape, sub, type Graph, type Tensor,
+} from '../../engine/index.js';
 import type { Layout } from '../generators/parameters.js';
+import type { VitConfig } from '../vit/config.js';
 import { batchCentre, dinoLoss, teacherTargets } from './loss.js';
 import { vitConfigOf, type PretrainOptions } from './options.js';
 import { bindNetwork, type BoundNetwork } from './student.js';
 
-/** What all graphs of a pretraining are made from. */
+/** Everything that the graphs of a pretraining are made from. */
 export interface PretrainSetting {
   readonly options: PretrainOptions;
   readonly layout: Layout;
@@ -14,39 +17,42 @@ export interface PretrainSetting {
 
 /** Names of the run's tensors in the engine; together they are its state. */
 export const stateNames = {
-  student: 'dino.student',
-  momentum: 'dino.adamw.m',
-  variance: 'dino.adamw.v',
-  teacher: 'dino.teacher',
-  centre: 'dino.centre',
+  student: 'dino.student', momentum: 'dino.adamw.m', variance: 'dino.adamw.v', teacher: 'dino.teacher', centre: 'dino.centre',
 } as const;
 
-/** One step of AdamW on `student` by the gradient of `loss`, its length `norm` limited; input `hyper` [10] as `adamw` takes it. */
-export function learned(g: Graph, student: BoundNetwork, loss: Tensor, { layout, roles: roleTable }: PretrainSetting): { w: Tensor; norm: Tensor } {
+/** One step of AdamW on `student` by the gradient of `loss`, of limited length `norm`; input `hyper` [10] as `adamw` takes it. */
+export function learned(g: Graph, student: BoundNetwork, loss: Tensor, setting: PretrainSetting): { w: Tensor; norm: Tensor } {
+  const { layout } = setting;
   const dw = pack(gradients(loss, student.views));
-  const roles = g.constant(roleTable);
+  const roles = g.constant(setting.roles);
   const norm = globalNorm(dw, roles);
   const [m, v] = [g.parameter(stateNames.momentum, [layout.size]), g.parameter(stateNames.variance, [layout.size])];
   return { w: adamw(student.flat, m, v, dw, roles, norm, g.input('hyper', [10])).w, norm };
 }
 
+/** The input `name`, normalised: N squares of `side` pixels in 0..1. */
+const images = (g: Graph, name: string, N: number, side: number, { mean, std }: VitConfig): Tensor =>
+  normalize(g.input(name, [N, 3, side, side]), mean, std);
+
 /** CLS tokens of several batches of images, one after the other: [N, C]. */
-const clsOf = (network: BoundNetwork, images: readonly Tensor[]): Tensor =>
-  concat(images.map((x) => network.features(x).cls).map((cls) => reshape(cls, [cls.shape[0]!, cls.shape[2]!])), 0);
+const clsOf = (network: BoundNetwork, batches: readonly Tensor[]): Tensor => concat(batches.map((x) => {
+  const { cls } = network.features(x);
+  return reshape(cls, [cls.shape[0]!, cls.shape[2]!]);
+}), 0);
 
 /**
- * One step: the student learns from the teacher, then the teacher and the centre follow. Inputs: `globals` [2B, 3, G, G] and `locals` [L B, 3, S, S] in
- * 0..1, crop by crop; `inverseTemp` [1], `momentum` [1], `centreMomentum` [1], and `hyper` [10] as `adamw` takes it. Outputs: `stats` [3] = loss, the
- * teacher's mean entropy, the gradient's length; and the state (in place).
+ * One step: the student learns from the teacher, then teacher and centre follow. Inputs: `globals` [2B, 3, G, G] and `locals`
+ * [L * B, 3, S, S] in 0..1, crop by crop; `inverseTemp` [1], `momentum` [1], `centreMomentum` [1], and `hyper` [10] as `adamw` takes
+ * it. Outputs: `stats` [3] = loss, the teacher's mean entropy, the gradient's length; and the state (in place).
  */
 export function pretrainGraph(g: Graph, setting: PretrainSetting): Record<string, Tensor> {
   const { options, layout } = setting;
   const { batch: B, imageSize: G, localSize: S, locals: L, prototypes: K } = options;
   const config = vitConfigOf(options);
-  const normalized = (name: string, count: number, side: number): Tensor => normalize(g.input(name, [count, 3, side, side]), config.mean, config.std);
-  const globals = normalized('globals', 2 * B, G);
-  const crops = L > 0 ? [globals, normalized('locals', L * B, S)] : [globals];
-  const [student, teacher] = [bindNetwork(g, stateNames.student, layout, config), bindNetwork(g, stateNames.teacher, layout, config)];
+  const globals = images(g, 'globals', 2 * B, G, config);
+  const crops = L > 0 ? [globals, images(g, 'locals', L * B, S, config)] : [globals];
+  const student = bindNetwork(g, stateNames.student, layout, config);
+  const teacher = bindNetwork(g, stateNames.teacher, layout, config);
 
   const t = teacher.project(clsOf(teacher, [globals]));
   const centre = g.parameter(stateNames.centre, [K]);
@@ -55,7 +61,6 @@ export function pretrainGraph(g: Graph, setting: PretrainSetting): Record<string
   const loss = dinoLoss(student.project(clsOf(student, crops)), q, options.studentTemp);
 
   const { w, norm } = learned(g, student, loss, setting);
-
   const entropy = mean(crossEntropy(mul(sub(t, centre), inverseTemp), q));
   return {
     stats: concat([loss, entropy, norm], 0),
@@ -65,9 +70,10 @@ export function pretrainGraph(g: Graph, setting: PretrainSetting): Record<string
   };
 }
 
-/** Student's or teacher's keys of the last block, [N, T, C], of `images` [N, 3, H, W] in 0..1. */
-export function keysGraph(g: Graph, { options, layout }: PretrainSetting, whose: 'student' | 'teacher', count: number, side: number): Record<string, Tensor> {
+/** Student's or teacher's keys of the last block, [N, T, C], of `images` [N, 3, side, side] in 0..1. */
+export function keysGraph(
+  g: Graph, { options, layout }: PretrainSetting, whose: 'student' | 'teacher', N: number, side: number,
+): Record<string, Tensor> {
   const config = vitConfigOf(options);
-  const network = bindNetwork(g, stateNames[whose], layout, config);
-  return { keys: network.features(normalize(g.input('images', [count, 3, side, side]), config.mean, config.std)).keys };
+  return { keys: bindNetwork(g, stateNames[whose], layout, config).features(images(g, 'images', N, side, config)).keys };
 }

@@ -1,52 +1,49 @@
-/** The network that is trained, and its teacher: a ViT and a projection head in one flat buffer each. */
-import { adamwRoles, add, gelu, l2normalize, layernorm, linear, matmul, reshape, type Graph, type Tensor } from '../../engine/index.js';
+/** The trained network and its teacher: for each a ViT and a projection head in one flat buffer. */
+import {
+  adamwRoles, add, gelu, l2normalize, layernorm, linear, matmul, reshape, sizeOf, type Graph, type Tensor,
+} from '../../engine/index.js';
 import { bindParameters, placed, type Layout } from '../generators/parameters.js';
 import { random, type Random } from '../random.js';
 import type { VitConfig, Weight, Weights } from '../vit/config.js';
 import { interpolatePositions } from '../vit/positions.js';
-import { vitParameters } from '../vit/untrained.js';
+import { linear as linearShapes, vitParameters, type NamedShape } from '../vit/untrained.js';
 import { featuresWith, type VitFeatures, type VitParameters } from '../vit/vit.js';
 import { vitConfigOf, type PretrainOptions } from './options.js';
 
-/** Weight-normalised without gains, and held still at first. */
+/** Weight-normalised without gains, and fixed at first. */
 const LAST_LAYER = 'head.last_layer.weight_v';
 
 /** Names (those of the published checkpoints, without their prefixes) and shapes of the projection head. */
-const headParameters = ({ dim, headHidden: H, bottleneck: N, prototypes: K }: PretrainOptions): [string, number[]][] => [
-  ['head.mlp.0.weight', [H, dim]], ['head.mlp.0.bias', [H]],
-  ['head.mlp.2.weight', [H, H]], ['head.mlp.2.bias', [H]],
-  ['head.mlp.4.weight', [N, H]], ['head.mlp.4.bias', [N]],
+const headParameters = ({ dim, headHidden: H, bottleneck: N, prototypes: K }: PretrainOptions): NamedShape[] => [
+  ...linearShapes('head.mlp.0', H, dim), ...linearShapes('head.mlp.2', H, H), ...linearShapes('head.mlp.4', N, H),
   [LAST_LAYER, [K, N]],
 ];
 
-/** Where everything lies in the flat buffers; `head` is self-distillation's where no other is given. */
-export const networkLayout = (options: PretrainOptions, head: readonly [string, number[]][] = headParameters(options)): Layout =>
+/** Layout of the flat buffers; `head` is self-distillation's by default. */
+export const networkLayout = (options: PretrainOptions, head: readonly NamedShape[] = headParameters(options)): Layout =>
   placed([...vitParameters(vitConfigOf(options)), ...head].map(([name, shape]) => ({ name, shape })));
 
-/** What AdamW does to each element: biases and norms do not decay, gaps are left alone. */
+/** AdamW's role of each element: biases and norms do not decay, gaps do not change. */
 export function networkRoles({ slices, size }: Layout): Float32Array {
   const roles = new Float32Array(size).fill(adamwRoles.gap);
   for (const { name, shape, offset } of slices) {
     const role = name === LAST_LAYER ? adamwRoles.late : shape.length > 1 ? adamwRoles.decayed : adamwRoles.plain;
-    roles.fill(role, offset, offset + shape.reduce((n, s) => n * s, 1));
+    roles.fill(role, offset, offset + sizeOf(shape));
   }
   return roles;
 }
 
-/** Normal, drawn again beyond two deviations. */
 function truncated(next: Random): number {
-  for (;;) {
-    const value = next.normal();
-    if (Math.abs(value) <= 2) return value;
-  }
+  const value = next.normal();
+  return Math.abs(value) <= 2 ? value : truncated(next);
 }
 
-/** Amplitude of the position embeddings to begin with. */
 const POSITION_AMPLITUDE = 0.5;
 
 /**
- * Position embeddings to begin with, [1 + g * g, C]: none for the CLS token, then sines and cosines of row and column (after Vaswani et al., "Attention Is
- * All You Need", 2017, section 3.5). They are trained like the rest; but small noise, the published start, tells places apart only after hundreds of steps.
+ * Initial position embeddings [1 + g * g, C]: zeros for the CLS token, then sines and cosines of row and column (after Vaswani et
+ * al., "Attention Is All You Need", 2017, section 3.5). They are trained like all others. With the published start, small noise,
+ * the network would distinguish places only after hundreds of steps.
  */
 function initialPositions(T: number, C: number): Float32Array {
   const g = Math.sqrt(T - 1);
@@ -60,25 +57,26 @@ function initialPositions(T: number, C: number): Float32Array {
 }
 
 /**
- * Initial weights: CLS token truncated normal of deviation 0.02, positions sines and cosines, biases 0, norms 1 and 0, patch embedding and last layer uniform within
- * 1 / sqrt(inputs), but for the positions as published. Matrices are truncated normal of deviation 1 / sqrt(inputs) instead of 0.02: that was chosen for 384 inputs and more,
- * and leaves the tokens of a narrow network so small that for hundreds of steps they say nothing about the picture.
+ * Initial weights. As published: CLS token truncated normal of deviation 0.02, biases 0, norms 1 and 0, patch embedding and last
+ * layer uniform within 1 / sqrt(inputs). Positions are sines and cosines. Matrices are truncated normal of deviation 1 /
+ * sqrt(inputs). The published 0.02 is for 384 inputs and more: with it the tokens of a narrow network are so small that for
+ * hundreds of steps they hardly depend on the picture.
  */
 export function initialWeights({ slices }: Layout, seed: number): Map<string, Weight> {
   return new Map(slices.map(({ name, shape }) => {
     if (name === 'pos_embed') return [name, { shape, data: initialPositions(shape[1]!, shape[2]!) }];
     const next = random(seed, 'pretrain', name);
-    const bound = 1 / Math.sqrt(shape.slice(1).reduce((n, s) => n * s, 1));
+    const bound = 1 / Math.sqrt(sizeOf(shape.slice(1)));
     const draw = /norm\d?\.weight/.test(name) ? () => 1
       : name === 'patch_embed.proj.weight' || name === LAST_LAYER ? () => next.between(-bound, bound)
       : shape.length === 2 ? () => bound * truncated(next)
       : shape.length > 2 ? () => 0.02 * truncated(next)
       : () => 0;
-    return [name, { shape, data: Float32Array.from({ length: shape.reduce((n, s) => n * s, 1) }, draw) }];
+    return [name, { shape, data: Float32Array.from({ length: sizeOf(shape) }, draw) }];
   }));
 }
 
-/** `interpolatePositions` as a matrix [1 + rows * cols, 1 + g * g]: it is linear in the embeddings, so that they can be trained through it. */
+/** `interpolatePositions` as a matrix [1 + rows * cols, 1 + g * g], through which the embeddings can be trained. */
 function positionMatrix(g: number, rows: number, cols: number): Float32Array {
   const T = 1 + g * g;
   const identity = Float32Array.from({ length: T * T }, (_, i) => (i % (T + 1) === 0 ? 1 : 0));
@@ -89,9 +87,8 @@ function positionMatrix(g: number, rows: number, cols: number): Float32Array {
 export interface BoundNetwork {
   readonly flat: Tensor;
   readonly views: readonly Tensor[];
-  /** What the ViT makes of normalised images [B, 3, H, W]. */
+  /** The ViT's features of normalised images [B, 3, H, W]. */
   readonly features: (x: Tensor) => VitFeatures;
-  /** The final norm. */
   readonly norm: (x: Tensor) => Tensor;
   /** The linear layer `key` of the head. */
   readonly layer: (x: Tensor, key: string) => Tensor;
@@ -101,14 +98,15 @@ export interface BoundNetwork {
 
 export function bindNetwork(g: Graph, name: string, layout: Layout, config: VitConfig): BoundNetwork {
   const { flat, views, get } = bindParameters(g, name, layout);
-  const side = config.image / config.patch;
+  const [C, side] = [config.dim, config.image / config.patch];
   const vit: VitParameters = {
     config,
     get,
-    cls: (B) => add(g.constant(new Float32Array(B * config.dim), [B, 1, config.dim]), reshape(get('cls_token'), [1, config.dim])),
+    cls: (B) => add(g.constant(new Float32Array(B * C), [B, 1, C]), reshape(get('cls_token'), [1, C])),
     positions: (rows, cols) => {
-      const own = reshape(get('pos_embed'), [1 + side * side, config.dim]);
-      return rows === side && cols === side ? own : matmul(g.constant(positionMatrix(side, rows, cols), [1 + rows * cols, 1 + side * side]), own);
+      const own = reshape(get('pos_embed'), [1 + side * side, C]);
+      if (rows === side && cols === side) return own;
+      return matmul(g.constant(positionMatrix(side, rows, cols), [1 + rows * cols, 1 + side * side]), own);
     },
   };
   const layer = (x: Tensor, key: string): Tensor => linear(x, get(`${key}.weight`), get(`${key}.bias`));
@@ -127,4 +125,5 @@ export function bindNetwork(g: Graph, name: string, layout: Layout, config: VitC
 }
 
 /** The ViT's part of the weights, final norm included. */
-export const vitPart = (weights: Weights): Map<string, Weight> => new Map([...weights].filter(([name]) => !name.startsWith('head.')));
+export const vitPart = (weights: Weights): Map<string, Weight> =>
+  new Map([...weights].filter(([name]) => !name.startsWith('head.')));

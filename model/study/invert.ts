@@ -1,127 +1,112 @@
 /**
- * Feature inversion: a picture is sought whose features are those of a given one. What it shows is what the features hold. The picture
- * comes out of an untrained generator fed with fixed noise ("Deep image prior", Ulyanov, Vedaldi and Lempitsky, 2018), as the study behind
- * Splice did it, or is optimised pixel by pixel.
+ * Feature inversion: optimises a picture until its features are those of a given one; it shows what the features hold. The
+ * picture is the output of an untrained generator for fixed noise ("Deep image prior", Ulyanov, Vedaldi and Lempitsky, 2018), as
+ * in the study that Splice is based on, or is optimised pixel by pixel.
  */
 import {
-  adam, adamHyper, add, crop, gradients, mse, mul, normalize, pack, scale, selfSimilarity, shorterSideSize, sigmoid, slice,
-  type Engine, type Graph, type Program, type Tensor,
+  adam, adamHyper, add, crop, gradients, mse, mul, normalize, pack, scale, selfSimilarity, shorterSideSize, sigmoid, sizeOf,
+  slice, type Engine, type Graph, type Shape, type Tensor,
 } from '../../engine/index.js';
-import { bindParameters, flatten, kaimingUniform, layoutOf, type Generator, type Layout } from '../generators/parameters.js';
+import { bindParameters, flatten, kaimingUniform, layoutOf, type Generator } from '../generators/parameters.js';
 import { skipNetwork } from '../generators/skip.js';
 import { unet } from '../generators/unet.js';
 import type { Image } from '../image.js';
 import { random } from '../random.js';
 import { resample } from '../resample.js';
+import { runOnce } from '../runOnce.js';
 import type { VitModel } from '../vit/config.js';
-import { facetOf, type Facet } from '../vit/facets.js';
-import { uploadVit, vitFeatures, vitLayers } from '../vit/vit.js';
-
-/** `self-similarity` is that of the keys. */
-export type InvertedFacet = 'cls' | Facet | 'self-similarity';
-export const INVERTED_FACETS: readonly InvertedFacet[] = ['cls', 'keys', 'queries', 'values', 'tokens', 'self-similarity'];
-
-/** `skip6` is the published one: six scales, wide windows, reflect padding. `skip` and `unet` are the generators of the two recipes. */
-export type Painter = 'skip6' | 'skip' | 'unet' | 'pixels';
-export const PAINTERS: readonly Painter[] = ['skip6', 'skip', 'unet', 'pixels'];
-
-export interface InversionOptions {
-  readonly facet: InvertedFacet;
-  /** 0 is the first block. */
-  readonly layer: number;
-  readonly painter: Painter;
-  readonly steps: number;
-  readonly lr: number;
-  /** New noise is added to the generator's input in every step, less and less of it: `NOISE`. */
-  readonly noise: boolean;
-  /** Weight of the total variation: mean squared differences of neighbouring pixels. */
-  readonly tv: number;
-  readonly seed: number;
-  /** Shorter side of the picture and of the ViT's input in pixels. */
-  readonly vitSize: number;
-}
+import { facetOf, uploadVit, vitFeatures, vitLayers } from '../vit/vit.js';
+import type { InversionOptions, Painter } from './options.js';
 
 export interface Inversion {
   /** At the size of the inversion. */
   readonly target: Image;
-  /** Submits one step. */
   readonly step: () => void;
   readonly stepsDone: () => number;
-  /** Of the last step, the total variation included. */
+  /** Of the last step, with the total variation. */
   readonly loss: () => Promise<number>;
   /** Without added noise. */
   readonly result: () => Promise<Image>;
-  /** Begins anew with other noise and weights. */
+  /** Starts again with other noise and weights. */
   readonly restart: (seed: number) => void;
   readonly destroy: () => void;
 }
 
-/** The generator's input has so many channels of normal noise. */
+/** Channels of normal noise in a generator's input. */
 const CHANNELS = 32;
 /** Deviation of the added noise: the published levels, from the start, from half and from three quarters of the steps on. */
 export const NOISE: readonly (readonly [from: number, deviation: number])[] = [[0, 10], [0.5, 2], [0.75, 0.5]];
 
-/** Names of an inversion's tensors in the engine; those of other painters and sizes have other lengths. */
-const namesOf = (painter: Painter, { height, width }: Image) => {
-  const base = `inversion.${painter}.${height}x${width}`;
-  return { weights: base, momentum: `${base}.adam.m`, variance: `${base}.adam.v`, input: `${base}.input` } as const;
-};
-type Names = ReturnType<typeof namesOf>;
+const published = { down: [16, 32, 64, 128, 128, 128], windows: [7, 7, 5, 5, 3, 3], padding: 'reflect' } as const;
 
 /** The generators that paint, for input of 32 channels. */
 export const painters: Readonly<Record<Exclude<Painter, 'pixels'>, () => Generator>> = {
-  skip6: () => skipNetwork({ down: [16, 32, 64, 128, 128, 128], windows: [7, 7, 5, 5, 3, 3], padding: 'reflect', inputChannels: CHANNELS }),
+  skip6: () => skipNetwork({ ...published, inputChannels: CHANNELS }),
   skip: () => skipNetwork({ inputChannels: CHANNELS }),
   unet: () => unet({ inputChannels: CHANNELS }),
 };
 
-/** What is optimised, and the picture [1, 3, H, W] it gives. */
+/** The optimised parameters, and the picture [1, 3, H, W] that they give. */
 interface Canvas {
-  /** Elements of the flat parameters. */
-  readonly size: number;
+  /** Name and shape of the parameters in the engine. Other painters and sizes have other lengths, so also other names. */
+  readonly name: string;
+  readonly shape: Shape;
+  /** Elements of the noise that is added to the input, 0 without an input. */
+  readonly noise: number;
   readonly paint: (g: Graph) => { readonly flat: Tensor; readonly trained: readonly Tensor[]; readonly picture: Tensor };
   readonly begin: (engine: Engine, seed: number) => void;
 }
 
-/** What is left of the whole patches of `image` at the ViT's size: the rest would get no gradient. */
+/** The part of `image` in whole patches at the ViT's size: other pixels would get no gradient. */
 function targetOf(image: Image, { patch }: VitModel['config'], vitSize: number): Image {
-  const [height, width] = shorterSideSize(image.height, image.width, vitSize).map((side) => Math.max(patch, Math.floor(side / patch) * patch)) as [number, number];
-  return resample(image, width, height);
+  const whole = (side: number): number => Math.max(patch, Math.floor(side / patch) * patch);
+  const [height, width] = shorterSideSize(image.height, image.width, vitSize);
+  return resample(image, whole(width), whole(height));
 }
 
-function generatorCanvas(generator: Generator, names: Names, { height, width }: Image): Canvas {
+function generatorCanvas(generator: Generator, name: string, { height, width }: Image): Canvas {
   generator.checkSize(height, width);
-  const layout: Layout = layoutOf(generator);
-  const shape = [1, CHANNELS, height, width];
+  const layout = layoutOf(generator);
+  const [input, shape] = [`${name}.input`, [1, CHANNELS, height, width]];
   return {
-    size: layout.size,
+    name,
+    shape: [layout.size],
+    noise: sizeOf(shape),
     paint: (g) => {
-      const bound = bindParameters(g, names.weights, layout);
-      const input = add(g.parameter(names.input, shape), mul(g.input('noise', shape), g.input('level', [1])));
-      return { flat: bound.flat, trained: bound.views, picture: generator.forward(bound.get, input) };
+      const { flat, views, get } = bindParameters(g, name, layout);
+      const noisy = add(g.parameter(input, shape), mul(g.input('noise', shape), g.input('level', [1])));
+      return { flat, trained: views, picture: generator.forward(get, noisy) };
     },
     begin: (engine, seed) => {
+      const weights = kaimingUniform(generator, random(seed, 'inversion', 'weights'));
+      engine.writeParameter(name, [layout.size], flatten(layout, weights));
       const draw = random(seed, 'inversion', 'input');
-      engine.writeParameter(names.weights, [layout.size], flatten(layout, kaimingUniform(generator, random(seed, 'inversion', 'weights'))));
-      engine.writeParameter(names.input, shape, Float32Array.from({ length: CHANNELS * height * width }, draw.normal));
+      engine.writeParameter(input, shape, Float32Array.from({ length: sizeOf(shape) }, draw.normal));
     },
   };
 }
 
-/** Pixels are the sigmoid of what is optimised, so that they stay within 0..1. */
-function pixelCanvas(names: Names, { height, width }: Image): Canvas {
-  const size = 3 * height * width;
+/** Pixels are the sigmoid of the parameters, so that they stay within 0..1. */
+function pixelCanvas(name: string, { height, width }: Image): Canvas {
+  const shape = [1, 3, height, width];
   return {
-    size,
+    name,
+    shape,
+    noise: 0,
     paint: (g) => {
-      const flat = g.parameter(names.weights, [1, 3, height, width]);
+      const flat = g.parameter(name, shape);
       return { flat, trained: [flat], picture: sigmoid(flat) };
     },
     begin: (engine, seed) => {
       const draw = random(seed, 'inversion', 'pixels');
-      engine.writeParameter(names.weights, [1, 3, height, width], Float32Array.from({ length: size }, draw.normal));
+      engine.writeParameter(name, shape, Float32Array.from({ length: sizeOf(shape) }, draw.normal));
     },
   };
+}
+
+function canvasOf(painter: Painter, target: Image): Canvas {
+  const name = `inversion.${painter}.${target.height}x${target.width}`;
+  return painter === 'pixels' ? pixelCanvas(name, target) : generatorCanvas(painters[painter](), name, target);
 }
 
 /** The features that are inverted, of a picture [1, 3, H, W] in 0..1. */
@@ -143,30 +128,19 @@ function totalVariation(picture: Tensor): Tensor {
   );
 }
 
-function stepGraph(g: Graph, vit: VitModel, canvas: Canvas, names: Names, target: Tensor['shape'], options: InversionOptions): Record<string, Tensor> {
+const momentsOf = (name: string) => [`${name}.adam.m`, `${name}.adam.v`] as const;
+
+function stepGraph(g: Graph, vit: VitModel, canvas: Canvas, target: Shape, options: InversionOptions): Record<string, Tensor> {
   const { flat, trained, picture } = canvas.paint(g);
   const distance = mse(featuresOf(g, vit, picture, options), g.input('target', target));
   const loss = options.tv > 0 ? add(distance, scale(totalVariation(picture), options.tv)) : distance;
   const gradient = gradients(loss, trained);
   const dw = options.painter === 'pixels' ? gradient[0]! : pack(gradient);
-  const { w } = adam(flat, g.parameter(names.momentum, flat.shape), g.parameter(names.variance, flat.shape), dw, g.input('hyper', [6]));
-  return { weights: w, loss };
+  const [m, v] = momentsOf(canvas.name).map((name) => g.parameter(name, flat.shape)) as [Tensor, Tensor];
+  return { weights: adam(flat, m, v, dw, g.input('hyper', [6])).w, loss };
 }
 
-async function featuresNow(engine: Engine, vit: VitModel, target: Image, options: InversionOptions): Promise<{ data: Float32Array; shape: Tensor['shape'] }> {
-  const g = engine.graph();
-  const features = featuresOf(g, vit, g.input('picture', [1, 3, target.height, target.width]), options);
-  const program = await engine.compile({ features });
-  try {
-    program.write('picture', target.data);
-    program.run();
-    return { data: await program.read('features'), shape: features.shape };
-  } finally {
-    program.destroy();
-  }
-}
-
-/** Parts of one long row of normal numbers, each step another: drawing millions anew would take longer than the step. */
+/** Parts of one long row of normal numbers, another one in each step: new numbers would take longer than the step. */
 function noiseSource(seed: number, size: number): (step: number) => Float32Array {
   const draw = random(seed, 'inversion', 'noise');
   const spare = Math.min(size, 1 << 16);
@@ -177,28 +151,31 @@ function noiseSource(seed: number, size: number): (step: number) => Float32Array
   };
 }
 
-/** Prepares the inversion of `image`'s features. @throws RangeError for a layer the ViT has not, Error when the picture is too small for the generator */
+/**
+ * Prepares the inversion of `image`'s features.
+ * @throws RangeError for a layer that the ViT does not have, SizeError when the picture is too small for the generator
+ */
 export async function startInversion(engine: Engine, vit: VitModel, image: Image, options: InversionOptions): Promise<Inversion> {
   const target = targetOf(image, vit.config, options.vitSize);
   const { height, width } = target;
-  const names = namesOf(options.painter, target);
-  const canvas = options.painter === 'pixels' ? pixelCanvas(names, target) : generatorCanvas(painters[options.painter](), names, target);
+  const canvas = canvasOf(options.painter, target);
   uploadVit(engine, vit);
-  const wanted = await featuresNow(engine, vit, target, options);
+  const g = engine.graph();
+  const features = featuresOf(g, vit, g.input('picture', [1, 3, height, width]), options);
+  const wanted = (await runOnce(engine, { features }, [['picture', target.data]])).features;
   canvas.begin(engine, options.seed);
-  const program: Program = await engine.compile(stepGraph(engine.graph(), vit, canvas, names, wanted.shape, options));
+  const program = await engine.compile(stepGraph(engine.graph(), vit, canvas, features.shape, options));
   const resultProgram = await engine.compile({ picture: canvas.paint(engine.graph()).picture });
-  const shape = options.painter === 'pixels' ? [1, 3, height, width] : [canvas.size];
-  const silence = new Float32Array(options.painter === 'pixels' ? 0 : CHANNELS * height * width);
+  const silence = new Float32Array(canvas.noise);
   let stepsDone = 0;
   let noise: ReturnType<typeof noiseSource> | undefined;
 
   const restart = (seed: number): void => {
     canvas.begin(engine, seed);
-    for (const name of [names.momentum, names.variance]) engine.writeParameter(name, shape, new Float32Array(canvas.size));
-    noise = options.noise && options.painter !== 'pixels' ? noiseSource(seed, silence.length) : undefined;
-    program.write('target', wanted.data);
-    if (!noise && silence.length > 0) program.write('noise', silence);
+    for (const name of momentsOf(canvas.name)) engine.writeParameter(name, canvas.shape, new Float32Array(sizeOf(canvas.shape)));
+    noise = options.noise && canvas.noise > 0 ? noiseSource(seed, canvas.noise) : undefined;
+    program.write('target', wanted);
+    if (!noise) program.write('noise', silence);
     program.write('level', [0]);
     stepsDone = 0;
   };
@@ -217,7 +194,7 @@ export async function startInversion(engine: Engine, vit: VitModel, image: Image
     stepsDone: () => stepsDone,
     loss: async () => (await program.read('loss'))[0]!,
     result: async () => {
-      if (silence.length > 0) resultProgram.write('noise', silence);
+      resultProgram.write('noise', silence);
       resultProgram.write('level', [0]);
       resultProgram.run();
       return { width, height, data: await resultProgram.read('picture') };

@@ -1,5 +1,6 @@
-/** Principal components of rows of features, and the colours they are shown in. On the CPU: rows are hundreds, columns at most a thousand. */
+/** Principal components of rows of features, on the CPU: there are hundreds of rows and at most a thousand columns. */
 import { random } from '../random.js';
+import { gram, products } from '../rows.js';
 
 export interface Components {
   /** Mean row [C]. */
@@ -12,35 +13,29 @@ export interface Components {
   readonly values: Float64Array;
 }
 
-/** More directions than asked for are followed, so that close variances do not slow the wanted ones down. */
+/** Further directions that are iterated, so that close variances do not slow down the wanted ones. */
 const SPARE = 8;
 const MOST_ROUNDS = 500;
 
 /**
- * The `count` leading principal components of `features` [rows, C] (row-major), by subspace iteration with Rayleigh-Ritz (Golub and Van Loan,
- * "Matrix Computations", 8.2.4). The sign of each axis is such that its value of largest magnitude is positive.
- * @throws RangeError when features are no whole rows, or `count` exceeds their columns
+ * The `count` leading principal components of `features` [rows, C] (row-major), by subspace iteration with Rayleigh-Ritz (Golub
+ * and Van Loan, "Matrix Computations", 8.2.4). The sign of each axis is such that its value of largest magnitude is positive.
+ * @throws RangeError when features are not whole rows, or `count` exceeds their columns
  */
 export function principalComponents(features: ArrayLike<number>, C: number, count: number): Components {
   const rows = features.length / C;
   if (!Number.isInteger(rows) || rows < 1) throw new RangeError(`pca: ${features.length} values are no whole rows of ${C}`);
   if (count < 1 || count > C) throw new RangeError(`pca: ${count} components of ${C} columns`);
   const mean = columnMeans(features, C);
-  const covariance = covarianceOf(features, C, mean);
+  const centred = Float64Array.from(features, (v, i) => v - mean[i % C]!);
+  const covariance = gram(centred, C).map((sum) => (sum * C) / features.length);
   const { axes, variances } = leadingAxes(covariance, C, count);
-  const values = new Float64Array(rows * count);
-  for (let r = 0; r < rows; r++) {
-    for (let k = 0; k < count; k++) {
-      let total = 0;
-      for (let c = 0; c < C; c++) total += (features[r * C + c]! - mean[c]!) * axes[k * C + c]!;
-      values[r * count + k] = total;
-    }
-  }
+  const values = products(centred, axes, C);
   for (let k = 0; k < count; k++) orient(values, axes, k, count, C);
   return { mean, axes, variances, values };
 }
 
-/** Turns component k round if its value of largest magnitude is negative. */
+/** Negates component k if its value of largest magnitude is negative. */
 function orient(values: Float64Array, axes: Float64Array, k: number, count: number, C: number): void {
   let largest = 0;
   for (let i = k; i < values.length; i += count) if (Math.abs(values[i]!) > Math.abs(largest)) largest = values[i]!;
@@ -55,60 +50,23 @@ function columnMeans(features: ArrayLike<number>, C: number): Float64Array {
   return mean.map((sum) => (sum * C) / features.length);
 }
 
-/** [C, C] */
-function covarianceOf(features: ArrayLike<number>, C: number, mean: Float64Array): Float64Array {
-  const covariance = new Float64Array(C * C);
-  const row = new Float64Array(C);
-  for (let from = 0; from < features.length; from += C) {
-    for (let c = 0; c < C; c++) row[c] = features[from + c]! - mean[c]!;
-    for (let a = 0; a < C; a++) {
-      const weight = row[a]!;
-      for (let b = a; b < C; b++) covariance[a * C + b]! += weight * row[b]!;
-    }
-  }
-  for (let a = 0; a < C; a++) for (let b = a; b < C; b++) covariance[b * C + a] = covariance[a * C + b] = (covariance[a * C + b]! * C) / features.length;
-  return covariance;
-}
-
 function leadingAxes(matrix: Float64Array, C: number, count: number): { axes: Float64Array; variances: Float64Array } {
   const width = Math.min(C, count + SPARE);
   const next = random('pca');
   let basis: Float64Array = orthonormalized(Float64Array.from({ length: width * C }, next.normal), C);
   let variances: Float64Array = new Float64Array(width);
-  for (let round = 0; round < MOST_ROUNDS; round++) {
-    const image = product(basis, matrix, C);
-    const { values, vectors } = symmetricEigen(outer(basis, image, C), width);
+  for (let [round, done] = [0, false]; round < MOST_ROUNDS && !done; round++) {
+    const image = products(basis, matrix, C);
+    const { values, vectors } = symmetricEigen(products(basis, image, C), width);
     const change = values.slice(0, count).reduce((most, v, i) => Math.max(most, Math.abs(v - variances[i]!)), 0);
+    done = change <= 1e-13 * values[0]!;
     variances = values;
-    const rotated = rotate(vectors, change <= 1e-13 * values[0]! ? basis : image, C);
-    if (change <= 1e-13 * values[0]!) return { axes: rotated.slice(0, count * C), variances: variances.slice(0, count) };
-    basis = orthonormalized(rotated, C);
+    basis = done ? rotate(vectors, basis, C) : orthonormalized(rotate(vectors, image, C), C);
   }
   return { axes: basis.slice(0, count * C), variances: variances.slice(0, count) };
 }
 
-/** rows [n, C] times a symmetric matrix [C, C] */
-function product(rows: Float64Array, matrix: Float64Array, C: number): Float64Array {
-  return Float64Array.from(rows, (_, at) => {
-    const [row, column] = [Math.floor(at / C) * C, (at % C) * C];
-    let total = 0;
-    for (let c = 0; c < C; c++) total += rows[row + c]! * matrix[column + c]!;
-    return total;
-  });
-}
-
-/** a b^T for rows [n, C] */
-function outer(a: Float64Array, b: Float64Array, C: number): Float64Array {
-  const n = a.length / C;
-  return Float64Array.from({ length: n * n }, (_, at) => {
-    const [i, j] = [Math.floor(at / n) * C, (at % n) * C];
-    let total = 0;
-    for (let c = 0; c < C; c++) total += a[i + c]! * b[j + c]!;
-    return total;
-  });
-}
-
-/** The combinations of `rows` [n, C] whose weights are the rows of `vectors` [n, n] */
+/** Combinations of `rows` [n, C], weighted by the rows of `vectors` [n, n]. */
 function rotate(vectors: Float64Array, rows: Float64Array, C: number): Float64Array {
   const n = rows.length / C;
   return Float64Array.from(rows, (_, at) => {
@@ -119,7 +77,7 @@ function rotate(vectors: Float64Array, rows: Float64Array, C: number): Float64Ar
   });
 }
 
-/** Modified Gram-Schmidt over rows, twice: once leaves them orthogonal to few digits where they were nearly parallel. A vanishing row becomes zero. */
+/** Modified Gram-Schmidt over rows, twice: one pass loses digits if rows are nearly parallel. A vanishing row becomes zero. */
 function orthonormalized(rows: Float64Array, C: number): Float64Array {
   for (let at = 0; at < rows.length; at += C) {
     const row = rows.subarray(at, at + C);
@@ -132,7 +90,7 @@ function orthonormalized(rows: Float64Array, C: number): Float64Array {
       }
     }
     const norm = length(row);
-    const gain = norm > 1e-12 * before && norm > 0 ? 1 / norm : 0;
+    const gain = norm > 1e-12 * before ? 1 / norm : 0;
     for (let c = 0; c < C; c++) row[c]! *= gain;
   }
   return rows;
@@ -157,10 +115,11 @@ function symmetricEigen(matrix: Float64Array, n: number): { values: Float64Array
     if (off <= 1e-16 * scale) break;
   }
   const order = Array.from({ length: n }, (_, i) => i).sort((i, j) => a[j * n + j]! - a[i * n + i]!);
-  return { values: Float64Array.from(order, (i) => a[i * n + i]!), vectors: Float64Array.from(order.flatMap((i) => [...v.subarray(i * n, (i + 1) * n)])) };
+  const vectors = Float64Array.from(order.flatMap((i) => [...v.subarray(i * n, (i + 1) * n)]));
+  return { values: Float64Array.from(order, (i) => a[i * n + i]!), vectors };
 }
 
-/** Makes a[p, q] zero; keeps the rotation in the rows of v. */
+/** Makes a[p, q] zero and applies the rotation to the rows of v. */
 function jacobiRotation(a: Float64Array, v: Float64Array, n: number, p: number, q: number): void {
   const apq = a[p * n + q]!;
   if (apq === 0) return;

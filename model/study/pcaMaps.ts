@@ -1,20 +1,21 @@
-/** Principal components of patches as colours: what a ViT holds for alike gets one colour. */
+/** Principal components of patches as colours: patches that are alike for a ViT get one colour. */
 import type { Image } from '../image.js';
+import { joined } from '../rows.js';
 import { principalComponents } from './pca.js';
 import type { PatchRows } from './patches.js';
 import { similarityFactor, type Matrix } from './similarity.js';
 
 export interface PcaOptions {
-  /** Components of every patch's similarity to all others, or of its features themselves. */
+  /** Components of each patch's similarities to all others, or of its features. */
   readonly of: 'self-similarity' | 'facet';
   /** One basis and one range of colours for all pictures, instead of one each. */
   readonly joint: boolean;
-  /** Only what the first component tells from the background is coloured, by components of its own. */
+  /** Only the patches that the first component separates from the background are coloured, by components of their own. */
   readonly foreground: boolean;
 }
 
 const COMPONENTS = 3;
-/** The outermost values get the colour of those before them: a single patch must not take the contrast of the rest. */
+/** Share of outermost values at each end that saturate: a single patch must not take the contrast of all others. */
 const TAIL = 0.02;
 const BACKGROUND = 0.12;
 
@@ -24,28 +25,18 @@ export function pcaMaps(pictures: readonly PatchRows[], options: PcaOptions): Im
 }
 
 function colourTogether(pictures: readonly PatchRows[], { of, foreground }: PcaOptions): Image[] {
-  const stacked = stack(pictures, of === 'self-similarity');
+  const withCls = of === 'self-similarity';
+  const { C } = pictures[0]!;
+  const stacked = { data: Float64Array.from(joined(pictures.map(({ data }) => (withCls ? data : data.subarray(C))))), C };
   const all = components(stacked, of);
-  // The CLS rows took part in similarities, they have no place in the picture.
-  const isPatch = pictures.flatMap(({ rows, columns }) => (of === 'self-similarity' ? [false] : []).concat(Array<boolean>(rows * columns).fill(true)));
+  // The CLS rows take part in similarities but are not in the picture.
+  const isPatch = pictures.flatMap(({ rows, columns }) =>
+    [...(withCls ? [false] : []), ...Array<boolean>(rows * columns).fill(true)]);
   const patches = isPatch.flatMap((is, row) => (is ? [row] : []));
   const shown = foreground ? foregroundOf(patches.map((row) => all[row * COMPONENTS]!), pictures) : patches.map(() => true);
   const kept = patches.filter((_, i) => shown[i]);
   const values = foreground ? components(pick(stacked, kept), of) : pick({ data: all, C: COMPONENTS }, kept).data;
   return paint(pictures, shown, toColours(values));
-}
-
-/** All pictures' rows one below the other. */
-function stack(pictures: readonly PatchRows[], withCls: boolean): Matrix {
-  const { C } = pictures[0]!;
-  const parts = pictures.map(({ data }) => (withCls ? data : data.subarray(C)));
-  const data = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    data.set(part, at);
-    at += part.length;
-  }
-  return { data, C };
 }
 
 function pick({ data, C }: Matrix, rows: readonly number[]): Matrix {
@@ -54,16 +45,18 @@ function pick({ data, C }: Matrix, rows: readonly number[]): Matrix {
   return { data: picked, C };
 }
 
-/** The first components' values of each row, [n, 3]; missing ones (of very narrow matrices) are zero. */
+/** The first components' values of each row, [n, 3]; missing ones (of matrices with one or two columns) are zero. */
 export function components(matrix: Matrix, of: PcaOptions['of']): Float64Array {
   const { data, C } = of === 'self-similarity' ? similarityFactor(matrix) : matrix;
   const count = Math.min(COMPONENTS, C);
   const { values } = principalComponents(data, C, count);
-  if (count === COMPONENTS) return values;
-  return Float64Array.from({ length: (values.length / count) * COMPONENTS }, (_, i) => (i % COMPONENTS < count ? values[Math.floor(i / COMPONENTS) * count + (i % COMPONENTS)]! : 0));
+  return Float64Array.from({ length: (values.length / count) * COMPONENTS }, (_, i) => {
+    const [row, k] = [Math.floor(i / COMPONENTS), i % COMPONENTS];
+    return k < count ? values[row * count + k]! : 0;
+  });
 }
 
-/** Which patches are foreground by their first component: of the two sides of Otsu's threshold the one that less of the pictures' border is on. */
+/** Foreground patches by their first component: the side of Otsu's threshold that holds less of the pictures' border. */
 function foregroundOf(first: readonly number[], pictures: readonly PatchRows[]): boolean[] {
   const threshold = otsu(first);
   const isBorder = pictures.flatMap(({ rows, columns }) => Array.from({ length: rows * columns }, (_, i) => {
@@ -79,7 +72,7 @@ function foregroundOf(first: readonly number[], pictures: readonly PatchRows[]):
   return shown.filter(Boolean).length > COMPONENTS ? shown : first.map(() => true);
 }
 
-/** The threshold that leaves the least variance on its two sides (Otsu, 1979). */
+/** The threshold with the least variance on its two sides (Otsu, 1979). */
 export function otsu(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const total = sorted.reduce((sum, v) => sum + v, 0);
@@ -100,7 +93,8 @@ function toColours(values: Float64Array): Float64Array {
   for (let c = 0; c < COMPONENTS; c++) {
     const sorted = Float64Array.from({ length: n }, (_, i) => values[i * COMPONENTS + c]!).sort();
     const [low, high] = [sorted[Math.floor(TAIL * (n - 1))]!, sorted[Math.ceil((1 - TAIL) * (n - 1))]!];
-    for (let i = c; i < values.length; i += COMPONENTS) colours[i] = high > low ? Math.min(1, Math.max(0, (values[i]! - low) / (high - low))) : 0.5;
+    const shade = (v: number): number => (high > low ? Math.min(1, Math.max(0, (v - low) / (high - low))) : 0.5);
+    for (let i = c; i < values.length; i += COMPONENTS) colours[i] = shade(values[i]!);
   }
   return colours;
 }

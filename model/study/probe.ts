@@ -1,42 +1,33 @@
-/** How good features are, measured without training anything. */
+/** Quality of features, measured without any training. */
+import type { Picture } from '../image.js';
+import { products, unitRows } from '../rows.js';
 
-/** Feature rows [N, C] and what each shows. */
+/** Feature rows [N, C] and their labels. */
 export interface Labelled {
   readonly features: Float32Array;
   readonly labels: readonly number[];
 }
 
-/** The temperature that neighbours are weighted with, as in DINO's k-NN evaluation. */
+/** The temperature of the neighbours' weights, as in DINO's k-NN evaluation. */
 const TEMPERATURE = 0.07;
 
-/** Rows [N, C] brought to length 1. */
-function unitRows(features: Float32Array, C: number): Float32Array {
-  const result = Float32Array.from(features);
-  for (let at = 0; at < result.length; at += C) {
-    const row = result.subarray(at, at + C);
-    const length = Math.sqrt(row.reduce((sum, v) => sum + v * v, 0)) || 1;
-    row.forEach((v, c) => (row[c] = v / length));
-  }
-  return result;
-}
-
-const dot = (a: Float32Array, i: number, b: Float32Array, j: number, C: number): number => {
-  let total = 0;
-  for (let c = 0; c < C; c++) total += a[i * C + c]! * b[j * C + c]!;
-  return total;
-};
+/** The entry of the largest value; the first of equals. */
+const largest = (entries: Iterable<[number, number]>): [number, number] =>
+  [...entries].reduce((best, entry) => (entry[1] > best[1] ? entry : best));
 
 /**
- * Share of `test` rows whose label the `k` nearest rows of `known` vote for; nearness is cosine similarity s, a vote weighs exp(s / 0.07)
- * (https://arxiv.org/abs/1805.01978, as DINO's evaluation does it). C is the length of a row.
+ * Share of `test` rows whose label wins the vote of the `k` nearest rows of `known`. Nearness is cosine similarity s, a vote
+ * weighs exp(s / 0.07) (https://arxiv.org/abs/1805.01978, as in DINO's evaluation). C is the length of a row.
  */
 export function nearestNeighbourAccuracy(known: Labelled, test: Labelled, C: number, k: number): number {
-  const [a, b] = [unitRows(known.features, C), unitRows(test.features, C)];
+  const similarities = products(unitRows(test.features, C), unitRows(known.features, C), C);
   const right = test.labels.filter((label, i) => {
-    const near = known.labels.map((other, j) => ({ other, similarity: dot(b, i, a, j, C) })).sort((x, y) => y.similarity - x.similarity).slice(0, k);
+    const all = known.labels.map((other, j) => ({ other, similarity: similarities[i * known.labels.length + j]! }));
     const votes = new Map<number, number>();
-    for (const { other, similarity } of near) votes.set(other, (votes.get(other) ?? 0) + Math.exp((similarity - 1) / TEMPERATURE));
-    return [...votes].reduce((best, vote) => (vote[1] > best[1] ? vote : best))[0] === label;
+    for (const { other, similarity } of all.sort((x, y) => y.similarity - x.similarity).slice(0, k)) {
+      votes.set(other, (votes.get(other) ?? 0) + Math.exp((similarity - 1) / TEMPERATURE));
+    }
+    return largest(votes)[0] === label;
   });
   return right.length / test.labels.length;
 }
@@ -59,33 +50,36 @@ export function areaUnderCurve(scores: readonly number[], positive: readonly boo
 }
 
 /**
- * How well the self-similarity of keys finds what belongs together: for every patch with label `which` as the query, the area under the curve of its cosine
- * similarity to all other labelled patches, those with the same label being the positives; the mean over queries. Labels below 0 are left out. 0.5 is chance,
- * 1 perfect; NaN when fewer than two patches have the label or all have it. keys [T, C], labels [T].
+ * Separation of the patches with label `which` from the others by the self-similarity of keys. Each of these patches is a query:
+ * the area under the curve of its cosine similarity to all other labelled patches, those with the same label being the positives.
+ * Returns the mean over queries; 0.5 is chance, 1 perfect, NaN when fewer than two patches have the label or all have it. Labels
+ * below 0 are left out. keys [T, C], labels [T].
  */
 export function separation(keys: Float32Array, labels: readonly number[], which: number): number {
-  const C = keys.length / labels.length;
-  const unit = unitRows(keys, C);
+  const T = labels.length;
+  const unit = unitRows(keys, keys.length / T);
+  const similarities = products(unit, unit, keys.length / T);
   const used = labels.map((_, i) => i).filter((i) => labels[i]! >= 0);
   const queries = used.filter((i) => labels[i] === which);
   if (queries.length < 2 || queries.length === used.length) return NaN;
   const areas = queries.map((query) => {
     const others = used.filter((i) => i !== query);
-    return areaUnderCurve(others.map((i) => dot(unit, query, unit, i, C)), others.map((i) => labels[i] === which));
+    return areaUnderCurve(others.map((i) => similarities[query * T + i]!), others.map((i) => labels[i] === which));
   });
   return areas.reduce((sum, area) => sum + area, 0) / areas.length;
 }
 
-/** Of a picture of labels [height, width] the label that at least `share` of a patch's pixels have, else -1: [rows * cols]. */
-export function patchLabels({ width, height, data }: { width: number; height: number; data: Uint8Array }, rows: number, cols: number, share: number): number[] {
+/** For each patch of a picture of labels the label that at least `share` of its pixels have, else -1: [rows * cols]. */
+export function patchLabels({ width, height, data }: Picture<Uint8Array>, rows: number, cols: number, share: number): number[] {
   return Array.from({ length: rows * cols }, (_, at) => {
-    const [top, left] = [Math.floor((Math.floor(at / cols) * height) / rows), Math.floor(((at % cols) * width) / cols)];
-    const [bottom, right] = [Math.floor(((Math.floor(at / cols) + 1) * height) / rows), Math.floor((((at % cols) + 1) * width) / cols)];
+    const [row, col] = [Math.floor(at / cols), at % cols];
+    const [top, bottom] = [row, row + 1].map((i) => Math.floor((i * height) / rows)) as [number, number];
+    const [left, right] = [col, col + 1].map((i) => Math.floor((i * width) / cols)) as [number, number];
     const counts = new Map<number, number>();
     for (let y = top; y < bottom; y++) {
-      for (let x = left; x < right; x++) counts.set(data[y * width + x]!, (counts.get(data[y * width + x]!) ?? 0) + 1);
+      for (const label of data.subarray(y * width + left, y * width + right)) counts.set(label, (counts.get(label) ?? 0) + 1);
     }
-    const [label, count] = [...counts].reduce((best, entry) => (entry[1] > best[1] ? entry : best));
+    const [label, count] = largest(counts);
     return count >= share * (bottom - top) * (right - left) ? label : -1;
   });
 }

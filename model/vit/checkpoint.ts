@@ -1,4 +1,5 @@
-/** From the tensors of a checkpoint to a ViT: its sizes are read off the shapes, and every tensor is checked. */
+/** A ViT from the tensors of a checkpoint: its sizes follow from the shapes, and every tensor is checked. */
+import { showShape } from '../../engine/index.js';
 import type { StoredTensors } from '../files/tensors.js';
 import type { VitConfig, VitModel, Weight, Weights } from './config.js';
 import { CheckpointError } from './errors.js';
@@ -9,19 +10,26 @@ import { vitParameters } from './untrained.js';
 const HEAD_SIZE = 64;
 
 /**
- * @param weights all tensors in memory, under any names that are known (model/vit/families.ts); those the ViT does not use (classifier heads) are ignored
+ * @param weights all tensors in memory, under any known names (model/vit/families.ts); others (classifier heads) are ignored
  * @throws CheckpointError for missing, misshapen or non-finite tensors and for settings that contradict the shapes
  */
-export const vitFromWeights = (name: string, weights: Weights, settings: VitSettings = {}): VitModel =>
-  vitFromStored(name, new Map([...weights].map(([key, { shape, data }]) => [key, { shape, dtype: 'F32', read: () => data }])), settings);
+export function vitFromWeights(name: string, weights: Weights, settings: VitSettings = {}): VitModel {
+  const stored = [...weights].map(([key, { shape, data }]) => [key, { shape, dtype: 'F32', read: () => data }] as const);
+  return vitFromStored(name, new Map(stored), settings);
+}
 
-/** The same for the tensors of a file: only those the ViT uses are read. @throws CheckpointError likewise, CheckpointFileError for damaged tensors */
-export const vitFromStored = (name: string, tensors: StoredTensors, settings: VitSettings = {}): VitModel => vitFromFound(name, findVit(tensors), settings);
+/**
+ * The same for the tensors of a file, of which only the ViT's are read.
+ * @throws CheckpointError as above, CheckpointFileError for damaged tensors
+ */
+export const vitFromStored = (name: string, tensors: StoredTensors, settings: VitSettings = {}): VitModel =>
+  vitFromFound(name, findVit(tensors), settings);
 
-/** The same for a ViT that was found in a file. @throws likewise */
+/** The same for a ViT that was found in a file. @throws CheckpointError, CheckpointFileError as above */
 export function vitFromFound(name: string, found: FoundVit, settings: VitSettings = {}): VitModel {
   const config = inferConfig(found, settings);
-  const expected = expectedShapes(config);
+  // The losses do not need the final norm: it follows the keys and the CLS token.
+  const expected = new Map(vitParameters(config).filter(([key]) => !key.startsWith('norm.')));
   checkShapes(found, expected);
   const weights = new Map([...expected.keys()].map((key): [string, Weight] => {
     const { shape, read } = found.tensors.get(key)!;
@@ -31,62 +39,54 @@ export function vitFromFound(name: string, found: FoundVit, settings: VitSetting
   return { name, config, weights };
 }
 
-/** Name -> shape of what the losses need: all but the final norm, which comes behind the keys and the CLS token they use. */
-const expectedShapes = (config: VitConfig): Map<string, readonly number[]> => new Map(vitParameters(config).filter(([key]) => !key.startsWith('norm.')));
-
 function inferConfig(found: FoundVit, settings: VitSettings): VitConfig {
-  const { family, depth } = found;
-  const shape = (key: string, rank: number): readonly number[] => shapeOf(found, key, rank);
-  const [dim, channels, patch, patchWidth] = shape('patch_embed.proj.weight', 4) as [number, number, number, number];
-  if (channels !== 3 || patch !== patchWidth || patch < 1) throw misshapen(found, 'patch_embed.proj.weight', [dim, 3, patch, patch]);
-  if (settings.patch !== undefined && settings.patch !== patch) throw new CheckpointError(`patch is given as ${settings.patch}, the weights have ${patch}`);
-  const [hidden] = shape('blocks.0.mlp.fc1.weight', 2) as [number, number];
-  const heads = settings.heads ?? Math.max(1, Math.floor(dim / HEAD_SIZE));
-  if (dim % heads !== 0) throw new CheckpointError(`${heads} heads do not divide the width ${dim}: give the number of heads (--heads, or "heads" in the sidecar)`);
-  const activation = settings.activation ?? family.defaults.activation;
+  const { depth, family: { defaults } } = found;
+  const embedding = 'patch_embed.proj.weight';
+  const [dim, channels, patch, patchWidth] = shapeOf(found, embedding, 4) as [number, number, number, number];
+  if (channels !== 3 || patch !== patchWidth || patch < 1) throw misshapen(found, embedding, [dim, 3, patch, patch]);
+  const { patch: given = patch, heads = Math.max(1, Math.floor(dim / HEAD_SIZE)) } = settings;
+  if (given !== patch) throw new CheckpointError(`patch is given as ${given}, the weights have ${patch}`);
+  const [hidden] = shapeOf(found, 'blocks.0.mlp.fc1.weight', 2) as [number, number];
+  if (dim % heads !== 0) {
+    const remedy = 'give the number of heads (--heads, or "heads" in the sidecar)';
+    throw new CheckpointError(`${heads} heads do not divide the width ${dim}: ${remedy}`);
+  }
+  const { activation, eps, mean, std } = { ...defaults, ...settings };
   return {
-    dim,
-    depth,
-    heads,
-    patch,
-    image: gridSide(found) * patch,
-    hidden,
-    eps: family.defaults.eps,
-    mean: settings.mean ?? family.defaults.mean,
-    std: settings.std ?? family.defaults.std,
+    dim, depth, heads, patch, image: gridSide(found) * patch, hidden, eps, mean, std,
     ...(activation === 'quickGelu' && { activation }),
     ...(found.tensors.has('norm_pre.weight') && { preNorm: true }),
   };
 }
 
-/** Patches along a side of the square that the position embeddings, [1, 1 + side * side, D], were made for. */
+/** Patches along a side of the square of the position embeddings [1, 1 + side * side, D]. */
 function gridSide(found: FoundVit): number {
   const shape = shapeOf(found, 'pos_embed', 3);
   const side = Math.round(Math.sqrt(shape[1]! - 1));
   if (side >= 1 && side * side === shape[1]! - 1) return side;
-  throw new CheckpointError(`${found.sourceOf('pos_embed')} is ${show(shape)}: expected [1, 1 + n * n, D], one CLS token and a square of patches`);
+  const name = found.sourceOf('pos_embed');
+  throw new CheckpointError(`${name} is ${showShape(shape)}: expected [1, 1 + n * n, D], one CLS token and a square of patches`);
 }
 
 function shapeOf({ tensors, sourceOf }: FoundVit, key: string, rank: number): readonly number[] {
   const { shape } = tensors.get(key)!;
-  if (shape.length !== rank) throw new CheckpointError(`${sourceOf(key)} is ${show(shape)}: expected ${rank} sizes`);
+  if (shape.length !== rank) throw new CheckpointError(`${sourceOf(key)} is ${showShape(shape)}: expected ${rank} sizes`);
   return shape;
 }
 
 function checkShapes(found: FoundVit, expected: ReadonlyMap<string, readonly number[]>): void {
-  const wrong = [...expected].filter(([key, shape]) => show(found.tensors.get(key)!.shape) !== show(shape));
-  if (wrong.length > 0) throw new CheckpointError(`tensors with wrong shapes: ${list(wrong.map(([key, shape]) => misshapen(found, key, shape).message))}`);
+  const wrong = [...expected].filter(([key, shape]) => showShape(found.tensors.get(key)!.shape) !== showShape(shape));
+  const messages = wrong.map(([key, shape]) => misshapen(found, key, shape).message);
+  if (wrong.length > 0) throw new CheckpointError(`tensors with wrong shapes: ${list(messages)}`);
 }
 
 function checkFinite({ sourceOf }: FoundVit, weights: Weights): void {
-  const broken = [...weights].filter(([, { data }]) => data.some((value) => !Number.isFinite(value)));
-  if (broken.length > 0) throw new CheckpointError(`values that are not finite (NaN or infinity) in ${list(broken.map(([key]) => sourceOf(key)))}`);
+  const broken = [...weights].filter(([, { data }]) => !data.every(Number.isFinite)).map(([key]) => sourceOf(key));
+  if (broken.length > 0) throw new CheckpointError(`values that are not finite (NaN or infinity) in ${list(broken)}`);
 }
 
 const misshapen = ({ tensors, sourceOf }: FoundVit, key: string, expected: readonly number[]): CheckpointError =>
-  new CheckpointError(`${sourceOf(key)} is ${show(tensors.get(key)!.shape)}, expected ${show(expected)}`);
-
-const show = (shape: readonly number[]): string => `[${shape.join(', ')}]`;
+  new CheckpointError(`${sourceOf(key)} is ${showShape(tensors.get(key)!.shape)}, expected ${showShape(expected)}`);
 
 /** The first few, so that an error stays one readable line. */
 const list = (items: readonly string[], most = 4): string =>

@@ -1,6 +1,5 @@
-/** What a vision transformer is, beside its weights. */
+/** Sizes, constants and weights of a vision transformer. */
 import type { Dtype } from '../../engine/index.js';
-
 
 /** Sizes of a ViT and how its input is normalised. */
 export interface VitConfig {
@@ -9,11 +8,11 @@ export interface VitConfig {
   readonly heads: number;
   /** Side of a patch in pixels. */
   readonly patch: number;
-  /** Side in pixels of the square images its position embeddings were made for. */
+  /** Side in pixels of the square images of its position embeddings. */
   readonly image: number;
   /** Hidden width of the MLP. */
   readonly hidden: number;
-  /** Inside the layer norms' root. */
+  /** Of the layer norms. */
   readonly eps: number;
   /** Per channel, of RGB in 0..1. */
   readonly mean: readonly [number, number, number];
@@ -39,11 +38,11 @@ export interface Weight {
 /** Parameters under the checkpoint's own keys (DINO's and timm's: `blocks.0.attn.qkv.weight`). */
 export type Weights = ReadonlyMap<string, Weight>;
 
-/** A ViT as loaded: sizes and frozen parameters. */
+/** A loaded ViT: sizes and frozen parameters. */
 export interface VitModel {
   readonly name: string;
   readonly config: VitConfig;
   readonly weights: Weights;
-  /** How weights and activations are stored on the device; f32 when absent. */
+  /** Storage of weights and activations on the device; f32 when absent. */
   readonly precision?: Dtype;
 }

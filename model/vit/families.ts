@@ -1,40 +1,43 @@
 /**
- * Under which names checkpoints keep a ViT. A family is one table: this project's name (DINO's and timm's) and where its values come from.
- * `{}` is the number of a block.
+ * Names of a ViT's parameters in checkpoints. A family is one table from this project's names (DINO's and timm's) to the sources
+ * of the values. `{}` is the number of a block.
  */
 import { IMAGENET_MEAN, IMAGENET_STD, type VitConfig } from './config.js';
 
-/** Sources of one parameter: several are laid one after the other, and `ones` sizes of 1 come before the shape that is stored. */
+/** Sources of one parameter: several are concatenated, and `ones` sizes of 1 are put before the stored shape. */
 export interface Source {
   readonly names: readonly string[];
   readonly ones?: number;
 }
 
 export interface Family {
-  /** As errors call it. */
+  /** Its name in errors. */
   readonly label: string;
-  /** The tensor that tells the family: what stands before it in a file is the prefix of all. */
+  /** The tensor that identifies the family; the text before it in a file is the prefix of all names. */
   readonly anchor: string;
   readonly table: Readonly<Record<string, Source>>;
-  /** What all names of a block begin with. */
+  /** The begin of all names of a block. */
   readonly block: RegExp;
-  /** Parts of other architectures under the family's names: leaving them out would compute wrong features without a word. */
+  /** Parts of other architectures under the family's names; without them the features would be wrong, with no error. */
   readonly foreign: RegExp;
-  /** What shapes cannot tell, unless settings do. */
+  /** Values that shapes do not determine; settings replace them. */
   readonly defaults: Pick<VitConfig, 'eps' | 'mean' | 'std' | 'activation'>;
 }
 
 const stored = (...names: string[]): Source => ({ names });
 const asRow = (ones: number, name: string): Source => ({ names: [name], ones });
 
-/** `blocks.{}.norm1` and the like, weight and bias, from the same of a module under another name. */
+/** Weight and bias of modules such as `blocks.{}.norm1`, from those of modules under other names. */
 const both = (pairs: Readonly<Record<string, readonly string[]>>): Record<string, Source> =>
-  Object.fromEntries(Object.entries(pairs).flatMap(([target, sources]) => ['weight', 'bias'].map((part) => [`${target}.${part}`, stored(...sources.map((s) => `${s}.${part}`))])));
+  Object.fromEntries(Object.entries(pairs).flatMap(([target, sources]) =>
+    ['weight', 'bias'].map((part) => [`${target}.${part}`, stored(...sources.map((s) => `${s}.${part}`))])));
 
-const OWN_BLOCK = ['norm1', 'attn.qkv', 'attn.proj', 'norm2', 'mlp.fc1', 'mlp.fc2'];
+const OWN_BLOCK = ['norm1', 'attn.qkv', 'attn.proj', 'norm2', 'mlp.fc1', 'mlp.fc2'].map((part) => `blocks.{}.${part}`);
 
 /** OpenAI's `preprocess`: the statistics of CLIP's own training pictures. */
-const CLIP = { eps: 1e-5, mean: [0.48145466, 0.4578275, 0.40821073], std: [0.26862954, 0.26130258, 0.27577711], activation: 'quickGelu' } as const;
+const CLIP = {
+  eps: 1e-5, mean: [0.48145466, 0.4578275, 0.40821073], std: [0.26862954, 0.26130258, 0.27577711], activation: 'quickGelu',
+} as const;
 
 const timm: Family = {
   label: "DINO's and timm's names",
@@ -42,7 +45,7 @@ const timm: Family = {
   table: {
     cls_token: stored('cls_token'),
     pos_embed: stored('pos_embed'),
-    ...both({ 'patch_embed.proj': ['patch_embed.proj'], ...Object.fromEntries(OWN_BLOCK.map((name) => [`blocks.{}.${name}`, [`blocks.{}.${name}`]])) }),
+    ...both(Object.fromEntries(['patch_embed.proj', ...OWN_BLOCK].map((name) => [name, [name]]))),
   },
   block: /^blocks\.(\d+)\./,
   foreign: /^(blocks\.\d+\.|reg_token|register_tokens|dist_token|norm_pre\.|pos_drop\.)/,
@@ -115,5 +118,5 @@ const openAiClip: Family = {
   defaults: CLIP,
 };
 
-/** In the order in which a file is tried. */
+/** In the order of trial. */
 export const families: readonly Family[] = [timm, huggingFaceVit, openAiClip, huggingFaceClip];

@@ -1,13 +1,14 @@
-/** Finds a ViT among the tensors of a file, whatever they are called, and gives them this project's names. */
+/** Finds a ViT among the tensors of a file, under the names of any family, and gives them this project's names. */
 import { listed } from '../files/errors.js';
 import type { StoredTensor, StoredTensors } from '../files/tensors.js';
+import { joined } from '../rows.js';
 import { CheckpointError } from './errors.js';
 import { families, type Family, type Source } from './families.js';
 
 /** A ViT in a file. Every parameter of its family's table is there; shapes are not checked. */
 export interface FoundVit {
   readonly family: Family;
-  /** What stands before the family's names: `model.`, `teacher.backbone.`. */
+  /** The text before the family's names: `model.`, `teacher.backbone.`. */
   readonly prefix: string;
   /** Other ViTs in the same file, by prefix. */
   readonly others: readonly string[];
@@ -17,7 +18,7 @@ export interface FoundVit {
   readonly sourceOf: (name: string) => string;
 }
 
-/** Checkpoints of a training in pairs: the teacher is the model that was published, an average is better than what it averages. */
+/** Some checkpoints hold two networks: the teacher is the published model, and an average is better than its source. */
 const ranks: readonly RegExp[] = [/(^|\.)teacher\./, /(^|[._])ema([._]|$)/];
 const STUDENT = /(^|\.)student\./;
 
@@ -26,12 +27,17 @@ function rankOf(prefix: string): number {
   return rank >= 0 ? rank : ranks.length + Number(STUDENT.test(prefix));
 }
 
-/** @throws CheckpointError when there is no ViT, or listing what is missing and what is left over when it is not whole */
+/** @throws CheckpointError when there is no ViT, or when it is incomplete, with the missing and the left over names */
 export function findVit(tensors: StoredTensors): FoundVit {
   const [best, ...rest] = candidates(tensors);
-  if (!best) throw new CheckpointError(`no ViT is in it: none of the tensors ${families.map(({ anchor }) => anchor).join(', ')} is there, but ${listed([...tensors.keys()], 4) || 'nothing'}`);
+  if (!best) {
+    const anchors = families.map(({ anchor }) => anchor).join(', ');
+    const found = listed([...tensors.keys()], 4) || 'nothing';
+    throw new CheckpointError(`no ViT is in it: none of the tensors ${anchors} is there, but ${found}`);
+  }
   const { family, prefix } = best;
-  const names = new Set([...tensors.keys()].filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length)));
+  const own = [...tensors.keys()].filter((name) => name.startsWith(prefix));
+  const names = new Set(own.map((name) => name.slice(prefix.length)));
   const depth = countBlocks(names, family);
   const table = expand(family, Math.max(1, depth));
   const used = new Set([...table.values()].flatMap((source) => source.names));
@@ -39,10 +45,7 @@ export function findVit(tensors: StoredTensors): FoundVit {
   checkWhole(family, prefix, [...used].filter((name) => !names.has(name)), leftOver);
   const get = (name: string): StoredTensor => tensors.get(prefix + name)!;
   return {
-    family,
-    prefix,
-    others: rest.map((other) => other.prefix),
-    depth,
+    family, prefix, depth, others: rest.map((other) => other.prefix),
     tensors: new Map([...table].map(([name, source]) => [name, join(source, get)])),
     sourceOf: (name) => table.get(name)?.names.map((source) => prefix + source).join(' + ') ?? name,
   };
@@ -60,47 +63,44 @@ function candidates(tensors: StoredTensors): { family: Family; prefix: string }[
 function countBlocks(names: ReadonlySet<string>, { block }: Family): number {
   const numbers = new Set([...names].flatMap((name) => block.exec(name)?.[1] ?? []).map(Number));
   const gap = [...numbers.keys()].findIndex((_, i) => !numbers.has(i));
-  if (gap >= 0) throw new CheckpointError(`block ${gap} is missing: the file has blocks up to ${[...numbers].reduce((a, b) => Math.max(a, b))}`);
+  if (gap >= 0) throw new CheckpointError(`block ${gap} is missing: the file has blocks up to ${Math.max(...numbers)}`);
   return numbers.size;
 }
 
 /** The table with every block's number in place of `{}`. */
 function expand({ table }: Family, depth: number): Map<string, Source> {
   const entries = Object.entries(table);
-  const numbered = (i: number): [string, Source][] => entries
-    .filter(([name]) => name.includes('{}'))
-    .map(([name, source]) => [name.replace('{}', String(i)), { ...source, names: source.names.map((s) => s.replace('{}', String(i))) }]);
-  return new Map([...entries.filter(([name]) => !name.includes('{}')), ...Array.from({ length: depth }, (_, i) => numbered(i)).flat()]);
+  const inBlocks = entries.filter(([name]) => name.includes('{}'));
+  const numbered = (i: number): [string, Source][] => {
+    const number = (name: string): string => name.replace('{}', String(i));
+    return inBlocks.map(([name, source]) => [number(name), { ...source, names: source.names.map(number) }]);
+  };
+  const blocks = Array.from({ length: depth }, (_, i) => numbered(i));
+  return new Map([...entries.filter((entry) => !inBlocks.includes(entry)), ...blocks.flat()]);
 }
 
 function checkWhole({ label, foreign }: Family, prefix: string, missing: readonly string[], leftOver: readonly string[]): void {
   if (missing.length > 0) {
     const what = missing.length === 1 ? 'a tensor is missing' : `${missing.length} tensors are missing`;
+    const others = leftOver.length > 0 ? `; left over: ${listed(leftOver)}` : '';
     const where = prefix === '' ? label : `${label} below "${prefix}"`;
-    throw new CheckpointError(`${what}: ${listed(missing)}${leftOver.length > 0 ? `; left over: ${listed(leftOver)}` : ''} (by ${where})`);
+    throw new CheckpointError(`${what}: ${listed(missing)}${others} (by ${where})`);
   }
-  const strange = leftOver.filter((name) => foreign.test(name));
-  if (strange.length > 0) throw new CheckpointError(`${listed(strange.map((name) => prefix + name), 4)} belongs to a kind of ViT that is not supported: use DINO's, timm's or CLIP's plain ViT`);
+  const strange = listed(leftOver.filter((name) => foreign.test(name)).map((name) => prefix + name), 4);
+  if (strange === '') return;
+  throw new CheckpointError(`${strange} belongs to a kind of ViT that is not supported: use DINO's, timm's or CLIP's plain ViT`);
 }
 
-/** One parameter out of its sources. */
+/** One parameter from its sources. */
 function join({ names, ones = 0 }: Source, get: (name: string) => StoredTensor): StoredTensor {
   const parts = names.map(get);
   const [first] = parts as [StoredTensor, ...StoredTensor[]];
-  if (parts.length === 1) return { ...first, shape: [...Array.from({ length: ones }, () => 1), ...first.shape] };
+  if (parts.length === 1) return { ...first, shape: [...Array<number>(ones).fill(1), ...first.shape] };
   const [, ...rest] = first.shape;
   if (parts.some(({ shape }) => shape.length === 0 || shape.slice(1).join() !== rest.join())) {
-    throw new CheckpointError(`${names.join(', ')} do not go together: ${parts.map(({ shape }) => `[${shape.join(', ')}]`).join(', ')}`);
+    const shapes = parts.map(({ shape }) => `[${shape.join(', ')}]`).join(', ');
+    throw new CheckpointError(`${names.join(', ')} do not go together: ${shapes}`);
   }
-  const read = (): Float32Array => {
-    const values = parts.map((part) => part.read());
-    const all = new Float32Array(values.reduce((sum, { length }) => sum + length, 0));
-    let at = 0;
-    for (const part of values) {
-      all.set(part, at);
-      at += part.length;
-    }
-    return all;
-  };
-  return { shape: [parts.reduce((sum, { shape }) => sum + shape[0]!, 0), ...rest], dtype: first.dtype, read };
+  const rows = parts.reduce((sum, { shape }) => sum + shape[0]!, 0);
+  return { shape: [rows, ...rest], dtype: first.dtype, read: () => joined(parts.map((part) => part.read())) };
 }

@@ -1,27 +1,24 @@
-/** Position embeddings for other image sizes than the model was trained on, by DINO's rule. */
+/** Position embeddings for image sizes other than the model's, by DINO's rule. */
+import { cubic } from '../resample.js';
 import type { Weight } from './config.js';
 
-/** PyTorch's cubic convolution, a = -0.75, at distances 1+t, t, 1-t, 2-t. */
-function cubicTaps(t: number): [number, number, number, number] {
-  const a = -0.75;
-  const near = (x: number): number => ((a + 2) * x - (a + 3)) * x * x + 1;
-  const far = (x: number): number => ((a * x - 5 * a) * x + 8 * a) * x - 4 * a;
-  return [far(t + 1), near(t), near(1 - t), far(2 - t)];
-}
+/** The coefficient of PyTorch's cubic convolution without antialiasing. */
+const A = -0.75;
 
 /** For each of `out` positions four source indices (clamped) and weights; `scale` is outputs per input as DINO passes it. */
 function axis(n: number, out: number, scale: number): { index: number[]; weight: number[] }[] {
   return Array.from({ length: out }, (_, i) => {
     const x = (i + 0.5) / scale - 0.5;
-    const x0 = Math.floor(x);
-    return { index: [-1, 0, 1, 2].map((k) => Math.min(n - 1, Math.max(0, x0 + k))), weight: cubicTaps(x - x0) };
+    const [x0, t] = [Math.floor(x), x - Math.floor(x)];
+    const index = [-1, 0, 1, 2].map((k) => Math.min(n - 1, Math.max(0, x0 + k)));
+    return { index, weight: [t + 1, t, 1 - t, 2 - t].map((distance) => cubic(distance, A)) };
   });
 }
 
 /**
- * `pos_embed` [1, 1 + g*g, C] for a grid of `rows` x `cols` patches: [1 + rows*cols, C], the CLS row first and unchanged.
- * Bicubic with scale (rows + 0.1)/g and (cols + 0.1)/g used as given, as in DINO's `interpolate_pos_encoding`
- * (facebookresearch/dino#8); unchanged where the grid is the model's own.
+ * `pos_embed` [1, 1 + g*g, C] for a grid of `rows` x `cols` patches: [1 + rows*cols, C], the CLS row first and unchanged. Bicubic
+ * with exactly the scales (rows + 0.1)/g and (cols + 0.1)/g, as in DINO's `interpolate_pos_encoding` (facebookresearch/dino#8);
+ * unchanged if the grid is the model's own.
  */
 export function interpolatePositions({ shape, data }: Weight, rows: number, cols: number): Float32Array {
   const C = shape[2]!;

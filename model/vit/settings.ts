@@ -1,67 +1,59 @@
-/** What the shapes of weights cannot tell about a ViT, read from files beside them. */
+/** Settings of a ViT that the shapes of its weights do not determine, from files next to them. */
+import { isObject } from '../files/json.js';
 import { ACTIVATIONS, type Activation } from './config.js';
 import { CheckpointError } from './errors.js';
 
 type Rgb = readonly [number, number, number];
 
-/** What shapes cannot tell. Sources are merged: options over sidecar over defaults. */
+/** Sources are merged: options over sidecar over defaults. */
 export interface VitSettings {
   readonly heads?: number;
-  /** Must agree with the weights: it guards against a sidecar of another model. */
+  /** Must agree with the weights, which detects a sidecar of another model. */
   readonly patch?: number;
   readonly mean?: Rgb;
   readonly std?: Rgb;
-  /** Of the MLP. CLIP models trained by others than OpenAI often have GELU. */
+  /** Of the MLP. CLIP models that OpenAI did not train often have GELU. */
   readonly activation?: Activation;
 }
 
-/** Settings from a sidecar, a JSON object such as `{ "heads": 3, "patch": 16, "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5] }`. */
+const isSize = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 1;
+const isRgb = (value: unknown): boolean => Array.isArray(value) && value.length === 3 && value.every(Number.isFinite);
+
+/** For each setting, what it must be, and in words. */
+const rules: Readonly<Record<keyof VitSettings, readonly [isValid: (value: unknown) => boolean, expected: string]>> = {
+  heads: [isSize, 'a whole number above 0'],
+  patch: [isSize, 'a whole number above 0'],
+  mean: [isRgb, 'three numbers, of red, green and blue'],
+  std: [(value) => isRgb(value) && (value as number[]).every((v) => v > 0), 'three positive numbers, of red, green and blue'],
+  activation: [(value) => ACTIVATIONS.some((known) => known === value), ACTIVATIONS.join(' or ')],
+};
+
+/** The settings among `fields`. @throws CheckpointError naming a wrong one, by `names` if it is there */
+function settingsOf(fields: Readonly<Record<string, unknown>>, names: Readonly<Record<string, string>> = {}): VitSettings {
+  const given = Object.entries(rules).filter(([name]) => fields[name] !== undefined);
+  for (const [name, [isValid, expected]] of given) {
+    if (isValid(fields[name])) continue;
+    throw new CheckpointError(`"${names[name] ?? name}" is ${JSON.stringify(fields[name])}: expected ${expected}`);
+  }
+  return Object.fromEntries(given.map(([name]) => [name, fields[name]]));
+}
+
+/** Settings from a sidecar, a JSON object such as `{ "heads": 3, "mean": [0.5, 0.5, 0.5] }`. @throws CheckpointError */
 export function parseSidecar(value: unknown): VitSettings {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new CheckpointError('a JSON object is expected');
-  const { heads, patch, mean, std, activation } = value as Record<string, unknown>;
-  return {
-    ...(heads !== undefined && { heads: sizeField('heads', heads) }),
-    ...(patch !== undefined && { patch: sizeField('patch', patch) }),
-    ...(mean !== undefined && { mean: rgbField('mean', mean) }),
-    ...(std !== undefined && { std: rgbField('std', std) }),
-    ...(activation !== undefined && { activation: activationField(activation) }),
-  };
+  if (!isObject(value)) throw new CheckpointError('a JSON object is expected');
+  return settingsOf(value);
 }
 
 /**
- * Settings from what Hugging Face puts beside its weights: `config.json` (heads and activation, of the image tower in a CLIP's) and
- * `preprocessor_config.json` (mean and std). Fields that are not there, or not understood, are left to the defaults.
+ * Settings from Hugging Face's files: `config.json` (heads and activation; in CLIP's, those of the image tower) and
+ * `preprocessor_config.json` (mean and std). Absent fields and unknown activations get the defaults. @throws CheckpointError
  */
 export function parseHuggingFace(config: unknown, preprocessor: unknown): VitSettings {
   const whole = objectOf(config);
-  const tower = 'vision_config' in whole ? objectOf(whole['vision_config']) : whole;
-  const { num_attention_heads: heads, hidden_act: activation } = tower;
+  const { num_attention_heads: heads, hidden_act: act } = 'vision_config' in whole ? objectOf(whole['vision_config']) : whole;
   const { image_mean: mean, image_std: std } = objectOf(preprocessor);
-  return {
-    ...(heads !== undefined && { heads: sizeField('num_attention_heads', heads) }),
-    ...(activation === 'gelu' && { activation }),
-    ...(activation === 'quick_gelu' && { activation: 'quickGelu' }),
-    ...(mean !== undefined && { mean: rgbField('mean', mean) }),
-    ...(std !== undefined && { std: rgbField('std', std) }),
-  };
+  const activation = act === 'quick_gelu' ? 'quickGelu' : act === 'gelu' ? act : undefined;
+  return settingsOf({ heads, activation, mean, std }, { heads: 'num_attention_heads' });
 }
 
-const objectOf = (value: unknown): Record<string, unknown> => (typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {});
-
-function sizeField(name: string, value: unknown): number {
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1) return value;
-  throw new CheckpointError(`"${name}" is ${JSON.stringify(value)}: expected a whole number above 0`);
-}
-
-function rgbField(name: 'mean' | 'std', value: unknown): Rgb {
-  const isRgb = Array.isArray(value) && value.length === 3 && value.every((v) => Number.isFinite(v) && (name === 'mean' || v > 0));
-  if (isRgb) return value as unknown as Rgb;
-  throw new CheckpointError(`"${name}" is ${JSON.stringify(value)}: expected three ${name === 'std' ? 'positive ' : ''}numbers, of red, green and blue`);
-}
-
-function activationField(value: unknown): Activation {
-  const known = ACTIVATIONS.find((name) => name === value);
-  if (known) return known;
-  throw new CheckpointError(`"activation" is ${JSON.stringify(value)}: expected ${ACTIVATIONS.join(' or ')}`);
-}
-
+const objectOf = (value: unknown): Record<string, unknown> => (isObject(value) ? value : {});

@@ -1,34 +1,39 @@
-/** A vision transformer as a graph: features of every layer or only what the losses need, of frozen parameters or of trained ones. */
-import { add, attention, attentionCls, concat, gelu, layernorm, linear, matmul, patchEmbed, quickGelu, scale, slice, softmax, type Engine, type Graph, type Tensor } from '../../engine/index.js';
+/** A vision transformer as a graph: features of all layers or those of the losses, with frozen or trained parameters. */
+import {
+  add, attention, attentionCls, concat, gelu, layernorm, linear, matmul, patchEmbed, quickGelu, scale, slice, softmax,
+  type Engine, type Graph, type Tensor,
+} from '../../engine/index.js';
 import type { VitConfig, VitModel } from './config.js';
+import { FACETS, type Facet } from './facets.js';
 import { interpolatePositions } from './positions.js';
 
-/** What one block made: tokens [B, T, C] after it, and its queries, keys and values side by side [B, T, 3C]. */
+/** Outputs of one block: the tokens [B, T, C] after it, and its queries, keys and values next to each other [B, T, 3C]. */
 export interface VitLayer {
   readonly tokens: Tensor;
   readonly qkv: Tensor;
 }
 
-/** What the losses look at: the last block's keys [B, T, C] and CLS token [B, 1, C] before the final norm. */
+/** Inputs of the losses: the last block's keys [B, T, C] and CLS token [B, 1, C] before the final norm. */
 export interface VitFeatures {
   readonly keys: Tensor;
   readonly cls: Tensor;
 }
 
-/** One engine may hold a ViT in both precisions: a judge's does not follow the run's. */
-const named = ({ name: model, precision = 'f32' }: VitModel, name: string): string => `vit.${model}${precision === 'f32' ? '' : ` ${precision}`}.${name}`;
+/** One engine may hold a ViT in both precisions: a judge's is independent of the run's. */
+const named = ({ name: model, precision = 'f32' }: VitModel, name: string): string =>
+  `vit.${model}${precision === 'f32' ? '' : ` ${precision}`}.${name}`;
 
 /** Appends what `build` makes of a ViT in the ViT's precision. */
 const inPrecision = <T>(g: Graph, { precision }: VitModel, build: () => T): T => (precision === 'f16' ? g.half(build) : build());
 
-/** Puts the weights on the device, under the names the graphs use. Position embeddings stay here: they depend on the image size. */
+/** Uploads the weights, except CLS token and position embeddings, whose tables depend on batch and image. */
 export function uploadVit(engine: Engine, vit: VitModel): void {
   for (const [name, { shape, data }] of vit.weights) {
     if (name !== 'pos_embed' && name !== 'cls_token') engine.writeParameter(named(vit, name), shape, data, vit.precision);
   }
 }
 
-/** Tables derived from a model's weights, made once each so that all programs share their buffers: a constant is known by its array. */
+/** Tables derived from a model's weights. A constant is identified by its array, so all programs share one buffer per table. */
 const tables = new WeakMap<VitModel, Map<string, Float32Array>>();
 
 function tableOf(vit: VitModel, key: string, make: () => Float32Array): Float32Array {
@@ -39,17 +44,7 @@ function tableOf(vit: VitModel, key: string, make: () => Float32Array): Float32A
   return table;
 }
 
-/** The position embeddings of a grid of patches. */
-const positionTable = (vit: VitModel, rows: number, cols: number): Float32Array =>
-  tableOf(vit, `positions ${rows}x${cols}`, () => interpolatePositions(vit.weights.get('pos_embed')!, rows, cols));
-
-/** The CLS token, once per image of a batch. */
-const clsTable = (vit: VitModel, B: number): Float32Array => tableOf(vit, `cls ${B}`, () => {
-  const cls = vit.weights.get('cls_token')!.data;
-  return Float32Array.from({ length: B * cls.length }, (_, i) => cls[i % cls.length]!);
-});
-
-/** A ViT's parameters as tensors of a graph, wherever they live. */
+/** A ViT's parameters as tensors of a graph. */
 export interface VitParameters {
   readonly config: VitConfig;
   /** By the checkpoint's key. */
@@ -62,41 +57,55 @@ export interface VitParameters {
 
 /** The frozen parameters that `uploadVit` put on the device. */
 function frozen(g: Graph, vit: VitModel): VitParameters {
-  const { dim } = vit.config;
+  const { config: { dim }, weights } = vit;
+  const stored = (name: string) => weights.get(name)!;
+  const clsTable = (B: number): Float32Array => tableOf(vit, `cls ${B}`, () => {
+    const { data } = stored('cls_token');
+    return Float32Array.from({ length: B * dim }, (_, i) => data[i % dim]!);
+  });
+  const positionTable = (rows: number, cols: number): Float32Array =>
+    tableOf(vit, `positions ${rows}x${cols}`, () => interpolatePositions(stored('pos_embed'), rows, cols));
   return {
     config: vit.config,
-    get: (name) => g.parameter(named(vit, name), vit.weights.get(name)!.shape),
-    cls: (B) => g.constant(clsTable(vit, B), [B, 1, dim]),
-    positions: (rows, cols) => g.constant(positionTable(vit, rows, cols), [1 + rows * cols, dim]),
+    get: (name) => g.parameter(named(vit, name), stored(name).shape),
+    cls: (B) => g.constant(clsTable(B), [B, 1, dim]),
+    positions: (rows, cols) => g.constant(positionTable(rows, cols), [1 + rows * cols, dim]),
   };
 }
 
-/** Patches of normalised images [B, 3, H, W], the CLS token before them, positions added and, in CLIP's image tower, normalised: [B, T, C]. */
-function embed({ config: { patch, eps, preNorm }, get, cls, positions }: VitParameters, x: Tensor): Tensor {
+/** The ViT's layer norm and linear layer `name` of a tensor. */
+const norm = ({ get, config }: VitParameters, name: string, x: Tensor): Tensor =>
+  layernorm(x, get(`${name}.weight`), get(`${name}.bias`), config.eps);
+const layer = ({ get }: VitParameters, name: string, x: Tensor): Tensor => linear(x, get(`${name}.weight`), get(`${name}.bias`));
+
+/** Tokens [B, T, C] of normalised images [B, 3, H, W]: CLS token and patches with positions, in CLIP's image tower normalised. */
+function embed(parameters: VitParameters, x: Tensor): Tensor {
+  const { config: { patch, preNorm }, get, cls, positions } = parameters;
   const [B, , H, W] = x.shape as [number, number, number, number];
   const patches = patchEmbed(x, get('patch_embed.proj.weight'), preNorm ? undefined : get('patch_embed.proj.bias'));
   const tokens = add(concat([cls(B), patches], 1), positions(Math.floor(H / patch), Math.floor(W / patch)));
-  return preNorm ? layernorm(tokens, get('norm_pre.weight'), get('norm_pre.bias'), eps) : tokens;
+  return preNorm ? norm(parameters, 'norm_pre', tokens) : tokens;
 }
 
-/** One block's pieces, with its parameters bound. */
-function block({ config: { heads, eps, activation }, get }: VitParameters, index: number) {
+/** One block's parts, with its parameters bound. */
+function block(parameters: VitParameters, index: number) {
+  const { heads, activation } = parameters.config;
   const activate = activation === 'quickGelu' ? quickGelu : gelu;
-  const p = (name: string): Tensor => get(`blocks.${index}.${name}`);
+  const name = (part: string): string => `blocks.${index}.${part}`;
   return {
-    qkv: (t: Tensor): Tensor => linear(layernorm(t, p('norm1.weight'), p('norm1.bias'), eps), p('attn.qkv.weight'), p('attn.qkv.bias')),
+    qkv: (t: Tensor): Tensor => layer(parameters, name('attn.qkv'), norm(parameters, name('norm1'), t)),
     attention: (qkv: Tensor): Tensor => attention(qkv, heads),
     attentionCls: (qkv: Tensor): Tensor => attentionCls(qkv, heads),
-    /** The rest of the block on tokens `t` whose attention gave `a`. */
+    /** The rest of the block, for tokens `t` with attention `a`. */
     rest: (t: Tensor, a: Tensor): Tensor => {
-      const mixed = add(linear(a, p('attn.proj.weight'), p('attn.proj.bias')), t);
-      const hidden = linear(layernorm(mixed, p('norm2.weight'), p('norm2.bias'), eps), p('mlp.fc1.weight'), p('mlp.fc1.bias'));
-      return add(linear(activate(hidden), p('mlp.fc2.weight'), p('mlp.fc2.bias')), mixed);
+      const mixed = add(layer(parameters, name('attn.proj'), a), t);
+      const hidden = layer(parameters, name('mlp.fc1'), norm(parameters, name('norm2'), mixed));
+      return add(layer(parameters, name('mlp.fc2'), activate(hidden)), mixed);
     },
   };
 }
 
-/** All layers of normalised images [B, 3, H, W]; what is not used is never computed. */
+/** All layers of normalised images [B, 3, H, W]; unused ones are never computed. */
 export const vitLayers = (g: Graph, vit: VitModel, x: Tensor): VitLayer[] => inPrecision(g, vit, () => {
   const parameters = frozen(g, vit);
   let tokens = embed(parameters, x);
@@ -108,16 +117,19 @@ export const vitLayers = (g: Graph, vit: VitModel, x: Tensor): VitLayer[] => inP
   });
 });
 
-/** Queries (0), keys (1) or values (2) of a layer: [B, T, C]. */
-export function facet({ qkv }: Pick<VitLayer, 'qkv'>, which: 0 | 1 | 2): Tensor {
-  const C = qkv.shape[2]! / 3;
+/** Queries, keys or values of a layer: [B, T, C], the CLS row first. */
+export function facet({ qkv }: Pick<VitLayer, 'qkv'>, name: Exclude<Facet, 'tokens'>): Tensor {
+  const [C, which] = [qkv.shape[2]! / 3, FACETS.indexOf(name)];
   return slice(qkv, 2, which * C, (which + 1) * C);
 }
 
-/** What the losses need of normalised images [B, 3, H, W]. Of the last block only the CLS row goes through attention and MLP. */
-export const vitFeatures = (g: Graph, vit: VitModel, x: Tensor): VitFeatures => inPrecision(g, vit, () => featuresWith(frozen(g, vit), x));
+export const facetOf = (of: VitLayer, name: Facet): Tensor => (name === 'tokens' ? of.tokens : facet(of, name));
 
-/** `vitFeatures` with parameters from elsewhere. */
+/** Inputs of the losses for normalised images [B, 3, H, W]. In the last block only the CLS row passes attention and MLP. */
+export const vitFeatures = (g: Graph, vit: VitModel, x: Tensor): VitFeatures =>
+  inPrecision(g, vit, () => featuresWith(frozen(g, vit), x));
+
+/** `vitFeatures` with given parameters. */
 export function featuresWith(parameters: VitParameters, x: Tensor): VitFeatures {
   const { depth } = parameters.config;
   let tokens = embed(parameters, x);
@@ -127,14 +139,13 @@ export function featuresWith(parameters: VitParameters, x: Tensor): VitFeatures 
   }
   const last = block(parameters, depth - 1);
   const qkv = last.qkv(tokens);
-  return { keys: facet({ qkv }, 1), cls: last.rest(slice(tokens, 1, 0, 1), last.attentionCls(qkv)) };
+  return { keys: facet({ qkv }, 'keys'), cls: last.rest(slice(tokens, 1, 0, 1), last.attentionCls(qkv)) };
 }
 
 /** Attention of the CLS token over all tokens, per head: [B, T] each. */
-export function clsAttention(vit: VitModel, layer: Pick<VitLayer, 'qkv'>): Tensor[] {
-  const { heads, dim } = vit.config;
+export function clsAttention({ config: { heads, dim } }: VitModel, of: Pick<VitLayer, 'qkv'>): Tensor[] {
   const size = dim / heads;
-  const [queries, keys] = [slice(facet(layer, 0), 1, 0, 1), facet(layer, 1)];
+  const [queries, keys] = [slice(facet(of, 'queries'), 1, 0, 1), facet(of, 'keys')];
   return Array.from({ length: heads }, (_, h) => {
     const part = (t: Tensor): Tensor => slice(t, 2, h * size, (h + 1) * size);
     return softmax(scale(matmul(part(queries), part(keys), { transposeB: true }), size ** -0.5));

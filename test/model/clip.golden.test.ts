@@ -60,7 +60,7 @@ test('clip: keys, tokens and self-similarity agree with PyTorch', async () => {
   const x = normalize(image, vit.config.mean, vit.config.std);
   const last = vitLayers(g, vit, x).at(-1)!;
   const short = vitFeatures(g, vit, x);
-  const keys = facet(last, 1);
+  const keys = facet(last, 'keys');
   const outputs = { 'last.keys': keys, 'last.tokens': last.tokens, self_similarity: selfSimilarity(keys), 'short.keys': short.keys, 'short.cls': short.cls };
   const program = await engine.compile(outputs);
   program.write('image', testImage(meta['image'] as string, side, side));

@@ -2,7 +2,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { gelu, gradients, mul, sum, type Engine, type Tensor, type Tuning } from '../../engine/index.js';
-import { CONDITION, conditionalUnet, defaultSizes, type ConditionalSizes } from '../../model/generators/conditional.js';
+import { defaultSizes } from '../../model/anyPair/options.js';
+import { CONDITION, conditionalUnet, type ConditionalSizes } from '../../model/generators/conditional.js';
 import { bindParameters, flatten, kaimingUniform, layoutOf, type Generator } from '../../model/generators/parameters.js';
 import { unet } from '../../model/generators/unet.js';
 import { random } from '../../model/random.js';

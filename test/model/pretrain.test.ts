@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { formulaVit } from '../helpers/models.js';
 import { createEngine } from '../../engine/index.js';
-import type { Bitmap } from '../../model/pretraining/augment.js';
+import type { Bitmap } from '../../model/image.js';
 import { pretrainDefaults, stepsPerEpoch, type PretrainOptions } from '../../model/pretraining/options.js';
 import { startPretrain, type PretrainRun, type PretrainStart } from '../../model/pretraining/pretrain.js';
 import type { StepLosses } from '../../model/training/run.js';

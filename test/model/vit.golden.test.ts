@@ -25,12 +25,12 @@ async function compare(name: string, tuning: object, precision: Dtype = 'f32'): 
   const x = normalize(image, IMAGENET_MEAN, IMAGENET_STD);
   const layers = vitLayers(g, vit, x);
   const last = layers.at(-1)!;
-  const keys = facet(last, 1);
+  const keys = facet(last, 'keys');
   const objectives: Record<string, Tensor> = { cls: slice(last.tokens, 1, 0, 1), keys, self_similarity: selfSimilarity(keys) };
   const short = vitFeatures(g, vit, x);
   const outputs: Record<string, Tensor> = {
     'mid.tokens': layers[Math.floor(vit.config.depth / 2)]!.tokens,
-    'last.queries': facet(last, 0), 'last.keys': keys, 'last.values': facet(last, 2), 'last.tokens': last.tokens,
+    'last.queries': facet(last, 'queries'), 'last.keys': keys, 'last.values': facet(last, 'values'), 'last.tokens': last.tokens,
     self_similarity: objectives['self_similarity']!, 'short.keys': short.keys, 'short.cls': short.cls,
   };
   clsAttention(vit, last).forEach((t, h) => (outputs[`attention.${h}`] = t));

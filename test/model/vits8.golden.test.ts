@@ -19,7 +19,7 @@ test('vit_vits8_224x224', async () => {
   uploadVit(engine, vit);
   const g = engine.graph();
   const x = normalize(g.input('image', [1, 3, 224, 224]), IMAGENET_MEAN, IMAGENET_STD);
-  const keys = facet(vitLayers(g, vit, x).at(-1)!, 1);
+  const keys = facet(vitLayers(g, vit, x).at(-1)!, 'keys');
   const program = await engine.compile({ keys, similarity: selfSimilarity(keys), cls: vitFeatures(g, vit, x).cls });
   program.write('image', testImage(meta['image'] as string, 224, 224));
   program.run();
