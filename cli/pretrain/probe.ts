@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { normalize, type Engine, type Program } from '../../engine/index.js';
-import type { Image } from '../../model/image.js';
+import { centralSquare, type Image } from '../../model/image.js';
 import { nearestNeighbourAccuracy, patchLabels, separation, type Labelled } from '../../model/study/probe.js';
 import type { VitModel } from '../../model/vit/config.js';
 import { uploadVit, vitFeatures } from '../../model/vit/vit.js';
@@ -115,7 +115,11 @@ async function measure(
   uploadVit(engine, vit);
   const { patch } = vit.config;
   const photoFeatures: Features[][] = [];
-  for (const images of classes) photoFeatures.push(await featuresOf(engine, vit, await Promise.all(images.map((image) => square(image, grid * patch))), tick));
+  const side = grid * patch;
+  for (const images of classes) {
+    const squares = await Promise.all(images.map((image) => resizeImage(centralSquare(image), { width: side, height: side })));
+    photoFeatures.push(await featuresOf(engine, vit, squares, tick));
+  }
   const pictures = await Promise.all(scenes.map(({ image }) => resizeImage(image, { width: COLS * patch, height: ROWS * patch })));
   const sceneFeatures = await featuresOf(engine, vit, pictures, tick);
   return {
@@ -123,18 +127,6 @@ async function measure(
     ...(classes.length > 0 && { neighbours: halves(photoFeatures, vit.config.dim, neighbours) }),
     ...(scenes.length > 0 && separations(scenes, sceneFeatures)),
   };
-}
-
-/** The middle square at another size. */
-async function square(image: Image, side: number): Promise<Image> {
-  const size = Math.min(image.width, image.height);
-  const [left, top] = [Math.floor((image.width - size) / 2), Math.floor((image.height - size) / 2)];
-  const data = new Float32Array(3 * size * size);
-  for (let row = 0; row < 3 * size; row++) {
-    const from = ((Math.floor(row / size) * image.height) + top + (row % size)) * image.width + left;
-    data.set(image.data.subarray(from, from + size), row * size);
-  }
-  return resizeImage({ width: size, height: size, data }, { width: side, height: side });
 }
 
 /** Of one image: its CLS token [C] and the keys of its patches [T, C]. */

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { applyGenerator } from '../../model/anyPair/apply.js';
 import { mixed } from '../../model/anyPair/condition.js';
+import { SizeError } from '../../model/generators/parameters.js';
 import type { Image } from '../../model/image.js';
 import { sideBySide, triptych } from '../photos/grid.js';
 import { readPhoto, writeImage } from '../photos/photo.js';
@@ -69,8 +70,8 @@ async function pictures(
   { engine }: OpenedEngine, generator: LoadedGenerator, structure: Image, conditions: readonly Float32Array[], path: string,
 ) {
   const applied = applyGenerator(engine, generator.setup.sizes, generator.weights);
-  await applied.apply(structure, conditions[0]!).catch((error: Error) => {
-    throw new InputError(`${path}: ${error.message}`, { cause: error });
+  await applied.apply(structure, conditions[0]!).catch((error: unknown) => {
+    throw error instanceof SizeError ? new InputError(`${path}: ${error.message}`, { cause: error }) : error;
   });
   const [results, milliseconds]: [Image[], number[]] = [[], []];
   for (const condition of conditions) {

@@ -33,7 +33,7 @@ const { device } = await openDevice();
 const engine = createEngine(device);
 const model = await loadVitOf(generator, config.train.model, {});
 const { vit } = model;
-const { structures: photoFolder, holdOut: heldOut, general: { seed } } = config.train;
+const { structures: photoFolder, holdOut: heldOut, anyPair: { seed } } = config.train;
 const photos = await readFolder(photoFolder, setup.size, () => undefined, () => undefined);
 const { held } = holdOut(photos, heldOut, seed, photoFolder);
 const squares = held.map((photo) => centralSquare(imageOf(photo)));
