@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { cacheFolder } from '../models/cache.js';
+import { cacheFolder } from '../shared/cache.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

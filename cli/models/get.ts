@@ -1,7 +1,7 @@
 /** Brings models into the cache: from the address of their makers, from a mirror, or from a file. */
 import { copyFile, mkdir, rm, rmdir, stat } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
-import { lockFolder } from '../run/lock.js';
+import { lockFolder } from '../shared/lock.js';
 import { fileError, InputError, UsageError } from '../shared/errors.js';
 import type { Output } from '../shared/progress.js';
 import { download, hashFile, type DownloadOptions } from './download.js';

@@ -3,7 +3,7 @@ import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileProblem, InputError, UsageError } from '../shared/errors.js';
 import { exists, readJson, writeJson } from '../shared/files.js';
-import { cacheFolder } from './cache.js';
+import { cacheFolder } from '../shared/cache.js';
 import { hashFile } from './download.js';
 
 /** Where the checksum comes from. */

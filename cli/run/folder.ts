@@ -8,7 +8,7 @@ import { UsageError } from '../shared/errors.js';
 import { exists, isTemporary, prepareFolder, writeFileAtomic, writeJson } from '../shared/files.js';
 import { checkpointsIn, type Checkpoints } from './checkpoints.js';
 import { lossCurveSvg } from './curve.js';
-import { lockFolder } from './lock.js';
+import { lockFolder } from '../shared/lock.js';
 import { runLog, type RunLog } from './log.js';
 
 /** Made by `openFolder` or `reopenFolder`. The folder belongs to this process until `close`. */

@@ -1,13 +1,6 @@
 /** `transfer --generator FILE --finetune N`: a training of one pair that begins with a generator for any pair. */
-import { CONDITION, conditionalUnet } from '../../model/generators/conditional.js';
-import { flatten, layoutOf } from '../../model/generators/parameters.js';
-import { startSplice } from '../../model/training/pair.js';
-import type { TrainingState } from '../../model/training/run.js';
-import type { LoadedVit } from '../models/load.js';
 import type { Parts } from '../run/parts.js';
-import { InputError } from '../shared/errors.js';
-import { checkVit, conditionsOf, readAnyPairGenerator, type LoadedGenerator } from '../train/generatorFile.js';
-import type { Inputs } from './inputs.js';
+import { readAnyPairGenerator } from '../train/generatorFile.js';
 import type { TransferOptions } from './options.js';
 import { transfer } from './transfer.js';
 
@@ -37,33 +30,3 @@ export async function finetune({ generator: path, steps, transfer: options, isGi
     generator: { path, sha256 },
   }, parts);
 }
-
-/** How a run with `options.generator` starts. @throws InputError when the file, or the ViT, is not the one it began with */
-export async function finetuneStart(
-  { path, sha256 }: NonNullable<TransferOptions['generator']>, { model, appearance }: Inputs,
-): Promise<typeof startSplice> {
-  const generator = await readAnyPairGenerator(path);
-  if (generator.sha256 !== sha256) {
-    const remedy = 'put that one back, or start a new run with another --out';
-    throw new InputError(`${path} is not the generator that the run began with: ${remedy}`);
-  }
-  checkVit(generator, model);
-  return startFinetune(generator, model, appearance.path);
-}
-
-/** The state of a run that has made no step yet. */
-export function startingState({ setup, weights }: LoadedGenerator): TrainingState {
-  const layout = layoutOf(conditionalUnet(setup.sizes));
-  const zeros = (): Float32Array => new Float32Array(layout.size);
-  const arrays = new Map([['weights', flatten(layout, weights)], ['momentum', zeros()], ['variance', zeros()]]);
-  return { counters: {}, arrays: arrays.set('losses', new Float32Array(4).fill(NaN)) };
-}
-
-/** `startSplice` with a generator for any pair and the condition of the appearance photo at `path`. */
-export const startFinetune = (generator: LoadedGenerator, model: LoadedVit, path: string): typeof startSplice =>
-  async (engine, vit, structure, appearance, options, from = startingState(generator)) => {
-    const [condition] = await conditionsOf(engine, model, generator, [path]);
-    const { layers, dim } = generator.setup.sizes;
-    engine.writeParameter(CONDITION, [layers, dim], condition!);
-    return startSplice(engine, vit, structure, appearance, options, from, conditionalUnet(generator.setup.sizes));
-  };

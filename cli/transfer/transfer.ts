@@ -101,7 +101,7 @@ function describe(options: TransferOptions, { structure, appearance, model: load
 
 /** How a run begins: with the recipe's generator, or with one for any pair. */
 const startOf = async ({ generator }: TransferOptions, inputs: Inputs, { startSplice }: Parts): Promise<Parts['startSplice']> =>
-  generator ? (await import('./finetune.js')).finetuneStart(generator, inputs) : startSplice;
+  generator ? (await import('./fromGenerator.js')).generatorStart(generator, inputs) : startSplice;
 
 async function start(options: TransferOptions, inputs: Inputs, { engine, adapter, folder, from }: Start, parts: Parts): Promise<Session> {
   const { structure, appearance, model: { vit, note } } = inputs;

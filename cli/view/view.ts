@@ -1,6 +1,6 @@
 /** The work of `splice-gpu view`: the page of a run in a folder, finished or not. */
 import { setTimeout } from 'node:timers/promises';
-import { isHeld } from '../run/lock.js';
+import { isHeld } from '../shared/lock.js';
 import type { Io } from '../shared/progress.js';
 import { openRunFolder } from './folder.js';
 import { serveWatch } from '../watch/server.js';

@@ -7,7 +7,15 @@ import { boundedJson, isObject } from './json.js';
 import { elementTypes, toFloat32 } from './numbers.js';
 import { elementsOf, MAX_RANK, type StoredTensor } from './tensors.js';
 import { toHalves } from '../../engine/index.js';
-import type { Weight } from '../vit/config.js';
+
+/** A named float32 tensor read from a checkpoint. */
+export interface Weight {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/** Parameters under the checkpoint's own keys (DINO's and timm's: `blocks.0.attn.qkv.weight`). */
+export type Weights = ReadonlyMap<string, Weight>;
 
 export interface Safetensors {
   /** F32 tensors are views of the file's bytes if their alignment allows it. */

@@ -1,5 +1,8 @@
 /** Sizes, constants and weights of a vision transformer. */
 import type { Dtype } from '../../engine/index.js';
+import type { Weights } from '../files/safetensors.js';
+
+export type { Weight, Weights } from '../files/safetensors.js';
 
 /** Sizes of a ViT and how its input is normalised. */
 export interface VitConfig {
@@ -28,15 +31,6 @@ export type Activation = (typeof ACTIVATIONS)[number];
 
 export const IMAGENET_MEAN = [0.485, 0.456, 0.406] as const;
 export const IMAGENET_STD = [0.229, 0.224, 0.225] as const;
-
-/** A named float32 tensor read from a checkpoint. */
-export interface Weight {
-  readonly shape: readonly number[];
-  readonly data: Float32Array;
-}
-
-/** Parameters under the checkpoint's own keys (DINO's and timm's: `blocks.0.attn.qkv.weight`). */
-export type Weights = ReadonlyMap<string, Weight>;
 
 /** A loaded ViT: sizes and frozen parameters. */
 export interface VitModel {

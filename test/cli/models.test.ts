@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { cacheFolder } from '../../cli/models/cache.js';
+import { cacheFolder } from '../../cli/shared/cache.js';
 import { modelsCommand, type ModelsActions } from '../../cli/commands/models.js';
 import { errorLine, exitCodeOf } from '../../cli/shared/errors.js';
 import { sha256 } from '../../cli/shared/files.js';

@@ -12,7 +12,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openDevice } from '../../cli/gpu/device.js';
 import { readAnyPairGenerator, loadVitOf } from '../../cli/train/generatorFile.js';
-import { startFinetune } from '../../cli/transfer/finetune.js';
+import { startFinetune } from '../../cli/transfer/fromGenerator.js';
 import { holdOut, imageOf, readFolder } from '../../cli/train/photos.js';
 import type { TrainOptions } from '../../cli/train/options.js';
 import { createEngine } from '../../engine/index.js';

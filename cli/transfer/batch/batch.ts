@@ -1,6 +1,6 @@
 /** The work of `splice-gpu batch`: one transfer after the other, each in a folder of its own, and a page that shows them all. */
 import { basename, join, resolve } from 'node:path';
-import { lockFolder } from '../../run/lock.js';
+import { lockFolder } from '../../shared/lock.js';
 import type { Parts } from '../../run/parts.js';
 import { errorLine, EXIT_INTERRUPTED, InputError, NoAdapterError } from '../../shared/errors.js';
 import { prepareFolder, writeFileAtomic } from '../../shared/files.js';

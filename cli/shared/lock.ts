@@ -7,8 +7,8 @@ import { randomBytes } from 'node:crypto';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { InputError } from '../shared/errors.js';
-import { writeFileAtomic } from '../shared/files.js';
+import { InputError } from './errors.js';
+import { writeFileAtomic } from './files.js';
 
 interface Holder {
   readonly pid: number;
