@@ -15,7 +15,7 @@ export interface PageText {
 
 /** The value at a path of keys, or undefined. */
 export const fieldOf = (config: Fields, ...keys: readonly string[]): unknown =>
-  keys.reduce<unknown>((value, key) => (typeof value === 'object' && value !== null ? (value as Fields)[key] : undefined), config);
+  keys.reduce<unknown>((value, key) => (typeof value === 'object' ? (value as Fields | null)?.[key] : undefined), config);
 
 export function numberOf(config: Fields, ...keys: readonly string[]): number | undefined {
   const value = fieldOf(config, ...keys);
@@ -47,7 +47,8 @@ function pageOf(config: Fields, folder: string): Pick<PageText, 'title' | 'facts
   const [structure, appearance] = [textOf(config, 'structure', 'path'), textOf(config, 'appearance', 'path')];
   const fallback = structure && appearance ? `${nameOf(structure)} as ${nameOf(appearance)}` : basename(folder);
   const written = fieldOf(config, 'page', 'facts');
-  const isFact = (fact: unknown): fact is [string, string] => Array.isArray(fact) && fact.length === 2 && fact.every((part) => typeof part === 'string');
+  const isFact = (fact: unknown): fact is [string, string] =>
+    Array.isArray(fact) && fact.length === 2 && fact.every((part) => typeof part === 'string');
   return {
     title: textOf(config, 'page', 'title') ?? fallback,
     facts: Array.isArray(written) ? written.filter(isFact) : [],

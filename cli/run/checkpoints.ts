@@ -29,7 +29,7 @@ export interface Checkpoints {
    * The newest that is whole and in which `problemOf` finds no fault; `onSkip` gets a line for each newer one. Undefined when
    * none was written yet. @throws InputError when there are some and none is usable
    */
-  newest(problemOf: (checkpoint: Checkpoint) => string | undefined, onSkip: (line: string) => void): Promise<Checkpoint | undefined>;
+  newest(problemOf: (found: Checkpoint) => string | undefined, onSkip: (line: string) => void): Promise<Checkpoint | undefined>;
 }
 
 const FORMAT = 'splice-gpu checkpoint 1';
@@ -85,8 +85,8 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
     const bytes = await readFile(path);
     return decodeCheckpoint(bytes);
   } catch (error) {
-    const isOfSystem = (error as NodeJS.ErrnoException).code !== undefined;
-    throw isOfSystem ? fileError(path, error) : new InputError(`${path} is damaged (${(error as Error).message})`, { cause: error });
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw code === undefined ? new InputError(`${path} is damaged (${message})`, { cause: error }) : fileError(path, error);
   }
 }
 
@@ -106,7 +106,8 @@ export function decodeCheckpoint(bytes: Uint8Array): Checkpoint {
   metadata.delete('sha256');
   if (checksum(tensors, metadata) !== expected) throw new Error('its checksum is wrong');
   const { format: _, identity = '{}', ...texts } = Object.fromEntries(metadata);
-  const { logBytes, seconds, ...counters } = Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, numberOf(name, text)]));
+  const numbers = Object.entries(texts).map(([name, text]) => [name, numberOf(name, text)] as const);
+  const { logBytes, seconds, ...counters } = Object.fromEntries(numbers);
   if (logBytes === undefined || seconds === undefined) throw new Error('logBytes or seconds are missing');
   const arrays = new Map([...tensors].map(([name, { data }]) => [name, data]));
   return { state: { counters, arrays }, identity: JSON.parse(identity) as Identity, logBytes, seconds };

@@ -48,9 +48,12 @@ export async function readConfigOf(command: TrainingName, folder: string): Promi
   const config = await readConfig(folder);
   const found = trainingOf(config);
   if (found === undefined) {
-    throw new InputError(`${join(folder, 'config.json')} does not describe a training: give the --out folder of a ${command} run`);
+    const path = join(folder, 'config.json');
+    throw new InputError(`${path} does not describe a training: give the --out folder of a ${command} run`);
   }
-  if (found !== command) throw new InputError(`${folder} holds a run of ${found}: resume it with ${resumeCommand(found, folder)}`);
+  if (found !== command) {
+    throw new InputError(`${folder} holds a run of ${found}: resume it with ${resumeCommand(found, folder)}`);
+  }
   if (config['command'] === undefined && found === 'pretrain') {
     const remedy = 'start a new one, with --init to begin with its weights';
     throw new InputError(`${folder} holds a pretraining of version 0.1, which this version cannot resume: ${remedy}`);
@@ -70,8 +73,12 @@ function describing<T>(path: string, parse: () => T): T {
   }
 }
 
+/** An object whose text does not depend on the order of its fields. */
+const sorted = (fields: Fields): Fields => Object.fromEntries(Object.entries(fields).sort().map(([name, value]) =>
+  [name, typeof value === 'object' && value !== null && !Array.isArray(value) ? sorted(value as Fields) : value]));
+
 /** What must not change of a run's settings, as text. `steps` may be raised, so they are left out. */
-export const settingsText = ({ steps: _, ...settings }: Fields): string => JSON.stringify(Object.fromEntries(Object.entries(settings).sort()));
+export const settingsText = ({ steps: _, ...settings }: Fields): string => JSON.stringify(sorted(settings));
 
 /** An entry of an identity in one form: version 0.1 wrote settings in another order and kept their steps. */
 function canonical(entry: string | undefined): string | undefined {
@@ -86,7 +93,9 @@ export function checkIdentity(folder: string, saved: Identity, now: Identity, so
   const changed = Object.keys(now).find((name) => canonical(saved[name]) !== canonical(now[name]));
   if (changed === undefined) return;
   const [where, remedy] = [sources[changed], 'or start a new run with another --out'];
-  if (where) throw new InputError(`${where} is not the ${changed} that the run in ${folder} began with: put that one back, ${remedy}`);
+  if (where) {
+    throw new InputError(`${where} is not the ${changed} that the run in ${folder} began with: put that one back, ${remedy}`);
+  }
   throw new InputError(`${join(folder, 'config.json')} has other ${changed} than the run began with: put them back, ${remedy}`);
 }
 
@@ -124,7 +133,8 @@ export function checkLike<T extends object>(fields: Fields, defaults: T, counts:
 export const show = (value: unknown): string => (value === undefined ? 'missing' : JSON.stringify(value).slice(0, 60));
 
 /** The command line that resumes the run in a folder. */
-export const resumeCommand = (training: TrainingName, folder: string): string => `splice-gpu ${training} --resume ${inShell(folder)}`;
+export const resumeCommand = (training: TrainingName, folder: string): string =>
+  `splice-gpu ${training} --resume ${inShell(folder)}`;
 
 /** The command line that shows a run. */
 export const viewCommand = (folder: string): string => `splice-gpu view ${inShell(folder)}`;

@@ -52,9 +52,10 @@ export function parseLog(path: string, text: string): StepLosses[] {
   return text.trimEnd().split('\n').map((line, i) => {
     const entry = parseJson(line);
     const values = Object.values(entry ?? {});
-    const isEntry = typeof entry?.['step'] === 'number' && values.length > 1 && values.every((value) => typeof value === 'number');
-    if (isEntry) return entry as StepLosses;
-    throw new InputError(`${path} is damaged in line ${i + 1}: put the file back as it was, or start a new run with another --out`);
+    const areNumbers = values.length > 1 && values.every((value) => typeof value === 'number');
+    if (areNumbers && typeof entry?.['step'] === 'number') return entry as StepLosses;
+    const remedy = 'put the file back as it was, or start a new run with another --out';
+    throw new InputError(`${path} is damaged in line ${i + 1}: ${remedy}`);
   });
 }
 

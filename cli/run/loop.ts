@@ -23,7 +23,7 @@ export interface LoopHooks {
   onSave(phase: StepInfo['phase'], asked: boolean): Promise<void>;
   /** After every step; `done` includes the warm start. */
   onStep(done: number, phase: string): void;
-  /** Between two steps, for as long as it takes; `save` does what a planned save does. Returns milliseconds that are not training. */
+  /** Between two steps, for as long as it takes. `save` does what a planned save does. Returns milliseconds without training. */
   between(save: () => Promise<void>): Promise<number>;
 }
 
@@ -41,14 +41,14 @@ export async function trainLoop(
 ): Promise<'finished' | 'interrupted'> {
   const total = plan.warmStart + plan.steps;
   const reader = lossReader(run, hooks, logged);
-  let pace = createPace(run);
+  let makeStep = pacedStep(run);
   if (run.warmStepsDone + run.stepsDone === 0 && plan.savesAt(0)) await hooks.onSave('train', false);
   for (let done = run.warmStepsDone + run.stepsDone + 1; done <= total && !interrupt.aborted; done++) {
     if (done === plan.warmStart + 1) {
-      pace = createPace(run);
+      makeStep = pacedStep(run);
       reader.start();
     }
-    const { phase, step } = await pace.step();
+    const { phase, step } = await makeStep();
     const save = async (asked: boolean): Promise<void> => {
       await reader.check(phase, step);
       await hooks.onSave(phase, asked);
@@ -64,11 +64,11 @@ export async function trainLoop(
   return run.stepsDone < plan.steps ? 'interrupted' : 'finished';
 }
 
-/** Waits after each of the first steps to learn the device's speed, and after that only on slow devices. */
-function createPace(run: Steps): { step: () => ReturnType<Steps['step']> } {
+/** The run's `step`, which waits after each of the first steps to learn the device's speed, and later only on slow devices. */
+function pacedStep(run: Steps): Steps['step'] {
   let measured = 0;
   let fastest = Infinity;
-  const step = async () => {
+  return async () => {
     const began = performance.now();
     const result = await run.step();
     if (measured >= MEASURED_STEPS && fastest < SLOW_STEP_MS) return result;
@@ -77,7 +77,6 @@ function createPace(run: Steps): { step: () => ReturnType<Steps['step']> } {
     fastest = Math.min(fastest, performance.now() - began);
     return result;
   };
-  return { step };
 }
 
 /** Awaits the losses of step n only when those of step n + 10 are asked for, so that the GPU's queue stays filled. */

@@ -1,9 +1,9 @@
-/** The page of a training: what `--watch` shows of it. Without --watch all of this does nothing. */
+/** The page of a training: what `--watch` shows of it. */
 import { readFile } from 'node:fs/promises';
 import type { Image } from '../../model/image.js';
 import type { StepLosses } from '../../model/training/run.js';
 import { encodeImage } from '../photos/photo.js';
-import { watchRun, type LiveRun } from '../watch/live.js';
+import { watchRun } from '../watch/live.js';
 import type { LossRow } from '../watch/snapshot.js';
 import { aboutRun, planOf, type PageText } from './about.js';
 import type { Fields } from './config.js';
@@ -16,38 +16,14 @@ export interface ShownPicture {
   readonly image: Image;
 }
 
-export interface RunPage extends Pick<LiveRun, 'signal' | 'step' | 'end' | 'close'> {
-  /** Address of the page; undefined without one. */
-  readonly url: string | undefined;
-  /** The training begins, or continues after `done` steps (warm start included) with what its folder holds. */
-  begin(config: Fields, done: number, log: readonly StepLosses[]): Promise<void>;
-  losses(entry: StepLosses): void;
-  /** A picture was saved, perhaps also as a preview. */
-  saved(steps: number, picture: Image): Promise<void>;
-  /** See `LiveRun.between`; `draw` returns undefined when there is no picture to show between saves. */
-  between(save: () => Promise<void>, draw: () => Promise<{ readonly picture: Image; readonly step: number } | undefined>): Promise<number>;
-  /** Shows a problem that may pass. */
-  trouble(note: string): void;
-  /** Seconds between steps so far that were not training. */
-  idle(): number;
-}
+export type RunPage = Awaited<ReturnType<typeof openPage>>;
 
-/**
- * @param port undefined for no page
- * @throws UsageError when the port is in use
- */
+/** @throws UsageError when the port is in use */
 export async function openPage(
-  { config, page, pictures, folder }: { config: Fields; page: PageText; pictures: readonly ShownPicture[]; folder: string },
-  port: number | undefined,
-  interrupt: AbortSignal,
-): Promise<RunPage> {
-  if (port === undefined) return unwatched(interrupt);
-  const live = await watchRun(aboutRun(config, folder, page.terms), port, interrupt);
+  config: Fields, { terms, result }: PageText, pictures: readonly ShownPicture[], folder: string, port: number, interrupt: AbortSignal,
+) {
+  const live = await watchRun(aboutRun(config, folder, terms), port, interrupt);
   for (const { image, ...picture } of pictures) live.feed.showPicture(picture, async () => encodeImage(image));
-  return watched(live, page, folder);
-}
-
-function watched(live: LiveRun, { terms, result }: PageText, folder: string): RunPage {
   let idle = 0;
   const rowOf = (entry: StepLosses): LossRow => [entry.step, ...terms.map((term) => entry[term] ?? null)];
   const showPreviews = async (): Promise<void> => {
@@ -56,41 +32,36 @@ function watched(live: LiveRun, { terms, result }: PageText, folder: string): Ru
   return {
     url: live.url,
     signal: live.signal,
-    begin: async (config, done, log) => {
-      const { warmStart, steps } = planOf(config);
-      live.begin({ about: aboutRun(config, folder, terms), done, total: warmStart + steps, losses: log.map(rowOf) });
+    /** The training begins, or continues after `done` steps (warm start included) with what its folder holds. */
+    begin: async (record: Fields, done: number, log: readonly StepLosses[]): Promise<void> => {
+      const { warmStart, steps } = planOf(record);
+      live.begin({ about: aboutRun(record, folder, terms), done, total: warmStart + steps, losses: log.map(rowOf) });
       await showPreviews();
     },
-    losses: (entry) => live.losses(rowOf(entry)),
+    losses: (entry: StepLosses): void => live.losses(rowOf(entry)),
     step: live.step,
-    saved: async (step, picture) => {
+    /** A picture was saved, perhaps also as a preview. */
+    saved: async (step: number, picture: Image): Promise<void> => {
       await showPreviews();
       live.feed.showPicture({ name: 'result', label: result, step }, async () => encodeImage(picture));
     },
-    between: async (save, draw) => {
+    /** See `LiveRun.between`. @param draw absent when there is no picture to show between two saves */
+    between: async (save: () => Promise<void>, step: number, draw: (() => Promise<Image>) | undefined): Promise<number> => {
       const ms = await live.between({
         save,
         draw: async () => {
-          const drawn = await draw();
-          if (!drawn?.picture.data.every(Number.isFinite)) return undefined;
-          return { png: encodeImage(drawn.picture), step: drawn.step };
+          const picture = await draw?.();
+          return picture?.data.every(Number.isFinite) ? { png: encodeImage(picture), step } : undefined;
         },
       });
       idle += ms / 1000;
       return ms;
     },
-    trouble: (note) => live.feed.state({ status: 'starting', note }),
-    idle: () => idle,
+    /** Shows a problem that may pass. */
+    trouble: (note: string): void => live.feed.state({ status: 'starting', note }),
+    /** Seconds between steps so far that were not training. */
+    idle: (): number => idle,
     end: live.end,
     close: live.close,
-  };
-}
-
-function unwatched(signal: AbortSignal): RunPage {
-  const nothing = (): void => undefined;
-  const noWork = async (): Promise<void> => undefined;
-  return {
-    url: undefined, signal, begin: noWork, losses: nothing, step: nothing, saved: noWork, between: async () => 0, trouble: nothing,
-    idle: () => 0, end: noWork, close: noWork,
   };
 }

@@ -2,7 +2,7 @@
  * A training in a folder, from the device to the last picture: lock, config.json, checkpoints, log, lost devices, pauses, the
  * page, interrupts, the summary and the exit code. It is the same for every training; training.ts says what differs.
  */
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { DeviceLostError, OutOfMemoryError } from '../../engine/index.js';
 import type { StepLosses } from '../../model/training/run.js';
 import type { AdapterSummary } from '../gpu/device.js';
@@ -32,7 +32,7 @@ interface Job {
   readonly parts: Parts;
   readonly json: boolean;
   readonly progress: Progress;
-  readonly page: RunPage;
+  readonly page: RunPage | undefined;
 }
 
 /** A stretch of training on one device. */
@@ -49,8 +49,10 @@ interface Stretch extends Job {
 /** A device that is lost more often will be lost again. */
 const MOST_REOPENINGS = 3;
 
-/** Starts a new run in `out`. Returns the exit code: 0, or 130 when interrupted. @throws before anything is created if `out` is in use */
-export async function startTraining(training: Training, to: Showing & { out: string; force: boolean }, parts: Parts): Promise<number> {
+/** Starts a new run in `out`. Returns the exit code: 0, or 130 when interrupted. @throws before anything is created */
+export async function startTraining(
+  training: Training, to: Showing & { readonly out: string; readonly force: boolean }, parts: Parts,
+): Promise<number> {
   const folder = await openFolder(to.out, to.force);
   try {
     return await runTraining(training, folder, parts, to);
@@ -64,7 +66,8 @@ export async function startTraining(training: Training, to: Showing & { out: str
  * @throws InputError when the folder holds no run of this command
  */
 export async function resumeTraining<O>(
-  command: TrainingName, resume: ResumeOptions, parts: Parts, parse: (config: Fields) => O, prepare: (options: O) => Promise<Training>,
+  command: TrainingName, resume: ResumeOptions, parts: Parts, parse: (config: Fields) => O,
+  prepare: (options: O) => Promise<Training>,
 ): Promise<number> {
   const read = async () => {
     const config = await readConfigOf(command, resume.folder);
@@ -81,19 +84,21 @@ export async function resumeTraining<O>(
 }
 
 /** Trains to the end or to an interrupt. @param saved the config of the run to continue; absent for a new one */
-async function runTraining(training: Training, folder: RunFolder, parts: Parts, { json, watch }: Showing, saved?: Fields): Promise<number> {
+async function runTraining(
+  training: Training, folder: RunFolder, parts: Parts, { json, watch }: Showing, saved?: Fields,
+): Promise<number> {
   const { plan, command, config, page: text, pictures } = training;
   const progress = createProgress(plan.warmStart + plan.steps, parts.stderr);
-  const shown = { config: { command, plan, page: text, ...config }, page: text, pictures, folder: folder.path };
-  const page = await openPage(shown, watch, parts.interrupt);
-  if (page.url) progress.note(`watch it at ${page.url}`);
+  const shown = { command, plan, page: text, ...config };
+  const page = watch === undefined ? undefined : await openPage(shown, text, pictures, folder.path, watch, parts.interrupt);
+  if (page) progress.note(`watch it at ${page.url}`);
   try {
     return await onDevices({ training, folder, parts, json, progress, page }, saved);
   } catch (error) {
-    await page.end('failed', { note: errorLine(error) ?? String(error) });
+    await page?.end('failed', { note: errorLine(error) ?? String(error) });
     throw error;
   } finally {
-    await page.close();
+    await page?.close();
   }
 }
 
@@ -114,7 +119,7 @@ async function onDevices(job: Job, saved: Fields | undefined): Promise<number> {
       if (isLost && lost < MOST_REOPENINGS) {
         const trouble = `${error.message}: opening it again, ${lost + 1} of at most ${MOST_REOPENINGS} times`;
         progress.note(trouble);
-        page.trouble(trouble);
+        page?.trouble(trouble);
         continue;
       }
       if (stretch) await noteFailure(stretch, error);
@@ -133,7 +138,9 @@ async function noteFailure({ training, folder, session, record, log, seconds }: 
   await folder.config(failed).catch(() => undefined);
 }
 
-async function onOneDevice(job: Job, saved: Fields | undefined, lost: number, onBegun: (stretch: Stretch) => void): Promise<number> {
+async function onOneDevice(
+  job: Job, saved: Fields | undefined, lost: number, onBegun: (stretch: Stretch) => void,
+): Promise<number> {
   const { training, folder, parts, progress, page } = job;
   const from = saved && (await findCheckpoint(job));
   let opened: OpenedEngine | undefined;
@@ -150,12 +157,13 @@ async function onOneDevice(job: Job, saved: Fields | undefined, lost: number, on
     if (lost === 0) [...session.notes, describeMemory(memory)].forEach(progress.note);
     if (saved) continuing(from, saved, opened.adapter).forEach(progress.note);
     const record = describeRun(training, opened.adapter, from, saved, lost > 0 ? 'device lost' : 'resumed');
-    const [began, idleBefore] = [Date.now(), page.idle()];
-    const seconds = () => Number(((from?.seconds ?? 0) + (Date.now() - began) / 1000 - (page.idle() - idleBefore)).toFixed(3));
+    const now = () => Date.now() / 1000 - (page?.idle() ?? 0);
+    const began = now() - (from?.seconds ?? 0);
+    const seconds = () => Number((now() - began).toFixed(3));
     const stretch: Stretch = { ...job, session, from, record, log, seconds };
     await folder.config({ ...record, status: 'running' });
     onBegun(stretch);
-    await page.begin(record, from ? stepsIn(from.state) : 0, log);
+    await page?.begin(record, from ? stepsIn(from.state) : 0, log);
     return await train(stretch);
   } finally {
     session?.destroy?.();
@@ -168,7 +176,7 @@ async function onOneDevice(job: Job, saved: Fields | undefined, lost: number, on
 async function findCheckpoint({ training, folder, progress }: Job): Promise<Checkpoint | undefined> {
   const logSize = await folder.log.size();
   const problem = ({ logBytes }: Checkpoint): string | undefined =>
-    logBytes > logSize ? `${join(folder.path, 'log.jsonl')} has ${logSize} bytes, ${logBytes} of it belong to a checkpoint` : undefined;
+    logBytes > logSize ? `${folder.at('log.jsonl')} has ${logSize} bytes, a checkpoint needs ${logBytes} of it` : undefined;
   const from = await folder.checkpoints.newest(problem, progress.note);
   if (!from) return undefined;
   checkIdentity(folder.path, from.identity, training.identity, training.sources);
@@ -178,7 +186,8 @@ async function findCheckpoint({ training, folder, progress }: Job): Promise<Chec
 
 /** config.json without status: everything needed to repeat the run or to continue it. */
 function describeRun(
-  training: Training, device: AdapterSummary, from: Checkpoint | undefined, saved: Fields | undefined, reason: 'resumed' | 'device lost',
+  training: Training, device: AdapterSummary, from: Checkpoint | undefined, saved: Fields | undefined,
+  reason: 'resumed' | 'device lost',
 ): Fields {
   const at = new Date().toISOString();
   const { started = at, resumed } = saved ?? {};
@@ -203,12 +212,12 @@ async function train(stretch: Stretch): Promise<number> {
   const { run } = session;
   const { hooks, keep, lastGood } = createKeeper(stretch);
   try {
-    const status = await trainLoop(run, training.plan, hooks, page.signal, log.at(-1)?.step);
+    const status = await trainLoop(run, training.plan, hooks, page?.signal ?? parts.interrupt, log.at(-1)?.step);
     await keep({ phase: 'train', steps: run.stepsDone, asked: false, last: true });
     const end = { status, stepsDone: run.stepsDone, seconds: seconds() };
     await folder.config({ ...record, ...end });
     progress.finish();
-    await page.end(status, end);
+    await page?.end(status, end);
     const result = resolve(folder.at(training.product));
     const summary = {
       ...end, out: resolve(folder.path), result, losses: log.at(-1) ?? null, device: record['device'], ...session.summary?.(log),
@@ -235,7 +244,7 @@ function createKeeper({ training, folder, progress, page, session, from, log, se
   const keep = async (moment: Moment): Promise<void> => {
     const picture = await session.keep(moment);
     await folder.curve(log, training.title);
-    if (picture) await page.saved(moment.steps, picture);
+    if (picture) await page?.saved(moment.steps, picture);
     if (moment.steps > 0) savedAt = moment.steps;
     await checkpoint();
   };
@@ -243,16 +252,17 @@ function createKeeper({ training, folder, progress, page, session, from, log, se
     onLosses: async (entry, ms) => {
       log.push(entry);
       await folder.log.append(entry, ms);
-      page.losses(entry);
+      page?.losses(entry);
     },
     onSave: (phase, asked) => keep({ phase, steps: run.stepsDone, asked, last: false }),
     onStep: (done, phase) => {
       progress.update(done, phase, log.at(-1));
-      page.step(done, phase);
+      page?.step(done, phase);
     },
-    between: (save) => page.between(save, async () => session.draw && { picture: await session.draw(), step: run.stepsDone }),
+    between: async (save) => (page ? page.between(save, run.stepsDone, session.draw) : 0),
   };
-  const lastGood = () => (savedAt === undefined ? 'nothing was saved before it' : `${folder.at('result.png')} is the last good picture, of step ${savedAt}`);
+  const picture = `${folder.at('result.png')} is the last good picture, of step`;
+  const lastGood = () => (savedAt === undefined ? 'nothing was saved before it' : `${picture} ${savedAt}`);
   return { hooks, keep, lastGood };
 }
 
