@@ -1,5 +1,7 @@
 /** Multi-head self-attention. */
-import { attentionBackwardTiled, attentionDelta, attentionTiled, BACKWARD_TILE_ROWS, TILE_ROWS } from '../../shaders/attention.js';
+import {
+  attentionBackwardTiled, attentionDelta, attentionTiled, BACKWARD_TILE_ROWS, TILE_ROWS,
+} from '../../shaders/attention.js';
 import { attentionBackwardLanes, attentionLanes } from '../../shaders/software/attention.js';
 import { groupRows } from '../../shaders/software/headLanes.js';
 import { addNode, type Op, type Tensor } from '../graph/graph.js';

@@ -94,7 +94,7 @@ export function slice(x: Tensor, axis: number, start: number, end: number): Tens
 /** Height and width of x [B, C, H, W]. @throws ShapeError unless x has four axes */
 function planeOf(who: string, x: Tensor): Shape2 {
   expectRank(who, 'x', x.shape, 4);
-  return x.shape.slice(2) as unknown as Shape2;
+  return x.shape.slice(2) as [number, number];
 }
 
 /**

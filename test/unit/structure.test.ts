@@ -97,7 +97,8 @@ test('every op has its kernel, its op file and its test under one name', () => {
   const tests = opsIn('test/ops').map((name) => name.replace(/\.test$/, ''));
   const launching = ops.filter((name) => name !== 'view'); // a view has no launch, hence no kernel
   /** A shader or a test may have a second file for the gradient. */
-  const isOf = (names: readonly string[], name: string): boolean => names.includes(name) || names.includes(name.replace(/Backward$/, ''));
+  const isOf = (names: readonly string[], name: string): boolean =>
+    names.includes(name) || names.includes(name.replace(/Backward$/, ''));
   assert.equal(launching.filter((name) => !shaders.includes(name)), [], 'ops without a kernel');
   assert.equal(shaders.filter((name) => !isOf(ops, name)), [], 'kernels without an op');
   assert.equal(ops.filter((name) => name.endsWith('Backward')), [], 'gradients apart from their op');
