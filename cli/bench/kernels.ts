@@ -1,5 +1,8 @@
 /** `bench kernels`: every launch that a training step really has, one by one, and variants of it side by side. */
-import { createEngine, inputOp, labelOf, median, noise, showShape, single, sizeOf, timeRuns, type Engine, type KernelVariant, type LeafAttrs, type Node, type Program, type Roof, type Tuning } from '../../engine/index.js';
+import {
+  createEngine, Graph, labelOf, median, noise, showShape, sizeOf, timeRuns,
+  type Engine, type KernelVariant, type LeafAttrs, type Node, type Program, type Roof, type Tensor, type Tuning,
+} from '../../engine/index.js';
 import { random } from '../../model/random.js';
 import { plannedVit } from './models.js';
 import type { Measured } from './result.js';
@@ -129,11 +132,20 @@ async function measureCase({ node, count }: Repeated, variants: readonly Candida
   });
 }
 
+/** Outputs of a graph that holds `node` alone: each tensor that it reads is an input, named x0, x1, ... */
+export function single(node: Node): Record<string, Tensor> {
+  const g = new Graph();
+  const inputs = new Map<Tensor, Tensor>();
+  for (const t of node.inputs) if (!inputs.has(t)) inputs.set(t, g.input(`x${inputs.size}`, t.shape));
+  const outputs = g.add(node.op, node.inputs.map((t) => inputs.get(t)!), node.attrs);
+  return Object.fromEntries(outputs.map((t, i) => [`y${i}`, t]));
+}
+
 /** The launch alone, its inputs filled with numbers of both signs. */
 async function prepared(node: Node, engine: Engine): Promise<Program> {
   const program = await engine.compile(single(node));
   const next = random(7, labelOf(node));
-  for (const leaf of program.schedule.leaves.filter((n) => n.op === inputOp)) {
+  for (const leaf of program.schedule.leaves) {
     const { name, shape } = leaf.attrs as LeafAttrs;
     program.write(name, Float32Array.from({ length: sizeOf(shape) }, () => next.between(-1, 1)));
   }

@@ -1,5 +1,5 @@
 /** `bench step`: one training step by part and by op, what it costs the processor, and what memory it plans. */
-import { median, noise, showProfile, type Engine, type Program, type ProfileRow, type Schedule, type Tensor } from '../../engine/index.js';
+import { median, noise, profile, showProfile, type Engine, type Program, type ProfileRow, type Schedule, type Tensor } from '../../engine/index.js';
 import { memoryNeed, type MemoryNeed } from '../../model/training/memoryNeed.js';
 import { uploadVit } from '../../model/vit/vit.js';
 import { scenePath } from '../demo/files.js';
@@ -76,9 +76,9 @@ export async function measureStep(request: StepRequest, engine: Engine): Promise
   const graph = await stepOutputs(request, engine);
   const [program, compileMs] = await timed(() => engine.compile(graph(size)));
   const [, adaptMs] = await timed(async () => program.variant(graph(size - 1)));
-  const { encode, step } = await timeSteps(program, repeats);
+  const { encode, step } = await timeSteps(engine, program, repeats);
   const profiles: (readonly ProfileRow[])[] = [];
-  for (let i = 0; i < repeats; i++) profiles.push(await program.profile(1));
+  for (let i = 0; i < repeats; i++) profiles.push((await profile(program, 1)).rows);
   const launchRows = profiles[0]!.map((row, i) => ({ ...row, ms: median(profiles.map((p) => p[i]!.ms)) }));
   return {
     ...planFigures(program.schedule), pipelines: engine.pipelines.size(), compileMs, adaptMs, encodeMs: median(encode), stepMs: median(step),
@@ -92,11 +92,10 @@ export async function measureStep(request: StepRequest, engine: Engine): Promise
 const PRACTICE = 50;
 
 /** Milliseconds to encode and submit, and from submit to done, of each run after the first. */
-async function timeSteps(program: Program, repeats: number): Promise<{ encode: number[]; step: number[] }> {
-  const { engine } = program;
+async function timeSteps(engine: Engine, program: Program, repeats: number): Promise<{ encode: number[]; step: number[] }> {
   program.run();
   await engine.sync();
-  for (let i = 0; i < PRACTICE; i++) encodeOnly(program);
+  for (let i = 0; i < PRACTICE; i++) encodeOnly(engine, program);
   const [encode, step]: [number[], number[]] = [[], []];
   for (let i = 0; i < repeats; i++) {
     const start = performance.now();
@@ -109,8 +108,8 @@ async function timeSteps(program: Program, repeats: number): Promise<{ encode: n
 }
 
 /** Records a step and drops it. */
-function encodeOnly(program: Program): void {
-  const encoder = program.engine.device.createCommandEncoder();
+function encodeOnly(engine: Engine, program: Program): void {
+  const encoder = engine.device.createCommandEncoder();
   const pass = encoder.beginComputePass();
   program.encode(pass);
   pass.end();

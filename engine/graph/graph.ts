@@ -2,8 +2,7 @@
 import type { Kernel, Tuning } from './kernel.js';
 import { checkShape, sameShape, showShape, sizeOf, type Shape } from './shape.js';
 
-/** An operation: shape rule, launch and gradient. Nothing about it is written elsewhere. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- ops of all attribute types live in one graph
+/** An operation: shape rule, launch and gradient. Nothing about it is written elsewhere. Ops of all types A share a graph. */
 export interface Op<A = any> {
   readonly name: string;
   /** Shapes of the outputs. @throws ShapeError when inputs do not fit */
@@ -12,18 +11,24 @@ export interface Op<A = any> {
   readonly kernel?: (node: Node<A>, tuning: Tuning) => Kernel;
   /**
    * Gradients of the inputs, built as more nodes. `dys[i]` is absent when nothing depends on output i; only inputs with
-   * `needed[i]` have to be answered. Absent: a gradient that must pass this op is an error.
+   * `needed[i]` need a gradient. Absent: a gradient that must pass this op is an error.
    */
-  readonly backward?: (node: Node<A>, dys: readonly (Tensor | undefined)[], needed: readonly boolean[]) => readonly (Tensor | undefined)[];
+  readonly backward?: (node: Node<A>, dys: Gradients, needed: readonly boolean[]) => Gradients;
   /** The first `inPlace` inputs are overwritten and become the first outputs. They must be parameters or inputs. */
   readonly inPlace?: number;
-  /** Where outputs or inputs are the same memory: see engine/schedule/memory.ts. */
+  /** How inputs and outputs share memory: see engine/schedule/memory.ts. */
   readonly memory?: 'leaf' | 'view' | 'pack';
-  /** Costs little next to the memory of its outputs: worth computing again where memory is short. */
+  /** Costs little compared with the memory of its outputs: worth computing again if memory is short. */
   readonly cheap?: boolean;
-  /** The node that does this node and `next`, its consumer, in one launch; absent when it cannot. `sole`: nothing else reads this node. */
+  /** A node that does this node and its consumer `next` in one launch, if it exists. `sole`: no other node reads this one. */
   readonly fuse?: (node: Node<A>, next: Node, sole: boolean) => Fused | undefined;
 }
+
+/** An op without attributes. */
+export type PlainOp = Op<Record<string, never>>;
+
+/** One per input or output of a node; absent if nothing depends on it. */
+type Gradients = readonly (Tensor | undefined)[];
 
 /** A replacement for a pair of nodes; `outputs` are tensors of the pair that the replacement writes, in order. */
 export interface Fused {
@@ -40,16 +45,16 @@ export interface Node<A = any> {
   readonly attrs: A;
   readonly inputs: readonly Tensor[];
   readonly outputs: readonly Tensor[];
-  /** The part of the model it was built in, for profiles: see `Graph.part`. */
+  /** The part of the model that the node belongs to, for profiles: see `Graph.part`. */
   readonly part?: string;
-  /** `forget`: its outputs are not kept for gradients, which compute the node again (`again`): see `Graph.recomputed`. */
+  /** `forget`: gradients read a copy of the node, marked `again`, and not its outputs: see `Graph.recomputed`. */
   readonly recompute?: 'forget' | 'again';
 }
 
-/** How the elements of a tensor are stored; kernels compute in f32 whatever it is. */
+/** Storage of a tensor's elements; kernels always compute in f32. */
 export type Dtype = 'f32' | 'f16';
 
-/** A value of the graph, not data. */
+/** A value of the graph; it holds no data. */
 export interface Tensor {
   readonly graph: Graph;
   readonly node: Node;
@@ -71,27 +76,26 @@ const leaf = (name: string): Op<LeafAttrs> => ({ name, memory: 'leaf', shapes: (
 export const inputOp = leaf('input');
 /** Lives in the engine under its name and is shared by every program. */
 export const parameterOp = leaf('parameter');
-/** Data known when the graph is built; uploaded once per array, however many programs use it. */
+/** Data known when the graph is built; all programs share one upload per array. */
 export const constantOp = leaf('constant');
 
 /** `%12 softmax` or `%3 input x`: labels nodes in printed graphs, buffers, profiles and errors. */
 export const labelOf = (node: Node): string =>
   `%${node.id} ${node.op.name}${node.op.memory === 'leaf' ? ` ${(node.attrs as LeafAttrs).name}` : ''}`;
 
-/** Attributes as printed: numbers, strings and booleans; arrays of data by their length. */
-const showAttrs = (attrs: unknown): string =>
-  Object.entries((attrs ?? {}) as Record<string, unknown>)
+/** Attributes as printed, for example ` axis=1 mode="zeros"`; arrays of data by their length. */
+const showAttrs = (attrs: object): string =>
+  Object.entries(attrs)
     .filter(([, value]) => value !== undefined && value !== false)
-    .map(([key, value]) => `${key}=${ArrayBuffer.isView(value) ? `<${(value as Float32Array).length}>` : JSON.stringify(value)}`)
-    .join(' ');
+    .map(([key, value]) => ` ${key}=${value instanceof Float32Array ? `<${value.length}>` : JSON.stringify(value)}`)
+    .join('');
 
 export const showTensor = (t: Tensor): string => `%${t.node.id}${t.node.outputs.length > 1 ? `.${t.index}` : ''}`;
 
 export function showNode(node: Node): string {
   const shapes = node.outputs.map((t) => showShape(t.shape)).join(' ');
   if (node.op.memory === 'leaf') return `${labelOf(node)} ${shapes}`;
-  const attrs = showAttrs(node.attrs);
-  return `${labelOf(node)}(${node.inputs.map(showTensor).join(', ')})${attrs && ` ${attrs}`} -> ${shapes}`;
+  return `${labelOf(node)}(${node.inputs.map(showTensor).join(', ')})${showAttrs(node.attrs)} -> ${shapes}`;
 }
 
 /** See `Graph.part`, `recomputed` and `half`. */
@@ -103,25 +107,25 @@ interface Scope {
 
 export class Graph {
   readonly nodes: Node[] = [];
-  /** What holds for the nodes that are appended now. */
+  /** Applies to the nodes that are appended now. */
   #scope: Scope = { forgets: false, halves: false };
 
-  /** What `build` appends counts as part `name` in profiles, its gradient as `name backward`. Parts do not nest: the inner name counts. */
+  /** Profiles count the nodes that `build` appends as part `name`, their gradients as `name backward`. Inner names win. */
   part<T>(name: string | undefined, build: () => T): T {
     return this.#within({ part: name }, build);
   }
 
   /**
-   * Of what `build` appends, outputs of cheap ops (norms, activations, enlargements, joins) are not kept for the gradient, which computes them again from
-   * what is kept: the same numbers for less memory and more time (https://arxiv.org/abs/1604.06174).
+   * The gradient computes the outputs of cheap ops (norms, activations, enlargements, joins) that `build` appends again,
+   * instead of keeping them: the same numbers for less memory and more time (https://arxiv.org/abs/1604.06174).
    */
   recomputed<T>(build: () => T): T {
     return this.#within({ forgets: true }, build);
   }
 
   /**
-   * Of what `build` appends, the first output of every op, parameters and constants are stored as float16. Statistics (further outputs) and gradients,
-   * which are appended later, are not. Devices without the feature shader-f16 refuse such a program.
+   * Stores parameters, constants and the first output of every op that `build` appends as float16. Statistics (further
+   * outputs) and gradients, which are appended later, stay f32. Devices without the feature shader-f16 refuse such a program.
    */
   half<T>(build: () => T): T {
     return this.#within({ halves: true }, build);
@@ -137,7 +141,7 @@ export class Graph {
     }
   }
 
-  /** The node once more, on other inputs. */
+  /** Appends a copy of a node on other inputs. */
   again({ op, attrs }: Node, inputs: readonly Tensor[]): Node {
     return this.#append(op, inputs, attrs, 'again');
   }
@@ -152,7 +156,8 @@ export class Graph {
     const shapes = op.shapes(inputs, attrs);
     const outputs: Tensor[] = [];
     const { part } = this.#scope;
-    const node: Node<A> = { graph: this, id: this.nodes.length, op, attrs, inputs, outputs, ...(part !== undefined && { part }), ...(recompute && { recompute }) };
+    const marks = { ...(part !== undefined && { part }), ...(recompute && { recompute }) };
+    const node: Node<A> = { graph: this, id: this.nodes.length, op, attrs, inputs, outputs, ...marks };
     shapes.forEach((shape, index) => {
       checkShape(op.name, shape);
       outputs.push({ graph: this, node, index, shape, dtype: this.#dtypeOf(op, inputs, index) });
@@ -161,7 +166,7 @@ export class Graph {
     return node;
   }
 
-  /** Where memory is shared so is its type; inputs are written as they are. */
+  /** Tensors that share memory share its type; inputs are always f32. */
   #dtypeOf(op: Op, inputs: readonly Tensor[], index: number): Dtype {
     if (op.memory === 'view' || op.memory === 'pack' || index < (op.inPlace ?? 0)) return inputs[index]!.dtype;
     return this.#scope.halves && index === 0 && op !== inputOp ? 'f16' : 'f32';
@@ -174,11 +179,10 @@ export class Graph {
 
   /** A tensor that lives in the engine under `name`, shared by all its programs; the same name gives the same tensor. */
   parameter(name: string, shape: Shape): Tensor {
-    const known = this.nodes.find((n) => n.op === parameterOp && (n.attrs as LeafAttrs).name === name);
-    if (!known) return this.add(parameterOp, [], { name, shape })[0]!;
-    const t = known.outputs[0]!;
-    if (!sameShape(t.shape, shape)) throw new Error(`parameter ${name}: used as ${showShape(shape)} and as ${showShape(t.shape)}`);
-    return t;
+    const t = this.nodes.find((n) => n.op === parameterOp && (n.attrs as LeafAttrs).name === name)?.outputs[0];
+    if (!t) return this.add(parameterOp, [], { name, shape })[0]!;
+    if (sameShape(t.shape, shape)) return t;
+    throw new Error(`parameter ${name}: used as ${showShape(shape)} and as ${showShape(t.shape)}`);
   }
 
   /** Data known now. Pass the same array again to share its buffer between programs. */
@@ -193,5 +197,6 @@ export class Graph {
   }
 }
 
-/** Appends a node with a single output. */
-export const addNode = <A>(op: Op<A>, inputs: readonly Tensor[], attrs: A): Tensor => inputs[0]!.graph.add(op, inputs, attrs)[0]!;
+/** Appends a node and returns its first output. */
+export const addNode = <A>(op: Op<A>, inputs: readonly Tensor[], attrs: A): Tensor =>
+  inputs[0]!.graph.add(op, inputs, attrs)[0]!;

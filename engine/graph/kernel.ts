@@ -1,10 +1,12 @@
 /** What an op tells the engine about its launch, and what the engine tells an op about the device. */
 import { MAX_GRID } from '../../shaders/parts/common.js';
-import type { Node } from './graph.js';
 
 /**
  * One launch. Bindings of the WGSL, all in group 0, in this order: the `dims` uniform if there is one, the node's inputs
  * (`read`, or `read_write` for those it overwrites), the outputs that are not overwritten inputs (`read_write`).
+ *
+ * The WGSL is rewritten before it is compiled: for tensors stored as float16 (shaders/rewrite/halfStorage.ts) and for
+ * workgroups taken from a queue (shaders/rewrite/workQueue.ts); engine/run/launch.ts decides when.
  */
 export interface Kernel {
   /** WGSL with one entry point `main`. */
@@ -12,42 +14,35 @@ export interface Kernel {
   /** Values of `override`s: what never changes for a model. Integers unless the override is an f32. */
   readonly constants?: Readonly<Record<string, number>>;
   /**
-   * Fields of `var<uniform> dims`, in order: what changes with the image, and in products and convolutions what changes from layer to layer, so that
-   * one pipeline serves them all. u32 as they are, f32 through `f32Bits`.
+   * Fields of `var<uniform> dims`, in order: what changes with the image and, in products and convolutions, from layer to
+   * layer, so that one pipeline serves them all. u32 as they are, f32 through `f32Bits`.
    */
   readonly dims?: readonly number[];
   readonly workgroups: readonly [number, number, number];
   /**
-   * A device that is a CPU takes the workgroups from a queue, so many at a time: 1 where one takes tens of microseconds, more where it is short, 0 for
-   * never. Only for workgroups that are one subgroup, and kernels with `dims`. See shaders/rewrite/workQueue.ts.
+   * Workgroups that a core of a CPU takes from the queue at a time: 1 if one takes tens of microseconds, more if it is short.
+   * 0 or absent: the kernel never uses the queue. Only for kernels with `dims` whose workgroups are one subgroup.
    */
-  readonly queued?: number;
+  readonly workgroupsPerTurn?: number;
   /** Floating-point operations, for the profile; a multiply-add counts two. */
   readonly flops?: number;
 }
 
-/** Another kernel for a node of an op: `usual` is the project's own. Undefined where it cannot do this node: the usual one then runs. */
-export type KernelVariant = (node: Node, usual: Kernel, tuning: Tuning) => Kernel | undefined;
-
 /** What kernels may know of the device. Chosen once when the engine is made; see `tuningFor`. */
 export interface Tuning {
   readonly name: string;
-  /** A CPU pretends to be a GPU: no caches to tile for, barriers are dear. */
+  /** The device is a CPU: there are no caches to tile for, and barriers are expensive. */
   readonly software: boolean;
-  /** Lanes of a subgroup where the size is fixed and subgroup operations are on, else 0. */
+  /** Lanes of a subgroup if the size is fixed and subgroup operations are on, else 0. */
   readonly subgroupSize: number;
-  /** Kernels that are `queued` take their workgroups from a queue. */
+  /** Kernels with `workgroupsPerTurn` take their workgroups from a queue. */
   readonly queue: boolean;
   /** Threads of a workgroup for pointwise kernels and row reductions. A power of two. */
   readonly workgroupSize: number;
 }
 
 /** The bits of `value` as an f32, for an f32 field of `dims`. */
-export function f32Bits(value: number): number {
-  const view = new DataView(new ArrayBuffer(4));
-  view.setFloat32(0, value);
-  return view.getUint32(0);
-}
+export const f32Bits = (value: number): number => new Uint32Array(Float32Array.of(value).buffer)[0]!;
 
 export const ceilDiv = (a: number, b: number): number => Math.ceil(a / b);
 

@@ -3,6 +3,11 @@
 /** Sizes from the outermost axis to the innermost, row-major. `[]` is a scalar. */
 export type Shape = readonly number[];
 
+/** Shapes whose rank has been checked, to take apart. */
+export type Shape2 = readonly [number, number];
+export type Shape3 = readonly [number, number, number];
+export type Shape4 = readonly [number, number, number, number];
+
 /** A tensor does not fit where it is used. The message names the op and prints both sides. */
 export class ShapeError extends Error {
   override readonly name = 'ShapeError';
@@ -18,9 +23,8 @@ export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length 
 
 /** @throws ShapeError unless every size is a positive integer */
 export function checkShape(who: string, shape: Shape): void {
-  if (!shape.every((n) => Number.isInteger(n) && n > 0)) {
-    throw new ShapeError(`${who}: sizes must be positive integers, got ${showShape(shape)}`);
-  }
+  if (shape.every((n) => Number.isInteger(n) && n > 0)) return;
+  throw new ShapeError(`${who}: sizes must be positive integers, got ${showShape(shape)}`);
 }
 
 /** @throws ShapeError unless `a` and `b` are equal */

@@ -1,11 +1,11 @@
 /** Adam, one launch for all parameters of a model. */
 import { adamForward } from '../../shaders/adam.js';
-import type { Op, Tensor } from '../graph/graph.js';
+import type { PlainOp, Tensor } from '../graph/graph.js';
 import { expectSame, sizeOf } from '../graph/shape.js';
 import { vectorLaunch } from './launch/pointwise.js';
 
 /** Inputs (w, m, v, dw, hyper), outputs (w, m, v). */
-const adamOp: Op<Record<string, never>> = {
+const adamOp: PlainOp = {
   name: 'adam',
   inPlace: 3,
   shapes: ([w, m, v, dw, hyper]) => {
@@ -13,10 +13,9 @@ const adamOp: Op<Record<string, never>> = {
     expectSame('adam', 'hyper must be what adamHyper returns', hyper!.shape, [6]);
     return [w!.shape, w!.shape, w!.shape];
   },
-  kernel: (node, tuning) => {
-    const N = sizeOf(node.inputs[0]!.shape);
-    const { N4, ...launch } = vectorLaunch(N, tuning);
-    return { code: adamForward, dims: [N4], ...launch, flops: 14 * N };
+  kernel: ({ inputs: [w] }, tuning) => {
+    const N = sizeOf(w!.shape);
+    return { code: adamForward, ...vectorLaunch(N, tuning), flops: 14 * N };
   },
 };
 
@@ -24,7 +23,7 @@ const adamOp: Op<Record<string, never>> = {
  * One step of Adam (https://arxiv.org/abs/1412.6980, without weight decay), as PyTorch computes it. w, m and v `[N]` are
  * parameters or inputs and are overwritten; m and v start as zeros. dw `[N]` is the gradient, hyper `[6]` an input that
  * `adamHyper` fills before every step. Returns w, m and v after the step.
- * @throws ShapeError when m, v or dw has not w's shape, or hyper not `[6]`
+ * @throws ShapeError when m, v or dw does not have w's shape, or hyper is not `[6]`
  */
 export function adam(w: Tensor, m: Tensor, v: Tensor, dw: Tensor, hyper: Tensor): Record<'w' | 'm' | 'v', Tensor> {
   const [newW, newM, newV] = w.graph.add(adamOp, [w, m, v, dw, hyper], {}) as [Tensor, Tensor, Tensor];
@@ -44,7 +43,7 @@ export interface AdamSettings {
  */
 export function adamHyper({ lr, betas = [0.9, 0.999], eps = 1e-8 }: AdamSettings, t: number): Float32Array {
   if (!Number.isInteger(t) || t < 1) throw new RangeError(`adam: steps count from 1, got ${t}`);
-  // The kernel has the betas as floats, and 1 - 0.999 differs from 1 minus the float next to it by 1e-5: correct for what is used.
+  // Exact for the kernel, which has the betas as floats: 1 - 0.999 differs from 1 minus the float next to it by 1e-5.
   const [beta1, beta2] = betas.map(Math.fround) as [number, number];
   return Float32Array.of(lr, beta1, beta2, eps, 1 - beta1 ** t, Math.sqrt(1 - beta2 ** t));
 }

@@ -1,14 +1,45 @@
 /** Multi-head self-attention. */
-import { attentionTiled, TILE_ROWS } from '../../shaders/attention.js';
-import { attentionLanes } from '../../shaders/software/attention.js';
+import {
+  attentionBackwardTiled, attentionDelta, attentionTiled, BACKWARD_TILE_ROWS, TILE_ROWS,
+} from '../../shaders/attention.js';
+import { attentionBackwardLanes, attentionLanes } from '../../shaders/software/attention.js';
 import { groupRows } from '../../shaders/software/headLanes.js';
-import type { Op, Tensor } from '../graph/graph.js';
+import { addNode, type Op, type Tensor } from '../graph/graph.js';
 import { ceilDiv } from '../graph/kernel.js';
-import { attentionBackward } from './attentionBackward.js';
+import type { Shape3 } from '../graph/shape.js';
 import { headConstants, headSizes, type Heads } from './launch/heads.js';
 
-/** Keys per step of the tiled kernel: keys, values and scores fill at most the 16 KiB of workgroup memory that every device has. */
-const tileKeys = (HS: number): number => [16, 8, 4, 2].find((keys) => keys * (32 * Math.ceil(HS / 4) + 4 * TILE_ROWS) <= 16384) ?? 1;
+/** Workgroup memory that every device has, in bytes. */
+const SHARED_BYTES = 16384;
+
+/** Keys per step of the tiled kernel, whose keys, values and scores are in workgroup memory. */
+const tileKeys = (HS: number): number =>
+  [16, 8, 4, 2].find((keys) => keys * (32 * Math.ceil(HS / 4) + 4 * TILE_ROWS) <= SHARED_BYTES) ?? 1;
+
+/** Columns per step of the tiled gradient, whose two tiles and parts of products are in workgroup memory. */
+const tileColumns = (HS: number): number =>
+  [8, 4, 2].find((columns) => columns * (128 * Math.ceil(HS / 16) + 32 * BACKWARD_TILE_ROWS) <= SHARED_BYTES) ?? 1;
+
+/**
+ * The launch of an op whose first input is qkv. A workgroup does some rows of a head: with `lanesCode` those of a CPU's subgroup,
+ * with `tiledCode` the `tileRows` of a GPU's tile. `passes` over all rows, `flops` per pair of rows and element of a head.
+ */
+const rowsKernel = (
+  lanesCode: (HS: number, lanes: number) => string, tiledCode: (HS: number) => string, tileRows: number,
+  passes: number, flops: number,
+): NonNullable<Op<Heads>['kernel']> => ({ op, inputs: [qkv], attrs }, { software, subgroupSize }) => {
+  const sizes = headSizes(op.name, qkv!, attrs.heads);
+  const { B, T, NH, HS } = sizes;
+  const lanes = software ? subgroupSize : 0;
+  return {
+    code: lanes ? lanesCode(HS, lanes) : tiledCode(HS),
+    constants: headConstants(sizes),
+    dims: [T],
+    workgroups: [ceilDiv(T, lanes ? groupRows(lanes) : tileRows), NH, passes * B],
+    workgroupsPerTurn: lanes ? 1 : 0,
+    flops: flops * B * NH * T * T * HS,
+  };
+};
 
 /** Input qkv, outputs (y, lse). */
 const attentionOp: Op<Heads> = {
@@ -17,25 +48,33 @@ const attentionOp: Op<Heads> = {
     const { B, T, C, NH } = headSizes('attention', qkv!, heads);
     return [[B, T, C], [B, NH, T]];
   },
-  kernel: (node, { software, subgroupSize }) => {
-    const sizes = headSizes('attention', node.inputs[0]!, node.attrs.heads);
-    const { B, T, NH, HS } = sizes;
-    const lanes = software ? subgroupSize : 0;
-    return {
-      code: lanes ? attentionLanes(HS, lanes) : attentionTiled(HS, tileKeys(HS)),
-      constants: headConstants(sizes),
-      dims: [T],
-      workgroups: [ceilDiv(T, lanes ? groupRows(lanes) : TILE_ROWS), NH, B],
-      queued: lanes ? 1 : 0,
-      flops: 4 * B * NH * T * T * HS,
-    };
+  kernel: rowsKernel(attentionLanes, (HS) => attentionTiled(HS, tileKeys(HS)), TILE_ROWS, 1, 4),
+  backward: ({ inputs: [qkv], outputs: [y, lse], attrs }, [dy]) =>
+    [addNode(backwardOp, [qkv!, dy!, lse!, addNode(deltaOp, [dy!, y!], attrs)], attrs)],
+};
+
+/** Inputs (dy, y), output delta [B, NH, T]. */
+const deltaOp: Op<Heads> = {
+  name: 'attentionDelta',
+  shapes: ([dy], { heads }) => [[dy!.shape[0]!, heads, dy!.shape[1]!]],
+  kernel: ({ inputs: [dy], attrs: { heads: NH } }, { workgroupSize: WG }) => {
+    const [B, T, C] = dy!.shape as Shape3;
+    const HS = C / NH;
+    const constants = { ...headConstants({ C, HS }), WG };
+    return { code: attentionDelta(HS), constants, dims: [T], workgroups: [ceilDiv(T, WG), NH, B], flops: 2 * B * T * C };
   },
-  backward: (node, [dy]) => [attentionBackward(node, dy!)],
+};
+
+/** Inputs (qkv, dy, lse, delta), output dqkv. One launch for queries and keys, whose workgroups do not depend on each other. */
+const backwardOp: Op<Heads> = {
+  name: 'attentionBackward',
+  shapes: ([qkv]) => [qkv!.shape],
+  kernel: rowsKernel(attentionBackwardLanes, (HS) => attentionBackwardTiled(HS, tileColumns(HS)), BACKWARD_TILE_ROWS, 2, 14),
 };
 
 /**
- * softmax(q k^T / sqrt(HS)) v for each head, without the T x T matrix in memory. qkv `[B, T, 3C]` holds queries, keys and values side by side, each
- * of `heads` heads of HS = C / heads elements (the layout of timm's and DINO's `qkv` layer). Gives `[B, T, C]`.
+ * softmax(q k^T / sqrt(HS)) v for each head, without the T x T matrix in memory. qkv `[B, T, 3C]` holds queries, keys and values,
+ * each of `heads` heads of HS = C / heads elements (the layout of timm's and DINO's `qkv` layer). Gives `[B, T, C]`.
  * @throws ShapeError unless qkv has three axes and its last is a multiple of 3 heads
  */
-export const attention = (qkv: Tensor, heads: number): Tensor => qkv.graph.add(attentionOp, [qkv], { heads })[0]!;
+export const attention = (qkv: Tensor, heads: number): Tensor => addNode(attentionOp, [qkv], { heads });

@@ -1,29 +1,23 @@
 /** Pointwise functions of two tensors: of one shape, or the second repeated along the leading axes. */
 import { binaryForward, binaryRepeatForward } from '../../shaders/binary.js';
-import { addNode, type Node, type Op, type Tensor } from '../graph/graph.js';
-import { sameShape, ShapeError, showShape, sizeOf } from '../graph/shape.js';
+import { addNode, type Fused, type Node, type Op, type PlainOp, type Tensor } from '../graph/graph.js';
+import { sameShape, ShapeError, showShape, sizeOf, type Shape } from '../graph/shape.js';
 import { spanLaunch, vectorLaunch } from './launch/pointwise.js';
-import { sumLeading } from './sum.js';
+import { sum, sumLeading } from './sum.js';
 
-type Binary = Op<Record<string, never>>;
-
-/** True when `b` is `a`'s trailing axes (or a scalar), so that it repeats along the leading ones. */
-const repeats = (a: Tensor, b: Tensor): boolean => sizeOf(b.shape) === 1 || sameShape(a.shape.slice(a.shape.length - b.shape.length), b.shape);
-
-const binary = (name: string, expression: string, backward: NonNullable<Binary['backward']>): Binary => ({
+const binary = (name: string, expression: string, backward: NonNullable<PlainOp['backward']>): PlainOp => ({
   name,
-  shapes: ([a, b]) => {
-    if (!repeats(a!, b!)) throw new ShapeError(`${name}: b must have a's shape or its trailing axes: a is ${showShape(a!.shape)}, b is ${showShape(b!.shape)}`);
-    return [a!.shape];
+  shapes: (inputs) => {
+    const [a, b] = inputs.map((t) => t.shape) as [Shape, Shape];
+    if (sizeOf(b) === 1 || sameShape(a.slice(a.length - b.length), b)) return [a];
+    const both = `a is ${showShape(a)}, b is ${showShape(b)}`;
+    throw new ShapeError(`${name}: b must have a's shape or its trailing axes: ${both}`);
   },
-  kernel: (node, tuning) => {
-    const [a, b] = node.inputs as [Tensor, Tensor];
-    const N = sizeOf(a.shape);
-    if (!sameShape(a.shape, b.shape)) {
-      return { code: binaryRepeatForward(expression), dims: [N, sizeOf(b.shape)], ...spanLaunch(N, tuning), flops: N };
-    }
-    const { N4, ...launch } = vectorLaunch(N, tuning);
-    return { code: binaryForward(expression), dims: [N4], ...launch, flops: N };
+  kernel: ({ inputs: [a, b] }, tuning) => {
+    const N = sizeOf(a!.shape);
+    return sameShape(a!.shape, b!.shape)
+      ? { code: binaryForward(expression), ...vectorLaunch(N, tuning), flops: N }
+      : { code: binaryRepeatForward(expression), ...spanLaunch(N, tuning, [sizeOf(b!.shape)]), flops: N };
   },
   backward,
 });
@@ -31,21 +25,17 @@ const binary = (name: string, expression: string, backward: NonNullable<Binary['
 /** The gradient of `b`: `db`, summed over the axes along which b was repeated. */
 const reduceTo = (b: Tensor, db: Tensor): Tensor => (sameShape(b.shape, db.shape) ? db : sumLeading(db, b.shape));
 
-const addOp: Binary = binary('add', 'a + b', (node, [dy], needed) => [dy, needed[1] ? reduceTo(node.inputs[1]!, dy!) : undefined]);
-const mulOp: Binary = binary('mul', 'a * b', (node, [dy], needed) => {
-  const [a, b] = node.inputs as [Tensor, Tensor];
-  return [needed[0] ? mul(dy!, b) : undefined, needed[1] ? reduceTo(b, mul(dy!, a)) : undefined];
-});
-const subOp: Binary = binary('sub', 'a - b', (node, [dy], needed) => {
-  const b = node.inputs[1]!;
-  return [dy, needed[1] ? reduceTo(b, mul(dy!, b.graph.constant(new Float32Array([-1])))) : undefined];
-});
+const addOp = binary('add', 'a + b', ({ inputs: [, b] }, [dy], needed) => [dy, needed[1] ? reduceTo(b!, dy!) : undefined]);
+const subOp = binary('sub', 'a - b', ({ inputs: [, b] }, [dy], needed) =>
+  [dy, needed[1] ? reduceTo(b!, scale(dy!, -1)) : undefined]);
+const mulOp = binary('mul', 'a * b', ({ inputs: [a, b] }, [dy], needed) =>
+  [needed[0] ? mul(dy!, b!) : undefined, needed[1] ? reduceTo(b!, mul(dy!, a!)) : undefined]);
 
-/** What `next` adds to the output of `node`, where it is an `add` of another tensor of the same shape: for ops that fuse it. */
-export function addendOf(node: Node, next: Node): Tensor | undefined {
+/** If `next` adds another tensor of the same shape to the output of `node`: `op` with the other tensor as its last input. */
+export function fuseAdd(op: Op, { attrs, inputs, outputs: [y] }: Node, next: Node, sole: boolean): Fused | undefined {
   const [a, b] = next.inputs as [Tensor, Tensor];
-  if (next.op !== addOp || a === b || !sameShape(a.shape, b.shape)) return undefined;
-  return a === node.outputs[0] ? b : a;
+  if (!sole || next.op !== addOp || a === b || !sameShape(a.shape, b.shape)) return undefined;
+  return { op, attrs, inputs: [...inputs, a === y ? b : a], outputs: next.outputs };
 }
 
 /** a + b; b has a's shape or its trailing axes (or is a scalar) and repeats along the leading ones. */
@@ -56,3 +46,5 @@ export const sub = (a: Tensor, b: Tensor): Tensor => addNode(subOp, [a, b], {});
 export const mul = (a: Tensor, b: Tensor): Tensor => addNode(mulOp, [a, b], {});
 /** a * factor, a number fixed when the graph is built. */
 export const scale = (a: Tensor, factor: number): Tensor => mul(a, a.graph.constant(new Float32Array([factor])));
+/** The mean of all elements: `[1]`. */
+export const mean = (x: Tensor): Tensor => scale(sum(x), 1 / sizeOf(x.shape));

@@ -1,10 +1,10 @@
-/** A Gaussian blur of 3 x 3 pixels with its draws given. */
+/** A Gaussian blur of 3 x 3 pixels whose random numbers are inputs. */
 import { blurForward } from '../../shaders/blur.js';
-import { addNode, type Op, type Tensor } from '../graph/graph.js';
+import { addNode, type PlainOp, type Tensor } from '../graph/graph.js';
 import { expectSame, ShapeError, showShape, sizeOf } from '../graph/shape.js';
 import { threadLaunch } from './launch/pointwise.js';
 
-const blurOp: Op<Record<string, never>> = {
+const blurOp: PlainOp = {
   name: 'blur',
   shapes: ([x, draw]) => {
     const { shape } = x!;
@@ -14,15 +14,15 @@ const blurOp: Op<Record<string, never>> = {
     expectSame('blur', 'draw holds on and sigma', draw!.shape, [2]);
     return [shape];
   },
-  kernel: (node, tuning) => {
-    const { shape } = node.inputs[0]!;
-    const N = sizeOf(shape);
-    return { code: blurForward, dims: [N, shape[2]!, shape[3]!], ...threadLaunch(N, tuning), flops: 24 * N };
+  kernel: ({ inputs: [x] }, tuning) => {
+    const N = sizeOf(x!.shape);
+    return { code: blurForward, ...threadLaunch(N, tuning, x!.shape.slice(2)), flops: 24 * N };
   },
 };
 
 /**
- * x [B, C, H, W] through a 3 x 3 Gaussian, mirrored at the edges, as torchvision's `gaussian_blur` with kernel size 3. `draw` [2] holds 1, or 0 to
- * copy x, and sigma in pixels (above 0). Has no gradient.
+ * x [B, C, H, W] through a 3 x 3 Gaussian, mirrored at the edges, as torchvision's `gaussian_blur` with kernel size 3. `draw` [2]
+ * holds 1, or 0 to copy x, and sigma in pixels (above 0). Has no gradient.
+ * @throws ShapeError when x does not have four axes, a side is below 2, or draw is not [2]
  */
 export const blur = (x: Tensor, draw: Tensor): Tensor => addNode(blurOp, [x, draw], {});

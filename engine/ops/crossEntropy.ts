@@ -1,23 +1,11 @@
 /** Cross entropy of logits against given distributions. */
 import { crossEntropyBackward, crossEntropyForward } from '../../shaders/crossEntropy.js';
-import { addNode, type Op, type Tensor } from '../graph/graph.js';
-import { linearGrid } from '../graph/kernel.js';
-import { expectSame, sizeOf } from '../graph/shape.js';
-import { shortRowLanes } from './launch/rows.js';
-
-type Plain = Op<Record<string, never>>;
-
-/** Launch with one workgroup per row of the first input; `flops` per element. */
-const rowKernel = (code: (oneSubgroup: boolean) => string, flops: number): NonNullable<Plain['kernel']> => (node, tuning) => {
-  const { shape } = node.inputs[0]!;
-  const N = shape.at(-1) ?? 1;
-  const ROWS = sizeOf(shape) / N;
-  const { WG, oneSubgroup } = shortRowLanes(tuning);
-  return { code: code(oneSubgroup), constants: { WG }, dims: [ROWS, N], workgroups: linearGrid(ROWS, 1), flops: flops * ROWS * N };
-};
+import { addNode, type PlainOp, type Tensor } from '../graph/graph.js';
+import { expectSame } from '../graph/shape.js';
+import { rowKernel } from './launch/rows.js';
 
 /** Inputs (x, q), outputs (y, lse). */
-const crossEntropyOp: Plain = {
+const crossEntropyOp: PlainOp = {
   name: 'crossEntropy',
   shapes: ([x, q]) => {
     expectSame('crossEntropy', 'logits and distributions must have one shape', x!.shape, q!.shape);
@@ -25,19 +13,20 @@ const crossEntropyOp: Plain = {
     return [rows, rows];
   },
   kernel: rowKernel(crossEntropyForward, 6),
-  backward: (node, [dy], [, needsTargets]) => {
+  backward: ({ inputs: [x, q], outputs: [, lse] }, [dy], [, needsTargets]) => {
     if (needsTargets) throw new Error('crossEntropy: no gradient for the distributions; they are targets');
-    const [x, q] = node.inputs as [Tensor, Tensor];
-    return [addNode(backwardOp, [x, q, node.outputs[1]!, dy!], {})];
+    return [addNode(backwardOp, [x!, q!, lse!, dy!], {})];
   },
 };
 
 /** Inputs (x, q, lse, dy), output dx. */
-const backwardOp: Plain = { name: 'crossEntropyBackward', shapes: ([x]) => [x!.shape], kernel: rowKernel(crossEntropyBackward, 5) };
+const backwardOp: PlainOp = {
+  name: 'crossEntropyBackward', shapes: ([x]) => [x!.shape], kernel: rowKernel(crossEntropyBackward, 5),
+};
 
 /**
- * -sum(q log softmax(x)) over the last axis: x and q `[..., N]` to `[...]`. q are targets: a distribution in every row, or a sum of several
- * (the cross entropies then are summed likewise); they have no gradient.
+ * -sum(q log softmax(x)) over the last axis: x and q `[..., N]` to `[...]`. q are targets: a distribution in every row, or a sum
+ * of several, which gives the sum of their cross entropies; they have no gradient.
  * @throws ShapeError when the shapes differ
  */
 export const crossEntropy = (x: Tensor, q: Tensor): Tensor => addNode(crossEntropyOp, [x, q], {});

@@ -1,11 +1,11 @@
 /** Exponential moving averages, one launch for all parameters of a model. */
 import { emaForward } from '../../shaders/ema.js';
-import { addNode, type Op, type Tensor } from '../graph/graph.js';
+import { addNode, type PlainOp, type Tensor } from '../graph/graph.js';
 import { expectSame, sizeOf } from '../graph/shape.js';
 import { vectorLaunch } from './launch/pointwise.js';
 
 /** Inputs (mean, x, momentum), output mean. */
-const emaOp: Op<Record<string, never>> = {
+const emaOp: PlainOp = {
   name: 'ema',
   inPlace: 1,
   shapes: ([mean, x, momentum]) => {
@@ -13,15 +13,15 @@ const emaOp: Op<Record<string, never>> = {
     expectSame('ema', 'momentum must be one number', momentum!.shape, [1]);
     return [mean!.shape];
   },
-  kernel: (node, tuning) => {
-    const N = sizeOf(node.inputs[0]!.shape);
-    const { N4, ...launch } = vectorLaunch(N, tuning);
-    return { code: emaForward, dims: [N4], ...launch, flops: 4 * N };
+  kernel: ({ inputs: [mean] }, tuning) => {
+    const N = sizeOf(mean!.shape);
+    return { code: emaForward, ...vectorLaunch(N, tuning), flops: 4 * N };
   },
 };
 
 /**
- * momentum * mean + (1 - momentum) * x. `mean` `[N]` is a parameter or input and is overwritten; x `[N]`, momentum `[1]`. Has no gradient.
+ * momentum * mean + (1 - momentum) * x. `mean` `[N]` is a parameter or input and is overwritten; x `[N]`, momentum `[1]`. Has no
+ * gradient.
  * @throws ShapeError when the shapes differ or momentum is not `[1]`
  */
 export const ema = (mean: Tensor, x: Tensor, momentum: Tensor): Tensor => addNode(emaOp, [mean, x, momentum], {});

@@ -2,16 +2,17 @@
 import {
   layernormBackwardInput, layernormBackwardParameters, layernormForward, layernormPartial, type LayernormVariant,
 } from '../../shaders/layernorm.js';
-import { addNode, type Op, type Tensor } from '../graph/graph.js';
+import { addNode, type Op, type PlainOp, type Tensor } from '../graph/graph.js';
 import { ceilDiv, linearGrid, type Kernel, type Tuning } from '../graph/kernel.js';
-import { sameShape, ShapeError, showShape, sizeOf } from '../graph/shape.js';
-import { addendOf } from './binary.js';
+import { sameShape, ShapeError, showShape, sizeOf, type Shape3 } from '../graph/shape.js';
+import { fuseAdd } from './binary.js';
 import { shortRowLanes } from './launch/rows.js';
-
-type Plain = Op<Record<string, never>>;
 
 /** Rows that one thread adds up for dw and db. */
 const CHUNK = 64;
+
+/** Rows that a CPU normalises at a time, where a load costs as much as many multiply-adds. GPUs gain from more workgroups. */
+const SOFTWARE_ROWS = 2;
 
 /** Rows and columns of x. */
 function rowsOf(x: Tensor): { ROWS: number; C: number } {
@@ -19,11 +20,10 @@ function rowsOf(x: Tensor): { ROWS: number; C: number } {
   return { ROWS: sizeOf(x.shape) / C, C };
 }
 
-/** Rows that a CPU normalises at a time, where a load costs as much as some twenty multiply-adds; GPUs have rather more workgroups. */
-const SOFTWARE_ROWS = 2;
+type Code = (variant: LayernormVariant) => string;
 
 /** Launch with one workgroup per row, or per `rows`. */
-function rowKernel(x: Tensor, tuning: Tuning, code: (variant: LayernormVariant) => string, extra: Record<string, number> = {}, rows = 1): Kernel {
+function rowKernel(x: Tensor, tuning: Tuning, code: Code, extra: Record<string, number> = {}, rows = 1): Kernel {
   const { ROWS, C } = rowsOf(x);
   const { WG, oneSubgroup } = shortRowLanes(tuning);
   return {
@@ -31,7 +31,7 @@ function rowKernel(x: Tensor, tuning: Tuning, code: (variant: LayernormVariant) 
     constants: { WG, C, ...extra },
     dims: [ROWS],
     workgroups: linearGrid(ROWS, rows),
-    queued: oneSubgroup ? Math.ceil(16 / rows) : 0,
+    workgroupsPerTurn: oneSubgroup ? Math.ceil(16 / rows) : 0,
     flops: 10 * ROWS * C,
   };
 }
@@ -40,48 +40,39 @@ function rowKernel(x: Tensor, tuning: Tuning, code: (variant: LayernormVariant) 
 const layernormOp: Op<{ readonly eps: number }> = {
   name: 'layernorm',
   shapes: ([x, w, b]) => {
-    for (const [name, t] of [['w', w!], ['b', b!]] as const) {
-      if (!sameShape(t.shape, x!.shape.slice(-1))) {
-        throw new ShapeError(`layernorm: ${name} must have the last axis of x: ${showShape(t.shape)} and ${showShape(x!.shape)}`);
-      }
+    for (const [name, t] of Object.entries({ w: w!, b: b! })) {
+      if (sameShape(t.shape, x!.shape.slice(-1))) continue;
+      throw new ShapeError(`layernorm: ${name} must have the last axis of x: ${showShape(t.shape)} and ${showShape(x!.shape)}`);
     }
     const rows = x!.shape.slice(0, -1);
     return [x!.shape, rows, rows];
   },
-  kernel: (node, tuning) => {
+  kernel: ({ inputs: [x], attrs }, tuning) => {
     const rows = tuning.software ? SOFTWARE_ROWS : 1;
-    return rowKernel(node.inputs[0]!, tuning, (variant) => layernormForward(variant, rows), { EPS: node.attrs.eps }, rows);
+    return rowKernel(x!, tuning, (variant) => layernormForward(variant, rows), { EPS: attrs.eps }, rows);
   },
-  backward: (node, [dy], needed) => {
-    const [x, w] = node.inputs as [Tensor, Tensor, Tensor];
-    const [, mean, rstd] = node.outputs as [Tensor, Tensor, Tensor];
-    const dx = needed[0] ? addNode(backwardInputOp, [x, w, mean, rstd, dy!], {}) : undefined;
+  backward: ({ graph, inputs: [x, w], outputs: [, mean, rstd] }, [dy], needed) => {
+    const dx = needed[0] ? addNode(backwardInputOp, [x!, w!, mean!, rstd!, dy!], {}) : undefined;
     if (!needed[1] && !needed[2]) return [dx];
-    const partial = addNode(partialOp, [x, mean, rstd, dy!], {});
-    return [dx, ...x.graph.add(backwardParametersOp, [partial], {})];
+    const partial = addNode(partialOp, [x!, mean!, rstd!, dy!], {});
+    return [dx, ...graph.add(backwardParametersOp, [partial], {})];
   },
 };
 
 /** Inputs (x, w, mean, rstd, dy) and, once fused, another gradient of x to add; output dx. */
-const backwardInputOp: Plain = {
+const backwardInputOp: PlainOp = {
   name: 'layernormBackwardInput',
   shapes: ([x]) => [x!.shape],
-  kernel: (node, tuning) => rowKernel(node.inputs[0]!, tuning, (variant) => layernormBackwardInput(variant, node.inputs.length > 5)),
-  fuse: (node, next, sole) => {
-    const other = sole && node.inputs.length === 5 && addendOf(node, next);
-    return other ? { op: backwardInputOp, attrs: {}, inputs: [...node.inputs, other], outputs: next.outputs } : undefined;
-  },
+  kernel: ({ inputs }, tuning) => rowKernel(inputs[0]!, tuning, (variant) => layernormBackwardInput(variant, inputs.length > 5)),
+  fuse: (node, next, sole) => fuseAdd(backwardInputOp, node, next, sole && node.inputs.length === 5),
 };
 
 /** Inputs (x, mean, rstd, dy), output the sums over chunks of rows `[chunks, 2, C]`. */
-const partialOp: Plain = {
+const partialOp: PlainOp = {
   name: 'layernormPartial',
-  shapes: ([x]) => {
+  shapes: ([x]) => [[ceilDiv(rowsOf(x!).ROWS, CHUNK), 2, rowsOf(x!).C]],
+  kernel: ({ inputs: [x] }, tuning) => {
     const { ROWS, C } = rowsOf(x!);
-    return [[ceilDiv(ROWS, CHUNK), 2, C]];
-  },
-  kernel: (node, tuning) => {
-    const { ROWS, C } = rowsOf(node.inputs[0]!);
     const [vectors, { WG }] = [C % 4 === 0, shortRowLanes(tuning)];
     const workgroups = [ceilDiv(vectors ? C / 4 : C, WG), ceilDiv(ROWS, CHUNK), 1] as const;
     return { code: layernormPartial(vectors), constants: { WG, C, CHUNK }, dims: [ROWS], workgroups, flops: 5 * ROWS * C };
@@ -89,11 +80,11 @@ const partialOp: Plain = {
 };
 
 /** Input the sums over chunks, outputs (dw, db). */
-const backwardParametersOp: Plain = {
+const backwardParametersOp: PlainOp = {
   name: 'layernormBackwardParameters',
   shapes: ([partial]) => [[partial!.shape[2]!], [partial!.shape[2]!]],
-  kernel: (node, { workgroupSize: WG }) => {
-    const [chunks, , C] = node.inputs[0]!.shape as [number, number, number];
+  kernel: ({ inputs: [partial] }, { workgroupSize: WG }) => {
+    const [chunks, , C] = partial!.shape as Shape3;
     const workgroups = [ceilDiv(C, WG), 1, 1] as const;
     return { code: layernormBackwardParameters, constants: { WG, C }, dims: [chunks], workgroups, flops: 2 * chunks * C };
   },
@@ -104,4 +95,4 @@ const backwardParametersOp: Plain = {
  * x `[..., C]`, w and b `[C]`.
  * @throws ShapeError when w or b is not `[C]`
  */
-export const layernorm = (x: Tensor, w: Tensor, b: Tensor, eps: number): Tensor => x.graph.add(layernormOp, [x, w, b], { eps })[0]!;
+export const layernorm = (x: Tensor, w: Tensor, b: Tensor, eps: number): Tensor => addNode(layernormOp, [x, w, b], { eps });

@@ -19,19 +19,23 @@ export interface ProductSizes {
   readonly sharedB?: boolean;
 }
 
-/** The register tile for a CPU: 48 rows, or as near as subgroups allow. Without subgroups a lane loads all of its rows itself, so it takes fewer. */
+/**
+ * The register tile for a CPU: 48 rows, or as near as subgroups allow. Without subgroups a lane loads all of its rows itself, so
+ * it takes fewer.
+ */
 const registerTile = (lanes: number): RegisterTile =>
   lanes >= 4 ? { lanes, rows: wholeSubgroups(lanes, 48), subgroup: true } : { lanes: 8, rows: 8, subgroup: false };
 
 /** The launch of a matrix product with the device's kernel. */
-export function productKernel(product: Product, { M, N, K, batch = 1, sharedA = false, sharedB = false }: ProductSizes, tuning: Tuning): Kernel {
+export function productKernel(product: Product, sizes: ProductSizes, tuning: Tuning): Kernel {
+  const { M, N, K, batch = 1, sharedA = false, sharedB = false } = sizes;
   const tile = registerTile(tuning.subgroupSize);
   const [rows, columns] = tuning.software ? [tile.rows, 4 * tile.lanes] : [GPU_TILE, GPU_TILE];
   return {
     code: tuning.software ? matmulLanes(product, tile) : matmulTiled(product),
     dims: [M, N, K, sharedA ? 0 : M * K, sharedB ? 0 : K * N],
     workgroups: [ceilDiv(N, columns), ceilDiv(M, rows), batch],
-    queued: Number(tuning.software && tile.subgroup),
+    workgroupsPerTurn: Number(tuning.software && tile.subgroup),
     flops: 2 * batch * M * N * K,
   };
 }
@@ -46,13 +50,13 @@ export interface MatmulOptions {
 /** Shape without the last two axes. */
 const leading = (shape: Shape): Shape => shape.slice(0, -2);
 
-function sizesOf(a: Tensor, b: Tensor, { transposeA, transposeB }: Required<MatmulOptions>): Required<ProductSizes> & { readonly axes: Shape } {
+type Sizes = Required<ProductSizes> & { readonly axes: Shape };
+
+function sizesOf(a: Tensor, b: Tensor, { transposeA, transposeB }: Required<MatmulOptions>): Sizes {
   const [sharedA, sharedB] = [a.shape.length === 2, b.shape.length === 2];
   const axes = leading((sharedA ? b : a).shape);
-  const last = (t: Tensor, transposed: boolean): number[] => (transposed ? [...t.shape.slice(-2)].reverse() : t.shape.slice(-2));
-  const [M, K] = last(a, transposeA) as [number, number];
-  const [, N] = last(b, transposeB) as [number, number];
-  return { M, N, K, batch: sizeOf(axes), sharedA, sharedB, axes };
+  const [M, K] = [a.shape.at(transposeA ? -1 : -2)!, a.shape.at(transposeA ? -2 : -1)!];
+  return { M, N: b.shape.at(transposeB ? -2 : -1)!, K, batch: sizeOf(axes), sharedA, sharedB, axes };
 }
 
 const matmulOp: Op<Required<MatmulOptions>> = {
@@ -61,36 +65,38 @@ const matmulOp: Op<Required<MatmulOptions>> = {
     const both = `a is ${showShape(a!.shape)}, b is ${showShape(b!.shape)}`;
     if (a!.shape.length < 2 || b!.shape.length < 2) throw new ShapeError(`matmul: matrices have at least 2 axes: ${both}`);
     const { M, N, K, axes, sharedA, sharedB } = sizesOf(a!, b!, attrs);
-    if (!sharedA && !sharedB && !sameShape(leading(a!.shape), leading(b!.shape))) throw new ShapeError(`matmul: leading axes differ: ${both}`);
+    const sameLeading = sharedA || sharedB || sameShape(leading(a!.shape), leading(b!.shape));
+    if (!sameLeading) throw new ShapeError(`matmul: leading axes differ: ${both}`);
     if (b!.shape.at(attrs.transposeB ? -1 : -2) !== K) throw new ShapeError(`matmul: inner sizes differ: ${both}`);
     if (sizeOf(axes) > MAX_GRID) throw new ShapeError(`matmul: at most ${MAX_GRID} matrices: ${both}`);
     return [[...axes, M, N]];
   },
-  // Any size may be that of an image, so none may choose the kernel: loads of 4 floats are out.
-  kernel: (node, tuning) => {
-    const [a, b] = node.inputs;
-    return productKernel({ ...node.attrs, aligned: false, epilogue: plainEpilogue }, sizesOf(a!, b!, node.attrs), tuning);
-  },
-  backward: (node, [dc], needed) => {
-    const [a, b] = node.inputs as [Tensor, Tensor];
-    const { transposeA, transposeB } = node.attrs;
-    const da = (): Tensor => (transposeA ? matmul(b, dc!, { transposeA: transposeB, transposeB: true }) : matmul(dc!, b, { transposeB: !transposeB }));
-    const db = (): Tensor => (transposeB ? matmul(dc!, a, { transposeA: true, transposeB: transposeA }) : matmul(a, dc!, { transposeA: !transposeA }));
+  // Any size may depend on the image, and an image's size must not choose the kernel: so there are no loads of 4 floats.
+  kernel: ({ inputs: [a, b], attrs }, tuning) =>
+    productKernel({ ...attrs, aligned: false, epilogue: plainEpilogue }, sizesOf(a!, b!, attrs), tuning),
+  backward: ({ inputs, attrs: { transposeA, transposeB } }, [dc], needed) => {
+    const [a, b] = inputs as [Tensor, Tensor];
+    const da = (): Tensor =>
+      (transposeA ? matmul(b, dc!, { transposeA: transposeB, transposeB: true }) : matmul(dc!, b, { transposeB: !transposeB }));
+    const db = (): Tensor =>
+      (transposeB ? matmul(dc!, a, { transposeA: true, transposeB: transposeA }) : matmul(a, dc!, { transposeA: !transposeA }));
     return [needed[0] ? sumTo(da(), a.shape) : undefined, needed[1] ? sumTo(db(), b.shape) : undefined];
   },
 };
 
-/** The gradient of an operand that all matrices of a batch share is the sum over the batch. */
-const sumTo = (gradient: Tensor, shape: Shape): Tensor => (gradient.shape.length > shape.length ? sumLeading(gradient, shape) : gradient);
+/** Sums the gradient of an operand that all matrices of a batch share over the batch. */
+const sumTo = (gradient: Tensor, shape: Shape): Tensor =>
+  (gradient.shape.length > shape.length ? sumLeading(gradient, shape) : gradient);
 
 /**
- * The matrix product of the last two axes, [..., M, K] by [..., K, N] to [..., M, N]. Leading axes are equal, or one operand has none and is shared.
+ * The matrix product of the last two axes, [..., M, K] by [..., K, N] to [..., M, N]. Leading axes are equal, or one operand has
+ * none and is shared.
  * @throws ShapeError when inner sizes or leading axes differ
  */
 export function matmul(a: Tensor, b: Tensor, { transposeA = false, transposeB = false }: MatmulOptions = {}): Tensor {
   const attrs = { transposeA, transposeB };
   if (b.shape.length !== 2 || a.shape.length <= 2 || transposeA) return addNode(matmulOp, [a, b], attrs);
-  matmulOp.shapes([a, b], attrs); // an error should show a as it was given
+  matmulOp.shapes([a, b], attrs); // errors show the shape that the caller gave
   // One matrix for all rows of the batch: a single product with more rows, and a single one for each gradient.
   const K = a.shape.at(-1)!;
   const c = addNode(matmulOp, [reshape(a, [sizeOf(a.shape) / K, K]), b], attrs);

@@ -2,26 +2,27 @@
 import { patchifyBackward, patchifyForward } from '../../shaders/patchify.js';
 import { addNode, type Op, type Tensor } from '../graph/graph.js';
 import type { Kernel, Tuning } from '../graph/kernel.js';
-import { expectRank, ShapeError, showShape, sizeOf, type Shape } from '../graph/shape.js';
-import { linear } from './linear.js';
+import { expectRank, ShapeError, showShape, sizeOf, type Shape, type Shape4 } from '../graph/shape.js';
 import { spanLaunch } from './launch/pointwise.js';
+import { linear } from './linear.js';
 import { reshape } from './view.js';
 
 /** The launch over `N` elements for images [B, C, H, W]. */
 function launch(code: string, N: number, [, C, H, W]: Shape, P: number, tuning: Tuning): Kernel {
-  const { constants, ...rest } = spanLaunch(N, tuning);
-  return { code, constants: { ...constants, C: C!, P }, dims: [N, H!, W!, Math.floor(H! / P), Math.floor(W! / P)], ...rest };
+  const { constants, ...rest } = spanLaunch(N, tuning, [H!, W!, Math.floor(H! / P), Math.floor(W! / P)]);
+  return { code, constants: { ...constants, C: C!, P }, ...rest };
 }
 
 const patchifyOp: Op<{ readonly patch: number }> = {
   name: 'patchify',
   shapes: ([x], { patch: P }) => {
     expectRank('patchify', 'x', x!.shape, 4);
-    const [B, C, H, W] = x!.shape as [number, number, number, number];
+    const [B, C, H, W] = x!.shape as Shape4;
     if (H < P || W < P) throw new ShapeError(`patchify: patches of ${P} do not fit into ${showShape(x!.shape)}`);
     return [[B, Math.floor(H / P) * Math.floor(W / P), C * P * P]];
   },
-  kernel: ({ inputs: [x], outputs: [y], attrs: { patch } }, tuning) => launch(patchifyForward, sizeOf(y!.shape), x!.shape, patch, tuning),
+  kernel: ({ inputs: [x], outputs: [y], attrs: { patch } }, tuning) =>
+    launch(patchifyForward, sizeOf(y!.shape), x!.shape, patch, tuning),
   backward: ({ inputs: [x], attrs: { patch } }, [dy]) => [addNode(patchifyBackwardOp, [dy!], { patch, shape: x!.shape })],
 };
 
@@ -33,13 +34,18 @@ const patchifyBackwardOp: Op<{ readonly patch: number; readonly shape: Shape }> 
 
 /**
  * x [B, C, H, W] as patches [B, floor(H/P) * floor(W/P), C*P*P], each in the order of a flattened convolution weight;
- * partial patches at the right and bottom are dropped. @throws ShapeError when not even one fits
+ * partial patches at the right and bottom are dropped. @throws ShapeError when no patch fits
  */
 export const patchify = (x: Tensor, patch: number): Tensor => addNode(patchifyOp, [x], { patch });
 
-/** The convolution of stride P with weights w [D, C, P, P] and bias b [D] that turns an image into tokens: [B, patches, D]. */
+/**
+ * The convolution of stride P with weights w [D, C, P, P] and bias b [D] that turns an image into tokens: [B, patches, D].
+ * @throws ShapeError when the weights do not fit the image
+ */
 export function patchEmbed(x: Tensor, w: Tensor, b?: Tensor): Tensor {
-  const [D, C, P, PW] = w.shape as [number, number, number, number];
-  if (x.shape[1] !== C || P !== PW) throw new ShapeError(`patchEmbed: weights ${showShape(w.shape)} do not fit an image ${showShape(x.shape)}`);
+  const [D, C, P, PW] = w.shape as Shape4;
+  if (x.shape[1] !== C || P !== PW) {
+    throw new ShapeError(`patchEmbed: weights ${showShape(w.shape)} do not fit an image ${showShape(x.shape)}`);
+  }
   return linear(patchify(x, P), reshape(w, [D, C * P * P]), b);
 }

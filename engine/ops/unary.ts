@@ -1,4 +1,4 @@
-/** Pointwise functions of one tensor. Other ops know them by name when they fuse. */
+/** Pointwise functions of one tensor. */
 import { unaryBackward, unaryForward, unaryFunctions, type UnaryFunction } from '../../shaders/unary.js';
 import { addNode, type Op, type Tensor } from '../graph/graph.js';
 import { sizeOf } from '../graph/shape.js';
@@ -12,10 +12,10 @@ interface UnaryAttrs {
 const constantsOf = ({ slope }: UnaryAttrs): Record<string, number> => (slope === undefined ? {} : { SLOPE: slope });
 
 /** Launch of `code` over all elements. */
-const pointwise = (code: string): NonNullable<Op<UnaryAttrs>['kernel']> => (node, tuning) => {
-  const N = sizeOf(node.outputs[0]!.shape);
-  const { N4, constants, ...launch } = vectorLaunch(N, tuning);
-  return { code, constants: { ...constants, ...constantsOf(node.attrs) }, dims: [N4], ...launch, flops: N };
+const pointwise = (code: string): NonNullable<Op<UnaryAttrs>['kernel']> => ({ inputs: [x], attrs }, tuning) => {
+  const N = sizeOf(x!.shape);
+  const { constants, ...launch } = vectorLaunch(N, tuning);
+  return { code, constants: { ...constants, ...constantsOf(attrs) }, ...launch, flops: N };
 };
 
 /** The op of a row of the table, and the op of its gradient, whose inputs are (x or y, dy). */
@@ -28,15 +28,15 @@ function unary(name: keyof typeof unaryFunctions): { readonly op: Op<UnaryAttrs>
     cheap: true,
     shapes,
     kernel: pointwise(unaryForward(row)),
-    backward: (node, [dy]) => [addNode(backward, [row.saved === 'x' ? node.inputs[0]! : node.outputs[0]!, dy!], node.attrs)],
+    backward: ({ inputs: [x], outputs: [y], attrs }, [dy]) => [addNode(backward, [row.saved === 'x' ? x! : y!, dy!], attrs)],
   };
   return { op, backward };
 }
 
-const geluOp = unary('gelu').op;
-const quickGeluOp = unary('quickGelu').op;
 const sigmoidOp = unary('sigmoid').op;
-/** For ops that absorb the activation in front of them when they build their gradient. */
+// Exported for ops that absorb an activation or its gradient.
+export const { op: geluOp, backward: geluBackwardOp } = unary('gelu');
+export const { op: quickGeluOp, backward: quickGeluBackwardOp } = unary('quickGelu');
 export const { op: leakyReluOp, backward: leakyReluBackwardOp } = unary('leakyRelu');
 
 /** x Phi(x) with the normal distribution function Phi, by erf (https://arxiv.org/abs/1606.08415). */
@@ -48,7 +48,7 @@ export const sigmoid = (x: Tensor): Tensor => addNode(sigmoidOp, [x], {});
 
 /**
  * x, or slope * x where x is negative.
- * @throws RangeError for a slope that is not positive: the gradient is taken from the sign of the output
+ * @throws RangeError for a slope that is not positive: the gradient depends on the sign of the output
  */
 export function leakyRelu(x: Tensor, slope = 0.01): Tensor {
   if (!(slope > 0)) throw new RangeError(`leakyRelu: slope must be positive, got ${slope}`);

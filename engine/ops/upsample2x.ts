@@ -1,9 +1,11 @@
-/** Bilinear enlargement to exactly twice the size, the generators' way up. */
+/** Bilinear enlargement to exactly twice the size, used by the generators' decoders. */
 import { upsample2xBackward, upsample2xForward } from '../../shaders/upsample2x.js';
 import { addNode, type Op, type Tensor } from '../graph/graph.js';
 import { ceilDiv } from '../graph/kernel.js';
-import { expectRank, ShapeError, showShape, sizeOf, type Shape } from '../graph/shape.js';
+import { expectRank, ShapeError, showShape, sizeOf, type Shape, type Shape4 } from '../graph/shape.js';
+import { concatOp } from './concat.js';
 import { threadLaunch } from './launch/pointwise.js';
+import { channelSlice } from './window.js';
 
 /** The part of the enlarged picture that is kept, in pixels of it. */
 export interface UpsampleWindow {
@@ -13,17 +15,17 @@ export interface UpsampleWindow {
   readonly width: number;
 }
 
-/** Where the planes of the enlarged picture lie: behind the first so many of so many. */
-export interface Among {
+/** The place of the enlarged planes in their tensor: from plane `first` on, of `planes` per image. */
+interface Planes {
   readonly first: number;
   readonly planes: number;
 }
 
-/** `dims` for a small picture of shape [B, C, H, W]. */
-const dimsOf = (threads: number, [, C, H, W]: Shape, { top, left, height, width }: UpsampleWindow, { first, planes }: Among, copies = 0): number[] =>
-  [threads, H!, W!, top, left, height, width, C!, first, planes, copies];
+/** Fields of `dims` after the number of threads, for a small picture of shape [B, C, H, W]. */
+const dimsOf = ([, C, H, W]: Shape, { top, left, height, width, first, planes }: UpsampleWindow & Planes, copies = 0): number[] =>
+  [H!, W!, top, left, height, width, C!, first, planes, copies];
 
-/** Threads of the forward kernel, which stand between the inputs. */
+/** Threads of the forward kernel, one for each four inputs that are neighbours; edges repeat. */
 const forwardThreads = ([B, C, H, W]: Shape): number => B! * C! * (H! + 1) * (W! + 1);
 
 const upsample2xOp: Op<UpsampleWindow> = {
@@ -31,23 +33,26 @@ const upsample2xOp: Op<UpsampleWindow> = {
   cheap: true,
   shapes: ([x], { top, left, height, width }) => {
     expectRank('upsample2x', 'x', x!.shape, 4);
-    const [B, C, H, W] = x!.shape as [number, number, number, number];
-    if (top < 0 || left < 0 || top + height > 2 * H || left + width > 2 * W) {
-      throw new ShapeError(`upsample2x: a window of ${height} x ${width} at ${top}, ${left} reaches beyond twice ${showShape(x!.shape)}`);
-    }
-    return [[B, C, height, width]];
+    const [B, C, H, W] = x!.shape as Shape4;
+    if (top >= 0 && left >= 0 && top + height <= 2 * H && left + width <= 2 * W) return [[B, C, height, width]];
+    const window = `a window of ${height} x ${width} at ${top}, ${left}`;
+    throw new ShapeError(`upsample2x: ${window} reaches beyond twice ${showShape(x!.shape)}`);
   },
   kernel: ({ inputs: [x], attrs }, tuning) => {
     const threads = forwardThreads(x!.shape);
-    const dims = dimsOf(threads, x!.shape, attrs, { first: 0, planes: x!.shape[1]! });
-    return { code: upsample2xForward(false), dims, ...threadLaunch(threads, tuning), flops: 24 * threads };
+    const dims = dimsOf(x!.shape, { ...attrs, first: 0, planes: x!.shape[1]! });
+    return { code: upsample2xForward(false), ...threadLaunch(threads, tuning, dims), flops: 24 * threads };
   },
-  backward: ({ inputs: [x], attrs }, [dy]) => [addNode(upsample2xBackwardOp, [dy!], { ...attrs, shape: x!.shape })],
-  fuse: (node, next, sole) => {
+  // The gradient of a `concat` slices dy; the backward kernel reads the slice's channels from the whole.
+  backward: ({ inputs: [x], attrs }, [dy]) => {
+    const { whole, first } = channelSlice(dy!) ?? { whole: dy!, first: 0 };
+    return [addNode(upsample2xBackwardOp, [whole], { ...attrs, shape: x!.shape, first, planes: whole.shape[1]! })];
+  },
+  fuse: ({ inputs, outputs, attrs }, next, sole) => {
     const [side, large] = next.inputs;
-    const joins = next.op.name === 'concat' && (next.attrs as { axis: number }).axis === 1 && next.inputs.length === 2;
-    if (!joins || !sole || large !== node.outputs[0] || side === large) return undefined;
-    return { op: upsample2xJoinOp, attrs: node.attrs, inputs: [...node.inputs, side!], outputs: next.outputs };
+    const joins = next.op === concatOp && (next.attrs as { axis: number }).axis === 1 && next.inputs.length === 2;
+    if (!joins || !sole || large !== outputs[0] || side === large) return undefined;
+    return { op: upsample2xJoinOp, attrs, inputs: [...inputs, side!], outputs: next.outputs };
   },
 };
 
@@ -57,28 +62,27 @@ const upsample2xJoinOp: Op<UpsampleWindow> = {
   shapes: ([x, side]) => [[side!.shape[0]!, side!.shape[1]! + x!.shape[1]!, ...side!.shape.slice(2)]],
   kernel: ({ inputs: [x, side], attrs }, tuning) => {
     const [threads, copies, first] = [forwardThreads(x!.shape), sizeOf(side!.shape), side!.shape[1]!];
-    const dims = dimsOf(threads, x!.shape, attrs, { first, planes: first + x!.shape[1]! }, copies);
-    return { code: upsample2xForward(true), dims, ...threadLaunch(threads + copies, tuning), flops: 24 * threads };
+    const dims = [threads, ...dimsOf(x!.shape, { ...attrs, first, planes: first + x!.shape[1]! }, copies)];
+    return { code: upsample2xForward(true), ...threadLaunch(threads + copies, tuning), dims, flops: 24 * threads };
   },
 };
 
-/** `among` is set where a slice of dy was fused: the planes it takes. */
-const upsample2xBackwardOp: Op<UpsampleWindow & { readonly shape: Shape; readonly among?: Among }> = {
+/** Input dy, of which it reads the planes that `Planes` describes; output dx of `shape`. */
+const upsample2xBackwardOp: Op<UpsampleWindow & Planes & { readonly shape: Shape }> = {
   name: 'upsample2xBackward',
   shapes: (_, { shape }) => [shape],
   kernel: ({ attrs }, tuning) => {
-    const { shape, among = { first: 0, planes: shape[1]! } } = attrs;
-    const [B, C, H, W] = shape as [number, number, number, number];
+    const [B, C, H, W] = attrs.shape as Shape4;
     const threads = B * C * ceilDiv(H, 2) * ceilDiv(W, 2);
-    return { code: upsample2xBackward, dims: dimsOf(threads, shape, attrs, among), ...threadLaunch(threads, tuning), flops: 64 * threads };
+    return { code: upsample2xBackward, ...threadLaunch(threads, tuning, dimsOf(attrs.shape, attrs)), flops: 64 * threads };
   },
 };
 
 /**
- * x [B, C, H, W] enlarged bilinearly to [B, C, 2H, 2W]: the numbers of `resize`, in one launch instead of two. With a window only
- * that part of it, [B, C, height, width], whose size and place may be those of any image without a new pipeline. A following `concat([side, y], 1)`
- * is done in the same launch.
+ * x [B, C, H, W] enlarged bilinearly to [B, C, 2H, 2W]: the numbers of `resize`, in one launch instead of two. With a window
+ * only that part, [B, C, height, width], by the same pipeline. The same launch does a `concat([side, y], 1)` that follows.
  * @throws ShapeError when the window reaches beyond the enlarged picture
  */
-export const upsample2x = (x: Tensor, window: UpsampleWindow = { top: 0, left: 0, height: 2 * x.shape[2]!, width: 2 * x.shape[3]! }): Tensor =>
-  addNode(upsample2xOp, [x], window);
+export const upsample2x = (
+  x: Tensor, window: UpsampleWindow = { top: 0, left: 0, height: 2 * x.shape[2]!, width: 2 * x.shape[3]! },
+): Tensor => addNode(upsample2xOp, [x], window);

@@ -1,5 +1,5 @@
 /** Ops that only rename memory: no launch, no copy. */
-import { addNode, type Op, type Tensor } from '../graph/graph.js';
+import { addNode, type Op, type PlainOp, type Tensor } from '../graph/graph.js';
 import { ShapeError, showShape, sizeOf, type Shape } from '../graph/shape.js';
 
 /** Elements. WebGPU binds storage buffers at multiples of 256 bytes. */
@@ -15,35 +15,33 @@ const viewOp: Op<ViewAttrs> = {
   name: 'view',
   memory: 'view',
   shapes: ([x], { shape, offset }) => {
-    if (offset % ALIGNMENT !== 0) throw new ShapeError(`view: offset ${offset} is no multiple of ${ALIGNMENT}`);
-    if (offset > 0 && x!.dtype !== 'f32') throw new ShapeError('view: a part of a tensor of f16 may lie where it cannot be bound');
-    if (offset + sizeOf(shape) > sizeOf(x!.shape)) {
-      throw new ShapeError(`view: ${showShape(shape)} at ${offset} reaches beyond ${showShape(x!.shape)}`);
-    }
-    return [shape];
+    if (offset % ALIGNMENT !== 0) throw new ShapeError(`view: offset ${offset} is not a multiple of ${ALIGNMENT}`);
+    if (offset > 0 && x!.dtype !== 'f32') throw new ShapeError('view: a part of a tensor of f16 may be where it cannot be bound');
+    if (offset + sizeOf(shape) <= sizeOf(x!.shape)) return [shape];
+    throw new ShapeError(`view: ${showShape(shape)} at ${offset} reaches beyond ${showShape(x!.shape)}`);
   },
-  backward: (node, [dy]) => {
-    const x = node.inputs[0]!;
-    if (sizeOf(x.shape) !== sizeOf(node.attrs.shape)) {
-      throw new Error('view: no gradient through a part of a tensor; differentiate with respect to the view itself');
-    }
-    return [reshape(dy!, x.shape)];
+  backward: ({ inputs: [x], attrs: { shape } }, [dy]) => {
+    if (sizeOf(x!.shape) === sizeOf(shape)) return [reshape(dy!, x!.shape)];
+    throw new Error('view: no gradient through a part of a tensor; differentiate with respect to the view itself');
   },
 };
 
-/** Part of `x` from element `offset` on (a multiple of 64), as `shape`. Meant for parameters that share one flat buffer. */
+/**
+ * Part of `x` from element `offset` on (a multiple of 64), as `shape`. Meant for parameters that share one flat buffer.
+ * @throws ShapeError when the part is not inside x or cannot be bound
+ */
 export const view = (x: Tensor, shape: Shape, offset: number): Tensor => addNode(viewOp, [x], { shape, offset });
 
-/** The same elements in another shape. */
+/** The same elements in another shape. @throws ShapeError when the sizes differ */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   if (sizeOf(shape) !== sizeOf(x.shape)) throw new ShapeError(`reshape: ${showShape(x.shape)} does not fill ${showShape(shape)}`);
   return addNode(viewOp, [x], { shape, offset: 0 });
 }
 
-/** Elements of `shape`, rounded up to where the next tensor of a flat buffer may begin. */
+/** Elements of `shape`, rounded up to the next element at which a tensor of a flat buffer may begin. */
 export const alignedSize = (shape: Shape): number => Math.ceil(sizeOf(shape) / ALIGNMENT) * ALIGNMENT;
 
-const packOp: Op<Record<string, never>> = {
+const packOp: PlainOp = {
   name: 'pack',
   memory: 'pack',
   shapes: (inputs) => {
@@ -62,6 +60,6 @@ const packOp: Op<Record<string, never>> = {
 
 /**
  * One flat tensor that holds `xs` one after the other, each from a multiple of 64 elements on: `[sum of alignedSize]`.
- * The inputs are computed right where they belong; the gaps are left as they are.
+ * The inputs are computed in their places; the gaps are left as they are. @throws ShapeError for tensors of f16
  */
 export const pack = (xs: readonly Tensor[]): Tensor => addNode(packOp, xs, {});

@@ -1,11 +1,12 @@
 /** GPU memory: parameters by name, constants by array, and the pool of slots that all programs share. */
-import { checkBufferSize, KernelError, OutOfMemoryError } from './errors.js';
 import type { Dtype } from '../graph/graph.js';
-import { toHalves } from './half.js';
+import { getOrInsert } from '../graph/maps.js';
+import { showShape, sizeOf, type Shape } from '../graph/shape.js';
 import { itemSize } from '../schedule/memory.js';
-import { sizeOf, type Shape } from '../graph/shape.js';
+import { checkBufferSize, KernelError, OutOfMemoryError } from './errors.js';
+import { toHalves } from './half.js';
 
-// GPUBufferUsage, spelt out: the global is missing where Dawn's are not installed.
+// GPUBufferUsage as numbers: a Dawn module whose globals are not installed has no such name.
 const MAP_READ = 1, COPY_SRC = 4, COPY_DST = 8, UNIFORM = 64, STORAGE = 128;
 
 export interface Parameter {
@@ -20,7 +21,7 @@ export interface Buffers {
   /** The buffer of a parameter, made (all zero) on first use. @throws Error when its size or type changed */
   readonly parameter: (name: string, shape: Shape, dtype: Dtype) => Parameter;
   readonly parameters: ReadonlyMap<string, Parameter>;
-  /** Gives up all slots, for after an allocation failed: what was made then is not usable. */
+  /** Gives up all slots after an allocation failed: the slots made then are not usable. */
   readonly dropSlots: () => void;
   readonly constant: (data: Float32Array, dtype: Dtype) => GPUBuffer;
   /** Buffers of at least these bytes each, largest first. Grown when too small; `version` then changes. */
@@ -38,7 +39,7 @@ export interface Buffers {
 /** Bytes rounded up so that every tensor can be bound as vectors of four. */
 const rounded = (bytes: number): number => Math.max(16, Math.ceil(bytes / 16) * 16);
 
-/** Writes numbers as elements of a type; the queue takes whole words, which the rounding of buffers leaves room for. */
+/** Writes numbers as elements of a type. The queue takes whole words; the rounded sizes of buffers leave room for them. */
 export function writeElements(device: GPUDevice, buffer: GPUBuffer, offset: number, data: Float32Array, dtype: Dtype): void {
   if (dtype === 'f32') return device.queue.writeBuffer(buffer, offset, data as Float32Array<ArrayBuffer>);
   const words = new Uint16Array(data.length + (data.length % 2));
@@ -46,102 +47,113 @@ export function writeElements(device: GPUDevice, buffer: GPUBuffer, offset: numb
   device.queue.writeBuffer(buffer, offset, words);
 }
 
-export function createBuffers(device: GPUDevice, poison: boolean): Buffers {
-  const parameters = new Map<string, Parameter>();
-  const constants: Readonly<Record<Dtype, Map<Float32Array | number, GPUBuffer>>> = { f32: new Map(), f16: new Map() };
-  const allConstants = (): GPUBuffer[] => Object.values(constants).flatMap((known) => [...known.values()]);
+/** Reads buffers through staging buffers, of which a few small ones are kept for the next read of their size. */
+function createReader(device: GPUDevice): Pick<Buffers, 'read' | 'destroy'> {
   const staging = new Map<number, GPUBuffer[]>();
+  return {
+    read: async (buffer, offset, bytes) => {
+      const size = rounded(bytes);
+      const free = getOrInsert(staging, size, () => []);
+      const target = free.pop() ?? device.createBuffer({ label: 'staging', size, usage: MAP_READ | COPY_DST });
+      const encoder = device.createCommandEncoder();
+      encoder.copyBufferToBuffer(buffer, offset, target, 0, bytes);
+      device.queue.submit([encoder.finish()]);
+      await target.mapAsync(1 /* GPUMapMode.READ */, 0, size);
+      const data = new Float32Array(target.getMappedRange(0, size)).slice(0, bytes / 4);
+      target.unmap();
+      if (size <= 65536 && free.length < 4) free.push(target);
+      else target.destroy();
+      return data;
+    },
+    destroy: () => {
+      for (const buffer of [...staging.values()].flat()) buffer.destroy();
+      staging.clear();
+    },
+  };
+}
+
+/** @throws Error when a parameter is asked for with another size or type than it has */
+function checkSame(name: string, known: Parameter, shape: Shape, dtype: Dtype): void {
+  if (sizeOf(known.shape) !== sizeOf(shape)) {
+    throw new Error(`parameter ${name}: holds ${showShape(known.shape)}, asked for as ${showShape(shape)}`);
+  }
+  if (known.dtype !== dtype) throw new Error(`parameter ${name}: holds ${known.dtype}, asked for as ${dtype}`);
+}
+
+/** The slots that all programs share. */
+function createPool(storage: Buffers['storage']): Pick<Buffers, 'slots' | 'version' | 'dropSlots'> {
   let pool: GPUBuffer[] = [];
   let version = 0;
-  let queue: GPUBuffer | undefined;
-
-  const storage = (label: string, bytes: number): GPUBuffer => {
-    checkBufferSize(device, label, bytes);
-    const buffer = device.createBuffer({ label, size: rounded(bytes), usage: STORAGE | COPY_SRC | COPY_DST });
-    if (poison) device.queue.writeBuffer(buffer, 0, new Float32Array(buffer.size / 4).fill(NaN));
-    return buffer;
-  };
-
-  const read: Buffers['read'] = async (buffer, offset, bytes) => {
-    const size = rounded(bytes);
-    const free = staging.get(size) ?? [];
-    staging.set(size, free);
-    const target = free.pop() ?? device.createBuffer({ label: 'staging', size, usage: MAP_READ | COPY_DST });
-    const encoder = device.createCommandEncoder();
-    encoder.copyBufferToBuffer(buffer, offset, target, 0, bytes);
-    device.queue.submit([encoder.finish()]);
-    await target.mapAsync(1 /* GPUMapMode.READ */, 0, size);
-    const data = new Float32Array(target.getMappedRange(0, size)).slice(0, bytes / 4);
-    target.unmap();
-    // A few wait for the next read of that size; a large one is not worth keeping.
-    if (size <= 65536 && free.length < 4) free.push(target);
-    else target.destroy();
-    return data;
-  };
-
   return {
-    storage,
-    uniform: (label, bytes) => device.createBuffer({ label, size: rounded(bytes), usage: UNIFORM | COPY_DST }),
-    parameter: (name, shape, dtype) => {
-      const known = parameters.get(name);
-      if (known) {
-        if (sizeOf(known.shape) !== sizeOf(shape)) throw new Error(`parameter ${name}: holds [${known.shape.join(', ')}], asked for as [${shape.join(', ')}]`);
-        if (known.dtype !== dtype) throw new Error(`parameter ${name}: holds ${known.dtype}, asked for as ${dtype}`);
-        return known;
-      }
-      const bytes = rounded(sizeOf(shape) * itemSize({ dtype }));
-      checkBufferSize(device, `parameter ${name}`, bytes);
-      const made = { shape, dtype, buffer: device.createBuffer({ label: name, size: bytes, usage: STORAGE | COPY_SRC | COPY_DST }) };
-      parameters.set(name, made);
-      return made;
-    },
-    parameters,
-    dropSlots: () => {
-      for (const slot of pool) slot.destroy();
-      pool = [];
-      version++;
-    },
-    constant: (data, dtype) => {
-      // Numbers come anew with every graph; tables are the same array each time.
-      const key = data.length === 1 ? data[0]! : data;
-      let buffer = constants[dtype].get(key);
-      if (!buffer) {
-        buffer = storage('constant', data.length * itemSize({ dtype }));
-        writeElements(device, buffer, 0, data, dtype);
-        constants[dtype].set(key, buffer);
-      }
-      return buffer;
-    },
+    version: () => version,
     slots: (bytes) => {
       bytes.forEach((size, i) => {
-        const known = pool[i];
-        if (known && known.size >= size) return;
-        known?.destroy();
+        if (pool[i] && pool[i].size >= size) return;
+        pool[i]?.destroy();
         pool[i] = storage(`slot ${i}`, size);
         version++;
       });
       return pool;
     },
-    version: () => version,
-    queue: () => (queue ??= device.createBuffer({ label: 'queue', size: rounded(4), usage: STORAGE })),
-    read,
-    heldBytes: () => {
-      const held = [...[...parameters.values()].map((p) => p.buffer), ...allConstants(), ...pool];
-      return held.reduce((sum, b) => sum + b.size, 0);
-    },
-    destroy: () => {
-      for (const p of parameters.values()) p.buffer.destroy();
-      for (const b of [...allConstants(), ...pool, ...[...staging.values()].flat(), ...(queue ? [queue] : [])]) b.destroy();
-      queue = undefined;
-      parameters.clear();
-      for (const known of Object.values(constants)) known.clear();
-      staging.clear();
+    dropSlots: () => {
+      for (const slot of pool) slot.destroy();
       pool = [];
+      version++;
     },
   };
 }
 
-/** Runs `make`. @throws OutOfMemoryError when the device's memory does not suffice, KernelError when it refuses what was made */
+/** `poison` fills new buffers with NaN, except parameters. */
+export function createBuffers(device: GPUDevice, poison: boolean): Buffers {
+  const parameters = new Map<string, Parameter>();
+  const constants = { f32: new Map<Float32Array | number, GPUBuffer>(), f16: new Map<Float32Array | number, GPUBuffer>() };
+  let queue: GPUBuffer | undefined;
+
+  const create = (label: string, bytes: number, usage: number): GPUBuffer =>
+    device.createBuffer({ label, size: rounded(bytes), usage });
+  const storage = (label: string, bytes: number): GPUBuffer => {
+    checkBufferSize(device, label, bytes);
+    const buffer = create(label, bytes, STORAGE | COPY_SRC | COPY_DST);
+    if (poison) device.queue.writeBuffer(buffer, 0, new Float32Array(buffer.size / 4).fill(NaN));
+    return buffer;
+  };
+  const reader = createReader(device);
+  const pool = createPool(storage);
+  const held = (): GPUBuffer[] =>
+    [...[...parameters.values()].map((p) => p.buffer), ...constants.f32.values(), ...constants.f16.values(), ...pool.slots([])];
+
+  return {
+    ...pool, storage, parameters,
+    uniform: (label, bytes) => create(label, bytes, UNIFORM | COPY_DST),
+    parameter: (name, shape, dtype) => {
+      const parameter = getOrInsert(parameters, name, () => {
+        const bytes = rounded(sizeOf(shape) * itemSize({ dtype }));
+        checkBufferSize(device, `parameter ${name}`, bytes);
+        return { shape, dtype, buffer: create(name, bytes, STORAGE | COPY_SRC | COPY_DST) };
+      });
+      checkSame(name, parameter, shape, dtype);
+      return parameter;
+    },
+    // A table is the same array in every graph; a single number is a new array each time.
+    constant: (data, dtype) => getOrInsert(constants[dtype], data.length === 1 ? data[0]! : data, () => {
+      const buffer = storage('constant', data.length * itemSize({ dtype }));
+      writeElements(device, buffer, 0, data, dtype);
+      return buffer;
+    }),
+    queue: () => (queue ??= create('queue', 4, STORAGE)),
+    read: reader.read,
+    heldBytes: () => held().reduce((sum, b) => sum + b.size, 0),
+    destroy: () => {
+      for (const buffer of [...held(), queue]) buffer?.destroy();
+      for (const known of [parameters, constants.f32, constants.f16]) known.clear();
+      pool.dropSlots();
+      reader.destroy();
+      queue = undefined;
+    },
+  };
+}
+
+/** Runs `make`. @throws OutOfMemoryError when the device's memory is not enough, KernelError when it refuses what was made */
 export async function allocating<T>(device: GPUDevice, what: string, make: () => T): Promise<T> {
   device.pushErrorScope('out-of-memory');
   device.pushErrorScope('validation');

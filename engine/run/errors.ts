@@ -1,11 +1,11 @@
-/** What can go wrong on the GPU, as types a caller can tell apart. ShapeError, about building graphs, is in shape.ts. */
+/** Errors of the GPU, as types that a caller can tell apart. ShapeError, about building graphs, is in graph/shape.ts. */
 
 /** The device lacks a feature that was asked for. */
 export class FeatureError extends Error {
   override readonly name = 'FeatureError';
 }
 
-/** A kernel did not compile or its launch was refused. The message has the label, Dawn's words and the numbered source. */
+/** A kernel did not compile or its launch was refused. The message has the label, the device's words and the numbered source. */
 export class KernelError extends Error {
   override readonly name = 'KernelError';
 }
@@ -15,7 +15,7 @@ export class DeviceLostError extends Error {
   override readonly name = 'DeviceLostError';
 }
 
-/** The device cannot hold what was asked for. The message says what, how much and how much there may be. */
+/** The device cannot hold what was asked for. The message names it, its size and the limit or the memory in use. */
 export class OutOfMemoryError extends Error {
   override readonly name = 'OutOfMemoryError';
 }
@@ -26,6 +26,12 @@ export const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} M
 export function checkBufferSize(device: GPUDevice, what: string, bytes: number): void {
   const limit = Math.min(device.limits.maxBufferSize, device.limits.maxStorageBufferBindingSize);
   if (bytes > limit) throw new OutOfMemoryError(`${what} needs ${mib(bytes)}, this device binds at most ${mib(limit)}`);
+}
+
+/** @throws FeatureError on a device without float16 */
+export function checkHalf(device: GPUDevice): void {
+  if (device.features.has('shader-f16')) return;
+  throw new FeatureError('float16 needs the feature shader-f16, which this device does not have');
 }
 
 /** Source with line numbers, as compilers count them. */

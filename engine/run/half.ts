@@ -1,6 +1,6 @@
-/** Writing IEEE 754 binary16: one sign bit, five of exponent (bias 15), ten of fraction. */
+/** IEEE 754 binary16: one sign bit, five of exponent (bias 15), ten of fraction. */
 
-/** The nearest binary16, of two equally near ones the even; beyond 65504 infinity. */
+/** The bits of the nearest binary16, of two equally near ones the even; beyond 65504 infinity. */
 export function toHalf(value: number): number {
   const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
   const size = Math.abs(value);
@@ -8,7 +8,7 @@ export function toHalf(value: number): number {
   if (size >= 65520) return sign | 0x7c00;
   const exponent = Math.max(-14, Math.floor(Math.log2(size)));
   const steps = roundEven(size / 2 ** (exponent - 10));
-  // Below 1024 steps the number is subnormal; 2048 of them carry into the next exponent all by themselves.
+  // Below 1024 steps the number is subnormal; 2048 of them carry into the next exponent by themselves.
   return sign | (steps < 1024 ? steps : ((exponent + 15) << 10) + (steps - 1024));
 }
 
@@ -21,24 +21,25 @@ function roundEven(x: number): number {
 const floats = new Float32Array(1);
 const bitsOf = new Uint32Array(floats.buffer);
 
-/** `toHalf` of every element. What is neither tiny nor huge, which is nearly everything, takes integers alone. */
+/** `toHalf` of every element. Most numbers are neither tiny nor huge and take integer operations alone. */
 export function toHalves(data: ArrayLike<number>): Uint16Array {
   const result = new Uint16Array(data.length);
   for (let i = 0; i < data.length; i++) {
     floats[0] = data[i]!;
-    const [bits, size] = [bitsOf[0]!, bitsOf[0]! & 0x7fffffff];
+    const bits = bitsOf[0]!;
+    const size = bits & 0x7fffffff;
     const isNormal = size >= 0x38800000 && size < 0x477fe000; // 2^-14 to 65504
-    result[i] = isNormal ? ((bits >>> 16) & 0x8000) | ((size - 0x38000000 + 0xfff + ((size >>> 13) & 1)) >>> 13) : toHalf(data[i]!);
+    const rounded = (size - 0x38000000 + 0xfff + ((size >>> 13) & 1)) >>> 13;
+    result[i] = isNormal ? ((bits >>> 16) & 0x8000) | rounded : toHalf(data[i]!);
   }
   return result;
 }
 
 let values: Float32Array | undefined;
 
-/** Every float16 as float32, by its bits: a model has a hundred million of them, and only 65 536 are different. */
+/** Every float16 as float32, indexed by its bits: a table is faster than converting the hundred million weights of a model. */
 export function halfValues(): Float32Array {
-  values ??= Float32Array.from({ length: 65_536 }, (_, bits) => fromHalf(bits));
-  return values;
+  return (values ??= Float32Array.from({ length: 65_536 }, (_, bits) => fromHalf(bits)));
 }
 
 export function fromHalves(bits: Uint16Array): Float32Array {

@@ -1,8 +1,10 @@
-/** Time per launch: timestamp queries around each where the device has them, else one submit each and the wall clock. */
-import type { Engine } from './engine.js';
+/** Time per launch: timestamp queries around each if the device has them, else one submit each and the wall clock. */
 import { labelOf } from '../graph/graph.js';
+import { getOrInsert } from '../graph/maps.js';
 import { byteSize } from '../schedule/memory.js';
-import { encodeLaunch, type Launch, type Program } from './program.js';
+import { encodeLaunch } from './launch.js';
+import type { Program } from './program.js';
+import type { Submission } from './submission.js';
 
 export interface ProfileRow {
   readonly label: string;
@@ -24,17 +26,28 @@ const RESOLVE = 512 | 4, READ_BACK = 8 | 1;
 const MOST_QUERIES = 4096;
 const REST = 'rest';
 
-export async function profileLaunches(engine: Engine, launches: readonly Launch[], repeats: number): Promise<ProfileRow[]> {
+/** A profile that prints itself. */
+export interface Profile {
+  /** One per launch, in order. */
+  readonly rows: readonly ProfileRow[];
+  /** The table of `splice-gpu bench step`: by part of the model, then by op. */
+  toString(): string;
+}
+
+/** Times every launch of a program: medians of `repeats` runs. */
+export async function profile(program: Program, repeats = 5): Promise<Profile> {
+  const { launches, submission } = program;
+  program.prepare();
   const runs: number[][] = [];
   for (let r = 0; r < repeats; r++) {
     const run: number[] = [];
     for (let at = 0; at < launches.length; at += MOST_QUERIES / 2) {
       const some = launches.slice(at, at + MOST_QUERIES / 2);
-      run.push(...(await timePasses(engine, some.map((launch) => (pass) => encodeLaunch(pass, launch)))));
+      run.push(...(await timePasses(submission, some.map((launch) => (pass) => encodeLaunch(pass, launch)))));
     }
     runs.push(run);
   }
-  return launches.map(({ node, kernel, workgroups }, i) => ({
+  const rows = launches.map(({ node, kernel, workgroups }, i): ProfileRow => ({
     label: labelOf(node),
     op: node.op.name,
     part: node.part ?? REST,
@@ -43,28 +56,16 @@ export async function profileLaunches(engine: Engine, launches: readonly Launch[
     flops: kernel.flops ?? 0,
     bytes: [...new Set([...node.inputs, ...node.outputs])].reduce((sum, t) => sum + byteSize(t), 0),
   }));
-}
-
-/** A profile that prints itself. */
-export interface Profile {
-  readonly rows: readonly ProfileRow[];
-  /** The table of `splice-gpu bench step`: by part of the model, then by op. */
-  toString(): string;
-}
-
-/** Times every launch of a program, `repeats` times; medians. Where a graph names its parts (`Graph.part`) they are summed, too. */
-export async function profile(program: Program, repeats = 5): Promise<Profile> {
-  const rows = await program.profile(repeats);
-  const named = rows.some((row) => row.part !== REST);
-  return { rows, toString: () => [...(named ? [showProfile(rows, 'part')] : []), showProfile(rows, 'op')].join('\n\n') };
+  const tables = rows.some((row) => row.part !== REST) ? (['part', 'op'] as const) : (['op'] as const);
+  return { rows, toString: () => tables.map((by) => showProfile(rows, by)).join('\n\n') };
 }
 
 /**
- * Milliseconds of one run of a program, the mean of `count` runs in one go: for programs of few launches, whose times are near the clock's
- * resolution. Without timestamp queries the time of one submit is in it.
+ * Milliseconds of one run of a program, the mean of `count` runs in a row: for programs of few launches, whose times are near
+ * the clock's resolution. Without timestamp queries the time of one submit is included.
  */
 export async function timeRuns(program: Program, count: number): Promise<number> {
-  const [ms] = await timePasses(program.engine, [(pass) => {
+  const [ms] = await timePasses(program.submission, [(pass) => {
     for (let i = 0; i < count; i++) program.encode(pass);
   }]);
   return ms! / count;
@@ -76,7 +77,7 @@ export function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? NaN;
 }
 
-/** How far the middle half of the values lies around the median, as a share of it: half the interquartile range. */
+/** Half the interquartile range of the values, as a share of their median. */
 export function noise(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (share: number): number => sorted[Math.round(share * (sorted.length - 1))] ?? NaN;
@@ -86,27 +87,25 @@ export function noise(values: readonly number[]): number {
 type Encode = (pass: GPUComputePassEncoder) => void;
 
 /** Milliseconds of each pass, all in order. */
-const timePasses = (engine: Engine, passes: readonly Encode[]): Promise<number[]> =>
-  engine.device.features.has('timestamp-query') ? timeByQueries(engine, passes) : timeByClock(engine, passes);
+const timePasses = (submission: Submission, passes: readonly Encode[]): Promise<number[]> =>
+  submission.device.features.has('timestamp-query') ? timeByQueries(submission, passes) : timeByClock(submission, passes);
 
-async function timeByQueries(engine: Engine, passes: readonly Encode[]): Promise<number[]> {
-  const { device } = engine;
+async function timeByQueries({ device, submit, guard }: Submission, passes: readonly Encode[]): Promise<number[]> {
   const count = passes.length * 2;
   const querySet = device.createQuerySet({ type: 'timestamp', count });
   const resolved = device.createBuffer({ size: count * 8, usage: RESOLVE });
   const target = device.createBuffer({ size: count * 8, usage: READ_BACK });
-  engine.submit((encoder) => {
+  submit((encoder) => {
     passes.forEach((encode, i) => {
-      const pass = encoder.beginComputePass({
-        timestampWrites: { querySet, beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 },
-      });
+      const timestampWrites = { querySet, beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 };
+      const pass = encoder.beginComputePass({ timestampWrites });
       encode(pass);
       pass.end();
     });
     encoder.resolveQuerySet(querySet, 0, count, resolved, 0);
     encoder.copyBufferToBuffer(resolved, 0, target, 0, count * 8);
   });
-  return engine.guard(async () => {
+  return guard(async () => {
     await target.mapAsync(1 /* GPUMapMode.READ */);
     const stamps = new BigInt64Array(target.getMappedRange().slice(0));
     for (const gone of [querySet, resolved, target]) gone.destroy();
@@ -114,34 +113,37 @@ async function timeByQueries(engine: Engine, passes: readonly Encode[]): Promise
   });
 }
 
-async function timeByClock(engine: Engine, passes: readonly Encode[]): Promise<number[]> {
+async function timeByClock({ submit, sync }: Submission, passes: readonly Encode[]): Promise<number[]> {
   const times: number[] = [];
   for (const encode of passes) {
     const start = performance.now();
-    engine.submit((encoder) => {
+    submit((encoder) => {
       const pass = encoder.beginComputePass();
       encode(pass);
       pass.end();
     });
-    await engine.sync();
+    await sync();
     times.push(performance.now() - start);
   }
   return times;
 }
 
-/** The rows summed by op, or by part of the model, slowest first: a table for people. */
+/** Widths of the table's columns; the first is aligned to the left. */
+const WIDTHS = [28, 9, 10, 8, 10, 9];
+
+/** A table of the rows summed by op, or by part of the model, slowest first. */
 export function showProfile(rows: readonly ProfileRow[], by: 'op' | 'part' = 'op'): string {
-  const total = rows.reduce((sum, row) => sum + row.ms, 0);
   const groups = new Map<string, ProfileRow[]>();
-  for (const row of rows) groups.set(row[by], [...(groups.get(row[by]) ?? []), row]);
-  const lines = [...groups].map(([name, members]) => {
-    const add = (of: (row: ProfileRow) => number): number => members.reduce((sum, row) => sum + of(row), 0);
-    return { name, count: members.length, ms: add((r) => r.ms), flops: add((r) => r.flops), bytes: add((r) => r.bytes) };
+  for (const row of rows) getOrInsert(groups, row[by], () => []).push(row);
+  const sum = (of: readonly ProfileRow[], key: 'ms' | 'flops' | 'bytes'): number => of.reduce((all, row) => all + row[key], 0);
+  const total = sum(rows, 'ms');
+  const lines = [...groups].sort(([, a], [, b]) => sum(b, 'ms') - sum(a, 'ms')).map(([name, members]) => {
+    const ms = sum(members, 'ms');
+    // Below the clock's resolution there is no speed.
+    const perSecond = (key: 'flops' | 'bytes'): string => (ms > 0 ? (sum(members, key) / ms / 1e6).toFixed(2) : '-');
+    const share = `${((100 * ms) / total).toFixed(1)}%`;
+    return [name, String(members.length), ms.toFixed(2), share, perSecond('flops'), perSecond('bytes')];
   });
-  lines.sort((a, b) => b.ms - a.ms);
-  const perSecond = (amount: number, ms: number): string => (ms > 0 ? (amount / ms / 1e6).toFixed(2) : '-'); // below the clock's resolution
-  const table = lines.map(({ name, count, ms, flops, bytes }) =>
-    `${name.padEnd(28)}${String(count).padStart(9)}${ms.toFixed(2).padStart(10)}${((100 * ms) / total).toFixed(1).padStart(7)}%` +
-    `${perSecond(flops, ms).padStart(10)}${perSecond(bytes, ms).padStart(9)}`);
-  return [`${by.padEnd(28)}${'launches'.padStart(9)}${'ms'.padStart(10)}${'share'.padStart(8)}${'GFLOP/s'.padStart(10)}${'GB/s'.padStart(9)}`, ...table].join('\n');
+  return [[by, 'launches', 'ms', 'share', 'GFLOP/s', 'GB/s'], ...lines]
+    .map((cells) => cells.map((cell, i) => (i === 0 ? cell.padEnd(WIDTHS[0]!) : cell.padStart(WIDTHS[i]!))).join('')).join('\n');
 }

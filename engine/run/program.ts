@@ -1,44 +1,35 @@
 /** A compiled program: bind groups made once, one pass and one submit per run. */
-import type { Engine } from './engine.js';
-import { inputOp, labelOf, parameterOp, type LeafAttrs, type Node, type Tensor } from '../graph/graph.js';
-import type { Kernel } from '../graph/kernel.js';
-import { byteSize, itemSize, type Storage } from '../schedule/memory.js';
-import type { Binding } from './pipelines.js';
-import { profileLaunches, type ProfileRow } from './profile.js';
-import { showSchedule, type Schedule } from '../schedule/schedule.js';
+import { inputOp, labelOf, parameterOp, type LeafAttrs, type Tensor } from '../graph/graph.js';
 import { sizeOf } from '../graph/shape.js';
+import { byteSize, itemSize, type Storage } from '../schedule/memory.js';
+import { showSchedule, type Schedule } from '../schedule/schedule.js';
 import { adapt, variantOf, type Variant } from '../schedule/variant.js';
+import type { Buffers } from './buffers.js';
+import { boundTensors, encodeLaunch, type Launch, type Launcher } from './launch.js';
+import type { Submission } from './submission.js';
 
 /** `dims` of all launches share one buffer; WebGPU binds uniforms at multiples of 256 bytes. */
 const DIMS_STRIDE = 256;
 
-/** A launch with all that the GPU needs; the bind group is made anew only when the slot pool grew. */
-export interface Launch {
-  readonly node: Node;
-  readonly kernel: Kernel;
-  readonly bindings: readonly Binding[];
-  readonly pipeline: GPUComputePipeline;
-  /** Of the variant in use. */
-  workgroups: readonly [number, number, number];
-  bindGroup?: GPUBindGroup;
+/** What all programs of an engine share. */
+interface Shared {
+  readonly buffers: Buffers;
+  readonly launcher: Launcher;
+  readonly submission: Submission;
 }
 
-/** The tensors that a node's launch binds, after `dims`: inputs, then outputs that are not overwritten inputs. */
-export const boundTensors = (node: Node): Tensor[] => [...node.inputs, ...node.outputs.slice(node.op.inPlace ?? 0)];
-
-/** Binding kinds of a node's launch, in the order engine/graph/kernel.ts lays down. */
-export function bindingsOf(node: Node, kernel: Kernel): Binding[] {
-  const inPlace = node.op.inPlace ?? 0;
-  return [
-    ...(kernel.dims ? (['uniform'] as const) : []),
-    ...node.inputs.map((_, i): Binding => (i < inPlace ? 'storage' : 'read-only-storage')),
-    ...node.outputs.slice(inPlace).map((): Binding => 'storage'),
-    ...(kernel.queued ? (['storage'] as const) : []),
-  ];
+/** Part of a buffer, in bytes. */
+interface BufferRange {
+  readonly buffer: GPUBuffer;
+  readonly offset: number;
+  readonly size: number;
 }
 
 /** What `Engine.compile` returns. Inputs, outputs and bind groups are its own; parameters and slots belong to the engine. */
 export class Program {
+  readonly #shared: Shared;
+  /** For `profile`, which submits passes of its own. */
+  readonly submission: Submission;
   readonly #inputs = new Map<string, Tensor>();
   readonly #own = new Map<Storage, GPUBuffer>();
   readonly #dims: GPUBuffer;
@@ -50,74 +41,83 @@ export class Program {
 
   /** Made by `Engine.compile`. */
   constructor(
-    readonly engine: Engine,
-    outputs: Readonly<Record<string, Tensor>>,
-    readonly schedule: Schedule,
-    readonly launches: readonly Launch[],
+    shared: Shared, outputs: Readonly<Record<string, Tensor>>, readonly schedule: Schedule, readonly launches: readonly Launch[],
   ) {
-    const { buffers } = engine;
+    const { buffers, submission } = shared;
+    this.#shared = shared;
+    this.submission = submission;
     this.base = variantOf(outputs, launches.map((l) => l.kernel));
     this.#dims = buffers.uniform('dims', Math.max(1, launches.length) * DIMS_STRIDE);
     this.#current = this.base;
     this.#writeDims();
-    for (const node of schedule.leaves) {
-      if (node.op === inputOp) this.#inputs.set((node.attrs as LeafAttrs).name, node.outputs[0]!);
+    for (const { attrs, outputs: [t] } of schedule.leaves.filter((n) => n.op === inputOp)) {
+      this.#inputs.set((attrs as LeafAttrs).name, t!);
     }
     for (const storage of schedule.plan.storages) {
-      const isInput = storage.leaf?.op === inputOp;
-      if (!isInput && (storage.leaf || storage.slot !== undefined)) continue;
-      this.#own.set(storage, buffers.storage(isInput ? labelOf(storage.leaf!) : 'output', storage.bytes));
+      const { leaf, slot, bytes } = storage;
+      const isOwn = leaf ? leaf.op === inputOp : slot === undefined;
+      if (isOwn) this.#own.set(storage, buffers.storage(leaf ? labelOf(leaf) : 'output', bytes));
     }
   }
 
   #bufferOf(storage: Storage): GPUBuffer {
-    const { buffers } = this.engine;
-    const attrs = storage.leaf?.attrs as LeafAttrs | undefined;
-    if (storage.leaf?.op === parameterOp) return buffers.parameter(attrs!.name, attrs!.shape, storage.leaf.outputs[0]!.dtype).buffer;
-    if (attrs?.data) return buffers.constant(attrs.data, storage.leaf!.outputs[0]!.dtype);
-    return this.#own.get(storage) ?? buffers.slots([])[storage.slot!]!;
+    const { buffers } = this.#shared;
+    const { leaf } = storage;
+    if (!leaf || leaf.op === inputOp) return this.#own.get(storage) ?? buffers.slots([])[storage.slot!]!;
+    const { name, shape, data } = leaf.attrs as LeafAttrs;
+    const { dtype } = leaf.outputs[0]!;
+    return leaf.op === parameterOp ? buffers.parameter(name, shape, dtype).buffer : buffers.constant(data!, dtype);
   }
 
-  /** Buffer, offset and size in bytes of a tensor that outlives the run. @throws Error for any other */
-  #home(t: Tensor): { buffer: GPUBuffer; offset: number; size: number } {
+  #rangeOf(t: Tensor, size: number): BufferRange | undefined {
+    const place = this.schedule.plan.placeOf(t);
+    return place && { buffer: this.#bufferOf(place.storage), offset: place.storage.offset + place.offset * itemSize(t), size };
+  }
+
+  /** The range of a tensor that outlives the run. @throws Error for any other */
+  #lastingRangeOf(t: Tensor): BufferRange {
     if (this.#destroyed) throw new Error('program: used after destroy()');
-    const { storage, offset } = this.schedule.plan.placeOf(this.schedule.resolve(t));
-    if (!storage.leaf && !this.#own.has(storage)) throw new Error(`program: ${labelOf(t.node)} is not an output; name it when compiling`);
-    return { buffer: this.#bufferOf(storage), offset: storage.offset + offset * itemSize(t), size: sizeOf(t.shape) * itemSize(t) };
+    const resolved = this.schedule.resolve(t);
+    const storage = this.schedule.plan.placeOf(resolved)?.storage;
+    const lasts = storage?.leaf || (storage && this.#own.has(storage));
+    if (!lasts) throw new Error(`program: ${labelOf(t.node)} is not an output; name it when compiling`);
+    return this.#rangeOf(resolved, sizeOf(t.shape) * itemSize(t))!;
   }
 
-  /** An output in the variant in use: where it lies is the same for all, its size is not. */
-  #output(name: string): { buffer: GPUBuffer; offset: number; size: number } {
-    const t = this.#current.outputs[name]!;
-    return { ...this.#home(this.base.outputs[name]!), size: sizeOf(t.shape) * itemSize(t) };
-  }
-
-  /** Sets an input, by tensor or name. Inputs nothing depends on are ignored. @throws Error when the length is wrong */
+  /** Sets an input, by tensor or name. Inputs that no output depends on are ignored. @throws Error when the length is wrong */
   write(which: Tensor | string, data: Float32Array | readonly number[]): void {
     const name = typeof which === 'string' ? which : (which.node.attrs as LeafAttrs).name;
     const t = this.#inputs.get(name);
     if (!t) return;
-    if (data.length !== sizeOf(t.shape)) throw new Error(`program: input ${name} takes ${sizeOf(t.shape)} values, got ${data.length}`);
-    const { buffer, offset } = this.#home(t);
-    this.engine.device.queue.writeBuffer(buffer, offset, Float32Array.from(data));
-  }
-
-  /** The buffer an output (or input) lives in and its byte offset there; the first element is at the offset. Outputs built in `Graph.half` hold float16. */
-  buffer(which: Tensor | string): { readonly buffer: GPUBuffer; readonly offset: number; readonly size: number } {
-    if (typeof which !== 'string') return this.#home(which);
-    if (Object.hasOwn(this.base.outputs, which)) return this.#output(which);
-    const input = this.#inputs.get(which);
-    if (!input) throw new Error(`program: no output or input named "${which}"`);
-    return this.#home(input);
+    const size = sizeOf(t.shape);
+    if (data.length !== size) throw new Error(`program: input ${name} takes ${size} values, got ${data.length}`);
+    const { buffer, offset } = this.#lastingRangeOf(t);
+    this.submission.device.queue.writeBuffer(buffer, offset, Float32Array.from(data));
   }
 
   /**
-   * Sizes at which this program can run without compiling or allocating anything: `outputs` are those of a graph built by the same
-   * code for other image sizes, none larger. Absent when the graph differs in more than sizes. Parameters, inputs and constants
-   * must be the same.
+   * The buffer of an output or input and its byte offset and size there, in the variant in use. Outputs built in `Graph.half`
+   * hold float16. @throws Error when there is no such output or input
+   */
+  buffer(which: Tensor | string): BufferRange {
+    if (typeof which !== 'string') return this.#lastingRangeOf(which);
+    if (Object.hasOwn(this.base.outputs, which)) {
+      const t = this.#current.outputs[which]!; // at the same offset in all variants
+      return { ...this.#lastingRangeOf(this.base.outputs[which]!), size: sizeOf(t.shape) * itemSize(t) };
+    }
+    const input = this.#inputs.get(which);
+    if (!input) throw new Error(`program: no output or input named "${which}"`);
+    return this.#lastingRangeOf(input);
+  }
+
+  /**
+   * Sizes at which this program can run without compiling or allocating anything. `outputs` are those of a graph built by the
+   * same code for other image sizes, none larger, on the same parameters, inputs and constants. Undefined when the graph differs
+   * in more than sizes.
    */
   variant(outputs: Readonly<Record<string, Tensor>>): Variant | undefined {
-    const kernels = adapt(this.schedule, this.launches.map((l) => l.kernel), Object.values(outputs), (node) => this.engine.kernelOf(node));
+    const { kernelOf } = this.#shared.launcher;
+    const kernels = adapt(this.schedule, this.launches.map((l) => l.kernel), Object.values(outputs), kernelOf);
     return kernels && variantOf(outputs, kernels);
   }
 
@@ -125,7 +125,9 @@ export class Program {
   use(variant: Variant): void {
     if (variant === this.#current) return;
     this.#current = variant;
-    this.launches.forEach((launch, i) => (launch.workgroups = [...variant.workgroups.subarray(3 * i, 3 * i + 3)] as [number, number, number]));
+    this.launches.forEach((launch, i) => {
+      launch.workgroups = [...variant.workgroups.subarray(3 * i, 3 * i + 3)] as [number, number, number];
+    });
     this.#writeDims();
   }
 
@@ -137,40 +139,29 @@ export class Program {
       data.set(dims.subarray(from, from + count), (i * DIMS_STRIDE) / 4);
       from += count;
     });
-    this.engine.device.queue.writeBuffer(this.#dims, 0, data);
-  }
-
-  #makeBindGroups(): void {
-    const { device, buffers, pipelines } = this.engine;
-    const { placeOf, slots } = this.schedule.plan;
-    if (this.#poolVersion === buffers.version()) return;
-    buffers.slots(slots);
-    this.launches.forEach((launch, index) => {
-      const { node, kernel, bindings } = launch;
-      const tensors = boundTensors(node).map((t) => {
-        const { storage, offset } = placeOf(t);
-        return { buffer: this.#bufferOf(storage), offset: storage.offset + offset * itemSize(t), size: byteSize(t) };
-      });
-      const uniform = kernel.dims ? [{ buffer: this.#dims, offset: index * DIMS_STRIDE, size: Math.ceil(kernel.dims.length / 4) * 16 }] : [];
-      launch.bindGroup = device.createBindGroup({
-        label: labelOf(node),
-        layout: pipelines.layout(bindings),
-        entries: [...uniform, ...tensors, ...(kernel.queued ? [{ buffer: buffers.queue() }] : [])].map((resource, binding) => ({ binding, resource })),
-      });
-    });
-    this.#poolVersion = buffers.version();
+    this.submission.device.queue.writeBuffer(this.#dims, 0, data);
   }
 
   /** Makes bind groups if they are missing or the pool has grown since. Called by `encode` and `run`. */
   prepare(): void {
     if (this.#destroyed) throw new Error('program: used after destroy()');
-    this.#makeBindGroups();
+    const { buffers, launcher: { pipelines }, submission: { device } } = this.#shared;
+    if (this.#poolVersion === buffers.version()) return;
+    buffers.slots(this.schedule.plan.slots);
+    this.launches.forEach((launch, index) => {
+      const { node, kernel: { dims, workgroupsPerTurn }, bindings } = launch;
+      const resources = [
+        ...(dims ? [{ buffer: this.#dims, offset: index * DIMS_STRIDE, size: Math.ceil(dims.length / 4) * 16 }] : []),
+        ...boundTensors(node).map((t) => this.#rangeOf(t, byteSize(t))!),
+        ...(workgroupsPerTurn ? [{ buffer: buffers.queue() }] : []),
+      ];
+      const entries = resources.map((resource, binding) => ({ binding, resource }));
+      launch.bindGroup = device.createBindGroup({ label: labelOf(node), layout: pipelines.layout(bindings), entries });
+    });
+    this.#poolVersion = buffers.version();
   }
 
-  /**
-   * Records all launches into the caller's pass. The caller submits, before a larger program is compiled: that may replace slots
-   * this one has recorded.
-   */
+  /** Records all launches into the caller's pass. Submit it before a larger program is compiled: that may replace slots. */
   encode(pass: GPUComputePassEncoder): void {
     this.prepare();
     let pipeline: GPUComputePipeline | undefined;
@@ -180,34 +171,28 @@ export class Program {
     }
   }
 
-  /** One pass, one submit. Does not wait; errors surface at the next `read` or `engine.sync()`. */
+  /** One pass, one submit. Does not wait; the next `read` or `engine.sync()` throws its errors. */
   run(): void {
-    this.engine.submit((encoder) => {
+    this.submission.submit((encoder) => {
       const pass = encoder.beginComputePass();
       this.encode(pass);
       pass.end();
     });
   }
 
-  /** Copies an output to the CPU, in order with the runs submitted before. */
+  /** Copies an output to the CPU, in order with earlier runs. @throws as `engine.sync()` */
   async read(which: Tensor | string): Promise<Float32Array> {
     const { buffer, offset, size } = this.buffer(which);
     const { dtype } = typeof which === 'string' ? (this.base.outputs[which] ?? this.#inputs.get(which)!) : which;
-    return this.engine.readElements(buffer, offset, size / itemSize({ dtype }), dtype);
+    return this.submission.readElements(buffer, offset, size / itemSize({ dtype }), dtype);
   }
 
-  /** Runs `repeats` times with a timestamp around every launch; medians, in order. See `showProfile`. */
-  async profile(repeats = 5): Promise<ProfileRow[]> {
-    this.prepare();
-    return profileLaunches(this.engine, this.launches, repeats);
-  }
-
-  /** Bytes only this program holds: inputs and outputs. */
+  /** Bytes that only this program holds: inputs, outputs and `dims`. */
   ownBytes(): number {
     return [...this.#own.values()].reduce((sum, b) => sum + b.size, this.#dims.size);
   }
 
-  /** The schedule: one launch per line with where its tensors lie. */
+  /** The schedule: one launch per line with the places of its tensors. */
   toString(): string {
     return showSchedule(this.schedule);
   }
@@ -218,11 +203,4 @@ export class Program {
     this.#dims.destroy();
     this.#destroyed = true;
   }
-}
-
-/** `changes`: the pass has another pipeline set, or none. */
-export function encodeLaunch(pass: GPUComputePassEncoder, { pipeline, bindGroup, workgroups }: Launch, changes = true): void {
-  if (changes) pass.setPipeline(pipeline);
-  pass.setBindGroup(0, bindGroup!);
-  pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
 }

@@ -1,8 +1,8 @@
 /** The ceilings of a device, measured: no kernel can compute or move more. */
 import { ROOF_SUMS, roofFma } from '../../shaders/parts/roof.js';
-import type { Engine } from './engine.js';
 import type { Op } from '../graph/graph.js';
 import { copy } from '../ops/copy.js';
+import type { Engine } from './engine.js';
 import { timeRuns } from './profile.js';
 import type { Program } from './program.js';
 
@@ -14,21 +14,22 @@ export interface Roof {
 }
 
 const THREADS = 64;
-/** Large enough to fill a GPU, small enough that a CPU is done in a moment. */
+/** Large enough to fill a GPU, small enough to be fast on a CPU. */
 const GROUPS = 1024;
 const COPIED = 2 ** 24;
-/** A measurement takes at least so long. */
+/** The least duration of a measurement. */
 const LEAST_MS = 30;
+
+const fmaFlops = (steps: number): number => GROUPS * THREADS * steps * 4 * ROOF_SUMS * 4 * 2;
 
 const fmaOp: Op<{ readonly steps: number }> = {
   name: 'roofFma',
   shapes: () => [[GROUPS * THREADS]],
-  kernel: ({ attrs: { steps } }) => ({
-    code: roofFma, constants: { WG: THREADS }, dims: [steps], workgroups: [GROUPS, 1, 1], flops: GROUPS * THREADS * steps * 4 * ROOF_SUMS * 4 * 2,
-  }),
+  kernel: ({ attrs: { steps } }) =>
+    ({ code: roofFma, constants: { WG: THREADS }, dims: [steps], workgroups: [GROUPS, 1, 1], flops: fmaFlops(steps) }),
 };
 
-/** The best of `repeats` measurements in amounts a millisecond: noise only ever takes away. */
+/** The best of `repeats` measurements in amounts a millisecond: noise only slows down. */
 async function best(program: Program, amount: number, repeats: number): Promise<number> {
   const once = await timeRuns(program, 1).then(() => timeRuns(program, 1));
   const count = Math.max(1, Math.ceil(LEAST_MS / Math.max(once, 0.01)));
@@ -38,14 +39,13 @@ async function best(program: Program, amount: number, repeats: number): Promise<
   return amount / Math.min(...times);
 }
 
-/** Measures what `bench` compares kernels with. */
+/** Measures the ceilings that `bench` compares kernels with. */
 export async function measureRoof(engine: Engine, repeats = 5): Promise<Roof> {
   const g = engine.graph();
   const steps = engine.tuning.software ? 64 : 1024;
   const fma = await engine.compile({ y: g.add(fmaOp, [g.input('x', [1])], { steps })[0]! });
   fma.write('x', [0.25]);
-  const flops = GROUPS * THREADS * steps * 4 * ROOF_SUMS * 4 * 2;
-  const gflops = (await best(fma, flops, repeats)) / 1e6;
+  const gflops = (await best(fma, fmaFlops(steps), repeats)) / 1e6;
   const copying = await engine.compile({ y: copy(engine.graph().input('x', [COPIED])) });
   return { gflops, gbPerSecond: (await best(copying, 2 * 4 * COPIED, repeats)) / 1e6 };
 }

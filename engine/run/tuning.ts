@@ -1,28 +1,18 @@
-/** Which variant of a kernel a device gets: one table, read once when the engine is made. */
-import type { Tuning } from '../graph/kernel.js';
+/** The kernel variants of a device, chosen once when the engine is made. */
+import type { Node } from '../graph/graph.js';
+import type { Kernel, Tuning } from '../graph/kernel.js';
 
-/** What the choice is made from; `GPUDevice.adapterInfo` and features have it. */
+/** Another kernel for a node; `usual` is the project's own, which runs if this returns undefined. */
+export type KernelVariant = (node: Node, usual: Kernel, tuning: Tuning) => Kernel | undefined;
+
+/** The basis of the choice, read from `GPUDevice.adapterInfo` and the device's features. */
 export interface DeviceTraits {
   readonly description: string;
   readonly isFallback: boolean;
-  /** Lanes of a subgroup when all subgroups have that many, else 0. */
+  /** Lanes of a subgroup when all subgroups have the same number, else 0. */
   readonly subgroupSize: number;
   readonly maxInvocations: number;
 }
-
-const table: readonly { readonly name: string; readonly when: (traits: DeviceTraits) => boolean; readonly choose: (traits: DeviceTraits) => Omit<Tuning, 'name'> }[] = [
-  {
-    // A CPU runs a workgroup on one core, a subgroup as one vector: small groups, operands shared through subgroups, no barriers.
-    name: 'software',
-    when: ({ isFallback, description }) => isFallback || /llvmpipe|lavapipe|swiftshader|software/i.test(description),
-    choose: ({ subgroupSize }) => ({ software: true, subgroupSize, queue: subgroupSize > 0, workgroupSize: 64 }),
-  },
-  {
-    name: 'gpu',
-    when: () => true,
-    choose: ({ subgroupSize, maxInvocations }) => ({ software: false, subgroupSize, queue: false, workgroupSize: Math.min(256, maxInvocations) }),
-  },
-];
 
 /** Reads the traits of an open device. */
 export function traitsOf(device: GPUDevice): DeviceTraits {
@@ -36,8 +26,13 @@ export function traitsOf(device: GPUDevice): DeviceTraits {
   };
 }
 
-/** The row of the table that a device falls under. */
-export function tuningFor(traits: DeviceTraits): Tuning {
-  const row = table.find((r) => r.when(traits))!;
-  return { name: row.name, ...row.choose(traits) };
+/**
+ * The tuning of a device. A CPU runs a workgroup on one core and a subgroup as one vector: it gets small groups, operands shared
+ * through subgroups, and no barriers.
+ */
+export function tuningFor({ description, isFallback, subgroupSize, maxInvocations }: DeviceTraits): Tuning {
+  const software = isFallback || /llvmpipe|lavapipe|swiftshader|software/i.test(description);
+  return software
+    ? { name: 'software', software, subgroupSize, queue: subgroupSize > 0, workgroupSize: 64 }
+    : { name: 'gpu', software, subgroupSize, queue: false, workgroupSize: Math.min(256, maxInvocations) };
 }

@@ -1,23 +1,29 @@
-/** Where tensors lie: storages with lifetimes, and slots, the buffers that storages share, one after the other and side by side. Pure. */
+/**
+ * Output locations. Three passes: aliases (tensors inside other tensors), lifetimes (the storages that remain and the launches
+ * that use them), places (storages in slots, the buffers that they share, one after the other and side by side). Pure.
+ */
 import type { Dtype, Node, Tensor } from '../graph/graph.js';
+import { getOrInsert } from '../graph/maps.js';
+import { sizeOf } from '../graph/shape.js';
 import { copyNode } from '../ops/copy.js';
 import { alignedSize } from '../ops/view.js';
-import { sizeOf } from '../graph/shape.js';
 
-/** A piece of memory that one or more tensors live in. */
+/** A piece of memory that one or more tensors share. */
 export interface Storage {
   readonly id: number;
   /** Rounded up to 16, so that a tensor can be bound as vectors of four. */
   readonly bytes: number;
   /** The input, parameter or constant whose memory this is. */
   readonly leaf?: Node;
-  /** First and last launch that touches it. */
-  birth: number;
-  death: number;
-  /** The shared buffer it lies in; absent for leaves and for outputs that outlive the run. */
-  slot?: number;
-  /** Bytes from that buffer's start. */
-  offset: number;
+  /** First and last launch that uses it. */
+  readonly birth: number;
+  readonly death: number;
+  /** The slot that it is in; absent for leaves and for outputs that outlive the run. */
+  readonly slot?: number;
+  /** Bytes from the start of its buffer. */
+  readonly offset: number;
+  /** Storages that must not share its slot, whenever they are alive: a launch cannot write to a buffer that it reads. */
+  readonly conflicts: ReadonlySet<Storage>;
 }
 
 export interface Plan {
@@ -26,13 +32,8 @@ export interface Plan {
   readonly slots: readonly number[];
   /** Largest sum of tensors alive at one launch: no plan can need less. */
   readonly lowerBound: number;
-  /** Storage and offset in it in elements. */
-  readonly placeOf: (t: Tensor) => Place;
-}
-
-export interface Place {
-  readonly storage: Storage;
-  readonly offset: number;
+  /** Storage of a tensor, and its offset there in elements; undefined for a tensor that the launches do not have. */
+  readonly placeOf: (t: Tensor) => { readonly storage: Storage; readonly offset: number } | undefined;
 }
 
 const ITEM_BYTES: Readonly<Record<Dtype, number>> = { f32: 4, f16: 2 };
@@ -42,186 +43,147 @@ export const itemSize = ({ dtype }: { readonly dtype: Dtype }): number => ITEM_B
 
 export const byteSize = (t: Tensor): number => Math.ceil((sizeOf(t.shape) * itemSize(t)) / 16) * 16;
 
-/** The tensor that a view with nothing left out renames, as far back as it goes. */
-function wholeSource(t: Tensor, makerOf: ReadonlyMap<Tensor, Node>): Tensor {
+type MakerOf = ReadonlyMap<Tensor, Node>;
+/** The tensor whose memory a tensor is part of (itself if of no other), and the offset there in elements. */
+type RootOf = (t: Tensor) => { readonly root: Tensor; readonly offset: number };
+
+/** Follows views that rename a whole tensor to the tensor that they rename. */
+function wholeSource(t: Tensor, makerOf: MakerOf): Tensor {
   const { op, inputs, attrs } = makerOf.get(t)!;
-  const isWhole = op.memory === 'view' && (attrs as { offset: number }).offset === 0 && sizeOf(inputs[0]!.shape) === sizeOf(t.shape);
+  if (op.memory !== 'view') return t;
+  const isWhole = (attrs as { offset: number }).offset === 0 && sizeOf(inputs[0]!.shape) === sizeOf(t.shape);
   return isWhole ? wholeSource(inputs[0]!, makerOf) : t;
 }
 
-/** The tensor whose memory a view, of the whole or of a part, lies in. */
-function rootOf(t: Tensor, makerOf: ReadonlyMap<Tensor, Node>): Tensor {
-  const { op, inputs } = makerOf.get(t)!;
-  return op.memory === 'view' ? rootOf(inputs[0]!, makerOf) : t;
-}
-
 /**
- * Of the inputs of a pack those that can be computed right inside it: made by a launch that does not overwrite, in no pack
- * yet, wanted once, and read neither by a launch that makes another input nor by a copy into this pack, because a launch
- * cannot read and write one buffer.
+ * Inputs of a pack that can be computed inside it: made by a launch that does not overwrite, in no pack yet, wanted once.
+ * No launch that makes another input and no copy into this pack may read them: a launch cannot read and write one buffer.
  */
-function movable(sources: readonly Tensor[], taken: ReadonlyMap<Tensor, unknown>, makerOf: ReadonlyMap<Tensor, Node>): Set<Tensor> {
-  const isLaunched = (t: Tensor): boolean => {
+function movable(sources: readonly Tensor[], makerOf: MakerOf, rootOf: RootOf): Set<Tensor> {
+  const candidates = new Set(sources.filter((t) => {
     const { op, outputs } = makerOf.get(t)!;
-    return op.kernel !== undefined && (op.inPlace ?? 0) <= outputs.indexOf(t) && !taken.has(t);
+    const isWritten = op.kernel !== undefined && (op.inPlace ?? 0) <= outputs.indexOf(t);
+    return isWritten && rootOf(t).root === t && sources.indexOf(t) === sources.lastIndexOf(t);
+  }));
+  const read = sources.flatMap((t) => (candidates.has(t) ? makerOf.get(t)!.inputs : [t])).map((t) => rootOf(t).root);
+  for (const t of read) candidates.delete(t);
+  return candidates;
+}
+
+/** First pass: the nodes, with copies of pack inputs that cannot be computed inside, and the tensors that are part of others. */
+export function findAliases(nodes: readonly Node[]): { readonly nodes: Node[]; readonly rootOf: RootOf } {
+  const aliases = new Map<Tensor, { readonly of: Tensor; readonly offset: number }>();
+  const rootOf: RootOf = (t) => {
+    const alias = aliases.get(t);
+    if (!alias) return { root: t, offset: 0 };
+    const { root, offset } = rootOf(alias.of);
+    return { root, offset: offset + alias.offset };
   };
-  const isOnce = (t: Tensor): boolean => sources.indexOf(t) === sources.lastIndexOf(t);
-  const read = new Set(sources.flatMap((t) => (isLaunched(t) && isOnce(t) ? makerOf.get(t)!.inputs : [t]).map((x) => rootOf(x, makerOf))));
-  return new Set(sources.filter((t) => isLaunched(t) && isOnce(t) && !read.has(t)));
-}
-
-interface Alias {
-  readonly of: Tensor;
-  readonly offset: number;
-}
-
-/** Nodes with the copies that packs need, and for each tensor the one whose memory it lies in, with the offset in elements. */
-export interface Layout {
-  readonly nodes: Node[];
-  readonly homeOf: (t: Tensor) => { readonly root: Tensor; readonly offset: number };
-}
-
-/** Inserts copies where an input of a pack cannot be computed in place, and finds out which tensors lie inside others. */
-export function layOut(nodes: readonly Node[]): Layout {
-  const alias = new Map<Tensor, Alias>();
   const result: Node[] = [];
   const makerOf = new Map(nodes.flatMap((n) => n.outputs.map((t) => [t, n] as const)));
-  for (const node of nodes) {
-    if (node.op.memory === 'pack') {
-      const sources = node.inputs.map((t) => wholeSource(t, makerOf));
-      const moves = movable(sources, alias, makerOf);
-      let offset = 0;
-      for (const source of sources) {
-        let inside = source;
-        if (!moves.has(source)) {
-          const copy = copyNode(source);
-          result.push(copy);
-          inside = copy.outputs[0]!;
-        }
-        alias.set(inside, { of: node.outputs[0]!, offset });
-        offset += alignedSize(source.shape);
-      }
-    } else if (node.op.memory === 'view') {
-      alias.set(node.outputs[0]!, { of: node.inputs[0]!, offset: (node.attrs as { offset: number }).offset });
-    } else {
-      for (let i = 0; i < (node.op.inPlace ?? 0); i++) alias.set(node.outputs[i]!, { of: node.inputs[i]!, offset: 0 });
+  const fillPack = ({ inputs, outputs: [of] }: Node): void => {
+    const sources = inputs.map((t) => wholeSource(t, makerOf));
+    const moved = movable(sources, makerOf, rootOf);
+    let offset = 0;
+    for (const source of sources) {
+      const copy = moved.has(source) ? undefined : copyNode(source);
+      if (copy) result.push(copy);
+      aliases.set(copy?.outputs[0] ?? source, { of: of!, offset });
+      offset += alignedSize(source.shape);
     }
+  };
+  for (const node of nodes) {
+    const { op: { memory, inPlace = 0 }, attrs, inputs, outputs } = node;
+    if (memory === 'pack') fillPack(node);
+    if (memory === 'view') aliases.set(outputs[0]!, { of: inputs[0]!, offset: (attrs as { offset: number }).offset });
+    outputs.slice(0, inPlace).forEach((t, i) => aliases.set(t, { of: inputs[i]!, offset: 0 }));
     result.push(node);
   }
-  const homeOf = (t: Tensor): { root: Tensor; offset: number } => {
-    let offset = 0;
-    let root = t;
-    for (let up = alias.get(root); up; up = alias.get(root)) {
-      offset += up.offset;
-      root = up.of;
-    }
-    return { root, offset };
-  };
-  return { nodes: result, homeOf };
+  return { nodes: result, rootOf };
 }
 
-/** WebGPU binds storage buffers at multiples of so many bytes. */
-const BINDING_ALIGNMENT = 256;
+/** A storage while it is planned. */
+type Draft = { -readonly [K in keyof Storage]: K extends 'conflicts' ? Set<Storage> : Storage[K] };
 
-interface Slot {
-  readonly bytes: number;
-  /** By offset. */
-  readonly tenants: Storage[];
-}
-
-/** Where in a slot a storage finds room beside those that live at the same time; undefined where it finds none. */
-function roomFor({ bytes, birth, death }: Storage, slot: Slot): number | undefined {
-  let at = 0;
-  for (const s of slot.tenants) {
-    if (s.birth > death || birth > s.death) continue;
-    if (s.offset - at >= bytes) break;
-    at = Math.max(at, Math.ceil((s.offset + s.bytes) / BINDING_ALIGNMENT) * BINDING_ALIGNMENT);
-  }
-  return at + bytes <= slot.bytes ? at : undefined;
-}
-
-/**
- * Gives every storage without a home a place in a slot: the largest first, each into the first slot with room (arXiv 2001.03288, greedy by size), which
- * also holds none of its `foes`: a launch may not write to a buffer that it reads, be it elsewhere.
- */
-function assignSlots(storages: readonly Storage[], foes: ReadonlyMap<Storage, ReadonlySet<Storage>>): number[] {
-  const slots: Slot[] = [];
-  const bySize = [...storages].sort((a, b) => b.bytes - a.bytes || a.birth - b.birth);
-  for (const storage of bySize) {
-    const barred = new Set([...(foes.get(storage) ?? [])].map((foe) => foe.slot));
-    const found = slots.findIndex((slot, i) => {
-      const room = barred.has(i) ? undefined : roomFor(storage, slot);
-      storage.offset = room ?? 0;
-      return room !== undefined;
+/** Second pass: storages by their roots. A storage's life includes the launch that makes it and the one that reads it last. */
+function findLifetimes(launches: readonly Node[], rootOf: RootOf, keep: Iterable<Tensor>): Map<Tensor, Draft> {
+  const storages = new Map<Tensor, Draft>();
+  const storageOf = (t: Tensor): Draft => {
+    const { root } = rootOf(t);
+    return getOrInsert(storages, root, () => {
+      const leaf = root.node.op.memory === 'leaf' && { leaf: root.node };
+      return { id: storages.size, bytes: byteSize(root), birth: Infinity, death: -1, offset: 0, conflicts: new Set(), ...leaf };
     });
-    storage.slot = found < 0 ? slots.length : found;
-    if (found < 0) slots.push({ bytes: storage.bytes, tenants: [storage] });
-    else insertByOffset(slots[found]!.tenants, storage);
-  }
-  return slots.map((s) => s.bytes);
-}
-
-function insertByOffset(tenants: Storage[], storage: Storage): void {
-  const next = tenants.findIndex((s) => s.offset > storage.offset);
-  tenants.splice(next < 0 ? tenants.length : next, 0, storage);
-}
-
-/** Largest sum of storages alive at one launch. */
-function peak(storages: readonly Storage[], launches: number): number {
-  const change = new Float64Array(launches + 1);
-  for (const s of storages) {
-    change[s.birth]! += s.bytes;
-    change[s.death + 1]! -= s.bytes;
-  }
-  let live = 0;
-  let most = 0;
-  for (const delta of change) {
-    live += delta;
-    most = Math.max(most, live);
-  }
-  return most;
-}
-
-/**
- * Lifetimes and slots for `nodes` in this order. A storage's life includes the launch that makes it and the one that last
- * reads it. Tensors in `keep` outlive the run and share with nobody.
- */
-export function planStorage(order: readonly Node[], keep: ReadonlySet<Tensor>): { nodes: Node[]; plan: Plan } {
-  const { nodes, homeOf } = layOut(order);
-  const storageOf = new Map<Tensor, Storage>();
-  const storages: Storage[] = [];
-  const kept = new Set<Storage>();
-
-  const placeOf = (t: Tensor): Place => {
-    const { root, offset } = homeOf(t);
-    let storage = storageOf.get(root);
-    if (!storage) {
-      const leaf = root.node.op.memory === 'leaf' ? root.node : undefined;
-      storage = { id: storages.length, bytes: byteSize(root), birth: Infinity, death: -1, offset: 0, ...(leaf && { leaf }) };
-      storages.push(storage);
-      storageOf.set(root, storage);
-    }
-    return { storage, offset };
   };
-
-  const foes = new Map<Storage, Set<Storage>>();
-  const part = (a: Storage, b: Storage): void => {
-    for (const [one, other] of [[a, b], [b, a]] as const) foes.set(one, (foes.get(one) ?? new Set()).add(other));
-  };
-  let step = 0;
-  for (const node of nodes) {
-    if (!node.op.kernel) continue;
-    const touched = [...node.inputs, ...node.outputs].map((t) => placeOf(t).storage);
-    for (const storage of touched) {
+  for (const [step, { inputs, outputs }] of launches.entries()) {
+    const used = [...inputs, ...outputs].map(storageOf);
+    for (const storage of used) {
       storage.birth = Math.min(storage.birth, step);
       storage.death = step;
     }
-    for (const written of touched.slice(node.inputs.length)) {
-      for (const other of touched) if (other !== written) part(written, other);
+    for (const written of used.slice(inputs.length)) {
+      for (const other of used.filter((s) => s !== written)) {
+        written.conflicts.add(other);
+        other.conflicts.add(written);
+      }
     }
-    step++;
   }
-  for (const t of keep) kept.add(placeOf(t).storage);
-  const shared = storages.filter((s) => !s.leaf && !kept.has(s) && s.death >= 0);
-  return { nodes, plan: { storages, slots: assignSlots(shared, foes), lowerBound: peak(shared, step), placeOf } };
+  for (const t of keep) storageOf(t);
+  return storages;
+}
+
+/** WebGPU binds storage buffers at multiples of this many bytes. */
+const BINDING_ALIGNMENT = 256;
+
+/** Its storages; the first is the largest and has the slot's size. */
+type Slot = Storage[];
+
+/** The first free offset in a slot during the storage's life; undefined if there is none, or if the slot holds a conflict. */
+function roomFor({ bytes, birth, death, conflicts }: Storage, slot: Slot): number | undefined {
+  if (slot.some((s) => conflicts.has(s))) return undefined;
+  const neighbours = slot.filter((s) => s.birth <= death && birth <= s.death).sort((a, b) => a.offset - b.offset);
+  let at = 0;
+  for (const s of neighbours) {
+    if (s.offset - at >= bytes) break;
+    at = Math.max(at, Math.ceil((s.offset + s.bytes) / BINDING_ALIGNMENT) * BINDING_ALIGNMENT);
+  }
+  return at + bytes <= slot[0]!.bytes ? at : undefined;
+}
+
+/**
+ * Third pass: sets slot and offset of each storage, the largest first, each in the first slot with room (greedy by size,
+ * https://arxiv.org/abs/2001.03288). Returns the bytes of the slots.
+ */
+function assignPlaces(storages: readonly Draft[]): number[] {
+  const slots: Slot[] = [];
+  const bySize = [...storages].sort((a, b) => b.bytes - a.bytes || a.birth - b.birth);
+  for (const storage of bySize) {
+    const slot = slots.findIndex((s) => roomFor(storage, s) !== undefined);
+    if (slot < 0) slots.push([]);
+    storage.slot = slot < 0 ? slots.length - 1 : slot;
+    storage.offset = slot < 0 ? 0 : roomFor(storage, slots[slot]!)!;
+    slots[storage.slot]!.push(storage);
+  }
+  return slots.map(([largest]) => largest!.bytes);
+}
+
+/** Bytes of all storages that are alive at a launch. */
+const liveBytes = (storages: readonly Storage[], step: number): number =>
+  storages.reduce((sum, s) => sum + (s.birth <= step && step <= s.death ? s.bytes : 0), 0);
+
+/** Plans memory for `order`, adding the copies that packs need. Tensors in `keep` outlive the run: no slot holds them. */
+export function planStorage(order: readonly Node[], keep: ReadonlySet<Tensor>): { nodes: Node[]; plan: Plan } {
+  const { nodes, rootOf } = findAliases(order);
+  const launches = nodes.filter((n) => n.op.kernel);
+  const storages = findLifetimes(launches, rootOf, keep);
+  const kept = new Set([...keep].map((t) => storages.get(rootOf(t).root)));
+  const shared = [...storages.values()].filter((s) => !s.leaf && !kept.has(s));
+  const placeOf: Plan['placeOf'] = (t) => {
+    const { root, offset } = rootOf(t);
+    const storage = storages.get(root);
+    return storage && { storage, offset };
+  };
+  const slots = assignPlaces(shared);
+  const lowerBound = Math.max(0, ...launches.map((_, step) => liveBytes(shared, step)));
+  return { nodes, plan: { storages: [...storages.values()], slots, lowerBound, placeOf } };
 }

@@ -1,9 +1,9 @@
-/** The order of launches: the one the graph was built in, or a greedy one, whichever needs less memory. Pure. */
-import { consumersOf } from './fuse.js';
+/** The order of launches: the graph's own or a greedy one, whichever needs less memory. Pure. */
 import type { Node, Tensor } from '../graph/graph.js';
+import { consumersOf } from './fuse.js';
 import { byteSize, type Plan } from './memory.js';
 
-/** What must run before what, beyond data: a node that overwrites memory comes after everyone who reads the old contents. */
+/** The nodes that must run before each node: the makers of its inputs, and the other readers of an input that it overwrites. */
 function predecessors(nodes: readonly Node[]): Map<Node, Set<Node>> {
   const makerOf = new Map<Tensor, Node>(nodes.flatMap((n) => n.outputs.map((t) => [t, n] as const)));
   const before = new Map<Node, Set<Node>>(nodes.map((n) => [n, new Set(n.inputs.map((t) => makerOf.get(t)!))]));
@@ -17,35 +17,32 @@ function predecessors(nodes: readonly Node[]): Map<Node, Set<Node>> {
 }
 
 function readersThroughViews(t: Tensor, readers: Map<Tensor, Node[]>): Node[] {
-  return (readers.get(t) ?? []).flatMap((n) => (n.op.memory === 'view' ? [n, ...readersThroughViews(n.outputs[0]!, readers)] : [n]));
+  const viewsOf = (n: Node): readonly Tensor[] => (n.op.memory === 'view' ? n.outputs : []);
+  return (readers.get(t) ?? []).flatMap((n) => [n, ...viewsOf(n).flatMap((view) => readersThroughViews(view, readers))]);
 }
 
 /** Of the nodes that may run next takes the one that frees most memory (or takes least); ties go to the graph's order. */
 function greedyOrder(nodes: readonly Node[]): Node[] {
   const before = predecessors(nodes);
-  const readers = consumersOf(nodes);
   const position = new Map(nodes.map((n, i) => [n, i]));
   const waiting = new Map(nodes.map((n) => [n, before.get(n)!.size]));
   const after = new Map<Node, Node[]>(nodes.map((n) => [n, []]));
   for (const [node, earlier] of before) for (const e of earlier) after.get(e)!.push(node);
-  const unread = new Map<Tensor, number>([...readers].map(([t, list]) => [t, list.length]));
+  const unread = new Map<Tensor, number>([...consumersOf(nodes)].map(([t, list]) => [t, list.length]));
 
   const cost = (node: Node): number => {
     if (!node.op.kernel) return -Number.MAX_VALUE; // leaves, views and packs cost nothing and let others run
-    const taken = node.outputs.reduce((sum, t) => sum + byteSize(t), 0);
-    const freed = [...new Set(node.inputs)].reduce((sum, t) => sum + (unread.get(t) === 1 && t.node.op.kernel ? byteSize(t) : 0), 0);
-    return taken - freed;
+    const bytes = (tensors: Iterable<Tensor>): number => [...tensors].reduce((sum, t) => sum + byteSize(t), 0);
+    const freed = [...new Set(node.inputs)].filter((t) => unread.get(t) === 1 && t.node.op.kernel);
+    return bytes(node.outputs) - bytes(freed);
   };
+  const compare = (a: Node, b: Node): number => cost(a) - cost(b) || position.get(a)! - position.get(b)!;
 
   const ready = nodes.filter((n) => waiting.get(n) === 0);
   const order: Node[] = [];
   while (ready.length > 0) {
-    let best = 0;
-    for (let i = 1; i < ready.length; i++) {
-      const difference = cost(ready[i]!) - cost(ready[best]!);
-      if (difference < 0 || (difference === 0 && position.get(ready[i]!)! < position.get(ready[best]!)!)) best = i;
-    }
-    const node = ready.splice(best, 1)[0]!;
+    const node = ready.reduce((best, other) => (compare(other, best) < 0 ? other : best));
+    ready.splice(ready.indexOf(node), 1);
     order.push(node);
     for (const t of new Set(node.inputs)) unread.set(t, unread.get(t)! - 1);
     for (const next of after.get(node)!) {
@@ -54,11 +51,11 @@ function greedyOrder(nodes: readonly Node[]): Node[] {
       if (left === 0) ready.push(next);
     }
   }
-  if (order.length < nodes.length) throw new Error('schedule: a tensor is read after the launch that overwrites it; read the new one instead');
+  if (order.length < nodes.length) {
+    throw new Error('schedule: a tensor is read after the launch that overwrites it; read the new one instead');
+  }
   return order;
 }
-
-const total = (plan: Plan): number => plan.slots.reduce((sum, bytes) => sum + bytes, 0);
 
 export interface Ordered {
   /** The nodes in order. */
@@ -68,17 +65,17 @@ export interface Ordered {
   readonly plan: Plan;
 }
 
-/** The cheaper of the two orders, with its plan. */
+/** The cheaper of the two orders, with its plan. @throws Error when a tensor is read after it is overwritten */
 export function orderForMemory(nodes: readonly Node[], plan: (order: readonly Node[]) => { nodes: Node[]; plan: Plan }): Ordered {
   const planned = (order: readonly Node[]): Ordered => ({ order, ...plan(order) });
+  const total = ({ plan: { slots } }: Ordered): number => slots.reduce((sum, bytes) => sum + bytes, 0);
   const greedy = planned(greedyOrder(nodes));
-  const overwrites = nodes.some((n) => n.op.inPlace);
-  if (overwrites && !keepsOrder(nodes)) return greedy;
+  if (!keepsOrder(nodes)) return greedy;
   const built = planned(nodes);
-  return total(greedy.plan) < total(built.plan) ? greedy : built;
+  return total(greedy) < total(built) ? greedy : built;
 }
 
-/** True when the graph's own order already reads everything before it is overwritten. */
+/** True when the graph's own order already reads every tensor before it is overwritten. */
 function keepsOrder(nodes: readonly Node[]): boolean {
   const position = new Map(nodes.map((n, i) => [n, i]));
   return [...predecessors(nodes)].every(([node, earlier]) => [...earlier].every((e) => position.get(e)! < position.get(node)!));

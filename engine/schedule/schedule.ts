@@ -1,12 +1,13 @@
 /**
- * From a graph to a list of launches: reachability, common subexpressions, fusion, order, and where each tensor lies.
+ * From a graph to a list of launches: reachability, common subexpressions, fusion, order and memory.
  * Pure and printable: nothing here knows the GPU.
  */
-import { fuse } from './fuse.js';
 import { inputOp, labelOf, parameterOp, type LeafAttrs, type Node, type Tensor } from '../graph/graph.js';
+import { getOrInsert } from '../graph/maps.js';
+import { showShape } from '../graph/shape.js';
+import { fuse } from './fuse.js';
 import { itemSize, planStorage, type Plan } from './memory.js';
 import { orderForMemory } from './order.js';
-import { showShape } from '../graph/shape.js';
 
 export interface Schedule {
   /** Inputs, parameters and constants that the launches read. */
@@ -16,12 +17,12 @@ export interface Schedule {
   /** All nodes after merging and fusion, in order. */
   readonly order: readonly Node[];
   readonly plan: Plan;
-  /** The tensor that stands for `t` after common subexpressions were merged. */
+  /** The tensor that takes the place of `t` after common subexpressions were merged. */
   readonly resolve: (t: Tensor) => Tensor;
 }
 
 /** Nodes that `outputs` depend on, in id order. */
-export function reachable(outputs: readonly Tensor[]): Node[] {
+function reachable(outputs: readonly Tensor[]): Node[] {
   const seen = new Set<Node>();
   const stack = outputs.map((t) => t.node);
   for (let node = stack.pop(); node; node = stack.pop()) {
@@ -32,19 +33,25 @@ export function reachable(outputs: readonly Tensor[]): Node[] {
   return [...seen].sort((a, b) => a.id - b.id);
 }
 
-/** Merges nodes that compute the same from the same. Returns the survivors and what stands for each merged tensor. */
-export function mergeCommon(nodes: readonly Node[]): { nodes: Node[]; resolve: (t: Tensor) => Tensor } {
+/** Merges nodes that compute the same from the same. */
+function mergeCommon(nodes: readonly Node[]): { nodes: Node[]; resolve: Schedule['resolve'] } {
   const standIn = new Map<Tensor, Tensor>();
   const resolve = (t: Tensor): Tensor => standIn.get(t) ?? t;
-  const idOf = identities();
+  const ids = new Map<object, number>();
+  const idOf = (object: object): number => getOrInsert(ids, object, () => ids.size);
+  /** Equal for nodes that compute the same. */
+  const keyOf = ({ op, attrs, outputs, recompute }: Node, inputs: readonly Tensor[]): string => {
+    const identity = (value: unknown): unknown => (ArrayBuffer.isView(value) ? idOf(value) : value);
+    const values = Object.entries(attrs as object).map(([name, value]) => [name, identity(value)]);
+    return JSON.stringify([idOf(op), values, inputs.map(idOf), outputs.map((t) => t.dtype), recompute === 'again']);
+  };
   const known = new Map<string, Node>();
   const kept: Node[] = [];
   for (const node of nodes) {
     const inputs = node.inputs.map(resolve);
-    const attrs = Object.entries(node.attrs as object).map(([k, v]) => [k, ArrayBuffer.isView(v) ? idOf(v) : v]);
-    const key = `${node.recompute === 'again' ? 'again ' : ''}${idOf(node.op)} ${JSON.stringify(attrs)} ${inputs.map((t) => idOf(t)).join()} ${node.outputs.map((t) => t.dtype).join()}`;
+    const key = keyOf(node, inputs);
     const twin = known.get(key);
-    // A launch that reads nothing depends on sizes alone: merging two where sizes happen to agree would make the plan depend on them.
+    // A launch without inputs depends on sizes alone: merging two that happen to agree would make the plan depend on sizes.
     const isTable = node.inputs.length === 0 && node.op.kernel !== undefined;
     if (twin && !node.op.inPlace && !isTable) {
       node.outputs.forEach((t, i) => standIn.set(t, twin.outputs[i]!));
@@ -56,31 +63,21 @@ export function mergeCommon(nodes: readonly Node[]): { nodes: Node[]; resolve: (
   return { nodes: kept, resolve };
 }
 
-/** Small numbers for objects, by identity. */
-function identities(): (object: object) => number {
-  const ids = new Map<object, number>();
-  return (object) => {
-    const id = ids.get(object) ?? ids.size;
-    ids.set(object, id);
-    return id;
-  };
-}
-
-/** Reachable nodes, merged and fused, in the graph's order. */
-export function simplify(outputs: readonly Tensor[]): { nodes: Node[]; keep: ReadonlySet<Tensor>; resolve: (t: Tensor) => Tensor } {
+/** Reachable nodes, merged and fused, in the graph's order; `keep` are the outputs after merging. */
+export function simplify(outputs: readonly Tensor[]): { nodes: Node[]; keep: ReadonlySet<Tensor>; resolve: Schedule['resolve'] } {
   const { nodes, resolve } = mergeCommon(reachable(outputs));
   const keep = new Set(outputs.map(resolve));
   return { nodes: fuse(nodes, keep), keep, resolve };
 }
 
-/** @throws Error for two inputs of one name that merging has left, because their shapes differ: a write would reach only one */
+/** @throws Error for two inputs of one name that were not merged because their shapes differ: a write would reach only one */
 function checkInputs(nodes: readonly Node[]): void {
-  const known = new Map<string, Node>();
+  const known = new Map<string, string>();
   for (const node of nodes.filter((n) => n.op === inputOp)) {
-    const { name } = node.attrs as LeafAttrs;
+    const { name, shape } = node.attrs as LeafAttrs;
     const other = known.get(name);
-    if (other) throw new Error(`schedule: input ${name} is used as ${showShape(other.outputs[0]!.shape)} and as ${showShape(node.outputs[0]!.shape)}`);
-    known.set(name, node);
+    if (other) throw new Error(`schedule: input ${name} is used as ${other} and as ${showShape(shape)}`);
+    known.set(name, showShape(shape));
   }
 }
 
@@ -89,33 +86,29 @@ export function schedule(outputs: readonly Tensor[]): Schedule {
   const { nodes: simplified, keep, resolve } = simplify(outputs);
   checkInputs(simplified);
   const { order, nodes, plan } = orderForMemory(simplified, (candidate) => planStorage(candidate, keep));
-  return {
-    leaves: nodes.filter((n) => n.op.memory === 'leaf'),
-    launches: nodes.filter((n) => n.op.kernel),
-    order,
-    plan,
-    resolve,
-  };
+  const [leaves, launches] = [nodes.filter((n) => n.op.memory === 'leaf'), nodes.filter((n) => n.op.kernel)];
+  return { leaves, launches, order, plan, resolve };
 }
 
-/** Where a tensor lies: `w` (a parameter), `input x`, `s3` (a slot), `s3+64` (from its element 64 on), `out5` (a buffer of the program's own). */
+/** `w` (a parameter), `input x`, `s3` (a slot), `s3+64` (from its element 64 on), `out5` (a buffer of the program's own). */
 function showPlace(t: Tensor, plan: Plan): string {
-  const { storage, offset } = plan.placeOf(t);
-  const home = storage.leaf
-    ? storage.leaf.op === parameterOp ? (storage.leaf.attrs as LeafAttrs).name : labelOf(storage.leaf).split(' ').slice(1).join(' ')
-    : storage.slot === undefined ? `out${storage.id}` : `s${storage.slot}`;
-  const from = storage.offset / itemSize(t) + offset;
-  return from ? `${home}+${from}` : home;
+  const { storage: { leaf, id, slot, offset: bytes }, offset } = plan.placeOf(t)!;
+  const leafName = leaf && (leaf.op === parameterOp ? (leaf.attrs as LeafAttrs).name : labelOf(leaf).replace(/^%\d+ /, ''));
+  const buffer = leafName ?? (slot === undefined ? `out${id}` : `s${slot}`);
+  const from = bytes / itemSize(t) + offset;
+  return from ? `${buffer}+${from}` : buffer;
 }
 
 const kib = (bytes: number): string => `${(bytes / 1024).toFixed(1)} KiB`;
 
 /** One launch per line with the place of every tensor, then the slots; snapshot tests hold it. */
 export function showSchedule({ launches, plan }: Schedule): string {
+  const places = (ts: readonly Tensor[]): string => ts.map((t) => showPlace(t, plan)).join(', ');
   const lines = launches.map((node) => {
-    const list = (ts: readonly Tensor[]): string => ts.map((t) => showPlace(t, plan)).join(', ');
-    return `${labelOf(node)}(${list(node.inputs)}) -> ${list(node.outputs)} ${node.outputs.map((t) => showShape(t.shape)).join(' ')}`;
+    const shapes = node.outputs.map((t) => showShape(t.shape)).join(' ');
+    return `${labelOf(node)}(${places(node.inputs)}) -> ${places(node.outputs)} ${shapes}`;
   });
-  const total = plan.slots.reduce((sum, size) => sum + size, 0);
-  return [...lines, `${launches.length} launches, ${plan.slots.length} slots, ${kib(total)}, lower bound ${kib(plan.lowerBound)}`].join('\n');
+  const total = kib(plan.slots.reduce((sum, size) => sum + size, 0));
+  lines.push(`${launches.length} launches, ${plan.slots.length} slots, ${total}, lower bound ${kib(plan.lowerBound)}`);
+  return lines.join('\n');
 }

@@ -1,5 +1,5 @@
 /** The device memory that a run needs, from the plans of its largest programs. Nothing is allocated to find out. */
-import { Graph, schedule, type Tensor } from '../../engine/index.js';
+import { Graph, parameterOp, schedule, type Tensor } from '../../engine/index.js';
 import { recipes } from '../method/recipes.js';
 import { resultGraph, stepGraph, type Setting, type StepKind } from '../method/steps.js';
 
@@ -42,7 +42,7 @@ export function memoryOf(programs: readonly Readonly<Record<string, Tensor>>[]):
   const parameters = new Map<string, number>();
   let own = 0;
   for (const { leaf, slot, bytes } of plans.flatMap(({ storages }) => storages)) {
-    if (leaf?.op.name === 'parameter') parameters.set((leaf.attrs as { name: string }).name, bytes);
+    if (leaf?.op === parameterOp) parameters.set((leaf.attrs as { name: string }).name, bytes);
     else if (slot === undefined) own += bytes;
   }
   const sizes = [...parameters.values()];

@@ -2,7 +2,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
-  add, createEngine, DeviceLostError, FeatureError, gradients, KernelError, mul, OutOfMemoryError, pack, scale, showProfile, slice, sum, view, type Op, type Tensor,
+  add, createEngine, DeviceLostError, FeatureError, gradients, KernelError, mul, OutOfMemoryError, pack, profile, scale,
+  showProfile, slice, sum, view, type Op, type Tensor,
 } from '../../engine/index.js';
 import { openDevice, testDevice, testEngine } from '../helpers/device.js';
 
@@ -60,11 +61,12 @@ test('tensors of a half scope hold float16: half the memory, three digits, the s
   assert.match(refused as string, /parameter half.w: holds f16, asked for as f32/);
 });
 
-test('a device without float16 says so', async () => {
+test('a device without float16 refuses it', async () => {
   const device = await openDevice({ plain: true });
   const engine = createEngine(device);
   const g = engine.graph();
-  assert.instance(await engine.compile({ y: g.half(() => scale(g.input('x', [3]), 2)) }).catch((error: unknown) => error), FeatureError);
+  const y = g.half(() => scale(g.input('x', [3]), 2));
+  assert.instance(await engine.compile({ y }).catch((error: unknown) => error), FeatureError);
   assert.throws(() => engine.writeParameter('w', [1], new Float32Array(1), 'f16'), /needs the feature shader-f16/);
   engine.destroy();
   device.destroy();
@@ -174,13 +176,14 @@ test('a profile has a row per launch', async () => {
   const g = engine.graph();
   const program = await engine.compile({ y: sum(scale(g.input('x', [1000]), 2)) });
   program.write('x', new Float32Array(1000));
-  const rows = await program.profile(3);
+  const { rows } = await profile(program, 3);
   assert.equal(rows.map((r) => r.op), ['mul', 'sum']);
   assert.ok(rows.every((r) => r.ms >= 0 && r.bytes > 0));
   assert.match(showProfile(rows), /mul +1/);
 });
 
-const broken = (code: string): Op => ({ name: 'broken', shapes: ([x]) => [x!.shape], kernel: () => ({ code, workgroups: [1, 1, 1] }) });
+const broken = (code: string): Op =>
+  ({ name: 'broken', shapes: ([x]) => [x!.shape], kernel: () => ({ code, workgroups: [1, 1, 1] }) });
 
 test('a kernel that does not compile is a KernelError with the numbered source', async () => {
   const engine = await testEngine();
@@ -200,7 +203,8 @@ test('overrides are checked: Dawn would cut 4.9 to 4', async () => {
   const g = engine.graph();
   const op: Op = {
     name: 'cut', shapes: ([x]) => [x!.shape],
-    kernel: () => ({ code: 'override N: u32; @compute @workgroup_size(N) fn main() {}', constants: { N: 4.9 }, workgroups: [1, 1, 1] }),
+    kernel: () =>
+      ({ code: 'override N: u32; @compute @workgroup_size(N) fn main() {}', constants: { N: 4.9 }, workgroups: [1, 1, 1] }),
   };
   try {
     await engine.compile({ y: g.add(op, [g.input('x', [4])], {})[0]! });
@@ -210,17 +214,18 @@ test('overrides are checked: Dawn would cut 4.9 to 4', async () => {
   }
 });
 
-test('a launch that the device refuses is a KernelError at the next look', async () => {
+test('a launch that the device refuses is a KernelError at the next sync', async () => {
   const engine = createEngine(await testDevice());
   const g = engine.graph();
-  const op: Op = { name: 'huge', shapes: ([x]) => [x!.shape], kernel: () => ({ code: '@compute @workgroup_size(1) fn main() {}', workgroups: [70000, 1, 1] }) };
+  const code = '@compute @workgroup_size(1) fn main() {}';
+  const op: Op = { name: 'huge', shapes: ([x]) => [x!.shape], kernel: () => ({ code, workgroups: [70000, 1, 1] }) };
   const program = await engine.compile({ y: g.add(op, [g.input('x', [4])], {})[0]! });
   program.run();
   const error = await engine.sync().then(() => undefined, (e: unknown) => e);
   assert.instance(error, KernelError);
 });
 
-test('what the device cannot hold is an OutOfMemoryError with the figures', async () => {
+test('a tensor that the device cannot hold is an OutOfMemoryError with the sizes', async () => {
   const engine = createEngine(await testDevice());
   const g = engine.graph();
   const y = scale(g.input('x', [2 ** 31]), 2);
@@ -242,7 +247,7 @@ test('a lost device is a DeviceLostError', async () => {
   assert.instance(error, DeviceLostError);
 });
 
-test('the regression behind the rule on `var`: a value given in a loop is set again each time', async () => {
+test('a variable with a value in a loop is set again each time: the reason for the rule on `var`', async () => {
   const engine = await testEngine();
   const g = engine.graph();
   const op: Op = {

@@ -37,8 +37,8 @@ test('all workgroups of any grid run once, one or several at a time, in every la
       const row = Math.floor(i / grid[0]);
       return (i % grid[0]) + 10 * (row % grid[1]) + 100 * Math.floor(row / grid[1]);
     });
-    for (const queued of [1, 7, 100]) {
-      const kernel: Kernel = { code: positions(lanes), dims: [N], workgroups: grid, queued };
+    for (const workgroupsPerTurn of [1, 7, 100]) {
+      const kernel: Kernel = { code: positions(lanes), dims: [N], workgroups: grid, workgroupsPerTurn };
       const engine = createEngine(await testDevice(), {
         tuning: { queue: true }, kernels: { sigmoid: () => kernel }, poison: true,
       });
@@ -48,7 +48,7 @@ test('all workgroups of any grid run once, one or several at a time, in every la
       for (const x of [1000, 2000, 3000]) { // a counter that is not 0 again would leave the last launch's numbers
         program.write('x', Array<number>(N).fill(x));
         program.run();
-        assert.equal([...(await program.read('y'))], position.map((p) => p + x), `grid ${grid}, ${queued} at a time`);
+        assert.equal([...(await program.read('y'))], position.map((p) => p + x), `grid ${grid}, ${workgroupsPerTurn} at a time`);
       }
       program.destroy();
       engine.destroy();
@@ -85,7 +85,7 @@ test('a kernel without a free binding on its device is launched without a queue'
   const [dx, dw, db] = gradients(batchnorm(x, w, b, 0), [x, w, b], g.input('dy', [1, 2, 1, 2]));
   const program = await engine.compile({ dx: dx!, dw: dw!, db: db! });
   assert.equal(
-    program.launches.map(({ node, kernel }) => [node.op.name, Boolean(kernel.queued)]),
+    program.launches.map(({ node, kernel }) => [node.op.name, Boolean(kernel.workgroupsPerTurn)]),
     [['batchnorm', true], ['batchnormSmallBackward', false]],
   );
   const values = { x: [1, 3, 4, 2], w: [1, 1], b: [0, 0], dy: [1, 2, 3, 5] };

@@ -22,7 +22,10 @@ test('loads are widened and stores rounded, of the chosen bindings alone', () =>
 ${kernel
     .replace('> x: array<item>', '> x: array<vec4h>')
     .replace('> y: array<item>', '> y: array<vec4h>')
-    .replace('= x[u32(index[x[1].x])] * 2 + vec4f(index[i]);', '= vec4h(vec4f(x[u32(index[vec4f(x[1]).x])]) * 2 + vec4f(index[i]));')}`);
+    .replace(
+      '= x[u32(index[x[1].x])] * 2 + vec4f(index[i]);',
+      '= vec4h(vec4f(x[u32(index[vec4f(x[1]).x])]) * 2 + vec4f(index[i]));',
+    )}`);
   assert.match(halfStorage(kernel, [2]), 'y[u32(f32(index[i]))] = x[u32(f32(index[x[1].x]))] * 2 + vec4f(f32(index[i]));');
 });
 
@@ -34,14 +37,18 @@ test('a kernel that is written in another way is refused', () => {
 
 test('every kernel of a training step can have its floats in half precision, on every class of device', () => {
   const photo = { width: 64, height: 64, data: new Float32Array() };
-  const tunings = ['a GPU', 'llvmpipe'].flatMap((description) => [0, 8].map((subgroupSize) => tuningFor({ description, isFallback: false, subgroupSize, maxInvocations: 256 })));
+  const tunings = ['a GPU', 'llvmpipe'].flatMap((description) => [0, 8].map((subgroupSize) =>
+    tuningFor({ description, isFallback: false, subgroupSize, maxInvocations: 256 })));
+  const storages = /@binding\((\d+)\) var<storage, \w+> \w+: array<(f32|vec4f|item|V)>/g;
   for (const recipe of ['splice', 'splice-transfer'] as const) {
-    const setting = settingOf({ recipe, size: 64, vitSize: 32, checkpointing: false, precision: 'f32' }, formulaVit('probe8', 'v'), photo, photo);
-    // What overwrites is a parameter, and optimisers' are f32.
-    for (const node of schedule(Object.values(cropsStep(new Graph(), 64, 64, setting))).launches.filter(({ op }) => !op.inPlace)) {
+    const options = { recipe, size: 64, vitSize: 32, checkpointing: false, precision: 'f32' } as const;
+    const setting = settingOf(options, formulaVit('probe8', 'v'), photo, photo);
+    const { launches } = schedule(Object.values(cropsStep(new Graph(), 64, 64, setting)));
+    // Overwritten tensors are parameters of optimisers, which are f32.
+    for (const node of launches.filter(({ op }) => !op.inPlace)) {
       for (const tuning of tunings) {
         const { code } = node.op.kernel!(node, tuning);
-        const floats = [...code.matchAll(/@binding\((\d+)\) var<storage, \w+> \w+: array<(f32|vec4f|item|V)>/g)].map(([, binding]) => Number(binding));
+        const floats = [...code.matchAll(storages)].map(([, binding]) => Number(binding));
         assert.ok(floats.length > 0);
         assert.not.throws(() => halfStorage(code, floats), `${node.op.name} on ${tuning.name}`);
       }

@@ -5,7 +5,7 @@ import { waitCalmly } from '../../engine/run/patience.js';
 
 const after = (ms: number): Promise<string> => new Promise((resolve) => setTimeout(() => resolve('done'), ms));
 
-/** Turns of the event loop until `work` is done, with something that polls in every one of them. */
+/** Turns of the event loop until `work` is done, with a function that polls in every turn. */
 async function turnsDuring(work: Promise<unknown>): Promise<number> {
   let turns = 0;
   let isOpen = true;
@@ -19,17 +19,17 @@ async function turnsDuring(work: Promise<unknown>): Promise<number> {
   return turns;
 }
 
-test('answers and errors come through', async () => {
+test('results and errors are passed on', async () => {
   assert.is(await waitCalmly(after(5)), 'done');
   assert.is(await waitCalmly(Promise.reject(new Error('lost'))).catch((error: Error) => error.message), 'lost');
 });
 
-test('who polls in every turn of the event loop gets few of them', async () => {
+test('code that polls in every turn of the event loop gets few turns', async () => {
   assert.ok((await turnsDuring(waitCalmly(after(200)))) < 500); // naps reach 2 ms after 40 ms
   assert.ok((await turnsDuring(after(200))) > 1000);
 });
 
-test('where nobody may block it is a plain wait', async () => {
+test('where blocking is not allowed it is a plain wait', async () => {
   const { wait } = Atomics;
   let asked = 0;
   Atomics.wait = () => {

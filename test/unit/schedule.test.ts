@@ -1,7 +1,10 @@
-/** The planner without a GPU: what is computed, merged, fused, in which order and where it lies. */
+/** The planner without a GPU: merging, fusion, order and memory. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { add, concat, copy, gradients, Graph, mul, pack, reshape, schedule, scale, showSchedule, sub, sum, view, type Node, type Op, type Schedule, type Tensor } from '../../engine/index.js';
+import {
+  add, concat, copy, crop, gradients, Graph, mul, pack, reshape, schedule, scale, showSchedule, sub, sum, upsample2x, view,
+  type Node, type Op, type Schedule, type Tensor,
+} from '../../engine/index.js';
 import { random } from '../helpers/random.js';
 
 const lines = (s: Schedule): string[] => showSchedule(s).split('\n');
@@ -21,11 +24,13 @@ test('a graph prints one node per line', () => {
   ].join('\n'));
 });
 
-test('what no output depends on is not computed', () => {
+test('nodes that no output depends on are not computed', () => {
   const g = new Graph();
   const x = g.input('x', [4]);
   scale(x, 3);
-  assert.equal(lines(schedule([scale(x, 2)])), ['%4 mul(input x, constant 2) -> out2 [4]', '1 launches, 0 slots, 0.0 KiB, lower bound 0.0 KiB']);
+  assert.equal(lines(schedule([scale(x, 2)])), [
+    '%4 mul(input x, constant 2) -> out2 [4]', '1 launches, 0 slots, 0.0 KiB, lower bound 0.0 KiB',
+  ]);
 });
 
 test('equal nodes are computed once, and the merged one can still be asked for', () => {
@@ -45,7 +50,7 @@ test('a chain needs two slots, however long', () => {
   assert.equal(plan.slots, [1024, 1024]);
 });
 
-test('where a large tensor lay, small ones lie side by side, at places that can be bound', () => {
+test('small tensors share the place of a large one, at offsets that can be bound', () => {
   const g = new Graph();
   const x = g.input('x', [4096]);
   const large = sum(copy(copy(x)));
@@ -58,7 +63,7 @@ test('where a large tensor lay, small ones lie side by side, at places that can 
   for (const { offset } of placed) assert.is(offset % 256, 0);
 });
 
-test('gradients reach only what is asked for', () => {
+test('gradients are built only for the requested tensors', () => {
   const g = new Graph();
   const [x, w] = [g.input('x', [3]), g.parameter('w', [3])];
   const before = g.nodes.length;
@@ -67,7 +72,7 @@ test('gradients reach only what is asked for', () => {
   assert.equal(added, ['mul', 'sum', 'constant', 'sumBackward', 'mul']);
 });
 
-test('gradients by a tensor and by what it was made from', () => {
+test('gradients by a tensor and by the tensor that it was made from', () => {
   const g = new Graph();
   const x = g.input('x', [3]);
   const y = mul(x, x);
@@ -89,7 +94,7 @@ test('gradients of one tensor used twice are added', () => {
   assert.is(dx!.node.op.name, 'add');
 });
 
-test('gradients that cannot be had say why', () => {
+test('gradients that do not exist are refused with the reason', () => {
   const g = new Graph();
   const [x, y] = [g.input('x', [3]), g.input('y', [3])];
   assert.throws(() => gradients(mul(x, x), [x]), /must be a scalar, got \[3\]/);
@@ -99,28 +104,38 @@ test('gradients that cannot be had say why', () => {
   assert.throws(() => gradients(sum(g.add(opaque, [x], {})[0]!), [x]), /opaque has no gradient/);
 });
 
-test('pack computes its inputs in place and copies what it cannot move', () => {
+test('pack computes its inputs in place and copies the others', () => {
   const g = new Graph();
   const [x, w] = [g.input('x', [3]), g.parameter('w', [70])];
   const flat = pack([scale(x, 2), w, scale(x, 3)]);
   const s = schedule([sum(flat)]);
   assert.equal(lines(s).slice(0, 4).map((l) => l.replace(/%\d+ /, '')), [
-    'mul(input x, constant 2) -> s0 [3]', 'mul(input x, constant 3) -> s0+192 [3]', 'copy(w) -> s0+64 [70]', 'sum(s0) -> out5 [1]',
+    'mul(input x, constant 2) -> s0 [3]', 'mul(input x, constant 3) -> s0+192 [3]', 'copy(w) -> s0+64 [70]',
+    'sum(s0) -> out5 [1]',
   ]);
 });
 
-test('views and reshapes are no launches', () => {
+test('a crop of as many rows as there are channels is not taken for a slice of channels', () => {
+  const g = new Graph();
+  const x = g.input('x', [1, 4, 3, 5]);
+  const [dx] = gradients(sum(crop(upsample2x(x), 1, 0, 4, 10)), [x]);
+  assert.equal(schedule([dx!]).launches.map((n) => n.op.name), ['sumBackward', 'window', 'upsample2xBackward']);
+});
+
+test('views and reshapes are not launches', () => {
   const g = new Graph();
   const w = g.parameter('w', [200]);
   const s = schedule([add(reshape(view(w, [6], 64), [2, 3]), reshape(view(w, [6], 128), [2, 3]))]);
   assert.equal(lines(s)[0]!.replace(/%\d+ /, ''), 'add(w+64, w+128) -> out1 [2, 3]');
-  assert.throws(() => view(w, [6], 3), /no multiple of 64/);
+  assert.throws(() => view(w, [6], 3), /not a multiple of 64/);
   assert.throws(() => view(w, [100], 128), /reaches beyond \[200\]/);
 });
 
-const overwrite: Op = { name: 'overwrite', inPlace: 1, shapes: ([w]) => [w!.shape], kernel: () => ({ code: '', workgroups: [1, 1, 1] }) };
+const overwrite: Op = {
+  name: 'overwrite', inPlace: 1, shapes: ([w]) => [w!.shape], kernel: () => ({ code: '', workgroups: [1, 1, 1] }),
+};
 
-test('a launch that overwrites comes after everyone who reads the old contents', () => {
+test('a launch that overwrites comes after all readers of the old contents', () => {
   const g = new Graph();
   const w = g.parameter('w', [4]);
   const updated = g.add(overwrite, [w, g.input('dw', [4])], {})[0]!;
@@ -156,11 +171,11 @@ function randomGraph(seed: number): Tensor[] {
   return [tensors.at(-1)!, tensors.at(-2)!, pick(tensors.slice(4))];
 }
 
-/** Replays the launches and checks that nobody reads what somebody else has written over, and nobody reads and writes one buffer. */
+/** Replays the launches: none may read a tensor that another has overwritten, or read and write one buffer. */
 function replay({ launches, plan }: Schedule): void {
   const owner = new Map<string, Tensor>();
   const cells = (t: Tensor): string[] => {
-    const { storage, offset } = plan.placeOf(t);
+    const { storage, offset } = plan.placeOf(t)!;
     const home = storage.slot === undefined ? `own${storage.id}` : `slot${storage.slot}`;
     return Array.from({ length: t.shape[0]! }, (_, i) => `${home}:${storage.offset / 4 + offset + i}`);
   };
@@ -170,9 +185,10 @@ function replay({ launches, plan }: Schedule): void {
     for (const t of node.inputs) {
       for (const cell of cells(t)) {
         const written = root.get(cell);
-        const storage = plan.placeOf(t).storage;
+        const { storage } = plan.placeOf(t)!;
         if (storage.slot === undefined) continue;
-        assert.ok(written && plan.placeOf(owner.get(cell)!).storage === storage, `${node.op.name} reads ${cell} of another tensor`);
+        const isOwner = written && plan.placeOf(owner.get(cell)!)!.storage === storage;
+        assert.ok(isOwner, `${node.op.name} reads ${cell} of another tensor`);
       }
       for (const y of node.outputs) assert.is.not(bufferOf(t), bufferOf(y), 'one buffer read and written by a launch');
     }

@@ -7,7 +7,6 @@ import { filesIn, importsOf, root, sources, text, tops } from '../helpers/source
 
 const rules: { readonly folder: string; readonly may: RegExp }[] = [
   { folder: 'shaders', may: /^shaders\// },
-  { folder: 'engine/ops', may: /^(engine\/(ops|graph)\/|shaders\/)/ },
   { folder: 'engine', may: /^(engine|shaders)\// },
   { folder: 'model', may: /^(model\/|engine\/index\.js)/ },
   { folder: 'cli', may: /^((cli|model)\/|engine\/index\.js|node:|(webgpu|pngjs|sharp|commander|undici|csv-parse\/sync|uplot)$)/ },
@@ -28,8 +27,9 @@ for (const { folder, may } of rules) {
 const modelOrder = ['files', 'vit', 'generators', 'method', 'training', 'anyPair', 'pretraining', 'study', 'compare'];
 const base = ['shared', 'photos', 'gpu', 'models'];
 
-/** The folders that each folder of `model` and `cli` may import, types included; `.` is the files in no folder. */
+/** The folders that each folder of `engine`, `model` and `cli` may import, types included; `.` is the files in no folder. */
 const neighbours: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  engine: { graph: [], ops: ['graph'], schedule: ['graph', 'ops'], run: ['graph', 'ops', 'schedule'] },
   model: Object.fromEntries(modelOrder.map((folder, i) => [folder, ['.', ...modelOrder.slice(0, i)]])),
   cli: {
     shared: [],
@@ -94,10 +94,23 @@ const opsIn = (folder: string): string[] =>
 
 test('every op has its kernel, its op file and its test under one name', () => {
   const [shaders, ops] = [opsIn('shaders'), opsIn('engine/ops')];
+  const tests = opsIn('test/ops').map((name) => name.replace(/\.test$/, ''));
   const launching = ops.filter((name) => name !== 'view'); // a view has no launch, hence no kernel
+  /** A shader or a test may have a second file for the gradient. */
+  const isOf = (names: readonly string[], name: string): boolean =>
+    names.includes(name) || names.includes(name.replace(/Backward$/, ''));
   assert.equal(launching.filter((name) => !shaders.includes(name)), [], 'ops without a kernel');
-  assert.equal(shaders.filter((name) => !ops.includes(name)), [], 'kernels without an op');
-  assert.equal(launching.filter((name) => !existsSync(join(root, `test/ops/${name}.test.ts`))), [], 'ops without a test');
+  assert.equal(shaders.filter((name) => !isOf(ops, name)), [], 'kernels without an op');
+  assert.equal(ops.filter((name) => name.endsWith('Backward')), [], 'gradients apart from their op');
+  assert.equal(launching.filter((name) => !tests.includes(name)), [], 'ops without a test');
+  assert.equal(tests.filter((name) => !isOf([...ops, ...opsIn('engine/ops/launch')], name)), [], 'tests without an op');
+});
+
+test('engine/graph, ops and schedule name no type of WebGPU', () => {
+  for (const file of ['graph', 'ops', 'schedule'].flatMap((folder) => sources(`engine/${folder}`))) {
+    const code = text(file).replace(/\/\*[^]*?\*\/|\/\/.*/g, '');
+    assert.not.match(code, /\bGPU[A-Z]/, file);
+  }
 });
 
 test('no WGSL variable is declared without a value: Dawn does not set it to zero again in loops', () => {

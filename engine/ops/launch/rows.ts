@@ -1,5 +1,7 @@
-/** Launches that reduce rows: which lanes work on one row. */
-import type { Tuning } from '../../graph/kernel.js';
+/** Launches that reduce rows: the lanes that share a row. */
+import type { Op } from '../../graph/graph.js';
+import { linearGrid, type Kernel, type Tuning } from '../../graph/kernel.js';
+import { sizeOf } from '../../graph/shape.js';
 
 /** A workgroup of `WG` threads, exactly one subgroup when `oneSubgroup`. */
 export interface RowLanes {
@@ -7,12 +9,23 @@ export interface RowLanes {
   readonly oneSubgroup: boolean;
 }
 
-/** For rows of hundreds of elements: a subgroup each, which needs no barriers, where there are subgroups. */
-export const shortRowLanes = ({ subgroupSize, workgroupSize }: Tuning): RowLanes => ({
-  WG: subgroupSize || workgroupSize,
-  oneSubgroup: subgroupSize > 0,
-});
+/** For rows of hundreds of elements: a subgroup each, which needs no barriers, if there are subgroups. */
+export const shortRowLanes = ({ subgroupSize, workgroupSize }: Tuning): RowLanes =>
+  ({ WG: subgroupSize || workgroupSize, oneSubgroup: subgroupSize > 0 });
 
-/** For rows of thousands, and for elements each on its own: a full workgroup, but for CPUs, whose barriers cost more than the lanes gain. */
+/** For rows of thousands, and for single elements: a full workgroup, except on CPUs, whose barriers are too expensive. */
 export const longRowLanes = (tuning: Tuning): RowLanes =>
   tuning.software ? shortRowLanes(tuning) : { WG: tuning.workgroupSize, oneSubgroup: false };
+
+type Code = (oneSubgroup: boolean) => string;
+
+/** Code and overrides of a kernel for such workgroups. */
+export const rowCode = (code: Code, { WG, oneSubgroup }: RowLanes, constants = {}): Pick<Kernel, 'code' | 'constants'> =>
+  ({ code: code(oneSubgroup), constants: { WG, ...constants } });
+
+/** The launch of an op with one workgroup per row of its first input; `flops` per element. */
+export const rowKernel = (code: Code, flops: number): NonNullable<Op['kernel']> => ({ inputs: [x] }, tuning) => {
+  const N = x!.shape.at(-1) ?? 1;
+  const ROWS = sizeOf(x!.shape) / N;
+  return { ...rowCode(code, shortRowLanes(tuning)), dims: [ROWS, N], workgroups: linearGrid(ROWS, 1), flops: flops * ROWS * N };
+};
