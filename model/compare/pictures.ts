@@ -24,14 +24,11 @@ export interface PictureFigures {
 
 /** Shorter side at which pictures are compared. */
 const SIDE = 256;
-const SCALES = 3;
 
+/** Of three scales. */
 function patchProfiles(lab: Lab): Profile[] {
-  let at = lab;
-  return Array.from({ length: SCALES }, (_, i) => {
-    if (i > 0) at = halve(at);
-    return patchProfile(at);
-  });
+  const half = halve(lab);
+  return [lab, half, halve(half)].map(patchProfile);
 }
 
 /** A picture at the size of the comparison; each property is computed once, on request. */

@@ -64,14 +64,10 @@ export function placed(parameters: readonly Omit<Slice, 'offset'>[]): Layout {
 
 export const layoutOf = ({ parameters }: Generator): Layout => placed(parameters.filter((p) => p.trained));
 
-/** The flat parameter `name` of a graph, and views of it in the layout's order and by name. */
-export interface Bound {
-  readonly flat: Tensor;
-  readonly views: readonly Tensor[];
-  readonly get: (name: string) => Tensor;
-}
+export type Bound = ReturnType<typeof bindParameters>;
 
-export function bindParameters(g: Graph, name: string, { slices, size }: Layout): Bound {
+/** The flat parameter `name` of a graph, and views of it in the layout's order and by name. */
+export function bindParameters(g: Graph, name: string, { slices, size }: Layout) {
   const flat = g.parameter(name, [size]);
   const views = slices.map((s) => view(flat, s.shape, s.offset));
   const byName = new Map(slices.map((s, i) => [s.name, views[i]!]));

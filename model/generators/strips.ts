@@ -9,20 +9,16 @@ import {
 } from '../../engine/index.js';
 import type { Image } from '../image.js';
 import { runOnce } from '../runOnce.js';
+import type { Weight } from '../vit/config.js';
 import { channelMoments } from './channelMoments.js';
 import { bindParameters, layoutOf, type Generator } from './parameters.js';
 
 /** Rows from `from` up to, without, `to`. */
-type Rows = Readonly<Record<'from' | 'to', number>>;
+type Rows = { readonly from: number; readonly to: number };
 
-interface Kept {
-  readonly shape: Shape;
-  readonly data: Float32Array;
-}
-
-/** Sources of a strip: kept layers, and statistics of whole layers by the batch norm's output that holds them. */
+/** Sources of a strip: layers [1, C, H, W] on the CPU, and statistics of whole layers by the batch norm's output for them. */
 interface Known {
-  readonly layers: Map<Tensor, Kept>;
+  readonly layers: Map<Tensor, Weight>;
   readonly statistics: Map<Tensor, Float32Array>;
 }
 
@@ -58,7 +54,7 @@ function given({ g, inputs }: Site, name: string, shape: Shape, data: Float32Arr
   return g.input(name, shape);
 }
 
-function fromKept(site: Site, t: Tensor, { shape, data }: Kept, { from, to }: Rows): Tensor {
+function fromKept(site: Site, t: Tensor, { shape, data }: Weight, { from, to }: Rows): Tensor {
   const [, C, H, W] = shape as [number, number, number, number];
   const name = `layer ${t.node.id}.${t.index} rows ${from}-${to}`;
   const part = site.inputs.get(name) ?? new Float32Array(C * (to - from) * W);
@@ -145,12 +141,12 @@ async function eachStrip(
   }
 }
 
-function keepStrip(kept: Kept, part: Float32Array, { from, to }: Rows): void {
+function keepStrip(kept: Weight, part: Float32Array, { from, to }: Rows): void {
   const [, C, H, W] = kept.shape as [number, number, number, number];
   for (let c = 0; c < C; c++) kept.data.set(part.subarray(c * (to - from) * W, (c + 1) * (to - from) * W), (c * H + from) * W);
 }
 
-const emptyLike = ({ shape }: Tensor): Kept => ({ shape, data: new Float32Array(sizeOf(shape)) });
+const emptyLike = ({ shape }: Tensor): Weight => ({ shape, data: new Float32Array(sizeOf(shape)) });
 
 /** The kept layers that a strip of `t` reads. Convolutions that a norm reads are kept, all other layers are computed again. */
 function sourcesOf(t: Tensor, isKept: (t: Tensor) => boolean): Tensor[] {

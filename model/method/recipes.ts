@@ -21,15 +21,13 @@ export interface Recipe {
   readonly wholeImage: 'terms' | 'step';
 }
 
-/** The paper's runs reduce to 224 pixels and at most 480; other sizes keep that proportion. */
-const longestSide = (vitSize: number): number => Math.floor((480 * vitSize) / 224);
-
 export const recipes: Readonly<Record<RecipeName, Recipe>> = {
   splice: {
     generator: () => skipNetwork(),
     initialWeights: xavierNormal,
     toVit: (x, vit, { vitSize, antialias }) => {
-      const size = shorterSideSize(x.shape[2]!, x.shape[3]!, vitSize, longestSide(vitSize));
+      const longest = Math.floor((480 * vitSize) / 224); // the paper's proportion
+      const size = shorterSideSize(x.shape[2]!, x.shape[3]!, vitSize, longest);
       return normalize(resize(x, size, { mode: 'bilinear', antialias }), vit.mean, vit.std);
     },
     blurChance: 0.2,

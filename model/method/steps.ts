@@ -51,9 +51,6 @@ function featuresOf(g: Graph, xs: readonly Tensor[], { vit, options }: Setting):
   });
 }
 
-/** The weighted sum of the terms. `lambdas` [terms] is an input: the first step of a recipe may switch terms off. */
-const weigh = (g: Graph, terms: readonly Tensor[]): Tensor => sum(mul(concat(terms, 0), g.input('lambdas', [terms.length])));
-
 /** Turns the gradient of the loss by all trained parameters, flat like `weights`, into a tensor that the program computes. */
 export type Finish = (g: Graph, weights: Tensor, gradient: Tensor, setting: Setting) => Tensor;
 
@@ -102,7 +99,8 @@ export function stepGraph(g: Graph, step: StepKind, setting: Setting, finish: Fi
     const [whole, target] = [featuresOf(g, [generate(photoA)], setting)[0]!, featuresOf(g, [photoA], setting)[0]!];
     g.part('losses', () => terms.push(structureLoss(whole, target), appearanceLoss(whole, givenB)));
   }
-  const total = g.part('losses', () => weigh(g, terms));
+  // The weights are an input because the first step of a recipe may switch terms off.
+  const total = g.part('losses', () => sum(mul(concat(terms, 0), g.input('lambdas', [terms.length]))));
   return { weights: finished(total), losses: g.part('losses', () => concat([...terms.slice(0, 3), total], 0)) };
 }
 

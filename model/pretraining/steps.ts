@@ -42,8 +42,8 @@ const clsOf = (network: BoundNetwork, batches: readonly Tensor[]): Tensor => con
 
 /**
  * One step: the student learns from the teacher, then teacher and centre follow. Inputs: `globals` [2B, 3, G, G] and `locals`
- * [L * B, 3, S, S] in 0..1, crop by crop; `inverseTemp` [1], `momentum` [1], `centreMomentum` [1], and `hyper` [10] as `adamw` takes
- * it. Outputs: `stats` [3] = loss, the teacher's mean entropy, the gradient's length; and the state (in place).
+ * [L*B, 3, S, S] in 0..1, crop by crop; `inverseTemp` [1], `momentum` [1], `centreMomentum` [1], and `hyper` [10] as `adamw`
+ * takes it. Outputs: `stats` [3] = loss, the teacher's mean entropy, the gradient's length; and the state (in place).
  */
 export function pretrainGraph(g: Graph, setting: PretrainSetting): Record<string, Tensor> {
   const { options, layout } = setting;

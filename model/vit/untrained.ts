@@ -24,10 +24,9 @@ export function vitParameters({ dim: C, depth, patch, image, hidden, preNorm }: 
       ...norm(`${b}.norm2`, C), ...linear(`${b}.mlp.fc1`, hidden, C), ...linear(`${b}.mlp.fc2`, C, hidden),
     ];
   });
-  const [embedding, bias]: NamedShape[] = [['patch_embed.proj.weight', [C, 3, patch, patch]], ['patch_embed.proj.bias', [C]]];
   return [
-    ['cls_token', [1, 1, C]], ['pos_embed', [1, tokens, C]], embedding!, ...(preNorm ? norm('norm_pre', C) : [bias!]),
-    ...blocks.flat(), ...norm('norm', C),
+    ['cls_token', [1, 1, C]], ['pos_embed', [1, tokens, C]], ['patch_embed.proj.weight', [C, 3, patch, patch]],
+    ...(preNorm ? norm('norm_pre', C) : [['patch_embed.proj.bias', [C]] as const]), ...blocks.flat(), ...norm('norm', C),
   ];
 }
 
