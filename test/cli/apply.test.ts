@@ -41,7 +41,7 @@ test('apply: what is wrong is named in one line', async () => {
   assert.match(nothing.stderr, /generator\.safetensors does not exist: check the path\n$/);
   const other = temporaryFolder();
   writeFileSync(join(other, 'generator.safetensors'), serializeSafetensors(new Map([['a', { shape: [1], data: new Float32Array(1) }]]), { recipe: 'splice' }));
-  assert.match((await splice(['apply', '--generator', other, '--image', photo, '--out', out])).stderr, /is no generator of this program \(it lacks scale\.0\.skip\.conv\.weight, .* more\): give the folder of a transfer\n$/);
+  assert.match((await splice(['apply', '--generator', other, '--image', photo, '--out', out])).stderr, /is not a generator of this program \(it lacks scale\.0\.skip\.conv\.weight, .* more\): give the folder of a transfer\n$/);
   assert.match((await splice(['apply', '--generator', run, '--image', photo, photo, '--out', out])).stderr, /another photo of this name/);
 });
 

@@ -56,7 +56,7 @@ test('figures: made once, then kept; without a second model there is nothing to 
 });
 
 const wrong: readonly (readonly [string, readonly string[], RegExp])[] = [
-  ['no PNG', ['pca', photo, '--out', join(out, 'x.jpg')], /--out .*x\.jpg: a picture is written, give a name that ends in \.png/],
+  ['no PNG', ['pca', photo, '--out', join(out, 'x.jpg')], /--out .*x\.jpg' is invalid\. Give a name that ends in \.png: the sheet is a PNG/],
   ['no such layer', ['pca', photo, '--layers', '6', '--out', join(out, 'x.png')], /--layers 6: vit_mini8 has layers 0 to 5/],
   ['no such facet', ['pca', photo, '--facets', 'keys,hats', '--out', join(out, 'x.png')], /Give some of queries, keys, values, tokens/],
   ['input below two patches', ['attention', photo, '--vit-size', '8', '--out', join(out, 'x.png')], /--vit-size 8 .*16/],
