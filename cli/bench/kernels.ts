@@ -1,7 +1,7 @@
-/** `bench kernels`: every launch that a training step really has, one by one, and variants of it side by side. */
+/** `bench kernels`: every launch of a real training step, one by one, and variants of each side by side. */
 import {
   createEngine, Graph, labelOf, median, noise, showShape, sizeOf, timeRuns,
-  type Engine, type KernelVariant, type LeafAttrs, type Node, type Program, type Roof, type Tensor, type Tuning,
+  type Engine, type LeafAttrs, type Node, type Program, type Roof, type Tensor, type Tuning,
 } from '../../engine/index.js';
 import { random } from '../../model/random.js';
 import { plannedVit } from './models.js';
@@ -24,27 +24,27 @@ export interface KernelsRequest extends Omit<StepOptions, 'recipe'> {
 export interface KernelRow extends Measured {
   readonly op: string;
   readonly variant: string;
-  /** Launches like it in a step. */
+  /** Equal launches in a step. */
   readonly count: number;
   readonly gflops: number;
   readonly gbPerSecond: number;
-  /** The nearer of the two ceilings, as a share: the time it would take at the ceiling over the time it takes. */
+  /** Share of the nearer of the two ceilings: the time at the ceiling over the measured time. */
   readonly ofRoof: number;
-  /** Largest difference to the usual kernel's outputs, as a share of their largest value; absent for the usual one. */
+  /** Largest difference from the usual kernel's outputs, as a share of their largest value; absent for the usual kernel. */
   readonly error?: number;
 }
 
-/** A measurement takes at least so long, as a run of equal launches. */
+/** A measurement is a run of equal launches that takes at least this long. */
 const LEAST_MS = 5;
 
 interface Candidate {
   readonly name: string;
   readonly engine: Engine;
-  /** The ops it has a kernel of its own for; all when absent. */
+  /** The op that it has a kernel for; all when absent. */
   readonly op?: string;
 }
 
-/** The usual kernels first, then those of other devices, then the user's. All engines share one device. */
+/** The usual kernels first, then those for other devices, then the user's. All engines share one device. */
 function candidates(engine: Engine, { all, variants }: KernelsRequest): Candidate[] {
   const { subgroupSize, software } = engine.tuning;
   const forced: readonly (readonly [string, Partial<Tuning>])[] = [
@@ -57,11 +57,12 @@ function candidates(engine: Engine, { all, variants }: KernelsRequest): Candidat
   return [
     { name: 'usual', engine },
     ...others.map(([name, tuning]) => ({ name, engine: createEngine(engine.device, { tuning }) })),
-    ...variants.map(({ name, op, kernel }) => ({ name, op, engine: createEngine(engine.device, { tuning: engine.tuning, kernels: { [op]: kernel as KernelVariant } }) })),
+    ...variants.map(({ name, op, kernel }) =>
+      ({ name, op, engine: createEngine(engine.device, { tuning: engine.tuning, kernels: { [op]: kernel } }) })),
   ];
 }
 
-/** The launches of all models and recipes, those with most work first within an op. */
+/** The launches of all models and recipes by op, those with most work first. */
 async function casesOf(engine: Engine, request: KernelsRequest): Promise<Repeated[]> {
   const cases = new Map<string, Repeated>();
   for (const model of request.models) {
@@ -80,14 +81,17 @@ async function casesOf(engine: Engine, request: KernelsRequest): Promise<Repeate
 
 const work = (node: Node): number => [...node.inputs, ...node.outputs].reduce((sum, t) => sum + sizeOf(t.shape), 0);
 
-/** `linear [2, 785, 384] [1152, 384] [1152]`: the op, its numbers, the shapes it reads (or writes, where it reads none). */
+/** `linear [2, 785, 384] [1152, 384] [1152]`: the op, the shapes it reads (or writes, if it reads none), its attributes. */
 function nameOf(node: Node): string {
-  const numbers = Object.entries(node.attrs as object).filter(([, v]) => ['number', 'string', 'boolean'].includes(typeof v)).map(([k, v]) => `${k}=${v}`);
+  const plain = Object.entries(node.attrs as object).filter(([, v]) => ['number', 'string', 'boolean'].includes(typeof v));
+  const attributes = plain.map(([key, value]) => `${key}=${value}`);
   const shapes = (node.inputs.length > 0 ? node.inputs : node.outputs).map((t) => showShape(t.shape));
-  return [node.op.name, ...shapes, ...numbers].join(' ');
+  return [node.op.name, ...shapes, ...attributes].join(' ');
 }
 
-export async function measureKernels(request: KernelsRequest, engine: Engine, roof: Roof, onRow: (row: KernelRow) => void): Promise<KernelRow[]> {
+export async function measureKernels(
+  request: KernelsRequest, engine: Engine, roof: Roof, onRow: (row: KernelRow) => void,
+): Promise<KernelRow[]> {
   const rows: KernelRow[] = [];
   const all = candidates(engine, request);
   try {
@@ -104,9 +108,19 @@ export async function measureKernels(request: KernelsRequest, engine: Engine, ro
   return rows;
 }
 
-/** All variants of one launch in turn, `repeats` times, so that what disturbs one disturbs all. */
-async function measureCase({ node, count }: Repeated, variants: readonly Candidate[], repeats: number, roof: Roof): Promise<KernelRow[]> {
-  const runs: { readonly name: string; readonly program: Program; readonly batch: number; readonly error?: number; readonly times: number[] }[] = [];
+interface Run {
+  readonly variant: string;
+  readonly program: Program;
+  readonly batch: number;
+  readonly error?: number;
+  readonly times: number[];
+}
+
+/** Measures all variants of a launch in turn, `repeats` times, so that a disturbance affects all of them. */
+async function measureCase(
+  { node, count }: Repeated, variants: readonly Candidate[], repeats: number, roof: Roof,
+): Promise<KernelRow[]> {
+  const runs: Run[] = [];
   let expected: Float32Array[] | undefined;
   for (const { name, engine } of variants) {
     const program = await prepared(node, engine);
@@ -115,19 +129,21 @@ async function measureCase({ node, count }: Repeated, variants: readonly Candida
     expected ??= outputs;
     await timeRuns(program, 1);
     const once = await timeRuns(program, 1);
-    runs.push({ name, program, batch: Math.min(256, Math.max(1, Math.ceil(LEAST_MS / Math.max(once, 1e-3)))), times: [], ...(error !== undefined && { error }) });
+    const batch = Math.min(256, Math.max(1, Math.ceil(LEAST_MS / Math.max(once, 1e-3))));
+    runs.push({ variant: name, program, batch, times: [], ...(error !== undefined && { error }) });
   }
   for (let i = 0; i < repeats; i++) for (const { program, batch, times } of runs) times.push(await timeRuns(program, batch));
-  const label = nameOf(node);
-  return runs.map(({ name, program, times, error }) => {
-    const { kernel } = program.launches[0]!;
+  return runs.map(({ variant, program, times, error }) => {
+    const { flops = 0 } = program.launches[0]!.kernel;
     const bytes = work(node) * 4;
     const ms = median(times);
-    const atRoof = Math.max((kernel.flops ?? 0) / roof.gflops, bytes / roof.gbPerSecond) / 1e6;
+    const atRoof = Math.max(flops / roof.gflops, bytes / roof.gbPerSecond) / 1e6;
     program.destroy();
     return {
-      name: `${label}${name === 'usual' ? '' : ` (${name})`}`, op: node.op.name, variant: name, count, ms, noise: noise(times),
-      gflops: (kernel.flops ?? 0) / ms / 1e6, gbPerSecond: bytes / ms / 1e6, ofRoof: atRoof / ms, ...(error !== undefined && { error }),
+      name: `${nameOf(node)}${variant === 'usual' ? '' : ` (${variant})`}`,
+      op: node.op.name, variant, count, ms, noise: noise(times),
+      gflops: flops / ms / 1e6, gbPerSecond: bytes / ms / 1e6, ofRoof: atRoof / ms,
+      ...(error !== undefined && { error }),
     };
   });
 }
@@ -152,7 +168,7 @@ async function prepared(node: Node, engine: Engine): Promise<Program> {
   return program;
 }
 
-/** What one run leaves, of outputs that are not overwritten inputs. */
+/** The outputs of one run, except overwritten inputs. */
 async function outputsOf(program: Program): Promise<Float32Array[]> {
   program.run();
   const names = Object.keys(program.base.outputs).slice(program.launches[0]!.node.op.inPlace ?? 0);
@@ -164,7 +180,7 @@ async function outputsOf(program: Program): Promise<Float32Array[]> {
 function difference(a: Float32Array, b: Float32Array): number {
   let [worst, largest] = [0, 1e-30];
   for (let i = 0; i < b.length; i++) {
-    if (Number.isNaN(a[i]!) && Number.isNaN(b[i]!)) continue; // random inputs may be outside what an op is for
+    if (Number.isNaN(a[i]!) && Number.isNaN(b[i]!)) continue; // random inputs may be outside the op's domain
     const d = Math.abs(a[i]! - b[i]!);
     if (!(d <= worst)) worst = d;
     largest = Math.max(largest, Math.abs(b[i]!));

@@ -1,4 +1,4 @@
-/** The ViTs that `bench` can be asked for: by size alone, whose speed does not depend on their weights, or as files. */
+/** The ViTs that `bench` measures: by size only, because speed does not depend on the weights, or from files. */
 import { IMAGENET_MEAN, IMAGENET_STD, type VitConfig, type VitModel } from '../../model/vit/config.js';
 import { untrainedVit, vitParameters } from '../../model/vit/untrained.js';
 import { knownModels, loadVit } from '../models/load.js';
@@ -23,7 +23,7 @@ export async function benchVit(model: string): Promise<VitModel> {
   return size ? { ...untrainedVit(1, size), name: model } : (await loadVit(model)).vit;
 }
 
-/** A ViT to plan with: without its weights, unless it is a file. */
+/** A ViT for planning: without its weights, unless it is a file. */
 export async function plannedVit(model: string): Promise<VitModel> {
   const size = sizes.get(model);
   if (!size) return benchVit(model);

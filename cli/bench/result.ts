@@ -1,10 +1,10 @@
-/** What every mode of `bench` measures into, how it is kept, and how two of them are compared. */
-import { readInput, writeJson } from '../shared/files.js';
-import { InputError } from '../shared/errors.js';
+/** The result of every mode of `bench`: its file, and the comparison of two. */
 import type { AdapterSummary } from '../gpu/device.js';
+import { InputError } from '../shared/errors.js';
+import { readInput, writeJson } from '../shared/files.js';
 import { digits, percent, table } from '../shared/table.js';
 
-/** One measured thing. */
+/** A measurement. */
 export interface Measured {
   readonly name: string;
   /** Median milliseconds. */
@@ -16,7 +16,7 @@ export interface Measured {
 export interface BenchResult {
   readonly what: 'roof' | 'kernels' | 'step';
   readonly adapter: AdapterSummary;
-  /** Which row of the tuning table the kernels came from. */
+  /** The row of the tuning table that chose the kernels. */
   readonly kernels: string;
   /** The options that decide what was measured. */
   readonly options: Readonly<Record<string, unknown>>;
@@ -24,7 +24,7 @@ export interface BenchResult {
 }
 
 const MAX_BYTES = 1e8;
-/** Below this a difference is never called one, however quiet the samples of a single run are. */
+/** A smaller difference never counts, even if the samples of a run vary less. */
 const LEAST_CHANGE = 0.03;
 
 export const saveResult = (path: string, result: BenchResult): Promise<void> => writeJson(path, result);
@@ -39,12 +39,13 @@ export async function readResult(path: string, what: BenchResult['what']): Promi
     throw new InputError(`${path} is not JSON: give a file that bench --save wrote`, { cause: error });
   }
   const isRow = (r: Partial<Measured> | null): boolean => typeof r?.name === 'string' && Number.isFinite(r.ms);
-  if (!Array.isArray(parsed?.rows) || !parsed.rows.every(isRow)) throw new InputError(`${path} holds no measurements: give a file that bench --save wrote`);
-  if (parsed.what !== what) throw new InputError(`${path} holds bench ${parsed.what}: compare it with bench ${parsed.what}, not ${what}`);
-  return parsed as BenchResult;
+  const hasRows = Array.isArray(parsed?.rows) && parsed.rows.every(isRow);
+  if (!hasRows) throw new InputError(`${path} holds no measurements: give a file that bench --save wrote`);
+  if (parsed.what === what) return parsed as BenchResult;
+  throw new InputError(`${path} holds bench ${parsed.what}: compare it with bench ${parsed.what}, not ${what}`);
 }
 
-/** A row of both results. `verdict` is empty where the difference may be noise. */
+/** A row of both results. `verdict` is empty if the difference may be noise. */
 export interface Change {
   readonly name: string;
   readonly before: number;
@@ -55,7 +56,7 @@ export interface Change {
   readonly verdict: 'faster' | 'slower' | '';
 }
 
-/** Rows by name; a difference counts when it is larger than the noise of both together, and 3 % at least. */
+/** Compares rows by name. A difference counts when it is larger than the noise of both together, and at least 3 %. */
 export function compare(before: readonly Measured[], after: readonly Measured[]): Change[] {
   const known = new Map(before.map((row) => [row.name, row]));
   return after.flatMap((row) => {
@@ -68,17 +69,17 @@ export function compare(before: readonly Measured[], after: readonly Measured[])
   });
 }
 
-/** The comparison for people, with what differs between the two set-ups. */
+/** The comparison for people, with the differences between the two set-ups. */
 export function showChanges(path: string, before: BenchResult, after: BenchResult): string {
-  const changes = compare(before.rows, after.rows);
   const differs = Object.keys({ ...before.options, ...after.options })
     .filter((key) => JSON.stringify(before.options[key]) !== JSON.stringify(after.options[key]))
     .map((key) => `${key} was ${JSON.stringify(before.options[key])}`);
   if (before.adapter?.device !== after.adapter.device) differs.push(`adapter was ${before.adapter?.device}`);
-  const rows = changes.map((c) => [c.name, digits(c.before), digits(c.after), `${c.speedup.toFixed(2)}x`, `+-${percent(c.noise)}`, c.verdict]);
+  const rows = compare(before.rows, after.rows).map(({ name, speedup, noise, verdict, ...ms }) =>
+    [name, digits(ms.before), digits(ms.after), `${speedup.toFixed(2)}x`, `+-${percent(noise)}`, verdict]);
   return [
-    `against ${path}${differs.length > 0 ? ` (not alike: ${differs.join(', ')})` : ''}`,
+    `against ${path}${differs.length > 0 ? ` (different: ${differs.join(', ')})` : ''}`,
     table([['', 'before ms', 'now ms', 'speedup', 'noise', ''], ...rows]),
-    'noise: twice the half interquartile ranges of both, at least 3 %; a verdict stands only where the change is larger',
+    'noise: twice the half interquartile ranges of both, at least 3 %; a verdict is given only for a larger change',
   ].join('\n');
 }

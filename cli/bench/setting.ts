@@ -1,23 +1,19 @@
 /** The training step that `bench` measures: the drawn landscapes, a ViT, a generator. */
-import { schedule, type Engine, type Node, type Schedule } from '../../engine/index.js';
+import { Graph, schedule, type Engine, type Node, type Schedule, type Tensor } from '../../engine/index.js';
+import type { Image } from '../../model/image.js';
 import { layoutOf } from '../../model/generators/parameters.js';
-import { defaultOptions, type RecipeName, type SpliceOptions } from '../../model/method/options.js';
+import { defaultOptions, type SpliceOptions } from '../../model/method/options.js';
 import { recipes } from '../../model/method/recipes.js';
 import { stepGraph, type Setting } from '../../model/method/steps.js';
 import type { VitModel } from '../../model/vit/config.js';
-import { Graph, type Tensor } from '../../engine/index.js';
-import type { Image } from '../../model/image.js';
 
-export interface StepOptions {
-  readonly recipe: RecipeName;
+export interface StepOptions extends Pick<SpliceOptions, 'recipe' | 'vitSize' | 'checkpointing' | 'precision'> {
   /** Side of the crops in pixels. */
   readonly size: number;
-  readonly vitSize: number;
-  readonly checkpointing: boolean;
-  readonly precision: SpliceOptions['precision'];
 }
 
-export function settingOf({ recipe, vitSize, checkpointing, precision }: StepOptions, vit: VitModel, structure: Image, appearance: Image): Setting {
+export function settingOf(options: StepOptions, vit: VitModel, structure: Image, appearance: Image): Setting {
+  const { recipe, vitSize, checkpointing, precision } = options;
   const generator = recipes[recipe].generator();
   return {
     vit: { ...vit, precision }, generator, layout: layoutOf(generator), structure, appearance,
@@ -29,13 +25,17 @@ export function settingOf({ recipe, vitSize, checkpointing, precision }: StepOpt
 export const cropsStep = (g: Graph, structure: number, appearance: number, setting: Setting): Record<string, Tensor> =>
   stepGraph(g, { kind: 'crops', structure, appearance, whole: false }, setting);
 
-/** The schedule of a step on square photos of that side: nothing is computed, nor are pixels needed. */
-export function plannedStep(options: StepOptions, vit: VitModel): Schedule {
+/** The setting of square photos without pixels, for planning only. */
+export function plannedSetting(options: StepOptions, vit: VitModel): Setting {
   const photo: Image = { width: options.size, height: options.size, data: new Float32Array() };
-  return schedule(Object.values(cropsStep(new Graph(), options.size, options.size, settingOf(options, vit, photo, photo))));
+  return settingOf(options, vit, photo, photo);
 }
 
-/** A launch and how often a schedule has it. */
+/** The schedule of a step on square photos; nothing is computed. */
+export const plannedStep = (options: StepOptions, vit: VitModel): Schedule =>
+  schedule(Object.values(cropsStep(new Graph(), options.size, options.size, plannedSetting(options, vit))));
+
+/** A launch and its count in a schedule. */
 export interface Repeated {
   readonly node: Node;
   count: number;

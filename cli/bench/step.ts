@@ -1,13 +1,15 @@
-/** `bench step`: one training step by part and by op, what it costs the processor, and what memory it plans. */
-import { median, noise, profile, showProfile, type Engine, type Program, type ProfileRow, type Schedule, type Tensor } from '../../engine/index.js';
+/** `bench step`: a training step by part and by op, its cost on the processor, and its planned memory. */
+import {
+  median, noise, profile, showProfile, type Engine, type Program, type ProfileRow, type Schedule, type Tensor,
+} from '../../engine/index.js';
 import { memoryNeed, type MemoryNeed } from '../../model/training/memoryNeed.js';
 import { uploadVit } from '../../model/vit/vit.js';
 import { scenePath } from '../demo/files.js';
 import { readImage } from '../photos/photo.js';
+import { mib } from '../shared/table.js';
 import { benchVit, plannedVit } from './models.js';
 import type { Measured } from './result.js';
-import { cropsStep, plannedStep, settingOf, type StepOptions } from './setting.js';
-import { mib } from '../shared/table.js';
+import { cropsStep, plannedSetting, plannedStep, settingOf, type StepOptions } from './setting.js';
 
 export interface StepRequest extends StepOptions {
   readonly model: string;
@@ -15,16 +17,16 @@ export interface StepRequest extends StepOptions {
   readonly filter?: string;
 }
 
-/** What the planner says, before anything is computed. */
+/** The figures of a plan, before anything is computed. */
 export interface PlanFigures {
   readonly launches: number;
-  /** Bytes of the slots that all programs share, and the least any plan could need: the largest sum of tensors alive at once. */
+  /** Bytes of the slots that all programs share, and a lower bound of any plan: the largest sum of tensors alive at once. */
   readonly slotBytes: number;
   readonly lowerBoundBytes: number;
   readonly largestSlotBytes: number;
 }
 
-/** What one step costs. Times are medians of the repeats, in milliseconds. */
+/** The cost of a step. Times are medians of the repeats, in milliseconds. */
 export interface StepFigures extends PlanFigures {
   readonly pipelines: number;
   /** Building and planning the graph, compiling its pipelines, making its bind groups. */
@@ -35,7 +37,7 @@ export interface StepFigures extends PlanFigures {
   readonly encodeMs: number;
   /** A step from submit to done. */
   readonly stepMs: number;
-  /** Bytes of parameters, constants and slots that the engine holds, and of inputs and outputs. */
+  /** Bytes of the engine's parameters, constants and slots, and of inputs and outputs. */
   readonly heldBytes: number;
   readonly rows: readonly Measured[];
   readonly launchRows: readonly ProfileRow[];
@@ -49,24 +51,27 @@ export function planFigures({ plan, launches }: Schedule): PlanFigures {
 /** The plan of a step and of a whole run with photos of that size, without a device. */
 export async function planStep(request: StepRequest): Promise<PlanFigures & { readonly run: MemoryNeed }> {
   const vit = await plannedVit(request.model);
-  const photo = { width: request.size, height: request.size, data: new Float32Array() };
-  return { ...planFigures(plannedStep(request, vit)), run: memoryNeed(settingOf(request, vit, photo, photo)) };
+  return { ...planFigures(plannedStep(request, vit)), run: memoryNeed(plannedSetting(request, vit)) };
 }
 
 /** The memory of a run: its steps on whole photos are the largest. */
 export const runReport = ({ total, slots, lowerBound, largest }: MemoryNeed): string =>
-  `memory of a run ${mib(total)}: ${mib(slots)} for its largest step (lower bound ${mib(lowerBound)}), largest buffer ${mib(largest)}, the rest weights, photos and constants`;
+  `memory of a run ${mib(total)}: ${mib(slots)} for its largest step (lower bound ${mib(lowerBound)}), ` +
+  `largest buffer ${mib(largest)}, the rest weights, photos and constants`;
 
-export const planReport = ({ slotBytes, lowerBoundBytes, largestSlotBytes, launches }: PlanFigures): string =>
-  `memory of the step ${mib(slotBytes)} planned, lower bound ${mib(lowerBoundBytes)} (${(100 * (slotBytes / lowerBoundBytes - 1)).toFixed(1)}% above), ` +
-  `largest buffer ${mib(largestSlotBytes)}, ${launches} launches`;
+export function planReport({ slotBytes, lowerBoundBytes, largestSlotBytes, launches }: PlanFigures): string {
+  const bound = `lower bound ${mib(lowerBoundBytes)} (${(100 * (slotBytes / lowerBoundBytes - 1)).toFixed(1)}% above)`;
+  return `memory of the step ${mib(slotBytes)} planned, ${bound}, largest buffer ${mib(largestSlotBytes)}, ${launches} launches`;
+}
 
-/** What a step computes with crops of any size, once photos and ViT are on the device. */
-export async function stepOutputs(request: StepOptions & { readonly model: string }, engine: Engine): Promise<(crop: number) => Record<string, Tensor>> {
+/** Loads photos and ViT onto the device. The returned function makes the outputs of a step with crops of any size. */
+export async function stepOutputs(
+  request: StepOptions & { readonly model: string }, engine: Engine,
+): Promise<(crop: number) => Record<string, Tensor>> {
   const { size } = request;
   const vit = await benchVit(request.model);
-  const [structure, appearance] = [await readImage(scenePath('valley'), { shorterSide: size }), await readImage(scenePath('peaks'), { shorterSide: size })];
-  const setting = settingOf(request, vit, structure, appearance);
+  const photo = (kind: 'valley' | 'peaks') => readImage(scenePath(kind), { shorterSide: size });
+  const setting = settingOf(request, vit, await photo('valley'), await photo('peaks'));
   uploadVit(engine, setting.vit);
   return (crop) => cropsStep(engine.graph(), crop, size, setting);
 }
@@ -81,14 +86,15 @@ export async function measureStep(request: StepRequest, engine: Engine): Promise
   for (let i = 0; i < repeats; i++) profiles.push((await profile(program, 1)).rows);
   const launchRows = profiles[0]!.map((row, i) => ({ ...row, ms: median(profiles.map((p) => p[i]!.ms)) }));
   return {
-    ...planFigures(program.schedule), pipelines: engine.pipelines.size(), compileMs, adaptMs, encodeMs: median(encode), stepMs: median(step),
+    ...planFigures(program.schedule),
+    pipelines: engine.pipelines.size(), compileMs, adaptMs, encodeMs: median(encode), stepMs: median(step),
     heldBytes: engine.buffers.heldBytes() + program.ownBytes(),
-    rows: [{ name: 'step', ...summary(step) }, { name: 'encode', ...summary(encode) }, ...sums(profiles, 'part'), ...sums(profiles, 'op')],
+    rows: [summary('step', step), summary('encode', encode), ...sums(profiles, 'part'), ...sums(profiles, 'op')],
     launchRows,
   };
 }
 
-/** Encodings after which V8 has compiled the loop. A training gets there in its first steps, and makes thousands. */
+/** Encodings after which V8 has compiled the loop, which happens in the first steps of a training. */
 const PRACTICE = 50;
 
 /** Milliseconds to encode and submit, and from submit to done, of each run after the first. */
@@ -116,15 +122,14 @@ function encodeOnly(engine: Engine, program: Program): void {
   encoder.finish();
 }
 
-const summary = (values: readonly number[]): Omit<Measured, 'name'> => ({ ms: median(values), noise: noise(values) });
+const summary = (name: string, values: readonly number[]): Measured => ({ name, ms: median(values), noise: noise(values) });
 
 /** Milliseconds of each op, or part, in every profile. */
 function sums(profiles: readonly (readonly ProfileRow[])[], by: 'op' | 'part'): Measured[] {
-  const names = [...new Set(profiles[0]!.map((row) => row[by]))];
-  return names.map((name) => ({
-    name: `${by} ${name}`,
-    ...summary(profiles.map((rows) => rows.filter((row) => row[by] === name).reduce((sum, row) => sum + row.ms, 0))),
-  }));
+  const sumOf = (rows: readonly ProfileRow[], name: string) =>
+    rows.reduce((sum, row) => sum + (row[by] === name ? row.ms : 0), 0);
+  const names = new Set(profiles[0]!.map((row) => row[by]));
+  return [...names].map((name) => summary(`${by} ${name}`, profiles.map((rows) => sumOf(rows, name))));
 }
 
 async function timed<T>(work: () => Promise<T>): Promise<[T, number]> {
@@ -137,8 +142,8 @@ export function stepReport(f: StepFigures, { recipe, model, size, vitSize, filte
   const rows = f.launchRows.filter(({ op, part, label }) => !filter || [op, part, label].some((text) => text.includes(filter)));
   return [
     `${recipe}, ${model}, crops of ${size}, ViT input ${vitSize}`,
-    `step ${f.stepMs.toFixed(1)} ms, of it ${f.encodeMs.toFixed(1)} ms to encode and submit ${f.launches} launches`,
-    `compiled in ${f.compileMs.toFixed(0)} ms (${f.pipelines} pipelines), adapted to another crop size in ${f.adaptMs.toFixed(0)} ms`,
+    `step ${f.stepMs.toFixed(1)} ms, of which ${f.encodeMs.toFixed(1)} ms to encode and submit ${f.launches} launches`,
+    `compiled in ${f.compileMs.toFixed(0)} ms (${f.pipelines} pipelines), adapted to another size in ${f.adaptMs.toFixed(0)} ms`,
     planReport(f),
     `held on the device ${mib(f.heldBytes)}: slots, parameters, constants, inputs and outputs`,
     '',

@@ -1,4 +1,4 @@
-/** Kernel variants from files of the user's own: one file each, shown beside the project's kernels by `bench kernels --variant FILE`. */
+/** Kernel variants of the user, one per file; `bench kernels --variant FILE` compares them with the project's kernels. */
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { KernelVariant } from '../../engine/index.js';
@@ -7,9 +7,9 @@ import { InputError } from '../shared/errors.js';
 /** The default export of a variant file. */
 export interface NamedVariant {
   readonly name: string;
-  /** The op it is for, as profiles call it: `matmul`, `linear`, `attention`, ... */
+  /** The name of its op in profiles: `matmul`, `linear`, `attention`, ... */
   readonly op: string;
-  /** The launch, from the node, the project's own launch and what is known of the device; undefined where it cannot do the node. */
+  /** The launch, from the node, the project's own launch and the device's traits; undefined for a node it does not support. */
   readonly kernel: KernelVariant;
 }
 
@@ -23,7 +23,7 @@ export async function loadVariant(path: string): Promise<NamedVariant> {
   }
   const { name, op, kernel } = loaded.default ?? {};
   if (typeof name !== 'string' || typeof op !== 'string' || typeof kernel !== 'function') {
-    throw new InputError(`${path} exports no variant: it must have a default export { name, op, kernel(node, usual, tuning) }`);
+    throw new InputError(`${path} exports no variant: it needs a default export { name, op, kernel(node, usual, tuning) }`);
   }
   return { name, op, kernel };
 }

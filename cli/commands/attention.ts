@@ -1,12 +1,7 @@
 /** `splice-gpu attention`: options only. */
 import { Command } from 'commander';
 import type { AttentionOptions } from '../study/attention.js';
-import { whole, wholeList } from './values.js';
-import { DEFAULT_MODEL } from '../models/load.js';
-
-interface Parsed extends Omit<AttentionOptions, 'images' | 'json'> {
-  readonly json?: boolean;
-}
+import { heightOption, jsonOption, layersOption, modelOption, sheetOption, vitSizeOption } from './studyOptions.js';
 
 const EXAMPLE = `
 Example:
@@ -15,12 +10,12 @@ Example:
 export const attentionCommand = (run: (options: AttentionOptions) => Promise<void>): Command =>
   new Command('attention')
     .description('show where the CLS token of a ViT looks, head by head')
-    .argument('<image...>', 'pictures to look at')
-    .requiredOption('--out <file.png>', 'the sheet to write')
-    .option('--model <name|file>', 'ViT, by name or weight file', DEFAULT_MODEL)
-    .option('--layers <list>', 'such as 2,5,11, counted from 0 (default: the last)', wholeList(0, 999))
-    .option('--vit-size <pixels>', "shorter side of the ViT's input; larger shows finer patches", whole(1, 2048), 224)
-    .option('--height <pixels>', "height of the sheet's pictures", whole(16, 2048), 224)
-    .option('--json', 'print one JSON object on stdout')
+    .argument('<image...>', 'pictures to show')
+    .addOption(sheetOption())
+    .addOption(modelOption())
+    .addOption(layersOption())
+    .addOption(vitSizeOption('shorter side of the ViT input; larger shows finer patches'))
+    .addOption(heightOption())
+    .addOption(jsonOption())
     .addHelpText('after', EXAMPLE)
-    .action((images: string[], { json = false, ...options }: Parsed) => run({ ...options, images, json }));
+    .action((images: string[], options: Omit<AttentionOptions, 'images'>) => run({ ...options, images }));

@@ -1,28 +1,18 @@
 /** `splice-gpu bench`: options only. */
-import { Argument, Command, Option } from 'commander';
+import { Argument, Command, InvalidArgumentError } from 'commander';
+import { defaultOptions, RECIPE_NAMES, type RecipeName } from '../../model/method/options.js';
 import type { BenchMode, BenchOptions } from '../bench/bench.js';
 import { benchModels } from '../bench/models.js';
-import { RECIPE_NAMES, type RecipeName } from '../../model/method/options.js';
-import { UsageError } from '../shared/errors.js';
-import { precisionOption, whole } from './values.js';
 import { UNTRAINED_MODEL } from '../models/load.js';
-
-interface Parsed extends Omit<BenchOptions, 'what' | 'json' | 'plan' | 'checkpointing' | 'allVariants' | 'variant' | 'model' | 'recipe'> {
-  readonly model?: readonly string[];
-  readonly recipe?: readonly RecipeName[];
-  readonly json?: boolean;
-  readonly plan?: boolean;
-  readonly checkpointing?: boolean;
-  readonly allVariants?: boolean;
-  readonly variant?: readonly string[];
-}
+import { jsonOption, vitSizeOption } from './studyOptions.js';
+import { precisionOption, several, whole } from './values.js';
 
 const EXAMPLE = `
 What to measure:
-  step      one training step by part and by op, its cost to the processor, the memory it plans (default)
-  kernels   every launch of such steps alone, in percent of the ceilings, beside other variants
-  roof      the ceilings of this device: f32 multiply-adds, copying
-Times are medians, by timestamp queries where the device has them.
+  step      a training step by part and by op, its cost on the processor, and its planned memory (default)
+  kernels   every launch of such steps alone, in percent of the ceilings, next to other variants
+  roof      the ceilings of this device: f32 multiply-adds and copying
+Times are medians, from timestamp queries if the device has them.
 
 Examples:
   $ splice-gpu bench step --model vit-small-8 --size 256
@@ -31,41 +21,38 @@ Examples:
   $ splice-gpu bench kernels --filter linear --variant my-linear.mjs
   $ splice-gpu bench step --save before.json    (change a kernel)    splice-gpu bench step --against before.json`;
 
-/** Options that may be given more than once. */
-const several = (value: string, previous: readonly string[] = []): string[] => [...previous, value];
-
-/** What a mode looks at when it is not told. */
-const defaults: Readonly<Record<BenchMode, { readonly model: readonly string[]; readonly recipe: readonly RecipeName[] }>> = {
+/** The subjects of a mode without --model and --recipe. */
+const defaults: Readonly<Record<BenchMode, Pick<BenchOptions, 'model' | 'recipe'>>> = {
   step: { model: [UNTRAINED_MODEL], recipe: ['splice'] },
   kernels: { model: ['vit-small-8', 'vit-base-8'], recipe: RECIPE_NAMES },
   roof: { model: [], recipe: [] },
 };
 
+function recipes(value: string, previous: readonly RecipeName[] = []): RecipeName[] {
+  const recipe = RECIPE_NAMES.find((name) => name === value);
+  if (!recipe) throw new InvalidArgumentError(`Give ${RECIPE_NAMES.join(' or ')}.`);
+  return [...previous, recipe];
+}
+
+type Parsed = Omit<BenchOptions, 'what' | 'model' | 'recipe'> & Partial<Pick<BenchOptions, 'model' | 'recipe'>>;
+
 export const benchCommand = (run: (options: BenchOptions) => Promise<void>): Command =>
   new Command('bench')
-    .description('measure a training step, its kernels, or what the device can do at most')
-    .addArgument(new Argument('[what]', 'step, kernels or roof').choices(['step', 'kernels', 'roof']).default('step'))
-    .addOption(new Option('--model <name|file>', `ViT: ${benchModels().join(', ')}, or a checkpoint; kernels takes several`).argParser(several))
-    .addOption(new Option('--recipe <name>', `generator and losses: ${RECIPE_NAMES.join(', ')}; kernels takes several`).argParser(several as (v: string, p?: RecipeName[]) => RecipeName[]))
+    .description('measure a training step, its kernels, or the ceilings of the device')
+    .addArgument(new Argument('[what]', 'subject of the measurement').choices(Object.keys(defaults)).default('step'))
+    .option('--model <name|file>', `ViT: ${benchModels().join(', ')}, or a checkpoint; may be repeated for kernels`, several)
+    .option('--recipe <name>', `generator and losses: ${RECIPE_NAMES.join(', ')}; may be repeated for kernels`, recipes)
     .option('--size <pixels>', 'side of the crops', whole(40, 4096), 128)
-    .option('--vit-size <pixels>', "shorter side of the ViT's input", whole(16, 2048), 224)
-    .option('--repeats <count>', 'measurements of which the median counts', whole(1, 1000), 5)
-    .option('--checkpointing', 'compute parts of the generator again instead of keeping them')
+    .addOption(vitSizeOption('shorter side of the ViT input', 16))
+    .option('--repeats <count>', 'measurements per median', whole(1, 1000), 5)
+    .option('--checkpointing', 'recompute parts of the generator instead of keeping them', defaultOptions.checkpointing)
     .addOption(precisionOption())
     .option('--filter <word>', 'only what has this word in its name')
     .option('--plan', 'print the planned memory of a step and compute nothing')
-    .option('--all-variants', 'kernels: also those of other classes of devices')
-    .addOption(new Option('--variant <file>', 'kernels: a module with a kernel of yours; may be repeated').argParser(several))
+    .option('--all-variants', 'kernels: also the variants for other classes of devices')
+    .option('--variant <file>', 'kernels: module with a kernel of your own; may be repeated', several)
     .option('--save <file>', 'write the result as JSON')
     .option('--against <file>', 'compare with a result saved earlier')
-    .option('--json', 'print one JSON object on stdout')
+    .addOption(jsonOption())
     .addHelpText('after', EXAMPLE)
-    .action((what: BenchMode, { model, recipe, json = false, plan = false, checkpointing = false, allVariants = false, variant = [], ...options }: Parsed) =>
-      run({ ...defaults[what], ...(model && { model }), ...(recipe && { recipe: checked(recipe) }), ...options, what, json, plan, checkpointing, allVariants, variant }));
-
-/** @throws UsageError for a recipe nobody knows */
-function checked(recipes: readonly RecipeName[]): readonly RecipeName[] {
-  const wrong = recipes.find((recipe) => !RECIPE_NAMES.includes(recipe));
-  if (wrong !== undefined) throw new UsageError(`--recipe ${wrong} is unknown: give ${RECIPE_NAMES.join(' or ')}`);
-  return recipes;
-}
+    .action((what: BenchMode, options: Parsed) => run({ ...defaults[what], ...options, what }));

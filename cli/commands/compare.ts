@@ -1,28 +1,24 @@
 /** `splice-gpu compare`: options only. */
 import { Command } from 'commander';
-import type { CompareOptions } from '../study/compare.js';
-import { whole } from './values.js';
 import { knownModels } from '../models/load.js';
-
-interface Parsed extends Omit<CompareOptions, 'json' | 'results'> {
-  readonly json?: boolean;
-}
+import type { CompareOptions } from '../study/compare.js';
+import { jsonOption, vitSizeOption } from './studyOptions.js';
 
 const EXAMPLE = `
-Beside the results stand the two photos themselves, as if they were results: what copying would score. Figures of a ViT
-say most where it is another than the one that trained the result.
+The table also judges the two photos themselves: the scores of a mere copy. The figures of a ViT are most meaningful when the
+result was trained with a different ViT.
 
 Example:
   $ splice-gpu compare --structure cow.jpg --appearance highland.jpg --judge deit_tiny.safetensors out/cow/result.png`;
 
 export const compareCommand = (run: (options: CompareOptions) => Promise<void>): Command =>
   new Command('compare')
-    .description('figures of results: layout kept, look reached, sharpness')
+    .description('measure results: how far layout and look are reached, and sharpness')
     .argument('<result...>', 'pictures to judge')
-    .requiredOption('--structure <file>', 'photo whose layout was to be kept')
-    .requiredOption('--appearance <file>', 'photo whose look was to be taken')
-    .option('--judge <name|file>', `ViT that judges too: ${knownModels().join(', ')}, or a weight file`)
-    .option('--vit-size <pixels>', "shorter side of the ViT's input", whole(1, 2048), 224)
-    .option('--json', 'print one JSON object on stdout')
+    .requiredOption('--structure <file>', 'photo with the layout to keep')
+    .requiredOption('--appearance <file>', 'photo with the look to reach')
+    .option('--judge <name|file>', `ViT that judges as well: ${knownModels().join(', ')}, or a weight file`)
+    .addOption(vitSizeOption())
+    .addOption(jsonOption())
     .addHelpText('after', EXAMPLE)
-    .action((results: string[], { json = false, ...options }: Parsed) => run({ ...options, results, json }));
+    .action((results: string[], options: Omit<CompareOptions, 'results'>) => run({ ...options, results }));

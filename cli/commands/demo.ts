@@ -2,10 +2,11 @@
 import { Command } from 'commander';
 import { defaultOptions } from '../../model/method/options.js';
 import { scenePath } from '../demo/files.js';
-import { whole } from './values.js';
-import type { TransferOptions } from '../transfer/options.js';
 import { DEFAULT_MODEL } from '../models/load.js';
-import { portOf, watchOption } from './options.js';
+import type { TransferOptions } from '../transfer/options.js';
+import { jsonOption, portOf, watchOption } from './options.js';
+import { seedOption } from './studyOptions.js';
+import { whole } from './values.js';
 
 interface Parsed {
   readonly out: string;
@@ -17,22 +18,24 @@ interface Parsed {
 }
 
 const EXAMPLE = `
-A green valley at noon takes the look of snowy peaks at dusk. Small on purpose: it finishes in minutes without a GPU.
+A green valley at noon takes the look of snowy peaks at dusk. The pictures are small, so that it finishes in minutes without
+a GPU.
 
 Example:
   $ splice-gpu demo --out out/demo`;
 
 export const demoCommand = (run: (options: TransferOptions) => Promise<void>): Command =>
   new Command('demo')
-    .description('transfer a small pair of drawn landscapes, as a first look')
-    .option('--out <dir>', 'folder for the results; an earlier demo there is replaced', 'out/demo')
+    .description('transfer between two small drawn landscapes, as a first look')
+    .option('--out <dir>', 'folder for the results; an earlier demo in it is replaced', 'out/demo')
     .option('--steps <count>', 'optimiser steps', whole(1), 150)
     .option('--size <pixels>', 'shorter side of the pictures', whole(40, 256), 96)
-    .option('--seed <number>', 'seed of the weights and crops', whole(0), defaultOptions.seed)
+    .addOption(seedOption('seed of the weights and crops'))
     .addOption(watchOption())
-    .option('--json', 'print the summary as one JSON object on stdout')
+    .addOption(jsonOption())
     .addHelpText('after', EXAMPLE)
-    .action(({ out, steps, size, seed, watch, json }: Parsed) => run({
-      structure: scenePath('valley'), appearance: scenePath('peaks'), out, model: DEFAULT_MODEL, vit: {}, size, saveEvery: 50, force: true, json: json ?? false, ...portOf(watch),
+    .action(({ out, steps, size, seed, watch, json = false }: Parsed) => run({
+      structure: scenePath('valley'), appearance: scenePath('peaks'), model: DEFAULT_MODEL, vit: {},
+      out, size, saveEvery: 50, force: true, json, ...portOf(watch),
       splice: { ...defaultOptions, steps, seed, vitSize: 96 },
     }));

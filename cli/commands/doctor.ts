@@ -1,9 +1,10 @@
 /** `splice-gpu doctor`: options only. */
 import { Command } from 'commander';
 import type { DoctorOptions } from '../gpu/doctor.js';
+import { jsonOption } from './studyOptions.js';
 
 const EXAMPLE = `
-Exit code 1 when no adapter works; the report then says what to install.
+The exit code is 1 when no adapter works; the report then names what to install.
 
 Example:
   $ splice-gpu doctor --json`;
@@ -11,6 +12,6 @@ Example:
 export const doctorCommand = (run: (options: DoctorOptions) => Promise<void>): Command =>
   new Command('doctor')
     .description('show the adapters, driver, features, limits and kernel variants of this machine')
-    .option('--json', 'print one JSON object on stdout')
+    .addOption(jsonOption())
     .addHelpText('after', EXAMPLE)
-    .action(({ json = false }: { json?: boolean }) => run({ json }));
+    .action((options: DoctorOptions) => run(options));

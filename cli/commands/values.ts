@@ -50,9 +50,9 @@ export function nameList(text: string): string[] {
 }
 
 /** The value of an option that may be given several times. */
-export const several = <T extends string>(value: T, previous: readonly T[] = []): T[] => [...previous, value];
+export const several = (value: string, previous: readonly string[] = []): string[] => [...previous, value];
 
 /** The option of commands that train through a ViT, or measure such a training. */
 export const precisionOption = (): Option =>
-  new Option('--precision <type>', 'storage of the weights and activations of the ViT: f16 halves the memory, on devices that support it, '
-    + 'and keeps three significant digits').choices(PRECISIONS).default(defaultOptions.precision);
+  new Option('--precision <type>', 'storage of the weights and activations of the ViT: f16 halves the memory, on devices that '
+    + 'support it, and keeps three significant digits').choices(PRECISIONS).default(defaultOptions.precision);

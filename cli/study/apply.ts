@@ -1,27 +1,27 @@
-/** The work of `splice-gpu apply`: a run's generator on other photos. */
-import type { Parts } from '../run/parts.js';
-import { access } from 'node:fs/promises';
+/** The work of `splice-gpu apply`: paints other photos with the generator of a transfer. */
 import { basename, extname, join, resolve } from 'node:path';
 import { startPainting } from '../../model/generators/paint.js';
 import { SizeError } from '../../model/generators/parameters.js';
+import { readImage, writeImage } from '../photos/photo.js';
+import type { Parts } from '../run/parts.js';
 import { EXIT_INTERRUPTED, InputError, UsageError } from '../shared/errors.js';
-import { prepareFolder } from '../shared/files.js';
-import { readGenerator, type TrainedGenerator } from './pairGenerator.js';
-import { readPhoto, writeImage } from '../photos/photo.js';
+import { exists, prepareFolder } from '../shared/files.js';
 import { createProgress } from '../shared/progress.js';
 import { version } from '../shared/version.js';
+import { readGenerator } from './pairGenerator.js';
+import { onEngine } from './study.js';
 
 export interface ApplyOptions {
   /** Folder of a finished transfer. */
   readonly generator: string;
-  readonly images: readonly string[];
+  readonly image: readonly string[];
   readonly out: string;
-  /** Shorter side the photos are brought to; as they are when absent. */
+  /** Shorter side that the photos are resized to; their own size when absent. */
   readonly size?: number;
   /** Memory on the device in MiB above which a photo is painted strip by strip. */
   readonly memory: number;
-  readonly force: boolean;
-  readonly json: boolean;
+  readonly force?: boolean;
+  readonly json?: boolean;
 }
 
 interface Applied {
@@ -31,51 +31,50 @@ interface Applied {
   readonly inStrips: boolean;
 }
 
-/** Steps of the progress of one picture. */
+/** Steps of the progress for one picture. */
 const PARTS = 100;
 
-/** Writes one picture per photo, under its name. Answers with the exit code: 130 when interrupted between two photos. */
-export async function apply(options: ApplyOptions, { openEngine, interrupt, stdout, stderr }: Parts): Promise<number> {
-  const trained = await readGenerator(options.generator);
+/** Writes one picture per photo, under its name. Returns the exit code: 130 when interrupted between two photos. */
+export async function apply(options: ApplyOptions, parts: Parts): Promise<number> {
+  const { interrupt, stdout, stderr } = parts;
+  const { path, sha256, recipe, generator, weights } = await readGenerator(options.generator);
   const targets = await targetsOf(options);
   const undo = await prepareFolder(options.out);
-  const { engine, close } = await openEngine();
+  const text = { Software: `splice-gpu ${version()}`, Generator: resolve(path), 'Generator SHA-256': sha256, Recipe: recipe };
   const progress = createProgress(PARTS * targets.length, stderr);
   const done: Applied[] = [];
   try {
-    const { paint } = startPainting(engine, trained.generator, trained.weights);
-    for (const [i, { from, to }] of targets.entries()) {
-      if (interrupt.aborted) break;
-      const { image } = await readPhoto(from, options.size === undefined ? {} : { shorterSide: options.size });
-      const { image: picture, inStrips } = await paint(image, options.memory * 2 ** 20, (share) => progress.update(PARTS * i + Math.floor(PARTS * share), `percent, ${from}`))
-        .catch((error: unknown) => {
+    await onEngine(parts, async (engine) => {
+      const { paint } = startPainting(engine, generator, weights);
+      for (const [i, { from, to }] of targets.entries()) {
+        if (interrupt.aborted) break;
+        const image = await readImage(from, { shorterSide: options.size });
+        const tell = (share: number): void => progress.update(PARTS * i + Math.floor(PARTS * share), `percent, ${from}`);
+        const { image: picture, inStrips } = await paint(image, options.memory * 2 ** 20, tell).catch((error: unknown) => {
           throw error instanceof SizeError ? new InputError(`${from}: ${error.message}`, { cause: error }) : error;
         });
-      await writeImage(to, picture, describe(trained));
-      done.push({ image: resolve(from), result: resolve(to), size: [picture.width, picture.height], inStrips });
-      progress.update(PARTS * (i + 1), `percent, ${from}`);
-    }
+        await writeImage(to, picture, text);
+        done.push({ image: resolve(from), result: resolve(to), size: [picture.width, picture.height], inStrips });
+        tell(1);
+      }
+    });
   } finally {
     progress.finish();
-    close();
     await undo();
   }
-  stdout.write(options.json ? `${JSON.stringify({ generator: resolve(trained.path), recipe: trained.recipe, results: done })}\n` : done.map(({ result }) => `${result}\n`).join(''));
+  const facts = { generator: resolve(path), recipe, results: done };
+  stdout.write(options.json ? `${JSON.stringify(facts)}\n` : done.map(({ result }) => `${result}\n`).join(''));
   return interrupt.aborted ? EXIT_INTERRUPTED : 0;
 }
 
-const describe = ({ path, sha256, recipe }: TrainedGenerator) =>
-  ({ Software: `splice-gpu ${version()}`, Generator: resolve(path), 'Generator SHA-256': sha256, Recipe: recipe });
-
-/** Where each photo's picture goes. @throws UsageError for two photos of one name, or a picture that is there already */
-async function targetsOf({ images, out, force }: ApplyOptions): Promise<{ from: string; to: string }[]> {
-  const targets = images.map((from) => ({ from, to: join(out, `${basename(from, extname(from))}.png`) }));
+/** The path of each photo's picture. @throws UsageError for two photos of the same name, or a picture that exists already */
+async function targetsOf({ image, out, force }: ApplyOptions): Promise<{ from: string; to: string }[]> {
+  const targets = image.map((from) => ({ from, to: join(out, `${basename(from, extname(from))}.png`) }));
   const twice = targets.find(({ to }, i) => targets.findIndex((other) => other.to === to) < i);
   if (twice) throw new UsageError(`${twice.from}: another photo of this name is given: both would become ${twice.to}`);
   for (const { from, to } of targets) {
     if (resolve(from) === resolve(to)) throw new UsageError(`--out: ${to} is the photo itself, choose another folder`);
-    const exists = await access(to).then(() => true, () => false);
-    if (exists && !force) throw new UsageError(`${to} exists: choose another --out, or --force to replace it`);
+    if (!force && (await exists(to))) throw new UsageError(`${to} exists: choose another --out, or --force to replace it`);
   }
   return targets;
 }

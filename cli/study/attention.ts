@@ -1,28 +1,21 @@
-/** The work of `splice-gpu attention`: where the CLS token looks, head by head. */
-import type { Parts } from '../run/parts.js';
+/** The work of `splice-gpu attention`: shows where the CLS token looks, head by head. */
 import type { Image } from '../../model/image.js';
 import { resample } from '../../model/resample.js';
 import { clsAttentionMaps } from '../../model/study/patches.js';
 import { uploadVit } from '../../model/vit/vit.js';
 import type { SheetRow } from '../photos/sheet.js';
-import { announceSheet, checkSheetPath, layersOr, modelLabel, readModels, readPictures, saveSheet } from './study.js';
+import type { Parts } from '../run/parts.js';
+import { makeSheet, modelFacts, readModels, readPictures, type LayerOptions } from './study.js';
 
-export interface AttentionOptions {
+export interface AttentionOptions extends LayerOptions {
   readonly images: readonly string[];
   readonly model: string;
-  /** 0 is the first; absent: the last. */
-  readonly layers?: readonly number[];
-  readonly vitSize: number;
-  /** Height of the sheet's pictures in pixels. */
-  readonly height: number;
-  readonly out: string;
-  readonly json: boolean;
 }
 
-/** From little to much: black, violet, orange, pale yellow. */
+/** From low to high: black, violet, orange, pale yellow. */
 const RAMP = [[0.02, 0.02, 0.06], [0.35, 0.1, 0.45], [0.85, 0.3, 0.3], [0.98, 0.7, 0.3], [1, 0.98, 0.85]] as const;
 
-/** `values` [rows * columns] as colours, the largest brightest. */
+/** `values` [rows * columns] as colours, the largest value brightest. */
 export function heatMap(values: ArrayLike<number>, rows: number, columns: number): Image {
   const most = Math.max(...Array.from(values), 1e-12);
   const plane = rows * columns;
@@ -35,37 +28,32 @@ export function heatMap(values: ArrayLike<number>, rows: number, columns: number
   return { width: columns, height: rows, data };
 }
 
-/** Writes the sheet. Answers with the exit code. */
+/** Writes the sheet. Returns the exit code. */
 export async function attention(options: AttentionOptions, parts: Parts): Promise<number> {
-  const { openEngine, stdout, stderr } = parts;
-  checkSheetPath(options.out);
   const pictures = await readPictures(options.images);
-  const models = await readModels([options.model], options.vitSize, options.layers ?? [], parts);
-  const [model, layers] = [models[0]!, layersOr(options.layers, models)];
-  const { engine, close } = await openEngine();
-  try {
-    uploadVit(engine, model.vit);
+  const { models: [model], layers } = await readModels([options.model], options, parts);
+  const { vit } = model!;
+  const { heads } = vit.config;
+  await makeSheet(options, parts, async (engine) => {
+    uploadVit(engine, vit);
     const sheetRows: SheetRow[] = [];
     for (const { name, image } of pictures) {
-      stderr.write(`${model.vit.name} looks at ${name}\n`);
-      const { maps, rows, columns } = await clsAttentionMaps(engine, model.vit, image, options.vitSize, layers);
-      maps.forEach((heads, i) => {
-        const mean = heads[0]!.map((_, k) => heads.reduce((sum, head) => sum + head[k]!, 0) / heads.length);
-        const cells = [mean, ...heads].map((values) => resample(heatMap(values, rows, columns), image.width, image.height));
-        sheetRows.push({ label: [pictures.length > 1 ? name : '', `layer ${layers[i]}`].filter(Boolean).join(' '), cells: [image, ...cells] });
+      parts.stderr.write(`${vit.name} looks at ${name}\n`);
+      const { maps, rows, columns } = await clsAttentionMaps(engine, vit, image, options.vitSize, layers);
+      maps.forEach((each, i) => {
+        const mean = each[0]!.map((_, k) => each.reduce((sum, head) => sum + head[k]!, 0) / each.length);
+        const cells = [mean, ...each].map((values) => resample(heatMap(values, rows, columns), image.width, image.height));
+        sheetRows.push({ label: `${pictures.length > 1 ? `${name} ` : ''}layer ${layers[i]}`, cells: [image, ...cells] });
       });
     }
-    const { heads } = model.vit.config;
-    await saveSheet(options.out, {
-      title: `CLS attention of ${modelLabel(model)}`,
+    const sheet = {
+      title: `CLS attention of ${vit.name}`,
       note: 'Where the CLS token looks: dark is nowhere, each map by its own maximum.',
       columns: ['picture', 'all heads', ...Array.from({ length: heads }, (_, h) => `head ${h}`)],
       rows: sheetRows,
       height: options.height,
-    });
-    announceSheet(options.out, options.json, { model: { name: model.vit.name, sha256: model.sha256 }, layers, heads }, stdout);
-  } finally {
-    close();
-  }
+    };
+    return { sheet, facts: { model: modelFacts(model!), layers, heads } };
+  });
   return 0;
 }

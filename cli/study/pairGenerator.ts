@@ -1,5 +1,4 @@
 /** The trained generator of a run, read back from its folder. */
-import { readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { Generator } from '../../model/generators/parameters.js';
 import type { RecipeName } from '../../model/method/options.js';
@@ -7,10 +6,10 @@ import { recipes } from '../../model/method/recipes.js';
 import { parseSafetensors } from '../../model/files/safetensors.js';
 import type { Weights } from '../../model/vit/config.js';
 import { InputError } from '../shared/errors.js';
-import { readInput, sha256 } from '../shared/files.js';
+import { readInput, readJson, sha256 } from '../shared/files.js';
 
 export interface TrainedGenerator {
-  /** Of the run's folder. */
+  /** Name of the run's folder. */
   readonly name: string;
   readonly path: string;
   readonly sha256: string;
@@ -22,25 +21,27 @@ export interface TrainedGenerator {
 const MAX_BYTES = 512e6;
 const isRecipe = (name: unknown): name is RecipeName => typeof name === 'string' && Object.hasOwn(recipes, name);
 
-/** @throws InputError when the folder holds no generator that this version can read */
+/** @throws InputError when the folder has no generator that this version can read */
 export async function readGenerator(folder: string): Promise<TrainedGenerator> {
   const path = join(folder, 'generator.safetensors');
   const bytes = await readInput(path, MAX_BYTES);
   try {
     const { tensors, metadata } = parseSafetensors(bytes);
     const recipe = metadata.get('recipe') ?? (await recipeOf(folder));
-    if (!isRecipe(recipe)) throw new InputError(`its recipe is "${String(recipe)}", known are ${Object.keys(recipes).join(', ')}`);
+    if (!isRecipe(recipe)) throw new Error(`its recipe is "${String(recipe)}", known are ${Object.keys(recipes).join(', ')}`);
     const generator = recipes[recipe].generator();
-    const unknown = generator.parameters.filter(({ name }) => !tensors.has(name)).map(({ name }) => name);
-    if (unknown.length > 0) throw new InputError(`it lacks ${unknown.slice(0, 3).join(', ')}${unknown.length > 3 ? ` and ${unknown.length - 3} more` : ''}`);
+    const missing = generator.parameters.filter(({ name }) => !tensors.has(name)).map(({ name }) => name);
+    const more = missing.length > 3 ? ` and ${missing.length - 3} more` : '';
+    if (missing.length > 0) throw new Error(`it lacks ${missing.slice(0, 3).join(', ')}${more}`);
     return { name: basename(resolve(folder)), path, sha256: sha256(bytes), recipe, generator, weights: tensors };
   } catch (error) {
-    throw new InputError(`${path} is no generator of this program (${(error as Error).message}): give the folder of a transfer`, { cause: error });
+    const problem = `is not a generator of this program (${(error as Error).message})`;
+    throw new InputError(`${path} ${problem}: give the folder of a transfer`, { cause: error });
   }
 }
 
-/** From the run's record, for files whose own metadata does not say. */
+/** The recipe in the run's record, for files without metadata. */
 async function recipeOf(folder: string): Promise<unknown> {
-  const text = await readFile(join(folder, 'config.json'), 'utf8').catch(() => '{}');
-  return (JSON.parse(text) as { options?: { recipe?: unknown } }).options?.recipe;
+  const { options } = (await readJson(join(folder, 'config.json'))) ?? {};
+  return (options as { recipe?: unknown } | undefined)?.recipe;
 }

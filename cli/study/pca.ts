@@ -1,5 +1,4 @@
-/** The work of `splice-gpu pca`: what a ViT's layers hold for alike, as colours. */
-import type { Parts } from '../run/parts.js';
+/** The work of `splice-gpu pca`: shows as colours what the layers of a ViT consider similar. */
 import type { Engine } from '../../engine/index.js';
 import type { Image } from '../../model/image.js';
 import { resample } from '../../model/resample.js';
@@ -7,72 +6,64 @@ import { patchFeatures } from '../../model/study/patches.js';
 import { pcaMaps, type PcaOptions } from '../../model/study/pcaMaps.js';
 import type { Facet } from '../../model/vit/facets.js';
 import { uploadVit } from '../../model/vit/vit.js';
-import type { Sheet, SheetRow } from '../photos/sheet.js';
-import { announceSheet, checkSheetPath, layersOr, modelLabel, readModels, readPictures, saveSheet, type NamedImage } from './study.js';
 import type { LoadedVit } from '../models/load.js';
+import type { Sheet, SheetRow } from '../photos/sheet.js';
+import type { Parts } from '../run/parts.js';
+import { makeSheet, modelFacts, readModels, readPictures, type LayerOptions, type NamedImage } from './study.js';
 
-export interface PcaCommandOptions extends PcaOptions {
+export interface PcaCommandOptions extends LayerOptions, Partial<PcaOptions> {
   readonly images: readonly string[];
-  readonly models: readonly string[];
+  readonly model: readonly string[];
   readonly facets: readonly Facet[];
-  /** 0 is the first; absent: the last. */
-  readonly layers?: readonly number[];
-  readonly vitSize: number;
-  /** Height of the sheet's pictures in pixels. */
-  readonly height: number;
-  readonly out: string;
-  readonly json: boolean;
 }
 
-/** Writes the sheet. Answers with the exit code. */
+export const pcaDefaults: PcaOptions = { of: 'self-similarity', joint: false, foreground: false };
+
+/** Writes the sheet. Returns the exit code. */
 export async function pca(options: PcaCommandOptions, parts: Parts): Promise<number> {
-  const { openEngine, stdout, stderr } = parts;
-  checkSheetPath(options.out);
   const pictures = await readPictures(options.images);
-  const models = await readModels(options.models, options.vitSize, options.layers ?? [], parts);
-  const { engine, close } = await openEngine();
-  try {
-    const layers = layersOr(options.layers, models);
-    const sheet = await pcaSheet(engine, models, pictures, { ...options, layers }, (text) => stderr.write(`${text}\n`));
-    await saveSheet(options.out, sheet);
-    announceSheet(options.out, options.json, { models: models.map(({ vit, sha256 }) => ({ name: vit.name, sha256 })), layers, facets: options.facets, of: options.of }, stdout);
-  } finally {
-    close();
-  }
+  const { models, layers } = await readModels(options.model, options, parts);
+  const settings = { ...pcaDefaults, ...options, layers };
+  await makeSheet(options, parts, async (engine) => ({
+    sheet: await pcaSheet(engine, models, pictures, settings, (text) => parts.stderr.write(`${text}\n`)),
+    facts: { models: models.map(modelFacts), layers, facets: options.facets, of: settings.of },
+  }));
   return 0;
 }
 
-type SheetOptions = PcaOptions & Required<Pick<PcaCommandOptions, 'facets' | 'layers' | 'vitSize' | 'height'>>;
+type Settings = PcaOptions & Required<Pick<PcaCommandOptions, 'facets' | 'layers' | 'vitSize' | 'height'>>;
 
-/** Rows are pictures, models and facets; columns the picture and layers. */
+/** Rows are pictures, models and facets; columns the picture and the layers. */
 export async function pcaSheet(
-  engine: Engine, models: readonly LoadedVit[], pictures: readonly NamedImage[], options: SheetOptions, tell: (text: string) => void,
+  engine: Engine, models: readonly LoadedVit[], pictures: readonly NamedImage[], settings: Settings, tell: (text: string) => void,
 ): Promise<Sheet> {
-  const { facets, layers, of, joint, foreground } = options;
+  const { facets, layers, of, joint, foreground, height } = settings;
   const rows: SheetRow[][] = pictures.map(() => []);
-  for (const model of models) {
-    const maps = await mapsOf(engine, model, pictures, options, tell);
+  for (const { vit } of models) {
+    const maps = await mapsOf(engine, vit, pictures, settings, tell);
     pictures.forEach(({ name, image }, p) => {
       for (const facet of facets) {
-        const label = [models.length > 1 ? modelLabel(model) : '', pictures.length > 1 ? name : '', facet].filter(Boolean).join(' ');
-        rows[p]!.push({ label, cells: [image, ...layers.map((layer) => maps(layer, facet)[p]!)] });
+        const label = [models.length > 1 && vit.name, pictures.length > 1 && name, facet].filter(Boolean).join(' ');
+        rows[p]!.push({ label, cells: [image, ...layers.map((layer) => maps.get(`${layer} ${facet}`)![p])] });
       }
     });
   }
   const what = of === 'self-similarity' ? "patches' similarity to all others" : 'features';
   const how = [joint && 'one basis for all pictures', foreground && 'background left out'].filter(Boolean).join(', ');
   return {
-    title: `PCA of ${models.map(modelLabel).join(' and ')}`,
+    title: `PCA of ${models.map(({ vit }) => vit.name).join(' and ')}`,
     note: `First three principal components of ${what}, as red, green and blue${how && `; ${how}`}.`,
     columns: ['picture', ...layers.map((layer) => `layer ${layer}`)],
     rows: rows.flat(),
-    height: options.height,
+    height,
   };
 }
 
-/** Pictures' maps by layer and facet, at the pictures' sizes. */
-async function mapsOf(engine: Engine, { vit }: LoadedVit, pictures: readonly NamedImage[], options: SheetOptions, tell: (text: string) => void) {
-  const { facets, layers, vitSize } = options;
+/** Maps of all pictures, at their sizes, by `layer facet`. */
+async function mapsOf(
+  engine: Engine, vit: LoadedVit['vit'], pictures: readonly NamedImage[], settings: Settings, tell: (text: string) => void,
+): Promise<Map<string, Image[]>> {
+  const { facets, layers, vitSize } = settings;
   uploadVit(engine, vit);
   const features: Awaited<ReturnType<typeof patchFeatures>>[] = [];
   for (const { name, image } of pictures) {
@@ -83,9 +74,9 @@ async function mapsOf(engine: Engine, { vit }: LoadedVit, pictures: readonly Nam
   for (const layer of layers) {
     for (const facet of facets) {
       tell(`components of layer ${layer}, ${facet}`);
-      const small = pcaMaps(features.map((of) => of(layer, facet)), options);
+      const small = pcaMaps(features.map((of) => of(layer, facet)), settings);
       maps.set(`${layer} ${facet}`, small.map((map, p) => resample(map, pictures[p]!.image.width, pictures[p]!.image.height)));
     }
   }
-  return (layer: number, facet: Facet): Image[] => maps.get(`${layer} ${facet}`)!;
+  return maps;
 }

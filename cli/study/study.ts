@@ -1,67 +1,88 @@
-/** What the commands that look into a ViT share: models, pictures, and where their sheets go. */
+/** Shared by the commands that look into a ViT: options, models, pictures, and the sheets they write. */
 import { basename, dirname, extname, resolve } from 'node:path';
+import type { Engine } from '../../engine/index.js';
 import type { Image } from '../../model/image.js';
+import { checkVitSize, loadVit, type LoadedVit } from '../models/load.js';
+import { readImage, writeImage } from '../photos/photo.js';
+import { drawSheet, type Sheet } from '../photos/sheet.js';
+import type { Parts } from '../run/parts.js';
 import { UsageError } from '../shared/errors.js';
 import { prepareFolder } from '../shared/files.js';
-import { readImage, writeImage } from '../photos/photo.js';
-import type { Io, Output } from '../shared/progress.js';
-import { drawSheet, type Sheet } from '../photos/sheet.js';
-import { loadVit, type LoadedVit } from '../models/load.js';
+
+/** Options of every command that draws a sheet. */
+export interface SheetOptions {
+  /** Height of the sheet's pictures in pixels. */
+  readonly height: number;
+  readonly out: string;
+  readonly json?: boolean;
+}
+
+/** Options of every such command about the layers of a ViT. */
+export interface LayerOptions extends SheetOptions {
+  /** 0 is the first; the last when absent. */
+  readonly layers?: readonly number[];
+  readonly vitSize: number;
+}
 
 export interface NamedImage {
   readonly name: string;
   readonly image: Image;
 }
 
-/** Taller than any ViT's input would gain from. */
+/** No ViT's input gains from a longer side. */
 const MOST_SIDE = 512;
 
 /** Pictures by the names of their files, the shorter side at most 512 pixels. */
-export async function readPictures(paths: readonly string[], side = MOST_SIDE): Promise<NamedImage[]> {
+export async function readPictures(paths: readonly string[]): Promise<NamedImage[]> {
   const pictures: NamedImage[] = [];
   for (const path of paths) {
-    const image = await readImage(path);
-    const isLarge = Math.min(image.width, image.height) > side;
-    pictures.push({ name: basename(path, extname(path)), image: isLarge ? await readImage(path, { shorterSide: side }) : image });
+    pictures.push({ name: basename(path, extname(path)), image: await readImage(path, { atMost: MOST_SIDE }) });
   }
   return pictures;
 }
 
-/** @throws UsageError for an input of less than two patches, or a layer that a model has not */
+/**
+ * The models, and the layers or else the last layer of the shallowest model.
+ * @throws UsageError for an input of less than two patches, or a layer that a model does not have
+ */
 export async function readModels(
-  models: readonly string[], vitSize: number, layers: readonly number[], { interrupt, stderr }: Io,
-): Promise<LoadedVit[]> {
-  const loaded: LoadedVit[] = [];
-  for (const model of models) loaded.push(await loadVit(model, {}, { signal: interrupt, output: stderr }));
-  for (const { vit } of loaded) {
-    const { patch, depth } = vit.config;
-    if (vitSize < 2 * patch) throw new UsageError(`--vit-size ${vitSize} is below ${2 * patch}, two patches of ${vit.name}: give ${2 * patch} or more`);
-    const bad = layers.find((layer) => layer >= depth);
-    if (bad !== undefined) throw new UsageError(`--layers ${bad}: ${vit.name} has layers 0 to ${depth - 1}`);
+  names: readonly string[], { vitSize, layers }: Pick<LayerOptions, 'vitSize' | 'layers'>, { interrupt, stderr }: Parts,
+): Promise<{ models: LoadedVit[]; layers: readonly number[] }> {
+  const models: LoadedVit[] = [];
+  for (const name of names) models.push(await loadVit(name, {}, { signal: interrupt, output: stderr }));
+  for (const { vit } of models) {
+    checkVitSize(vitSize, vit);
+    const last = vit.config.depth - 1;
+    const bad = layers?.find((layer) => layer > last);
+    if (bad !== undefined) throw new UsageError(`--layers ${bad}: ${vit.name} has layers 0 to ${last}`);
   }
-  return loaded;
+  return { models, layers: layers ?? [Math.min(...models.map(({ vit }) => vit.config.depth)) - 1] };
 }
 
-/** The layers asked for, else the last of the shallowest model. */
-export const layersOr = (layers: readonly number[] | undefined, models: readonly LoadedVit[]): readonly number[] =>
-  layers ?? [Math.min(...models.map(({ vit }) => vit.config.depth)) - 1];
+/** Runs `work` on an engine of its own, which releases all memory afterwards. */
+export async function onEngine<T>({ openEngine }: Parts, work: (engine: Engine) => Promise<T>): Promise<T> {
+  const { engine, close } = await openEngine();
+  try {
+    return await work(engine);
+  } finally {
+    close();
+  }
+}
 
-/** Writes a sheet, making its folder. @throws InputError when that cannot be */
+/** Makes a sheet on an engine, writes it, and prints its path, with --json also the facts about it. */
+export async function makeSheet(
+  { out, json }: SheetOptions, parts: Parts, make: (engine: Engine) => Promise<{ sheet: Sheet; facts: object }>,
+): Promise<void> {
+  const { sheet, facts } = await onEngine(parts, make);
+  await saveSheet(out, sheet);
+  parts.stdout.write(json ? `${JSON.stringify({ out: resolve(out), ...facts })}\n` : `${out}\n`);
+}
+
+/** Writes a sheet and makes its folder. @throws InputError when it cannot be written */
 export async function saveSheet(path: string, sheet: Sheet): Promise<void> {
-  checkSheetPath(path);
   await prepareFolder(dirname(resolve(path)));
   await writeImage(path, await drawSheet(sheet), { Title: sheet.title });
 }
 
-/** @throws UsageError unless it names a PNG */
-export function checkSheetPath(path: string): void {
-  if (!/\.png$/i.test(path)) throw new UsageError(`--out ${path}: a picture is written, give a name that ends in .png`);
-}
-
-/** A line for people, or one object for programs. */
-export function announceSheet(path: string, json: boolean, facts: Readonly<Record<string, unknown>>, stdout: Output): void {
-  stdout.write(json ? `${JSON.stringify({ out: resolve(path), ...facts })}\n` : `${path}\n`);
-}
-
-/** What to call a model in a picture. */
-export const modelLabel = ({ vit }: LoadedVit): string => vit.name;
+/** Identifies a model in JSON. */
+export const modelFacts = ({ vit, sha256 }: LoadedVit): { name: string; sha256: string } => ({ name: vit.name, sha256 });

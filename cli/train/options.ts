@@ -37,9 +37,10 @@ export function parseOptions(config: Fields, { folder, json, steps }: ResumeOpti
   const train = objectOf('train', config['train']);
   const fields = objectOf('train.anyPair', train['anyPair'] ?? train['general']); // `general` in version 0.1
   checkLike(fields, defaultAnyPair, ['size', 'steps', 'batch', 'seed', 'warmStart', 'vitSize']);
-  const { layers: _, dim: __, ...sizes } = parseSizes({ ...objectOf('sizes', fields['sizes']), layers: 1, dim: 1 });
+  parseSizes({ ...objectOf('sizes', fields['sizes']), layers: 1, dim: 1 }); // checks them
   const { holdOut, shown } = train;
-  if (![holdOut, shown].every((count) => Number.isSafeInteger(count) && (count as number) >= 0)) throw new Error('holdOut or shown is no count');
+  const areCounts = [holdOut, shown].every((count) => Number.isSafeInteger(count) && (count as number) >= 0);
+  if (!areCounts) throw new Error('train.holdOut or train.shown is not a count');
   return {
     structures: textOf('train.structures', train['structures']),
     appearances: textOf('train.appearances', train['appearances']),
@@ -50,6 +51,6 @@ export function parseOptions(config: Fields, { folder, json, steps }: ResumeOpti
     shown: shown as number,
     force: false,
     json,
-    anyPair: { ...(fields as unknown as TrainOptions['anyPair']), sizes, ...(steps !== undefined && { steps }) },
+    anyPair: { ...(fields as unknown as TrainOptions['anyPair']), ...(steps !== undefined && { steps }) },
   };
 }

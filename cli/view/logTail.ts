@@ -1,14 +1,14 @@
-/** Reads a log.jsonl that another process may be writing: each time only what was added. */
+/** Reads a log.jsonl that another process may be writing: each time only the new lines. */
 import { open } from 'node:fs/promises';
 import type { LossRow } from '../watch/snapshot.js';
 
-/** A log of a million steps has 20 MB; what is beyond is not looked at. */
+/** A log of a million steps has 20 MB; more is not read. */
 const MOST_BYTES = 200e6;
 
 export interface LogTail {
   /** Names of the values, the total first; empty until the first line. */
   readonly terms: readonly string[];
-  /** New rows; `rewound` when the file is shorter or another one, and the rows are all there are. A missing file is an empty one. */
+  /** New rows, or all rows and `rewound` when the file has become shorter or is another one. A missing file counts as empty. */
   read(): Promise<{ readonly rewound: boolean; readonly rows: readonly LossRow[] }>;
 }
 
@@ -21,7 +21,10 @@ export function logTail(path: string): LogTail {
   const rowOf = (line: string): LossRow[] => {
     const entry = parseLine(line);
     if (typeof entry?.['step'] !== 'number') return [];
-    if (terms.length === 0) terms = Object.keys(entry).filter((key) => !NOT_TERMS.includes(key)).sort((a, b) => Number(b === 'total') - Number(a === 'total'));
+    if (terms.length === 0) {
+      const names = Object.keys(entry).filter((key) => !NOT_TERMS.includes(key));
+      terms = names.sort((a, b) => Number(b === 'total') - Number(a === 'total'));
+    }
     const values = terms.map((term) => (typeof entry[term] === 'number' ? (entry[term] as number) : null));
     return [[entry['step'], ...values]];
   };
@@ -31,7 +34,7 @@ export function logTail(path: string): LogTail {
     if (rewound || file === 0) [offset, rest] = [0, ''];
     file = inode;
     offset += bytes.length;
-    // A character cut in two would only be in a line that is not whole either: the log is ASCII.
+    // The log is ASCII, so that no character is cut in two.
     const lines = (rest + bytes.toString('latin1')).split('\n');
     rest = lines.pop()!;
     return { rewound, rows: lines.flatMap(rowOf) };
@@ -44,7 +47,12 @@ export function logTail(path: string): LogTail {
   };
 }
 
-async function readFrom(path: string, startAt: (found: { inode: number; size: number }) => number): Promise<{ bytes: Buffer; inode: number; size: number }> {
+interface Found {
+  readonly inode: number;
+  readonly size: number;
+}
+
+async function readFrom(path: string, startAt: (found: Found) => number): Promise<Found & { readonly bytes: Buffer }> {
   const file = await open(path, 'r').catch(() => undefined);
   if (!file) return { bytes: Buffer.alloc(0), inode: 0, size: 0 };
   try {

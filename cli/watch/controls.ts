@@ -1,8 +1,8 @@
-/** What a page may ask of a run, and the place between two steps where the run obeys. */
+/** The commands of a page, and the gate between two steps where the run obeys them. */
 import type { FeedWriter } from './feed.js';
 import { isOver } from './snapshot.js';
 
-/** What the buttons do; each may be called at any time and as often as one likes. */
+/** The page's buttons; each may be called at any time, any number of times. */
 export interface Controls {
   pause(): void;
   resume(): void;
@@ -14,17 +14,17 @@ export const COMMANDS = ['pause', 'resume', 'stop', 'save'] as const satisfies r
 
 export interface Gate {
   readonly controls: Controls;
-  /** Aborted by `stop`, and by the signal the gate was made with. */
+  /** Aborted by `stop`, and by the signal of `createGate`. */
   readonly signal: AbortSignal;
   /**
-   * To be awaited between steps: saves if that was asked for, and answers when the run is to go on or to stop: whether it was paused.
-   * @param save writes everything worth keeping; called while paused too
+   * To be awaited between steps. Saves on command, and returns when the run may continue or must stop: whether it was paused.
+   * @param save writes the state of the run; also called during a pause
    * @throws what `save` throws
    */
   pass(save: () => Promise<void>): Promise<boolean>;
 }
 
-/** A gate whose state is shown in `feed`. `interrupt` ends a pause. */
+/** A gate that shows its state in `feed`. `interrupt` ends a pause. */
 export function createGate(feed: FeedWriter, interrupt: AbortSignal): Gate {
   const stopping = new AbortController();
   const signal = AbortSignal.any([interrupt, stopping.signal]);
@@ -35,8 +35,8 @@ export function createGate(feed: FeedWriter, interrupt: AbortSignal): Gate {
   const show = () => {
     const { status } = feed.snapshot().state;
     if (isOver(status) || status === 'starting') return;
-    if (signal.aborted) feed.state({ status: 'stopping', stepsPerSecond: undefined, secondsLeft: undefined });
-    else feed.state(paused ? { status: 'paused', stepsPerSecond: undefined, secondsLeft: undefined } : { status: 'running' });
+    const next = signal.aborted ? 'stopping' : paused ? 'paused' : 'running';
+    feed.state({ status: next, ...(next !== 'running' && { stepsPerSecond: undefined, secondsLeft: undefined }) });
   };
   const changed = () => {
     show();
@@ -44,15 +44,13 @@ export function createGate(feed: FeedWriter, interrupt: AbortSignal): Gate {
   };
   signal.addEventListener('abort', changed, { once: true });
 
+  const pause = (value: boolean) => () => {
+    paused = value;
+    changed();
+  };
   const controls: Controls = {
-    pause: () => {
-      paused = true;
-      changed();
-    },
-    resume: () => {
-      paused = false;
-      changed();
-    },
+    pause: pause(true),
+    resume: pause(false),
     stop: () => stopping.abort(),
     save: () => {
       saving = true;

@@ -1,4 +1,4 @@
-/** A run's news: the run writes, the server and its pages read. Pictures are read only when somebody asks for them. */
+/** The news of a run: the run writes, the server and its pages read. Pictures are read only on request. */
 import type { LossRow, PictureInfo, RunAbout, RunState, Snapshot } from './snapshot.js';
 
 /** A change to a snapshot; `all` replaces it. */
@@ -9,16 +9,16 @@ export type FeedEvent =
   | { readonly type: 'picture'; readonly data: PictureInfo }
   | { readonly type: 'preview'; readonly data: number };
 
-/** Answers with a PNG. */
+/** Returns the bytes of a PNG. */
 export type ReadPng = () => Promise<Uint8Array>;
 
 export interface Feed {
   snapshot(): Snapshot;
-  /** Called with every change from now on; the answer ends that. */
+  /** Calls `listener` with every change from now on; the returned function ends that. */
   subscribe(listener: (event: FeedEvent) => void): () => void;
-  /** How many listen now. */
+  /** Number of current listeners. */
   readonly listeners: number;
-  /** The PNG of a picture in its present version; undefined when there is no such picture or its version is another. */
+  /** The current version of a picture; undefined when there is no such picture or it has another version. */
   picture(name: string, version: number): ReadPng | undefined;
   preview(epoch: number, step: number): ReadPng | undefined;
 }
@@ -30,62 +30,72 @@ export interface FeedWriter extends Feed {
   losses(rows: readonly LossRow[]): void;
   /** Shows a picture, or a newer one in place of that of the same name. Versions count from 1. */
   showPicture(picture: Omit<PictureInfo, 'version'>, read: ReadPng): void;
-  /** Adds a preview; one of a step that is listed already is only read anew. */
+  /** Adds a preview, or replaces the one of the same step. */
   showPreview(step: number, read: ReadPng): void;
-  /** Takes away every preview whose step is not among these. */
+  /** Removes all previews except those of these steps. */
   keepPreviews(steps: readonly number[]): void;
-  /** Forgets curves and previews: the run was begun again, or taken up further back. */
+  /** Forgets curves and previews: the run was started again, or resumed at an earlier step. */
   rewind(): void;
 }
 
-const STARTING: RunState = { status: 'starting', phase: '', done: 0, total: 1 };
+/** The content of a feed. */
+interface Held {
+  about: RunAbout;
+  state: RunState;
+  losses: LossRow[];
+  epoch: number;
+  readonly pictures: Map<string, { readonly info: PictureInfo; readonly read: ReadPng }>;
+  readonly previews: Map<number, ReadPng>;
+  readonly listeners: Set<(event: FeedEvent) => void>;
+}
 
-/** A run's feed, held in memory; pictures are read when asked for. */
-export function createFeed(initial: RunAbout, start: Partial<RunState> = {}): FeedWriter {
-  let about = initial;
-  let state: RunState = { ...STARTING, ...start };
-  let losses: LossRow[] = [];
-  let epoch = 0;
-  const pictures = new Map<string, { info: PictureInfo; read: ReadPng }>();
-  const previews = new Map<number, ReadPng>();
-  const listeners = new Set<(event: FeedEvent) => void>();
-
-  const tell = (event: FeedEvent): void => listeners.forEach((listener) => listener(event));
-  const snapshot = (): Snapshot => ({
-    about,
-    state,
-    losses,
-    pictures: [...pictures.values()].map(({ info }) => info),
-    previews: [...previews.keys()].sort((a, b) => a - b),
-    epoch,
-  });
-  const tellAll = () => tell({ type: 'all', data: snapshot() });
-
+/** A run's feed, held in memory. */
+export function createFeed(about: RunAbout, start: Partial<RunState> = {}): FeedWriter {
+  const state: RunState = { status: 'starting', phase: '', done: 0, total: 1, ...start };
+  const held: Held = { about, state, losses: [], epoch: 0, pictures: new Map(), previews: new Map(), listeners: new Set() };
   return {
-    snapshot,
+    snapshot: () => snapshotOf(held),
     get listeners() {
-      return listeners.size;
+      return held.listeners.size;
     },
     subscribe: (listener) => {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
+      held.listeners.add(listener);
+      return () => void held.listeners.delete(listener);
     },
     picture: (name, version) => {
-      const found = pictures.get(name);
+      const found = held.pictures.get(name);
       return found?.info.version === version ? found.read : undefined;
     },
-    preview: (asked, step) => (asked === epoch ? previews.get(step) : undefined),
-    about: (next) => {
-      about = next;
-      tellAll();
-    },
-    state: (change) => {
-      state = { ...state, ...change };
-      tell({ type: 'state', data: state });
+    preview: (epoch, step) => (epoch === held.epoch ? held.previews.get(step) : undefined),
+    ...writer(held),
+  };
+}
+
+const snapshotOf = ({ about, state, losses, pictures, previews, epoch }: Held): Snapshot => ({
+  about,
+  state,
+  losses,
+  pictures: [...pictures.values()].map(({ info }) => info),
+  previews: [...previews.keys()].sort((a, b) => a - b),
+  epoch,
+});
+
+function writer(held: Held): Omit<FeedWriter, keyof Feed> {
+  const { pictures, previews, listeners } = held;
+  const tell = (event: FeedEvent): void => listeners.forEach((listener) => listener(event));
+  const change = (next: Partial<Held>): void => {
+    Object.assign(held, next);
+    tell({ type: 'all', data: snapshotOf(held) });
+  };
+  return {
+    about: (about) => change({ about }),
+    state: (next) => {
+      held.state = { ...held.state, ...next };
+      tell({ type: 'state', data: held.state });
     },
     losses: (rows) => {
       if (rows.length === 0) return;
-      losses.push(...rows);
+      held.losses.push(...rows);
       tell({ type: 'losses', data: rows });
     },
     showPicture: (picture, read) => {
@@ -101,13 +111,11 @@ export function createFeed(initial: RunAbout, start: Partial<RunState> = {}): Fe
     keepPreviews: (steps) => {
       const gone = [...previews.keys()].filter((step) => !steps.includes(step));
       for (const step of gone) previews.delete(step);
-      if (gone.length > 0) tellAll();
+      if (gone.length > 0) change({});
     },
     rewind: () => {
-      losses = [];
       previews.clear();
-      epoch++;
-      tellAll();
+      change({ losses: [], epoch: held.epoch + 1 });
     },
   };
 }

@@ -1,9 +1,9 @@
 /**
- * Who may ask what. The server listens on the loopback address, but any page in any browser of this machine can send it requests,
- * and so can other users of the machine. Hence three checks before anything is looked at:
- * - Host must be the address itself: a foreign name that was made to resolve to 127.0.0.1 ("DNS rebinding") is refused;
- * - the path begins with a secret that only who saw the printed address knows;
- * - a command must come from the page itself: by POST, with its token in a header and, where the browser sends one, its Origin.
+ * Access control. The server listens on the loopback address, but any page in any browser of this machine can send it requests,
+ * and so can other users of the machine. Hence three checks before anything else:
+ * - Host must be the address itself: a foreign name that resolves to 127.0.0.1 ("DNS rebinding") is refused;
+ * - the path begins with a secret, which only the printed address contains;
+ * - a command must come from the page itself: by POST, with its token in a header and, if the browser sends one, its Origin.
  */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
@@ -11,7 +11,7 @@ import type { IncomingMessage } from 'node:http';
 /** 192 bits, in characters that need no escaping in a URL. */
 export const newSecret = (): string => randomBytes(24).toString('base64url');
 
-/** Takes the same time wherever the texts differ; their lengths are no secret. */
+/** Compares in constant time; the lengths are not secret. */
 export function sameSecret(given: unknown, expected: string): boolean {
   if (typeof given !== 'string') return false;
   const [a, b] = [Buffer.from(given), Buffer.from(expected)];
@@ -24,17 +24,17 @@ const hostsOf = (port: number): string[] => [`127.0.0.1:${port}`, `localhost:${p
 
 export const isOwnHost = (request: IncomingMessage, port: number): boolean => hostsOf(port).includes(request.headers.host ?? '');
 
-/** Whether a command may have come from the page: a foreign page can neither read its token nor send the header unasked. */
+/** Whether a command can come from the page: a foreign page can neither read its token nor send the header without permission. */
 export function isOwnCommand({ headers }: IncomingMessage, port: number, token: string): boolean {
   const { origin } = headers;
   const fromHere = origin === undefined || hostsOf(port).some((host) => origin === `http://${host}`);
   return fromHere && sameSecret(headers[TOKEN_HEADER], token);
 }
 
-/** Nothing from elsewhere, no inline script or style, no frames; not cached unless said otherwise. */
+/** Nothing from other servers, no inline script or style, no frames; no caching by default. */
 export const HEADERS: Readonly<Record<string, string>> = {
-  'content-security-policy':
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'content-security-policy': "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
+    + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
   'cross-origin-resource-policy': 'same-origin',

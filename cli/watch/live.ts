@@ -1,45 +1,45 @@
-/** A run that is going on, and its page: what the run tells, what the page asks of it, and the server between them. */
+/** A live run and its page: the news of the run, the commands of the page, and the server between them. */
 import { rateMeter, type RateMeter } from '../shared/rate.js';
 import { createGate, type Gate } from './controls.js';
 import { createFeed, type FeedWriter } from './feed.js';
 import { serveWatch } from './server.js';
-import { isOver, type LossRow, type RunAbout, type RunStatus } from './snapshot.js';
+import { isOver, type LossRow, type RunAbout } from './snapshot.js';
 
-/** Where a run stands when it begins, or goes on from a checkpoint. */
+/** The state of a run at its start, or when it resumes from a checkpoint. */
 export interface Standing {
   readonly about: RunAbout;
-  /** Steps done and in all, every phase counted. */
+  /** Steps done and in all, over all phases. */
   readonly done: number;
   readonly total: number;
   readonly losses: readonly LossRow[];
 }
 
-/** What happens between two steps on the page's behalf. */
+/** The work for the page between two steps. */
 export interface Between {
-  /** Writes everything worth keeping; the page's "save". */
+  /** Writes the state of the run; the page's "save". */
   save(): Promise<void>;
-  /** The result as it is now; undefined when there is none worth showing. */
+  /** The current result; undefined when there is none worth showing. */
   draw(): Promise<{ readonly png: Uint8Array; readonly step: number } | undefined>;
 }
 
 export interface LiveRun {
   readonly url: string;
-  /** Aborted by the page's "stop", and by the signal it was made with. */
+  /** Aborted by the page's "stop", and by the signal of `watchRun`. */
   readonly signal: AbortSignal;
   readonly feed: FeedWriter;
-  /** May be called again: curves and previews that were told before do not count any more. */
+  /** May be called again, which forgets earlier curves and previews. */
   begin(standing: Standing): void;
   step(done: number, phase: string): void;
   /** A step's losses, in the order of the terms. */
   losses(row: LossRow): void;
   /**
-   * To be awaited between steps: saves, pauses, draws. Answers with the milliseconds it took.
-   * The newest result is drawn only while somebody looks, and so seldom that it costs a twentieth of the time.
+   * To be awaited between steps: saves, pauses, draws. Returns the milliseconds it took.
+   * The newest result is drawn only while a page is open, and takes at most a twentieth of the time.
    */
   between(work: Between): Promise<number>;
-  /** The last word. Pages show it, fetch what they lack, and the server closes. */
-  end(status: Extract<RunStatus, 'finished' | 'interrupted' | 'failed'>, last: { readonly seconds?: number; readonly note?: string }): Promise<void>;
-  /** Closes without a word, for runs that never began. */
+  /** Pages show the end, fetch the pictures they lack, and the server closes. */
+  end(status: 'finished' | 'interrupted' | 'failed', last: { readonly seconds?: number; readonly note?: string }): Promise<void>;
+  /** Closes without news, for runs that never began. */
   close(): Promise<void>;
 }
 
@@ -47,7 +47,7 @@ const STATE_MS = 200;
 const DRAW_MS = 1000;
 const DRAW_SHARE = 1 / 20;
 
-/** @throws UsageError when the port cannot be had */
+/** @throws UsageError when the port is taken or not allowed */
 export async function watchRun(about: RunAbout, port: number, interrupt: AbortSignal): Promise<LiveRun> {
   const feed = createFeed(about);
   const gate = createGate(feed, interrupt);
@@ -81,7 +81,7 @@ function show(feed: FeedWriter, { about, done, total, losses }: Standing): void 
   feed.about(about);
 }
 
-/** Steps come faster than anybody can read: the page hears of some, of every change of phase, and of the one where it stays. */
+/** Steps are too fast to read: the page gets some of them, every change of phase, and the last one before a pause. */
 function stepTeller(feed: FeedWriter, rate: RateMeter): LiveRun['step'] {
   let [told, latest] = [-Infinity, { done: 0, phase: '', stepsPerSecond: undefined as number | undefined }];
   let later: ReturnType<typeof setTimeout> | undefined;

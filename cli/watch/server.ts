@@ -1,6 +1,7 @@
-/** The page's server: a fixed table of routes on 127.0.0.1. No part of a request's address ever becomes a path on disk. */
+/** The page's server: a fixed table of routes on 127.0.0.1. No part of a request's address becomes a path on disk. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
 import { InputError, UsageError } from '../shared/errors.js';
 import { loadAssets, type Asset } from './assets.js';
 import { COMMANDS, type Controls } from './controls.js';
@@ -9,16 +10,16 @@ import { HEADERS, isOwnCommand, isOwnHost, newSecret, sameSecret } from './guard
 import { sendFeed } from './stream.js';
 
 export interface WatchServer {
-  /** To be opened in a browser; whoever has it may look, and press the buttons. */
+  /** The address for a browser; it gives access to the page and its buttons. */
   readonly url: string;
-  /** Tells all pages how the run ended, lets them fetch what they have not seen yet (for at most 3 s), and closes. */
+  /** Sends the end of the run to all pages, lets them fetch missing pictures (for at most 3 s), and closes. */
   close(): Promise<void>;
 }
 
 export interface WatchOptions {
-  /** 0 for any free one. */
+  /** 0 for any free port. */
   readonly port: number;
-  /** Without them the page has no buttons, and no command is taken. */
+  /** Without them the page has no buttons, and commands are refused. */
   readonly controls?: Controls;
 }
 
@@ -27,7 +28,7 @@ const MAX_STREAMS = 16;
 const FAREWELL_MS = 3000;
 const MAX_HEADER_BYTES = 8192;
 
-/** What cannot be changed by what comes later may stay in the browser's cache for good. */
+/** For addresses whose content never changes. */
 const FOREVER = { 'cache-control': 'private, max-age=31536000, immutable' };
 
 interface Context {
@@ -44,15 +45,17 @@ export async function serveWatch(feed: Feed, { port, controls }: WatchOptions): 
   const context: Context = { feed, controls, token, assets: await loadAssets(controls && token), streams: new Map() };
   const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: 10_000 }, (request, response) => {
     answer(context, secret, (server.address() as AddressInfo | null)?.port ?? 0, request, response).catch(() => {
-      if (!response.headersSent) refuse(response, 500, 'this could not be read any more');
-      else response.destroy();
+      if (response.headersSent) response.destroy();
+      else refuse(response, 500, 'this can no longer be read');
     });
   });
   await listen(server, port);
   const bound = (server.address() as AddressInfo).port;
   const close = async (): Promise<void> => {
     for (const stream of context.streams.values()) stream.end();
-    await goneWithin(context.streams, FAREWELL_MS);
+    // Pages leave once they have fetched the last picture.
+    const gone = [...context.streams.keys()].map((response) => new Promise((resolve) => response.once('close', resolve)));
+    await Promise.race([Promise.all(gone), wait(FAREWELL_MS, undefined, { ref: false })]);
     const closed = new Promise((resolve) => server.close(resolve));
     server.closeAllConnections();
     await closed;
@@ -63,35 +66,29 @@ export async function serveWatch(feed: Feed, { port, controls }: WatchOptions): 
 function listen(server: ReturnType<typeof createServer>, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', ({ code, message }: NodeJS.ErrnoException) => {
-      if (code === 'EADDRINUSE') reject(new UsageError(`port ${port} is in use: choose another, or none for any free one`));
-      else if (code === 'EACCES') reject(new UsageError(`port ${port} needs privileges: choose one above 1023, or none for any free one`));
-      else reject(new InputError(`the page cannot be served on ${LOOPBACK}:${port} (${message}): leave out --watch, or choose another port`));
+      const remedy = 'or none for any free one';
+      const problem = `the page cannot be served on ${LOOPBACK}:${port} (${message})`;
+      if (code === 'EADDRINUSE') reject(new UsageError(`port ${port} is in use: choose another, ${remedy}`));
+      else if (code === 'EACCES') reject(new UsageError(`port ${port} needs privileges: choose one above 1023, ${remedy}`));
+      else reject(new InputError(`${problem}: leave out --watch, or choose another port`));
     });
     server.listen(port, LOOPBACK, resolve);
   });
 }
 
-/** Pages leave when they have fetched the last picture. */
-async function goneWithin(streams: Context['streams'], limit: number): Promise<void> {
-  const left = () => [...streams.keys()].map((response) => new Promise((resolve) => response.once('close', resolve)));
-  const timeout = new AbortController();
-  const waited = new Promise((resolve) => {
-    const timer = setTimeout(resolve, limit);
-    timeout.signal.addEventListener('abort', () => clearTimeout(timer));
-  });
-  await Promise.race([Promise.all(left()), waited]);
-  timeout.abort();
-}
-
-async function answer(context: Context, secret: string, port: number, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function answer(
+  context: Context, secret: string, port: number, request: IncomingMessage, response: ServerResponse,
+): Promise<void> {
   if (!isOwnHost(request, port)) return refuse(response, 403, 'this address answers to its own name only');
   const [, first, ...rest] = (request.url ?? '').split('?', 1)[0]!.split('/');
-  if (!sameSecret(first, secret) || rest.length === 0) return refuse(response, 404, 'nothing here: open the address that splice-gpu printed, as a whole');
+  const isSecret = sameSecret(first, secret) && rest.length > 0;
+  if (!isSecret) return refuse(response, 404, 'nothing here: open the whole address that splice-gpu printed');
   const route = rest.join('/');
 
   const command = COMMANDS.find((name) => route === `do/${name}`);
   if (command) return obey(context, command, port, request, response);
-  if (request.method !== 'GET' && request.method !== 'HEAD') return refuse(response, 405, 'only looking is allowed here', { allow: 'GET, HEAD' });
+  const isRead = request.method === 'GET' || request.method === 'HEAD';
+  if (!isRead) return refuse(response, 405, 'only GET and HEAD are allowed here', { allow: 'GET, HEAD' });
   const asset = context.assets.get(route);
   if (asset) return send(request, response, asset);
   if (route === 'events') return stream(context, request, response);
@@ -108,10 +105,12 @@ function pictureAt(feed: Feed, route: string): ReadPng | undefined {
   return undefined;
 }
 
-function obey({ controls, token }: Context, command: keyof Controls, port: number, request: IncomingMessage, response: ServerResponse): void {
+function obey(
+  { controls, token }: Context, command: keyof Controls, port: number, request: IncomingMessage, response: ServerResponse,
+): void {
   if (request.method !== 'POST') return refuse(response, 405, 'commands are sent by POST', { allow: 'POST' });
-  if (!isOwnCommand(request, port, token)) return refuse(response, 403, 'commands are taken from the page only');
-  if (!controls) return refuse(response, 409, 'nothing to command: this page only looks at a folder');
+  if (!isOwnCommand(request, port, token)) return refuse(response, 403, 'commands are accepted from the page only');
+  if (!controls) return refuse(response, 409, 'nothing to command: this page only shows a folder');
   controls[command]();
   response.writeHead(204, HEADERS).end();
 }
@@ -124,12 +123,15 @@ function stream({ feed, streams }: Context, request: IncomingMessage, response: 
   response.on('close', () => streams.delete(response));
 }
 
-function send(request: IncomingMessage, response: ServerResponse, { type, body }: Asset, extra: Readonly<Record<string, string>> = {}): void {
+type Headers = Readonly<Record<string, string>>;
+
+function send(request: IncomingMessage, response: ServerResponse, { type, body }: Asset, extra: Headers = {}): void {
   response.writeHead(200, { ...HEADERS, 'content-type': type, 'content-length': Buffer.byteLength(body), ...extra });
   response.end(request.method === 'HEAD' ? undefined : body);
 }
 
-function refuse(response: ServerResponse, code: number, why: string, extra: Readonly<Record<string, string>> = {}): void {
-  // The connection is not kept: whatever body a refused request may have is not read.
-  response.writeHead(code, { ...HEADERS, 'content-type': 'text/plain; charset=utf-8', connection: 'close', ...extra }).end(`${why}\n`);
+function refuse(response: ServerResponse, code: number, why: string, extra: Headers = {}): void {
+  // The connection is closed, because the body of a refused request is not read.
+  const headers = { ...HEADERS, 'content-type': 'text/plain; charset=utf-8', connection: 'close', ...extra };
+  response.writeHead(code, headers).end(`${why}\n`);
 }

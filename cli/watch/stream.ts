@@ -2,17 +2,17 @@
 import type { ServerResponse } from 'node:http';
 import type { Feed, FeedEvent } from './feed.js';
 
-/** Browsers come back after so many milliseconds. */
+/** Browsers reconnect after this time. */
 const RETRY_MS = 1000;
-/** Shows that the process lives while nothing else happens. */
+/** Shows that the process is alive while there is no news. */
 const BEAT_MS = 5000;
 
-/** One event as it goes over the line. */
+/** An event in the format of the stream. */
 export const eventText = (type: string, data: unknown): string => `event: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
 
 /**
- * Sends `feed` until either side ends: first everything, so that a browser that comes back has missed nothing, then every change.
- * A reader that does not keep up is spared the changes in between and gets everything again when it is through.
+ * Sends `feed` until either side ends: first everything, so that a browser that reconnects has missed nothing, then every change.
+ * A slow reader does not get the changes in between, but everything again once it has caught up.
  */
 export function sendFeed(feed: Feed, response: ServerResponse): { end(): void } {
   let full = false;
@@ -42,6 +42,6 @@ export function sendFeed(feed: Feed, response: ServerResponse): { end(): void } 
     clearInterval(beat);
     leave();
   });
-  // Whatever the reader missed: the last thing it hears is how it all ended.
+  // Even a slow reader gets the end of the run.
   return { end: () => void response.write(eventText('all', feed.snapshot()) + eventText('bye', null)) };
 }

@@ -1,19 +1,20 @@
-/** `compare` through the real command line. */
+/** `compare` by its command line. */
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { scenePath } from '../../cli/demo/files.js';
 import { readImage, writeImage } from '../../cli/photos/photo.js';
-import { packageRoot } from '../../cli/shared/files.js';
-import { splice, temporaryFolder } from '../helpers/pictures.js';
+import { runCli, temporaryFolder } from '../helpers/pictures.js';
 
 const folder = temporaryFolder();
-const [structure, appearance, result] = ['valley', 'peaks', 'result'].map((name) => join(folder, `${name}.png`)) as [string, string, string];
-for (const name of ['valley', 'peaks']) await writeImage(join(folder, `${name}.png`), await readImage(join(packageRoot, `cli/demo/${name}.png`), { shorterSide: 64 }));
+const [structure, appearance, result] = [join(folder, 'valley.png'), join(folder, 'peaks.png'), join(folder, 'result.png')];
+await writeImage(structure, await readImage(scenePath('valley'), { shorterSide: 64 }));
+await writeImage(appearance, await readImage(scenePath('peaks'), { shorterSide: 64 }));
 await writeImage(result, await readImage(structure));
 const pair = ['compare', '--structure', structure, '--appearance', appearance];
 
 test('compare: a table with both trivial results, and without a judge no figures of a ViT', async () => {
-  const { code, stdout, stderr } = await splice([...pair, result]);
+  const { code, stdout, stderr } = await runCli([...pair, result]);
   assert.is(code, 0, stderr);
   const lines = stdout.split('\n');
   assert.match(lines[0]!, /^ +structure +colour +patches +leak +sharpness$/);
@@ -24,23 +25,24 @@ test('compare: a table with both trivial results, and without a judge no figures
 });
 
 test('compare: --json with a judge; a result that says it was trained with it is marked', async () => {
-  const { code, stdout, stderr } = await splice([...pair, '--judge', 'untrained', '--vit-size', '64', '--json', result]);
+  const { code, stdout, stderr } = await runCli([...pair, '--judge', 'untrained', '--vit-size', '64', '--json', result]);
   assert.is(code, 0, stderr);
   const { judge, match, baselines, results } = JSON.parse(stdout);
   assert.equal([judge.name, judge.vitSize, baselines.length, results.length], ['untrained', 64, 2, 1]);
-  assert.equal([results[0].path, results[0].figures.selfSimilarity, results[0].figures.segments, results[0].trainedByJudge], [result, 0, 1, false]);
+  const [{ path, figures, trainedByJudge }] = results;
+  assert.equal([path, figures.selfSimilarity, figures.segments, trainedByJudge], [result, 0, 1, false]);
   assert.ok(match > 0 && baselines[1].figures.cls > 0.999);
   await writeImage(result, await readImage(structure), { 'Model SHA-256': judge.sha256 });
-  const marked = await splice([...pair, '--judge', 'untrained', '--vit-size', '64', result]);
+  const marked = await runCli([...pair, '--judge', 'untrained', '--vit-size', '64', result]);
   assert.match(marked.stdout, /result\.png \* .*\n[^]*flatter it/);
 });
 
-test('compare: what is wrong is named in one line', async () => {
-  const missing = await splice([...pair, join(folder, 'none.png')]);
+test('compare: a problem is one line that names it', async () => {
+  const missing = await runCli([...pair, join(folder, 'none.png')]);
   assert.is(missing.code, 1);
   assert.match(missing.stderr, /none\.png does not exist: check the path\n$/);
-  assert.is((await splice(pair)).code, 2);
-  const small = await splice([...pair, '--judge', 'untrained', '--vit-size', '8', result]);
+  assert.is((await runCli(pair)).code, 2);
+  const small = await runCli([...pair, '--judge', 'untrained', '--vit-size', '8', result]);
   assert.is(small.code, 2);
   assert.match(small.stderr, /--vit-size 8 is below 16/);
 });

@@ -2,49 +2,26 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { Command } from 'commander';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { cacheFolder } from '../../cli/shared/cache.js';
-import { modelsCommand, type ModelsActions } from '../../cli/commands/models.js';
-import { errorLine, exitCodeOf } from '../../cli/shared/errors.js';
-import { sha256 } from '../../cli/shared/files.js';
-import { addToModels, getModels, listModels, removeModels, verifyModels } from '../../cli/models/manage.js';
 import { getModel } from '../../cli/models/get.js';
 import { fetchable } from '../../cli/models/known.js';
-import { transfer } from '../../cli/transfer/transfer.js';
 import { checkVitFile, loadVit, shippedModels } from '../../cli/models/load.js';
+import { sha256 } from '../../cli/shared/files.js';
+import { transfer } from '../../cli/transfer/transfer.js';
 import { parseSafetensors, serializeSafetensors } from '../../model/files/safetensors.js';
 import { fakeParts, shortRun } from '../helpers/fakeRun.js';
 import { serveFile, type FileServer } from '../helpers/fileServer.js';
-import { redBlue, splice, type Finished, temporaryFile, temporaryFolder } from '../helpers/pictures.js';
+import { redBlue, runCli, splice, type Finished, temporaryFile, temporaryFolder } from '../helpers/pictures.js';
 import { tinyConfig, tinyWeights } from '../helpers/tinyVit.js';
 import { fixture, fixturePath } from '../helpers/torchFiles.js';
 
 for (const name of ['http_proxy', 'https_proxy', 'all_proxy']) for (const key of [name, name.toUpperCase()]) delete process.env[key];
 
-/** The command in this process, with a cache of its own: starting Node forty times would take half a minute. */
-const inCache = (cache: string, mirror = 'http://127.0.0.1:9') => (...args: string[]): Promise<Finished> => withCache(cache, mirror, async () => {
-  const heard = { code: 0, stdout: '', stderr: '' };
-  const stdout = { write: (text: string) => (heard.stdout += text) };
-  const stderr = { write: (text: string) => (heard.stderr += text) };
-  const io = { stdout, stderr, interrupt: new AbortController().signal };
-  const actions: ModelsActions = {
-    list: (json) => listModels(json, io),
-    get: (options) => getModels(options, io),
-    add: (file) => addToModels(file, io),
-    verify: async (names) => void (heard.code = await verifyModels(names, io)),
-    remove: (names) => removeModels(names, io),
-  };
-  const program = new Command('splice-gpu').configureOutput({ outputError: () => undefined }).exitOverride();
-  const models = modelsCommand(actions).copyInheritedSettings(program);
-  for (const part of models.commands) part.copyInheritedSettings(models);
-  await program.addCommand(models).parseAsync(['node', 'splice-gpu', ...args]).catch((error: unknown) => {
-    heard.code = exitCodeOf(error);
-    heard.stderr += `splice-gpu: ${errorLine(error)}\n`;
-  });
-  return heard;
-});
+/** The command in this process, with a cache of its own. */
+const inCache = (cache: string, mirror = 'http://127.0.0.1:9') => (...args: string[]): Promise<Finished> =>
+  withCache(cache, mirror, () => runCli(args));
 
 async function withServer<T>(file: Buffer, work: (server: FileServer) => Promise<T>): Promise<T> {
   const server = await serveFile(file);

@@ -1,4 +1,4 @@
-/** Pictures made on the fly, folders that vanish, and the real command line. */
+/** Pictures made on the fly, temporary folders, and the command line, in this process or in its own. */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,18 +6,20 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { deflateSync } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
+import { run } from '../../cli/main.js';
+import { errorLine, exitCodeOf } from '../../cli/shared/errors.js';
 
 const folders: string[] = [];
 process.on('exit', () => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
 
-/** A folder of its own, removed when the process ends. */
+/** A new folder, removed when the process ends. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'splice-gpu-test-'));
   folders.push(folder);
   return folder;
 }
 
-/** Writes `bytes` as `name` into a fresh folder; the path. */
+/** Writes `bytes` as `name` into a new folder and returns the path. */
 export function temporaryFile(name: string, bytes: Uint8Array | string): string {
   const path = join(temporaryFolder(), name);
   writeFileSync(path, bytes);
@@ -37,7 +39,7 @@ export interface RawPng {
   readonly transparency?: readonly number[];
 }
 
-/** A PNG by hand, for depths and chunks that no encoder writes on request. */
+/** A PNG made by hand, with depths and chunks that encoders do not offer. */
 export function rawPng({ width, height, bitDepth, colorType, rows, palette, transparency }: RawPng): Buffer {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
@@ -103,12 +105,25 @@ export interface Finished {
   readonly stderr: string;
 }
 
+/** Runs a command line in this process, with the output that bin.ts prints: starting Node takes a second. */
+export async function runCli(args: readonly string[], interrupt = new AbortController().signal): Promise<Finished> {
+  const heard = { stdout: '', stderr: '' };
+  const stdout = { write: (text: string) => (heard.stdout += text) };
+  const stderr = { write: (text: string) => (heard.stderr += text) };
+  const code = await run(['node', 'splice-gpu', ...args], { stdout, stderr, interrupt }).catch((error: unknown) => {
+    const line = errorLine(error);
+    if (line) heard.stderr += `splice-gpu: ${line}\n`;
+    return exitCodeOf(error);
+  });
+  return { code, ...heard };
+}
+
 const MAIN = fileURLToPath(new URL('../../cli/bin.js', import.meta.url));
 
-/** Runs `splice-gpu` as a user would. */
+/** Runs `splice-gpu` as a user does. */
 export const splice = (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Finished> => runNode([MAIN, ...args], env);
 
-/** Runs Node and collects what it says. */
+/** Runs Node and collects its output. */
 export function runNode(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Finished> {
   const child = spawn(process.execPath, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   const heard = { stdout: '', stderr: '' };

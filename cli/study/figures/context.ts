@@ -1,17 +1,16 @@
-/** What every figure is made from: pictures, models, sizes, and the transfers that several of them show. */
+/** The material of the figures: pictures, models, sizes, and the transfers that several of them show. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Engine } from '../../../engine/index.js';
 import type { Image } from '../../../model/image.js';
 import { defaultOptions } from '../../../model/method/options.js';
 import { scenePath } from '../../demo/files.js';
+import type { LoadedVit } from '../../models/load.js';
 import { readImage, writeImage } from '../../photos/photo.js';
-import { prepareFolder } from '../../shared/files.js';
 import type { Parts } from '../../run/parts.js';
+import { prepareFolder } from '../../shared/files.js';
 import { ensureTransfer } from '../../transfer/ensure.js';
 import type { TransferOptions } from '../../transfer/options.js';
 import type { NamedImage } from '../study.js';
-import type { LoadedVit } from '../../models/load.js';
 import { drawWall } from './wall.js';
 
 /** Sizes and lengths of a set of figures. */
@@ -36,7 +35,7 @@ const FULL: Scale = {
   vitSize: 224, invertSize: 224, invertSteps: 2000, painter: 'skip6', repeats: 4,
   transferSize: 256, transferVitSize: 224, transferSteps: 2000, warmStart: defaultOptions.warmStart, height: 224,
 };
-/** Minutes on a CPU: everything small and short, so that pictures show where it goes rather than where it ends. */
+/** Minutes on a CPU: everything small and short, so that the pictures show the direction rather than the end. */
 const QUICK: Scale = {
   vitSize: 112, invertSize: 64, invertSteps: 120, painter: 'skip', repeats: 3,
   transferSize: 64, transferVitSize: 64, transferSteps: 220, warmStart: 80, height: 128,
@@ -67,21 +66,11 @@ export const ownPairs = (): Pair[] => [
   { name: 'peaks-as-valley', structure: scenePath('peaks'), appearance: scenePath('valley') },
 ];
 
-/** Work on an engine of its own, which gives all memory back. */
-export async function onEngine<T>({ parts }: FigureContext, work: (engine: Engine) => Promise<T>): Promise<T> {
-  const { engine, close } = await parts.openEngine();
-  try {
-    return await work(engine);
-  } finally {
-    close();
-  }
-}
-
-/** Layers at every quarter of a model's depth; the last always. */
+/** Layers at every quarter of a model's depth, the last one included. */
 export const quarters = ({ vit: { config: { depth } } }: LoadedVit): number[] =>
   [...new Set([1, 2, 3, 4].map((quarter) => Math.max(0, Math.round((quarter * depth) / 4) - 1)))];
 
-/** A finished transfer: where it lies, and its pictures. */
+/** A finished transfer: its folder and pictures. */
 export interface FinishedTransfer {
   readonly folder: string;
   readonly structure: Image;
@@ -119,6 +108,7 @@ export async function wallFile({ out, scale }: FigureContext): Promise<string> {
 
 /** The photos of the pairs, each once, at the size of transfers. */
 export async function photosOf({ pairs, scale }: FigureContext): Promise<NamedImage[]> {
-  const paths = [...new Set(pairs.flatMap(({ structure, appearance }) => [structure, appearance]))];
-  return Promise.all(paths.map(async (path) => ({ name: path, image: await readImage(path, { shorterSide: Math.max(scale.vitSize, scale.transferSize) }) })));
+  const paths = new Set(pairs.flatMap(({ structure, appearance }) => [structure, appearance]));
+  const shorterSide = Math.max(scale.vitSize, scale.transferSize);
+  return Promise.all([...paths].map(async (name) => ({ name, image: await readImage(name, { shorterSide }) })));
 }

@@ -1,4 +1,4 @@
-/** A picture that has nothing in common with a landscape: a brick wall, drawn. For the failures of the study. */
+/** A drawn brick wall, which has nothing in common with a landscape: for the failures of the study. */
 import type { Image } from '../../../model/image.js';
 import { random } from '../../../model/random.js';
 
@@ -7,7 +7,7 @@ const BRICKS = 5;
 /** Share of a course that is mortar. */
 const JOINT = 0.1;
 
-/** Red bricks of slightly different shades in a pale mortar, every other course half a brick further on. */
+/** Red bricks of slightly different shades in a pale mortar; every other course is shifted by half a brick. */
 export function drawWall(width: number, height: number): Image {
   const data = new Float32Array(3 * width * height);
   const plane = width * height;

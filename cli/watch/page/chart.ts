@@ -1,11 +1,11 @@
-/** The loss curves: uPlot, with a legend that switches curves on and off and tells values under the pointer. */
+/** The loss curves: uPlot, with a legend that switches curves on and off and shows the values under the pointer. */
 import type UPlot from 'uplot';
 import type { LossRow } from '../snapshot.js';
 import { byId, element, setText } from './dom.js';
 import { smoothed } from './smooth.js';
 import { short } from './texts.js';
 
-/** Comes from uplot.js, a classic script that runs before this one. */
+/** From uplot.js, a classic script that runs before this one. */
 declare const uPlot: typeof UPlot;
 
 const LINEAR = 1;
@@ -19,11 +19,13 @@ export interface Chart {
   show(terms: readonly string[], rows: readonly LossRow[]): void;
 }
 
+type Values = readonly (number | null)[];
+
 interface Curves {
   readonly terms: readonly string[];
   readonly steps: number[];
-  readonly raw: (number | null)[][];
-  readonly smooth: (number | null)[][];
+  readonly raw: readonly Values[];
+  readonly smooth: readonly Values[];
 }
 
 function curvesOf(terms: readonly string[], rows: readonly LossRow[]): Curves {
@@ -31,9 +33,11 @@ function curvesOf(terms: readonly string[], rows: readonly LossRow[]): Curves {
   return { terms, steps: rows.map(([step]) => step), raw, smooth: raw.map(smoothed) };
 }
 
-/** On a logarithmic axis what is not above 0 has no place. */
-const dataOf = ({ steps, raw, smooth }: Curves, log: boolean): UPlot.AlignedData =>
-  [steps, ...raw.map((values) => (log ? values.map((value) => (value !== null && value > 0 ? value : null)) : values)), ...smooth] as UPlot.AlignedData;
+/** A logarithmic axis has no place for values that are not above 0. */
+function dataOf({ steps, raw, smooth }: Curves, isLog: boolean): UPlot.AlignedData {
+  const positive = (values: Values): Values => values.map((value) => (value !== null && value > 0 ? value : null));
+  return [steps, ...(isLog ? raw.map(positive) : raw), ...smooth] as UPlot.AlignedData;
+}
 
 export function createChart(): Chart {
   const holder = byId('chart');
@@ -41,6 +45,7 @@ export function createChart(): Chart {
   let curves: Curves = curvesOf([], []);
   let plot: UPlot | undefined;
 
+  const tell = (index: number | null | undefined): void => legend.tell(curves.steps, curves.smooth, index ?? undefined);
   const size = () => ({ width: Math.max(200, holder.clientWidth), height: Math.max(140, holder.clientHeight) });
   const redraw = (): void => {
     curves.terms.forEach((_, i) => {
@@ -52,8 +57,7 @@ export function createChart(): Chart {
     plot = undefined;
     if (curves.steps.length === 0) return;
     holder.replaceChildren();
-    const pointAt = (index: number | null | undefined) => legend.tell(curves.steps, curves.smooth, index ?? undefined);
-    plot = new uPlot(options(curves.terms, legend.isLog(), size(), pointAt), dataOf(curves, legend.isLog()), holder);
+    plot = new uPlot({ ...options(curves.terms, legend.isLog(), tell), ...size() }, dataOf(curves, legend.isLog()), holder);
     redraw();
   };
   new ResizeObserver(() => plot?.setSize(size())).observe(holder);
@@ -68,32 +72,40 @@ export function createChart(): Chart {
       legend.names(terms);
       if (plot && sameTerms) plot.setData(dataOf(curves, legend.isLog()));
       else rebuild();
-      legend.tell(curves.steps, curves.smooth, plot?.cursor.idx ?? undefined);
+      tell(plot?.cursor.idx);
     },
   };
 }
 
-/** Raw values thin, their smoothed course bold, as in losses.svg. */
-function options(terms: readonly string[], log: boolean, size: { width: number; height: number }, pointAt: (index: number | null | undefined) => void): UPlot.Options {
+type PointAt = (index: number | null | undefined) => void;
+
+/** Raw values thin, their trend bold, as in losses.svg. */
+function options(terms: readonly string[], isLog: boolean, pointAt: PointAt): Omit<UPlot.Options, 'width' | 'height'> {
   const colour = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const axis = { stroke: colour('--soft'), grid: { stroke: colour('--line'), width: 1 }, ticks: { stroke: colour('--line'), width: 1 }, font: AXIS_FONT };
-  const line = (i: number, width: number, alpha: number): UPlot.Series => ({ stroke: colour(`--curve-${i % 6}`), width, alpha, points: { show: false }, spanGaps: false });
+  const grid = { stroke: colour('--line'), width: 1 };
+  const axis = { stroke: colour('--soft'), grid, ticks: grid, font: AXIS_FONT };
+  const line = (i: number, width: number, alpha: number): UPlot.Series =>
+    ({ stroke: colour(`--curve-${i % 6}`), width, alpha, points: { show: false }, spanGaps: false });
+  const logScale: UPlot.Scale = { distr: LOGARITHMIC, range: (_, low, high) => [low / MARGIN, high * MARGIN] };
+  const logTicks: UPlot.Axis = {
+    splits: ({ scales }) => decadeTicks(scales['y']!.min!, scales['y']!.max!), filter: (_, ticks) => ticks,
+  };
+  const show = (tick: number | null): string => (tick === null ? '' : String(Number(tick.toPrecision(3))));
   return {
-    ...size,
     padding: [8, 12, 0, 0],
     legend: { show: false },
     cursor: { y: false, points: { show: false }, drag: { x: true, y: false } },
-    scales: { x: { time: false }, y: log ? { distr: LOGARITHMIC, range: (_, low, high) => [low / MARGIN, high * MARGIN] } : { distr: LINEAR } },
+    scales: { x: { time: false }, y: isLog ? logScale : { distr: LINEAR } },
     axes: [
-      { ...axis, grid: { show: false }, size: 30, values: (_, ticks) => ticks.map((tick) => (Number.isInteger(tick) ? String(tick) : '')) },
-      { ...axis, size: 62, ...(log && { splits: ({ scales }) => decadeTicks(scales['y']!.min!, scales['y']!.max!), filter: (_, ticks) => ticks }), values: (_, ticks) => ticks.map((tick) => (tick === null ? '' : String(Number(tick.toPrecision(3))))) },
+      { ...axis, grid: { show: false }, size: 30, values: (_, ticks) => ticks.map((tick) => (tick % 1 === 0 ? `${tick}` : '')) },
+      { ...axis, size: 62, ...(isLog && logTicks), values: (_, ticks) => ticks.map(show) },
     ],
     series: [{}, ...terms.map((_, i) => line(i, 1, RAW_ALPHA)), ...terms.map((_, i) => line(i, i === 0 ? 2.4 : 1.8, 1))],
     hooks: { setCursor: [({ cursor }) => pointAt(cursor.idx)] },
   };
 }
 
-/** Powers of ten; with less than three of them in sight, 2 and 5 times them too. */
+/** Powers of ten; if less than three are visible, also 2 and 5 times them. */
 function decadeTicks(low: number, high: number): number[] {
   const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
   const factors = Math.log10(high / low) < 3 ? [1, 2, 5] : [1];
@@ -105,8 +117,8 @@ interface Legend {
   names(terms: readonly string[]): void;
   isOn(i: number): boolean;
   isLog(): boolean;
-  /** Values at a point of the curves, the last one's by default. */
-  tell(steps: readonly number[], values: readonly (readonly (number | null)[])[], index: number | undefined): void;
+  /** Shows the values at a point of the curves, by default the last. */
+  tell(steps: readonly number[], values: readonly Values[], index: number | undefined): void;
 }
 
 function createLegend(onToggle: () => void, onScale: () => void): Legend {

@@ -1,10 +1,10 @@
 /** Sends commands, with the page's token. */
 const token = document.querySelector<HTMLMetaElement>('meta[name=splice-token]')?.content;
 
-/** Whether this page may command at all. */
+/** Whether this page may send commands. */
 export const hasCommands = token !== undefined;
 
-/** @throws Error when the run does not take it, or is not there any more */
+/** @throws Error when the run refuses the command, or has ended */
 export async function command(name: 'pause' | 'resume' | 'stop' | 'save'): Promise<void> {
   const response = await fetch(`do/${name}`, { method: 'POST', headers: { 'x-splice-token': token ?? '' } });
   if (!response.ok) throw new Error(`${name} was refused (${response.status})`);

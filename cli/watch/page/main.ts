@@ -1,4 +1,4 @@
-/** The page of a run: follows its events, draws what they say, sends what the buttons ask. */
+/** The page of a run: follows its events, draws them, and sends the commands of the buttons. */
 import { isOver } from '../snapshot.js';
 import { createChart } from './chart.js';
 import { command, hasCommands } from './commands.js';
@@ -12,7 +12,7 @@ const chart = createChart();
 let model: Model = { connection: 'connecting' };
 let frame = 0;
 
-/** Events may come in bursts; the page is drawn at most once a frame. */
+/** Events can come in bursts; the page is drawn at most once a frame. */
 function show(next: Model): void {
   model = next;
   frame ||= requestAnimationFrame(draw);
@@ -38,8 +38,9 @@ function showButtons({ connection, run }: Model): void {
   for (const id of ['pause', 'save', 'stop']) byId<HTMLButtonElement>(id).disabled = !ready;
 }
 
-/** A command that the run did not take is told where the state is told. */
-const send = (name: Parameters<typeof command>[0]): Promise<void> => command(name).catch((error: Error) => setText(byId('status'), error.message));
+/** Sends a command; a refusal is shown in place of the status. */
+const send = (name: Parameters<typeof command>[0]): Promise<void> =>
+  command(name).catch((error: Error) => setText(byId('status'), error.message));
 
 function listen(): void {
   const dialog = byId<HTMLDialogElement>('stop-dialog');
@@ -57,7 +58,7 @@ function listen(): void {
 listen();
 follow(show, async () => {
   if (frame) cancelAnimationFrame(frame);
-  draw(); // a page in the background draws no frames, and what it lacks can be fetched only now
+  draw(); // a page in the background draws no frames, and this is the last chance to fetch pictures
   if (model.run) keepPictures(model.run);
   await allFetched();
 });

@@ -1,11 +1,11 @@
-/** Pictures by address, fetched once and kept: when the run's process has ended there is nobody left to ask. */
+/** Pictures by address, fetched once and kept: they cannot be fetched any more when the process of the run has ended. */
 
-/** Kept bytes; the oldest go first. Some hundred previews of a large photo. */
+/** Limit of the kept bytes, some hundred previews of a large photo; the oldest are removed first. */
 const MOST_BYTES = 400e6;
 
 const kept = new Map<string, { readonly url: Promise<string>; bytes: number }>();
 
-/** An address that always works for what `path` is on the server. @throws what fetching threw */
+/** A permanent address for the picture at `path` on the server. @throws what fetching threw */
 export function picture(path: string): Promise<string> {
   const known = kept.get(path);
   if (known) return known.url;
@@ -34,11 +34,11 @@ function forgetOldest(): void {
   }
 }
 
-/** Gives back the memory of a picture that is not shown any more. */
+/** Releases the memory of a picture that is no longer shown. */
 export function forget(path: string): void {
   kept.get(path)?.url.then(URL.revokeObjectURL, () => undefined);
   kept.delete(path);
 }
 
-/** Waits until everything asked for so far is here, or has failed. */
-export const allFetched = async (): Promise<void> => void (await Promise.allSettled([...kept.values()].map(({ url }) => url)));
+/** Waits until all requested pictures have arrived or failed. */
+export const allFetched = (): Promise<unknown> => Promise.allSettled([...kept.values()].map(({ url }) => url));

@@ -1,11 +1,11 @@
-/** The course behind a noisy curve. */
+/** The trend of a noisy curve. */
 
-/** A point's neighbourhood is this share of all points to each side. */
+/** The neighbourhood of a point is this share of all points to each side. */
 const SMOOTHING = 1 / 40;
 
 /**
- * Geometric mean over each point's neighbourhood, which is cut at the ends, so it does not lag behind as a running mean would. Values
- * that have no logarithm (a term that is off, a gap) are left out. By prefix sums: one pass however wide the neighbourhood.
+ * Geometric mean over the neighbourhood of each point, shorter at the ends, which does not lag as a running mean does. Values
+ * without a logarithm (a term that is off, a gap) are left out. Prefix sums need one pass for any neighbourhood.
  */
 export function smoothed(values: readonly (number | null)[]): (number | null)[] {
   const radius = Math.max(1, Math.round(values.length * SMOOTHING));

@@ -1,36 +1,36 @@
-/** The connection to the run: every event goes into one model, and the model is what is drawn. */
+/** The connection to the run: every event changes one model, which is drawn. */
 import type { LossRow, PictureInfo, RunState, Snapshot } from '../snapshot.js';
 
-/** `lost` tries again by itself; `closed` is for good. */
+/** `lost` reconnects by itself; `closed` is final. */
 export type Connection = 'connecting' | 'live' | 'lost' | 'closed';
 
 export interface Model {
   readonly connection: Connection;
-  /** Absent until the first word of the run. */
+  /** Absent until the first event. */
   readonly run?: Snapshot;
 }
 
-/** No word for so long means that the process hangs, sleeps or is stopped: it would send a beat every 5 s. */
+/** After this silence the process hangs, sleeps or has stopped: it sends a beat every 5 s. */
 const SILENCE_MS = 20_000;
 
-const withPicture = (run: Snapshot, picture: PictureInfo): Snapshot => {
-  const known = run.pictures.some(({ name }) => name === picture.name);
-  return { ...run, pictures: known ? run.pictures.map((old) => (old.name === picture.name ? picture : old)) : [...run.pictures, picture] };
-};
+function withPicture({ pictures }: Snapshot, picture: PictureInfo): PictureInfo[] {
+  const isKnown = pictures.some(({ name }) => name === picture.name);
+  return isKnown ? pictures.map((old) => (old.name === picture.name ? picture : old)) : [...pictures, picture];
+}
 
-/** How each event changes what is known. */
-const changes: { readonly [type: string]: (run: Snapshot, data: never) => Snapshot } = {
-  state: (run, state: RunState) => ({ ...run, state }),
-  losses: (run, rows: readonly LossRow[]) => ({ ...run, losses: [...run.losses, ...rows] }),
-  picture: withPicture,
-  preview: (run, step: number) => ({ ...run, previews: [...run.previews, step].sort((a, b) => a - b) }),
+/** The change of the snapshot for each type of event. */
+const changes: { readonly [type: string]: (run: Snapshot, data: never) => Partial<Snapshot> } = {
+  state: (_, state: RunState) => ({ state }),
+  losses: (run, rows: readonly LossRow[]) => ({ losses: [...run.losses, ...rows] }),
+  picture: (run, picture: PictureInfo) => ({ pictures: withPicture(run, picture) }),
+  preview: (run, step: number) => ({ previews: [...run.previews, step].sort((a, b) => a - b) }),
 };
 
 /**
  * Follows the run; `show` gets the model after every change.
- * @param farewell called when the run says good-bye: the connection stays open until it is done
+ * @param farewell called at the end of the run: the connection stays open until it is done
  */
-export function follow(show: (model: Model) => void, farewell: () => Promise<void>): void {
+export function follow(show: (model: Model) => void, farewell: () => Promise<unknown>): void {
   let model: Model = { connection: 'connecting' };
   const set = (change: Partial<Model>): void => {
     model = { ...model, ...change };
@@ -51,7 +51,9 @@ export function follow(show: (model: Model) => void, farewell: () => Promise<voi
 
   on('all', (run: Snapshot) => set({ run }));
   on('beat', () => undefined);
-  for (const [type, change] of Object.entries(changes)) on(type, (data) => void (model.run && set({ run: change(model.run, data) })));
+  for (const [type, change] of Object.entries(changes)) {
+    on(type, (data) => void (model.run && set({ run: { ...model.run, ...change(model.run, data) } })));
+  }
   on('bye', async () => {
     clearTimeout(silence);
     await farewell();
@@ -60,7 +62,7 @@ export function follow(show: (model: Model) => void, farewell: () => Promise<voi
   });
   source.addEventListener('error', () => {
     clearTimeout(silence);
-    // CLOSED: something answers there, but not this run, so the browser gives up.
+    // CLOSED: another server answers there, so the browser gives up.
     set({ connection: source.readyState === EventSource.CLOSED ? 'closed' : 'lost' });
   });
 }

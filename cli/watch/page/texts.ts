@@ -1,7 +1,7 @@
-/** Numbers and states as people read them. */
+/** Numbers and states for people. */
 import type { RunState, RunStatus } from '../snapshot.js';
 
-/** Three significant digits, never in exponents a person would have to decode. */
+/** Three significant digits, with exponents for tiny values only. */
 export function short(value: number): string {
   if (value === 0) return '0';
   const size = Math.abs(value);
@@ -18,8 +18,9 @@ export function duration(seconds: number): string {
   return `${Math.floor(whole / 3600)} h ${pair(Math.floor((whole % 3600) / 60))} min`;
 }
 
-/** Steps a second, or seconds a step where that is the better number. */
-export const speed = (stepsPerSecond: number): string => (stepsPerSecond >= 0.95 ? `${short(stepsPerSecond)} steps/s` : `${short(1 / stepsPerSecond)} s/step`);
+/** Steps a second, or seconds a step for slow runs. */
+export const speed = (stepsPerSecond: number): string =>
+  stepsPerSecond >= 0.95 ? `${short(stepsPerSecond)} steps/s` : `${short(1 / stepsPerSecond)} s/step`;
 
 export const statusText: Readonly<Record<RunStatus, string>> = {
   starting: 'starting',

@@ -1,4 +1,4 @@
-/** Draws the model into the page: words, figures and pictures. The curves have a file of their own. */
+/** Draws the model into the page: texts, figures and pictures. chart.ts draws the curves. */
 import { isOver, type PictureInfo, type RunState, type Snapshot } from '../snapshot.js';
 import { byId, element, setText } from './dom.js';
 import { forget, picture } from './pictures.js';
@@ -11,9 +11,9 @@ export function showHeader({ connection, run }: Model): void {
   const state = run?.state;
   const over = state !== undefined && isOver(state.status);
   const status = byId('status');
-  const lost = connection === 'lost' || (connection === 'closed' && !over);
-  status.dataset['status'] = lost && !over ? 'lost' : (state?.status ?? 'starting');
-  setText(status, lost && !over ? 'no connection' : state ? statusText[state.status] : 'connecting');
+  const lost = !over && (connection === 'lost' || connection === 'closed');
+  status.dataset['status'] = lost ? 'lost' : (state?.status ?? 'starting');
+  setText(status, lost ? 'no connection' : state ? statusText[state.status] : 'connecting');
   if (!run || !state) return;
   setText(byId('title'), run.about.title);
   document.title = `${over ? statusText[state.status] : percent(state)} · ${run.about.title}`;
@@ -21,34 +21,44 @@ export function showHeader({ connection, run }: Model): void {
   showBanner(connection, run);
 }
 
+/** Replaces the children of an element if `content` differs from that of the last call. */
+function redraw(holder: HTMLElement, content: unknown, make: () => readonly (Node | string)[]): void {
+  const key = JSON.stringify(content);
+  if (holder.dataset['key'] === key) return;
+  holder.dataset['key'] = key;
+  holder.replaceChildren(...make());
+}
+
 function showBanner(connection: Connection, run: Snapshot): void {
-  const banner = byId('banner');
+  const holder = byId('banner');
   const { bad = false, text, commands = [] } = bannerOf(connection, run);
-  banner.hidden = text === undefined;
-  const key = JSON.stringify([text, commands]);
-  if (banner.dataset['key'] === key) return;
-  Object.assign(banner.dataset, { key, kind: bad ? 'bad' : 'good' });
-  banner.replaceChildren(text ?? '', ...commands.flatMap(([what, command]) => [` ${what} `, element('code', { textContent: command })]));
+  holder.hidden = text === undefined;
+  holder.dataset['kind'] = bad ? 'bad' : 'good';
+  const parts = () => commands.flatMap(([what, command]) => [` ${what} `, element('code', { textContent: command })]);
+  redraw(holder, [text, commands], () => [text ?? '', ...parts()]);
 }
 
 interface Banner {
   readonly bad?: boolean;
-  /** Absent when all goes its way. */
+  /** Absent while there is nothing to report. */
   readonly text?: string;
-  /** What can be done, and what to type for it. */
+  /** Possible actions and the command line of each. */
   readonly commands?: readonly (readonly [what: string, command: string])[];
 }
+
+const LOST = 'No news from the run: its process has ended or is blocked. This page continues by itself when it is back.';
+const CLOSED = 'The process of this page has ended. The page shows its last state.';
 
 function bannerOf(connection: Connection, { state, about }: Snapshot): Banner {
   const offline = connection === 'closed' || connection === 'lost';
   const again = ['To see it again:', about.again] as const;
   if (state.status === 'finished') return offline ? { text: ending(state), commands: [again] } : {};
   if (isOver(state.status)) {
-    const commands = [...(about.goOn ? [['To go on with it:', about.goOn] as const] : []), ...(offline ? [again] : [])];
-    return { bad: state.status !== 'interrupted', text: [ending(state), state.note].filter(Boolean).join(' '), commands };
+    const resume = about.goOn ? [['To resume it:', about.goOn] as const] : [];
+    const text = [ending(state), state.note].filter(Boolean).join(' ');
+    return { bad: state.status !== 'interrupted', text, commands: [...resume, ...(offline ? [again] : [])] };
   }
-  if (connection === 'lost') return { bad: true, text: 'No word from the run: its process has ended or is held up. This page goes on by itself when it is back.', commands: [again] };
-  if (connection === 'closed') return { bad: true, text: 'The process behind this page has ended. What you see is the last it said.', commands: [again] };
+  if (offline) return { bad: true, text: connection === 'lost' ? LOST : CLOSED, commands: [again] };
   return state.note ? { text: state.note } : {};
 }
 
@@ -57,7 +67,7 @@ function ending({ status, done, total }: RunState): string {
   if (status === 'finished') return `Finished: all ${total} steps are done.`;
   if (status === 'interrupted') return `Stopped after ${steps}; everything is saved.`;
   if (status === 'failed') return `Failed after ${steps}.`;
-  return `The run's process is gone since ${steps}.`;
+  return `The process of the run has been gone since ${steps}.`;
 }
 
 export function showFigures({ connection, run }: Model): void {
@@ -71,14 +81,11 @@ export function showFigures({ connection, run }: Model): void {
   setText(byId('left-label'), taken === undefined ? 'Time left' : 'Took');
   const seconds = taken ?? (moving ? state.secondsLeft : undefined);
   setText(byId('left'), seconds === undefined ? '–' : duration(seconds));
-  const facts = byId('facts');
-  const key = JSON.stringify(about.facts);
-  if (facts.dataset['key'] === key) return;
-  facts.dataset['key'] = key;
-  facts.replaceChildren(...about.facts.flatMap(([name, value]) => [element('dt', { textContent: name }), element('dd', { textContent: value })]));
+  redraw(byId('facts'), about.facts, () =>
+    about.facts.flatMap(([name, value]) => [element('dt', { textContent: name }), element('dd', { textContent: value })]));
 }
 
-/** Gives a picture's place its proportions. */
+/** Gives the frame of a picture the picture's proportions. */
 function fit({ currentTarget }: Event): void {
   const { naturalWidth, naturalHeight, parentElement } = currentTarget as HTMLImageElement;
   const figure = parentElement?.closest<HTMLElement>('.picture');
@@ -86,7 +93,7 @@ function fit({ currentTarget }: Event): void {
   figure?.classList.remove('empty');
 }
 
-/** Puts what `path` shows into an image as soon as it is here, unless something newer was asked for meanwhile. */
+/** Shows the picture at `path` as soon as it has arrived, unless another one has been requested in the meantime. */
 function showImage(image: HTMLImageElement, path: string, alt: string): void {
   const before = image.dataset['path'];
   if (before === path) return;
@@ -101,12 +108,13 @@ function showImage(image: HTMLImageElement, path: string, alt: string): void {
   );
 }
 
-/** An older version of the same picture, which nothing leads back to. */
-const isVersionOf = (before: string, path: string): boolean => before.startsWith('picture/') && before.slice(0, before.lastIndexOf('/')) === path.slice(0, path.lastIndexOf('/'));
+/** Whether `before` is an older version of the same picture, which is never shown again. */
+const isVersionOf = (before: string, path: string): boolean =>
+  before.startsWith('picture/') && before.slice(0, before.lastIndexOf('/')) === path.slice(0, path.lastIndexOf('/'));
 
 const pathOf = ({ name, version }: PictureInfo): string => `picture/${name}/${version}`;
 
-/** Every picture but the result, in the order the run named them. */
+/** Every picture except the result, in the order of the run. */
 export function showInputs(pictures: readonly PictureInfo[]): void {
   const inputs = byId('inputs');
   const shown = pictures.filter(({ name }) => name !== RESULT);
@@ -125,7 +133,7 @@ const inputFigure = ({ name, label }: PictureInfo): HTMLElement =>
     ]),
   ]);
 
-/** The result and the slider over its previews; the slider's last place is the newest result, which it follows. */
+/** The result and the slider over its previews; at its end the slider follows the newest result. */
 export function resultView(): (run: Snapshot) => void {
   const [slider, latest] = [byId<HTMLInputElement>('previews'), byId<HTMLButtonElement>('latest')];
   let run: Snapshot | undefined;
@@ -137,7 +145,8 @@ export function resultView(): (run: Snapshot) => void {
     if (chosen !== undefined && !previews.includes(chosen)) chosen = undefined;
     const newest = pictures.find(({ name }) => name === RESULT);
     byId('slider').hidden = previews.length === 0;
-    Object.assign(slider, { max: String(previews.length), value: String(chosen === undefined ? previews.length : previews.indexOf(chosen)) });
+    const place = chosen === undefined ? previews.length : previews.indexOf(chosen);
+    Object.assign(slider, { max: String(previews.length), value: String(place) });
     slider.setAttribute('aria-valuetext', chosen === undefined ? 'latest result' : `after ${chosen} steps`);
     latest.setAttribute('aria-pressed', String(chosen === undefined));
     const image = byId<HTMLImageElement>('result-image');
@@ -162,7 +171,7 @@ export function resultView(): (run: Snapshot) => void {
 
 const keptPreviews = new Set<string>();
 
-/** Fetches what is not shown yet, once, so that the slider works when the run's process is gone. */
+/** Fetches every preview once, so that the slider works after the process of the run has ended. */
 export function keepPreviews({ previews, epoch }: Snapshot): void {
   for (const path of previews.map((step) => `preview/${epoch}/${step}`)) {
     if (!keptPreviews.has(path)) picture(path).catch(() => keptPreviews.delete(path));
@@ -170,7 +179,7 @@ export function keepPreviews({ previews, epoch }: Snapshot): void {
   }
 }
 
-/** Fetches the pictures that are not shown at the moment. */
+/** Fetches all pictures. */
 export function keepPictures({ pictures }: Snapshot): void {
   for (const info of pictures) picture(pathOf(info)).catch(() => undefined);
 }
