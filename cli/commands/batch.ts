@@ -14,8 +14,8 @@ interface Parsed {
 }
 
 const EXAMPLE = `
-A CSV file has the columns structure and appearance, paths relative to the file. Other columns are named like the options above and
-apply to their line:
+A CSV file has the columns structure and appearance, paths relative to the file. Other columns are named like the options above
+and apply to their line:
 
   structure,appearance,name,seed,size
   cow.jpg,highland.jpg,highland cow,3,256
@@ -38,7 +38,8 @@ export function batchCommand(run: (options: BatchOptions) => Promise<void>): Com
       const given = settings.filter((each) => isGiven(command, each.attributeName()));
       const shared = given.flatMap((each) => asArguments(each, command.getOptionValue(each.attributeName())));
       const pairs = await readPairs(source, settings.map(nameOf));
-      await run({ source, out, json, pairs: await Promise.all(pairs.map((pair) => withSettings(pair, join(out, pair.name), shared))) });
+      const complete = pairs.map((pair) => withSettings(pair, join(out, pair.name), shared));
+      await run({ source, out, json, pairs: await Promise.all(complete) });
     });
 }
 
@@ -56,9 +57,10 @@ export async function withSettings(pair: Pair, out: string, shared: readonly str
   const own = Object.entries(pair.settings).flatMap(([name, value]) =>
     (name === 'antialias' || name === 'checkpointing' ? switched(pair, name, value) : [`--${name}=${value}`]));
   let options: TransferOptions | undefined;
-  const unused = async (): Promise<void> => undefined;
-  const work: TransferWork = { run: async (parsed) => void (options = parsed), resume: unused, onePass: unused, finetune: unused };
-  const parser = transferCommand(work).exitOverride().configureOutput({ writeErr: () => undefined, outputError: () => undefined });
+  const [unused, quiet] = [async (): Promise<void> => undefined, (): void => undefined];
+  const run: TransferWork['run'] = async (parsed) => void (options = parsed);
+  const parser = transferCommand({ run, resume: unused, onePass: unused, finetune: unused });
+  parser.exitOverride().configureOutput({ writeErr: quiet, outputError: quiet });
   try {
     const pictures = [`--structure=${pair.structure}`, `--appearance=${pair.appearance}`, `--out=${out}`];
     await parser.parseAsync([...pictures, ...shared, ...own], { from: 'user' });

@@ -18,10 +18,11 @@ export function option<T>(flags: string, description: string, parse?: (text: str
 export const withOptions = (command: Command, options: readonly Option[]): Command =>
   options.reduce((made, each) => made.addOption(each), command);
 
-export const portOption = (): Option => option('--port <number>', 'port on 127.0.0.1 (default: any free one)', whole(1, MAX_PORT));
+export const portOption = (): Option =>
+  option('--port <number>', 'port on 127.0.0.1 (default: any free one)', whole(1, MAX_PORT));
 
 export const watchOption = (): Option => option<number>(
-  '--watch [port]', 'show the run on a page of this machine (127.0.0.1), with buttons to pause, save and stop (default: any free port)',
+  '--watch [port]', 'show the run in a browser of this machine, with buttons to pause, save and stop (default: any free port)',
   whole(1, MAX_PORT),
 );
 
@@ -34,7 +35,7 @@ export const jsonOption = (): Option => option('--json', 'print the summary as o
 /** How a training's output is handled. @param withResume what can be given with --resume, in words */
 export const runOptions = (withResume: string): readonly Option[] => [
   option('--out <dir>', 'folder for the results'),
-  option('--resume <dir>', `continue the run in DIR from its last checkpoint, with its options; only ${withResume} can be given with it`),
+  option('--resume <dir>', `continue the run in DIR from its last checkpoint, with its options; it takes only ${withResume}`),
   option('--force', 'replace an earlier run in DIR'),
   watchOption(),
   jsonOption(),
@@ -81,7 +82,7 @@ export interface ParsedResume {
 
 /** What is given with --resume; any option other than `allowed` is an error, since the run's folder decides it. */
 export function resumeOf(
-  command: Command, folder: string, { steps, watch, json = false }: ParsedResume, allowed: readonly string[] = ['steps', 'watch', 'json'],
+  command: Command, folder: string, { steps, watch, json = false }: ParsedResume, allowed = ['steps', 'watch', 'json'],
 ): ResumeOptions {
   const given = command.options.filter((each) => isGiven(command, each.attributeName()));
   const extra = given.find((each) => ![...allowed, 'resume'].includes(each.attributeName()));

@@ -1,6 +1,8 @@
 /** `splice-gpu pretrain`: options only. */
 import { Command } from 'commander';
-import { distillationDefaults, pretrainDefaults, selfDistillationOnly, type PretrainOptions } from '../../model/pretraining/options.js';
+import {
+  distillationDefaults, pretrainDefaults, selfDistillationOnly, type PretrainOptions,
+} from '../../model/pretraining/options.js';
 import type { PretrainCommand } from '../pretrain/pretrain.js';
 import type { ResumeOptions } from '../run/config.js';
 import { UsageError } from '../shared/errors.js';
@@ -56,7 +58,7 @@ export interface PretrainWork {
 }
 
 export const pretrainCommand = ({ run, resume }: PretrainWork): Command =>
-  withOptions(new Command('pretrain').description('train a small ViT on a folder of photos, without labels or from another ViT'), [
+  withOptions(new Command('pretrain').description('train a small ViT on folders of photos, without labels or from another ViT'), [
     option('--photos <dir>', 'folder of photos; may be given several times', several),
     ...runOptions('--watch and --json'),
     option('--teacher <name|file>', 'learn from this ViT instead of from its own average'),
@@ -80,19 +82,19 @@ export const pretrainCommand = ({ run, resume }: PretrainWork): Command =>
     option('--weight-decay <number>', `weight decay at the start (default: ${d.weightDecay})`, share),
     option('--weight-decay-end <number>', `weight decay at the end (default: ${d.weightDecayEnd})`, share),
     option('--clip <length>', `maximum length of the gradient (default: ${d.clip})`, positive),
-    option('--momentum <share>', `share that the teacher keeps of itself in each step, at the start (default: ${d.momentum})`, share),
+    option('--momentum <share>', `share of itself that the teacher keeps in a step, at the start (default: ${d.momentum})`, share),
     option('--teacher-temp-start <number>', `the teacher's temperature at the start (default: ${d.teacherTempStart})`, positive),
     option('--teacher-temp <number>', `the teacher's temperature after its warm-up (default: ${d.teacherTemp})`, positive),
     option('--teacher-warmup-epochs <count>', `epochs of that warm-up (default: ${d.teacherWarmupEpochs})`, whole(0)),
-    option('--freeze-last-layer <epochs>', `epochs in which the head's last layer is fixed (default: ${d.freezeLastLayer})`, whole(0)),
+    option('--freeze-last-layer <epochs>', `epochs with a fixed last layer of the head (default: ${d.freezeLastLayer})`, whole(0)),
     option('--save-every <steps>', 'steps between checkpoints, besides those after each epoch', whole(1)),
   ])
     .addHelpText('after', EXAMPLE)
     .action((parsed: Parsed, command: Command) => {
-      const { photos = [], out = '', init, resume: folder, force = false, watch, json = false, saveEvery, ...given } = parsed;
-      if (folder !== undefined) return resume(resumeOf(command, folder, { json, ...(watch !== undefined && { watch }) }, ['watch', 'json']));
+      const { photos = [], out = '', init, resume: folder, force = false, watch, json = false, saveEvery, ...settings } = parsed;
+      if (folder !== undefined) return resume(resumeOf(command, folder, parsed, ['watch', 'json']));
       requireOption(command, photos.length, '--photos <dir>');
       requireOption(command, out, '--out <dir>');
-      const options = settingsOf(given);
-      return run({ photos, out, force, json, options, ...portOf(watch), ...(init !== undefined && { init }), ...(saveEvery && { saveEvery }) });
+      const given = { ...(init !== undefined && { init }), ...(saveEvery && { saveEvery }) };
+      return run({ photos, out, force, json, options: settingsOf(settings), ...portOf(watch), ...given });
     });

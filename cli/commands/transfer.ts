@@ -5,7 +5,9 @@ import type { ResumeOptions } from '../run/config.js';
 import type { FinetuneOptions } from '../transfer/finetune.js';
 import type { OnePassOptions } from '../transfer/onePass.js';
 import type { TransferOptions } from '../transfer/options.js';
-import { isGiven, MAX_SIDE, methodOptions, modelOption, option, portOf, requireOption, resumeOf, runOptions, withOptions } from './options.js';
+import {
+  isGiven, MAX_SIDE, methodOptions, modelOption, option, portOf, requireOption, resumeOf, runOptions, withOptions,
+} from './options.js';
 import { numbersIn, rgb, several, whole } from './values.js';
 
 interface Parsed extends SpliceOptions {
@@ -29,9 +31,9 @@ interface Parsed extends SpliceOptions {
 }
 
 const EXAMPLE = `
-DIR gets result.png, triptych.png, previews/, generator.safetensors, report.json, config.json, log.jsonl, timings.jsonl, losses.svg
-and checkpoints/. Ctrl-C finishes the current step and writes all of them; --resume continues from there, or from the last
-checkpoint of a run that was killed.
+DIR gets result.png, triptych.png, previews/, generator.safetensors, report.json, config.json, log.jsonl, timings.jsonl,
+losses.svg and checkpoints/. Ctrl-C finishes the current step and writes all of them; --resume continues from there, or from
+the last checkpoint of a run that was killed.
 
 Example:
   $ splice-gpu transfer --structure cow.jpg --appearance highland.jpg --out out/cow --size 256 --steps 2000
@@ -53,11 +55,11 @@ export const pairOptions = (): readonly Option[] => [
   modelOption(),
   option('--heads <count>', "attention heads of the ViT (default: from the weights' .json, else width / 64)", whole(1)),
   option('--patch <pixels>', 'side of a patch, if the weights must have this one', whole(1)),
-  option('--mean <rgb>', "input mean, such as 0.5 or 0.485,0.456,0.406 (default: from the .json, else ImageNet's)", rgb({ positive: false })),
-  option('--std <rgb>', "input standard deviation, in the same form (default: from the .json, else ImageNet's)", rgb({ positive: true })),
+  option('--mean <rgb>', "mean of the input, such as 0.5 or 0.485,0.456,0.406 (default: the .json's, else ImageNet's)", rgb({ positive: false })),
+  option('--std <rgb>', "standard deviation of the input (default: the .json's, else ImageNet's)", rgb({ positive: true })),
   option('--size <pixels>', 'shorter side that both photos are scaled to (default: their own)', whole(1, MAX_SIDE)),
   ...methodOptions(),
-  option('--warm-start <steps>', 'steps of plain reconstruction before the method; 0 is the published behaviour', whole(0), defaultOptions.warmStart),
+  option('--warm-start <steps>', 'steps of plain reconstruction first; 0 is the published behaviour', whole(0), defaultOptions.warmStart),
   option('--save-every <steps>', 'steps between saved pictures and checkpoints', whole(1), 250),
 ];
 
@@ -67,7 +69,7 @@ export const transferCommand = (work: TransferWork): Command =>
     option('--appearance <file>', 'photo whose look is taken; twice with --mix', several),
     ...runOptions('--steps (more of them), --watch and --json'),
     option('--generator <file>', 'a generator that `train` made: one forward pass instead of a training'),
-    option('--finetune <steps>', 'with --generator: train it on this pair for this many steps, at --lr 0.0002 unless given', whole(1)),
+    option('--finetune <steps>', 'with --generator: train it on this pair for this many steps (default of --lr: 0.0002)', whole(1)),
     option('--mix <shares>', 'with --generator: shares of the second appearance, such as 0,0.5,1; strip.png shows them', shares),
     ...pairOptions(),
   ])
@@ -81,9 +83,12 @@ function dispatch(parsed: Parsed, command: Command, work: TransferWork): Promise
     if (finetune !== undefined || mix) command.error(`error: ${mix ? '--mix' : '--finetune'} needs --generator`);
     return work.run(optionsOf(parsed, command));
   }
-  if (finetune !== undefined && mix) command.error('error: give --mix or --finetune: one mixes conditions, the other trains on one pair');
+  if (finetune !== undefined && mix) {
+    command.error('error: give --mix or --finetune: one mixes conditions, the other trains on one pair');
+  }
   if (finetune === undefined) return work.onePass(onePassOf(generator, parsed, command));
-  return work.finetune({ generator, steps: finetune, transfer: optionsOf(parsed, command), isGiven: (name) => isGiven(command, name) });
+  const transfer = optionsOf(parsed, command);
+  return work.finetune({ generator, steps: finetune, transfer, isGiven: (name) => isGiven(command, name) });
 }
 
 function shares(text: string): number[] {
@@ -93,7 +98,8 @@ function shares(text: string): number[] {
 }
 
 /** What every new run needs. @param looks appearance photos that it takes */
-function required({ structure = '', appearance = [], out = '', force = false, json = false }: Parsed, command: Command, looks: 1 | 2) {
+function required(parsed: Parsed, command: Command, looks: 1 | 2) {
+  const { structure = '', appearance = [], out = '', force = false, json = false } = parsed;
   requireOption(command, structure, '--structure <file>');
   requireOption(command, appearance.length, '--appearance <file>');
   requireOption(command, out, '--out <dir>');
@@ -106,7 +112,8 @@ function required({ structure = '', appearance = [], out = '', force = false, js
 function onePassOf(generator: string, parsed: Parsed, command: Command): OnePassOptions {
   const { model, size, mix } = parsed;
   const { appearance: appearances, ...rest } = required(parsed, command, mix ? 2 : 1);
-  return { generator, appearances, ...rest, ...(isGiven(command, 'model') && { model }), ...(size && { size }), ...(mix && { mix }) };
+  const given = { ...(isGiven(command, 'model') && { model }), ...(size && { size }), ...(mix && { mix }) };
+  return { generator, appearances, ...rest, ...given };
 }
 
 function optionsOf(parsed: Parsed, command: Command): TransferOptions {
@@ -125,5 +132,7 @@ function optionsOf(parsed: Parsed, command: Command): TransferOptions {
 }
 
 /** The method's own options, in the order of its defaults. */
-export const spliceOf = <T extends SpliceOptions>(parsed: T): SpliceOptions =>
-  Object.fromEntries(Object.keys(defaultOptions).map((name) => [name, parsed[name as keyof SpliceOptions]])) as unknown as SpliceOptions;
+export function spliceOf(parsed: SpliceOptions): SpliceOptions {
+  const names = Object.keys(defaultOptions) as (keyof SpliceOptions)[];
+  return Object.fromEntries(names.map((name) => [name, parsed[name]])) as unknown as SpliceOptions;
+}

@@ -13,6 +13,10 @@ export interface AdapterSummary {
   readonly software: boolean;
 }
 
+/** An adapter's name for people. */
+export const nameOfDevice = ({ device, driver, software }: AdapterSummary): string =>
+  `${device || driver}${software ? ' (software: slow)' : ''}`;
+
 export interface OpenedDevice {
   readonly adapter: GPUAdapter;
   readonly device: GPUDevice;

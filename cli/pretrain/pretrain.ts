@@ -8,6 +8,7 @@ import { optionsProblem, pretrainDefaults, stepsPerEpoch, teacherSide, vitConfig
 import type { PretrainOptions } from '../../model/pretraining/options.js';
 import type { PretrainRun } from '../../model/pretraining/pretrain.js';
 import type { Weights } from '../../model/vit/config.js';
+import { nameOfDevice } from '../gpu/device.js';
 import { knownModels, loadVit, type LoadedVit } from '../models/load.js';
 import { listPhotos, readBitmaps } from '../photos/folder.js';
 import { writeImage } from '../photos/photo.js';
@@ -17,7 +18,7 @@ import { resumeTraining, startTraining } from '../run/run.js';
 import type { Session, Start, Training } from '../run/training.js';
 import { InputError, NonFiniteError, UsageError } from '../shared/errors.js';
 import { readInput, writeFileAtomic, writeJson } from '../shared/files.js';
-import { createProgress, type Output } from '../shared/progress.js';
+import { createProgress, type Io, type Output } from '../shared/progress.js';
 import { version } from '../shared/version.js';
 import { keysPicture } from './keysPicture.js';
 
@@ -55,21 +56,22 @@ const savedCommand = ({ photos, init, saveEvery, options }: PretrainCommand) => 
   const { teacher, ...settings } = options;
   const source = teacher && { teacher: knownModels().includes(teacher) ? teacher : resolve(teacher) };
   return {
-    photos: photos.map((folder) => resolve(folder)), init: init === undefined ? null : resolve(init), saveEvery: saveEvery ?? null,
-    options: { ...settings, ...source },
+    photos: photos.map((folder) => resolve(folder)), init: init === undefined ? null : resolve(init),
+    saveEvery: saveEvery ?? null, options: { ...settings, ...source },
   };
 };
+
+const COUNTS: readonly (keyof PretrainOptions)[] = [
+  'dim', 'depth', 'heads', 'patch', 'imageSize', 'localSize', 'locals', 'batch', 'epochs', 'seed', 'headHidden', 'bottleneck',
+  'prototypes', 'warmupEpochs', 'teacherWarmupEpochs', 'freezeLastLayer',
+];
 
 /** @throws Error naming the field that is wrong */
 function parseCommand(config: Fields, { folder, json }: ResumeOptions): PretrainCommand {
   const { photos, init, saveEvery, options } = objectOf('pretrain', config['pretrain']);
   const { teacher, ...settings } = objectOf('options', options);
   if (!Array.isArray(photos) || photos.length === 0) throw new Error('pretrain.photos is no list of folders');
-  const reals: readonly (keyof PretrainOptions)[] = [
-    'lr', 'minLr', 'weightDecay', 'weightDecayEnd', 'clip', 'momentum', 'teacherTempStart', 'teacherTemp', 'studentTemp', 'centerMomentum',
-  ];
-  const names = Object.keys(pretrainDefaults) as (keyof PretrainOptions)[];
-  checkLike(settings, pretrainDefaults, names.filter((name) => typeof pretrainDefaults[name] === 'number' && !reals.includes(name)));
+  checkLike(settings, pretrainDefaults, COUNTS);
   return {
     photos: photos.map((path, i) => textOf(`pretrain.photos[${i}]`, path)),
     out: folder,
@@ -77,7 +79,10 @@ function parseCommand(config: Fields, { folder, json }: ResumeOptions): Pretrain
     ...(typeof saveEvery === 'number' && { saveEvery: wholeOf('pretrain.saveEvery', saveEvery) }),
     force: false,
     json,
-    options: { ...(settings as unknown as PretrainOptions), ...(teacher !== undefined && { teacher: textOf('options.teacher', teacher) }) },
+    options: {
+      ...(settings as unknown as PretrainOptions),
+      ...(teacher !== undefined && { teacher: textOf('options.teacher', teacher) }),
+    },
   };
 }
 
@@ -88,7 +93,7 @@ interface Data {
 }
 
 async function prepare(command: PretrainCommand, parts: Parts): Promise<Training> {
-  const { options, photos: folders, saveEvery, out } = command;
+  const { options, photos: folders, saveEvery } = command;
   const problem = optionsProblem(options);
   if (problem) throw new UsageError(`${problem}: choose other sizes`);
   const data = await readData(command, parts);
@@ -96,7 +101,8 @@ async function prepare(command: PretrainCommand, parts: Parts): Promise<Training
   const { batch, epochs, imageSize, dim, depth, patch, seed } = options;
   const perEpoch = stepsPerEpoch(photos.bitmaps.length, options);
   if (perEpoch < 1) {
-    throw new InputError(`${photos.bitmaps.length} photos are fewer than the ${batch} of one step: give more, or a smaller --batch`);
+    const problem = `${photos.bitmaps.length} photos are fewer than the ${batch} of one step`;
+    throw new InputError(`${problem}: give more, or a smaller --batch`);
   }
   const { teacher: _, ...settings } = options;
   const names = folders.map((folder) => basename(resolve(folder))).join(', ');
@@ -115,8 +121,9 @@ async function prepare(command: PretrainCommand, parts: Parts): Promise<Training
     page: {
       title: `A ViT from ${names}`,
       facts: [
-        ['Teacher', teacher ? teacher.vit.name : 'its own average (DINO)'], ['ViT', `${depth} blocks of ${dim}, patches of ${patch}`],
-        ['Photos', String(photos.bitmaps.length)], ['Photos per step', String(batch)], ['Epochs', String(epochs)], ['Seed', String(seed)],
+        ['Teacher', teacher ? teacher.vit.name : 'its own average (DINO)'],
+        ['ViT', `${depth} blocks of ${dim}, patches of ${patch}`], ['Photos', String(photos.bitmaps.length)],
+        ['Photos per step', String(batch)], ['Epochs', String(epochs)], ['Seed', String(seed)],
       ],
       terms: ['loss', ...(teacher ? ['cls', 'keys', 'similarity'] : ['entropy']), 'gradient'],
       result: 'What the ViT sees: the main directions of its keys',
@@ -128,13 +135,14 @@ async function prepare(command: PretrainCommand, parts: Parts): Promise<Training
       remedy: 'use a smaller --batch, --image-size or --dim',
     },
     product: 'vit.safetensors',
-    start: (at) => start(command, data, perEpoch, resolve(out), at, parts),
+    start: (at) => start(command, data, perEpoch, at, parts),
   };
 }
 
-async function readData({ options, photos: folders, init: path }: PretrainCommand, { interrupt, stderr }: Parts): Promise<Data> {
+async function readData({ options, photos: folders, init: path }: PretrainCommand, { interrupt, stderr }: Io): Promise<Data> {
   const init = path === undefined ? undefined : await readWeights(path);
-  const teacher = options.teacher === undefined ? undefined : await loadVit(options.teacher, {}, { signal: interrupt, output: stderr });
+  const fetching = { signal: interrupt, output: stderr };
+  const teacher = options.teacher === undefined ? undefined : await loadVit(options.teacher, {}, fetching);
   const photos = await readPhotos(folders, teacher ? teacherSide(options, teacher.vit.config) : options.imageSize, stderr);
   return { photos, ...(init && { init }), ...(teacher && { teacher }) };
 }
@@ -165,17 +173,16 @@ async function readPhotos(folders: readonly string[], largestSide: number, stder
 }
 
 async function start(
-  { options }: PretrainCommand, { photos: { bitmaps }, init, teacher }: Data, perEpoch: number, name: string, at: Start, parts: Parts,
+  { options, out }: PretrainCommand, { photos: { bitmaps }, init, teacher }: Data, perEpoch: number, at: Start, parts: Parts,
 ): Promise<Session> {
   const { engine, adapter, folder, from } = at;
   const begin = { ...(from && { state: from }), ...(init && { init }), ...(teacher && { teacher: teacher.vit }) };
   const run = await parts.startPretrain(engine, bitmaps, options, begin);
   const { batch, depth, dim, seed } = options;
   const draw = picturesOf(run, bitmaps, options);
-  const on = `${adapter.device || adapter.driver}${adapter.software ? ' (software: slow)' : ''}`;
   return {
     run,
-    notes: [`${bitmaps.length} photos, ${perEpoch} steps an epoch, ViT of ${depth} blocks of ${dim}, on ${on}`],
+    notes: [`${bitmaps.length} photos, ${perEpoch} steps an epoch, ViT of ${depth} blocks of ${dim}, on ${nameOfDevice(adapter)}`],
     keep: async ({ steps, asked, last }) => {
       const isEpoch = steps % perEpoch === 0;
       if (!isEpoch && !asked && !last) return undefined; // a checkpoint alone
@@ -187,9 +194,10 @@ async function start(
       if (isEpoch || asked) await folder.preview(steps, picture);
       await writeImage(folder.at('result.png'), picture, { Software: `splice-gpu ${version()}`, Steps: String(steps) });
       await writeFileAtomic(folder.at('vit.safetensors'), serializeSafetensors(weights, { format: 'pt' }, 'F16'));
-      const what = `${teacher ? `learned from ${teacher.vit.name}` : 'DINO self-distillation'}, ${steps} steps of ${batch} photos, seed ${seed}`;
-      const { dim: width, depth: blocks, heads, patch, image, mean, std } = vitConfigOf(options);
-      await writeJson(folder.at('vit.json'), { name: basename(name), what, dim: width, depth: blocks, heads, patch, image, mean, std });
+      const way = teacher ? `learned from ${teacher.vit.name}` : 'DINO self-distillation';
+      const about = { name: basename(resolve(out)), what: `${way}, ${steps} steps of ${batch} photos, seed ${seed}` };
+      const { heads, patch, image, mean, std } = vitConfigOf(options);
+      await writeJson(folder.at('vit.json'), { ...about, dim, depth, heads, patch, image, mean, std });
       return picture;
     },
     summary: () => ({ totalSteps: perEpoch * options.epochs }),

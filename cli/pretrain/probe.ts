@@ -1,6 +1,6 @@
-/** The work of `splice-gpu probe`: how good the features of a ViT are, on classes of photos and on the scenes the project draws. */
+/** The work of `splice-gpu probe`: the quality of a ViT's features, on classes of photos and on drawn scenes. */
 import { readdir } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { normalize, type Engine, type Program } from '../../engine/index.js';
 import { centralSquare, type Image } from '../../model/image.js';
 import { nearestNeighbourAccuracy, patchLabels, separation, type Labelled } from '../../model/study/probe.js';
@@ -8,11 +8,12 @@ import type { VitModel } from '../../model/vit/config.js';
 import { uploadVit, vitFeatures } from '../../model/vit/vit.js';
 import { labels } from '../demo/masks.js';
 import { scenePainter, type Scene } from '../demo/scenes.js';
-import { fileProblem, InputError } from '../shared/errors.js';
+import { fileError, InputError } from '../shared/errors.js';
 import { readImage, resizeImage } from '../photos/photo.js';
 import { listPhotos } from '../photos/folder.js';
 import { createProgress, type Output, type Progress } from '../shared/progress.js';
 import type { Parts } from '../run/parts.js';
+import { table } from '../shared/table.js';
 import { loadVit } from '../models/load.js';
 
 export interface ProbeOptions {
@@ -29,10 +30,10 @@ export interface ProbeOptions {
   readonly json: boolean;
 }
 
-/** What one model is measured as; absent what was not asked for. */
+/** The figures of one model; those that were not asked for are absent. */
 export interface ProbeFigures {
   readonly model: string;
-  /** Share of the second half of the photos whose class the nearest of the first half name right, by CLS token. */
+  /** Share of the second half of the photos whose class their nearest neighbours in the first half have, by CLS token. */
   readonly neighbours?: number;
   /** How well keys tell the house from the rest of a scene, and mean over house, sky, ground and water (area under the curve). */
   readonly object?: number;
@@ -71,19 +72,22 @@ export async function probe(options: ProbeOptions, { openEngine, stdout, stderr 
 
 function finish(progress: Progress, stdout: Output, rows: readonly ProbeFigures[], json: boolean): void {
   progress.finish();
-  stdout.write(json ? `${JSON.stringify(rows)}\n` : table(rows));
+  stdout.write(json ? `${JSON.stringify(rows)}\n` : tableOf(rows));
 }
 
 /** Photos by class. @throws InputError for a folder without at least two classes */
 async function readClasses(folder: string, names?: readonly string[]): Promise<Image[][]> {
   const found = names ?? (await subfolders(folder));
-  if (found.length < 2) throw new InputError(`${folder} has ${found.length} subfolders of photos: a class each, at least two, are needed`);
+  if (found.length < 2) {
+    throw new InputError(`${folder} has ${found.length} subfolders of photos: a class each, at least two, are needed`);
+  }
   const classes: Image[][] = [];
   for (const name of found) {
-    const paths = await listPhotos(join(folder, name));
-    if (paths.length < 2) throw new InputError(`${join(folder, name)} holds one photo: at least two are needed, one for each half`);
+    const path = join(folder, name);
+    const paths = await listPhotos(path);
+    if (paths.length < 2) throw new InputError(`${path} holds one photo: at least two are needed, one for each half`);
     const images: Image[] = [];
-    for (const path of paths) images.push(await readImage(path));
+    for (const photo of paths) images.push(await readImage(photo));
     classes.push(images);
   }
   return classes;
@@ -91,9 +95,10 @@ async function readClasses(folder: string, names?: readonly string[]): Promise<I
 
 async function subfolders(folder: string): Promise<string[]> {
   try {
-    return (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isDirectory()).map((entry) => basename(entry.name)).sort();
+    const entries = await readdir(folder, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name).sort();
   } catch (error) {
-    throw new InputError(`${folder} ${fileProblem(error)}`, { cause: error });
+    throw fileError(folder, error);
   }
 }
 
@@ -110,7 +115,8 @@ async function drawScenes(engine: Engine, count: number, tick: (count: number) =
 }
 
 async function measure(
-  engine: Engine, vit: VitModel, classes: readonly Image[][], scenes: readonly Scene[], { grid, neighbours }: ProbeOptions, tick: (count: number) => void,
+  engine: Engine, vit: VitModel, classes: readonly Image[][], scenes: readonly Scene[], { grid, neighbours }: ProbeOptions,
+  tick: (count: number) => void,
 ): Promise<ProbeFigures> {
   uploadVit(engine, vit);
   const { patch } = vit.config;
@@ -120,7 +126,8 @@ async function measure(
     const squares = await Promise.all(images.map((image) => resizeImage(centralSquare(image), { width: side, height: side })));
     photoFeatures.push(await featuresOf(engine, vit, squares, tick));
   }
-  const pictures = await Promise.all(scenes.map(({ image }) => resizeImage(image, { width: COLS * patch, height: ROWS * patch })));
+  const size = { width: COLS * patch, height: ROWS * patch };
+  const pictures = await Promise.all(scenes.map(({ image }) => resizeImage(image, size)));
   const sceneFeatures = await featuresOf(engine, vit, pictures, tick);
   return {
     model: vit.name,
@@ -136,7 +143,9 @@ interface Features {
 }
 
 /** Of images of one size, in batches; the last batch is filled up with zeros. */
-async function featuresOf(engine: Engine, vit: VitModel, images: readonly Image[], tick: (count: number) => void): Promise<Features[]> {
+async function featuresOf(
+  engine: Engine, vit: VitModel, images: readonly Image[], tick: (count: number) => void,
+): Promise<Features[]> {
   if (images.length === 0) return [];
   const { width, height } = images[0]!;
   const g = engine.graph();
@@ -160,7 +169,8 @@ async function readFeatures(program: Program, count: number, C: number): Promise
   program.run();
   const [keys, cls] = [await program.read('keys'), await program.read('cls')];
   const each = keys.length / BATCH;
-  return Array.from({ length: count }, (_, i) => ({ cls: cls.slice(i * C, (i + 1) * C), keys: keys.slice(i * each + C, (i + 1) * each) }));
+  return Array.from({ length: count }, (_, i) =>
+    ({ cls: cls.slice(i * C, (i + 1) * C), keys: keys.slice(i * each + C, (i + 1) * each) }));
 }
 
 /** The first half of every class is known, the second is asked for. */
@@ -192,10 +202,9 @@ function mean(values: readonly number[]): number {
   return numbers.reduce((sum, v) => sum + v, 0) / numbers.length;
 }
 
-function table(rows: readonly ProbeFigures[]): string {
+function tableOf(rows: readonly ProbeFigures[]): string {
   const percent = (share?: number): string => (share === undefined ? '-' : `${(100 * share).toFixed(1)} %`);
   const area = (value?: number): string => (value === undefined ? '-' : value.toFixed(3));
-  const cells = [['model', 'neighbours', 'object', 'regions'], ...rows.map((r) => [r.model, percent(r.neighbours), area(r.object), area(r.regions)])];
-  const widths = cells[0]!.map((_, c) => Math.max(...cells.map((row) => row[c]!.length)));
-  return cells.map((row) => row.map((cell, c) => (c === 0 ? cell.padEnd(widths[c]!) : cell.padStart(widths[c]!))).join('  ')).join('\n') + '\n';
+  const cells = rows.map((r) => [r.model, percent(r.neighbours), area(r.object), area(r.regions)]);
+  return `${table([['model', 'neighbours', 'object', 'regions'], ...cells])}\n`;
 }

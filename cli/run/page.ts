@@ -20,7 +20,8 @@ export type RunPage = Awaited<ReturnType<typeof openPage>>;
 
 /** @throws UsageError when the port is in use */
 export async function openPage(
-  config: Fields, { terms, result }: PageText, pictures: readonly ShownPicture[], folder: string, port: number, interrupt: AbortSignal,
+  config: Fields, { terms, result }: PageText, pictures: readonly ShownPicture[], folder: string, port: number,
+  interrupt: AbortSignal,
 ) {
   const live = await watchRun(aboutRun(config, folder, terms), port, interrupt);
   for (const { image, ...picture } of pictures) live.feed.showPicture(picture, async () => encodeImage(image));

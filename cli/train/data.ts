@@ -1,12 +1,11 @@
-/** The inputs of a training on many pairs: its photos, read and checked before anything is created, and the pairs drawn from them. */
+/** The inputs of a training on many pairs, read and checked before anything is created, and the pairs drawn from them. */
 import { resolve } from 'node:path';
 import type { Pair } from '../../model/anyPair/training.js';
 import type { Random } from '../../model/random.js';
-import { loadVit, type LoadedVit } from '../models/load.js';
+import { checkVitSize, loadVit, type LoadedVit } from '../models/load.js';
 import type { Identity } from '../run/checkpoints.js';
 import { settingsText } from '../run/config.js';
 import type { Io } from '../shared/progress.js';
-import { UsageError } from '../shared/errors.js';
 import type { TrainOptions } from './options.js';
 import { holdOut, photosHash, randomSquare, readFolder, type PhotoSet } from './photos.js';
 
@@ -21,10 +20,7 @@ export interface Data {
 export async function readData(options: TrainOptions, { interrupt, stderr }: Io): Promise<Data> {
   const { anyPair, structures, appearances } = options;
   const model = await loadVit(options.model, {}, { signal: interrupt, output: stderr });
-  const least = 2 * model.vit.config.patch;
-  if (anyPair.vitSize < least) {
-    throw new UsageError(`--vit-size ${anyPair.vitSize} is below ${least}, two patches of this ViT: give ${least} or more`);
-  }
+  checkVitSize(anyPair.vitSize, model.vit);
   const note = (text: string) => void stderr.write(`${text}\n`);
   const read = async (folder: string) => {
     const leftOut = (path: string) => note(`left out: ${path} is a single colour all over`);
@@ -47,7 +43,8 @@ export function paced(note: (text: string) => void, what: string): (done: number
 }
 
 /** What must be the same when a training is resumed. */
-export function identityOf({ anyPair, holdOut: held, validateEvery, shown }: TrainOptions, { model, train, held: heldOut }: Data): Identity {
+export function identityOf(options: TrainOptions, { model, train, held: heldOut }: Data): Identity {
+  const { anyPair, holdOut: held, validateEvery, shown } = options;
   return {
     'set of structure photos': photosHash([...train.structures, ...heldOut.structures]),
     'set of appearance photos': photosHash([...train.appearances, ...heldOut.appearances]),
@@ -57,12 +54,13 @@ export function identityOf({ anyPair, holdOut: held, validateEvery, shown }: Tra
 }
 
 /** Pairs at random; from one folder never a photo with itself. */
-export function pairs({ structures, appearances }: PhotoSet, conditions: readonly Float32Array[]): (next: Random) => Promise<Pair> {
+export function pairs({ structures, appearances }: PhotoSet, conditions: readonly Float32Array[]) {
   const isOne = structures === appearances;
-  return async (next) => {
+  return async (next: Random): Promise<Pair> => {
     const s = next.integer(0, structures.length - 1);
     const drawn = next.integer(0, appearances.length - (isOne ? 2 : 1));
     const a = isOne && drawn >= s ? drawn + 1 : drawn;
-    return { structure: randomSquare(structures[s]!, next), appearance: randomSquare(appearances[a]!, next), condition: conditions[a]! };
+    const [structure, appearance] = [randomSquare(structures[s]!, next), randomSquare(appearances[a]!, next)];
+    return { structure, appearance, condition: conditions[a]! };
   };
 }

@@ -27,7 +27,7 @@ export async function readAnyPairGenerator(path: string): Promise<LoadedGenerato
   }
 }
 
-/** @throws InputError unless the ViT is the one that the generator was trained with: it does not know the CLS tokens of another */
+/** @throws InputError unless the ViT is the one of the generator's training: another's CLS tokens mean nothing to it */
 export function checkVit({ path, setup: { model } }: LoadedGenerator, { vit, sha256: found }: LoadedVit): void {
   if (found === model.sha256) return;
   const [trained, given] = [`${model.name} (sha256 ${model.sha256.slice(0, 12)})`, `${vit.name} (${found.slice(0, 12)})`];

@@ -43,7 +43,8 @@ export async function readFolder(
   return photos;
 }
 
-export const imageOf = ({ width, height, bytes }: TrainPhoto): Image => ({ width, height, data: Float32Array.from(bytes, (v) => v / 255) });
+export const imageOf = ({ width, height, bytes }: TrainPhoto): Image =>
+  ({ width, height, data: Float32Array.from(bytes, (v) => v / 255) });
 
 /** A random square of full height or width. */
 export function randomSquare(photo: TrainPhoto, next: Random): Image {

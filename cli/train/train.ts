@@ -5,6 +5,7 @@ import { toAnyPairFile, type AnyPairSetup } from '../../model/anyPair/file.js';
 import type { AnyPairOptions } from '../../model/anyPair/training.js';
 import { serializeSafetensors } from '../../model/files/safetensors.js';
 import type { Weights } from '../../model/vit/config.js';
+import { nameOfDevice } from '../gpu/device.js';
 import { writeImage } from '../photos/photo.js';
 import type { ResumeOptions } from '../run/config.js';
 import type { RunFolder } from '../run/folder.js';
@@ -82,7 +83,8 @@ type Entry = Validation & { readonly step: number };
 /** Those of an earlier stretch of the run, up to `steps`, without one of its end; none when report.json is missing or damaged. */
 async function readHistory(folder: RunFolder, steps: number, validateEvery: number): Promise<Entry[]> {
   const validation = (await readJson(folder.at('report.json')))?.['validation'];
-  return Array.isArray(validation) ? (validation as Entry[]).filter(({ step }) => step <= steps && step % validateEvery === 0) : [];
+  const entries = Array.isArray(validation) ? (validation as Entry[]) : [];
+  return entries.filter(({ step }) => step <= steps && step % validateEvery === 0);
 }
 
 async function start(options: TrainOptions, data: Data, at: Start, parts: Parts): Promise<Session> {
@@ -93,15 +95,16 @@ async function start(options: TrainOptions, data: Data, at: Start, parts: Parts)
   const { setup, tokens, scale, conditions } = await conditionsOf(at, anyPair, data);
   const run = await parts.startAnyPair(engine, vit, anyPair, pairs(set, conditions), from);
   const shown = Math.min(options.shown, held.structures.length);
-  const validator = shown > 0 ? await createValidator(engine, vit, { setup, scale, held, tokens, shown }, await run.average()) : undefined;
+  const validating = { setup, scale, held, tokens, shown };
+  const validator = shown > 0 ? await createValidator(engine, vit, validating, await run.average()) : undefined;
   const history = from ? await readHistory(folder, from.counters['stepsDone'] ?? 0, options.validateEvery) : [];
-  const counts = [set.structures, set.appearances, held.structures, held.appearances].map(({ length }) => length);
-  const on = adapter.device || adapter.driver;
+  const [structures, appearances] = [set.structures.length, set.appearances.length];
+  const heldOut = `${held.structures.length} and ${held.appearances.length} held out`;
   return {
     run,
     notes: [
       ...(note ? [`note: ${note}`] : []),
-      `${counts[0]} structures, ${counts[1]} appearances, ${counts[2]} and ${counts[3]} held out, ${anyPair.size} pixels, on ${on}`,
+      `${structures} structures, ${appearances} appearances, ${heldOut}, ${anyPair.size} pixels, on ${nameOfDevice(adapter)}`,
     ],
     keep: async (moment) => {
       const { steps } = moment;
@@ -121,8 +124,8 @@ async function start(options: TrainOptions, data: Data, at: Start, parts: Parts)
 
 /** Measures held-out pairs, writes their sheet and figures, and returns the sheet. */
 async function validate(
-  validator: Validator, weights: Weights, { steps, asked }: Moment, { history, every: interval }: { history: Entry[]; every: number },
-  { folder, note }: Start,
+  validator: Validator, weights: Weights, { steps, asked }: Moment,
+  { history, every: interval }: { readonly history: Entry[]; readonly every: number }, { folder, note }: Start,
 ) {
   const { figures, picture } = await validator.validate(weights);
   if (history.at(-1)?.step === steps) history.pop(); // measured again at the end of a stretch
@@ -132,7 +135,8 @@ async function validate(
   await writeImage(folder.at('result.png'), picture, text);
   await writeJson(folder.at('report.json'), { validation: history });
   const { structure, appearance, unchangedAppearance, retrieved, appearances } = figures;
-  const losses = `structure ${structure.toFixed(4)}, appearance ${appearance.toFixed(3)} (unchanged ${unchangedAppearance.toFixed(3)})`;
+  const unchanged = unchangedAppearance.toFixed(3);
+  const losses = `structure ${structure.toFixed(4)}, appearance ${appearance.toFixed(3)} (unchanged ${unchanged})`;
   note(`held out, after ${steps} steps: ${losses}, own appearance found ${retrieved} of ${appearances}`);
   return picture;
 }

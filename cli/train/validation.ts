@@ -1,4 +1,4 @@
-/** A generator for any pair on photos that it has never seen: losses, figures, the use of its condition, and a sheet of pictures. */
+/** A generator for any pair on photos that it has never seen: losses, figures, use of its condition, and a sheet. */
 import type { Engine } from '../../engine/index.js';
 import { judgePictures, type PictureFigures } from '../../model/compare/pictures.js';
 import { applyGenerator, measureResults, type Measured } from '../../model/anyPair/apply.js';
@@ -15,10 +15,11 @@ export interface Validation {
   readonly pairs: number;
   readonly structure: number;
   readonly appearance: number;
-  /** The appearance loss of the structure photos themselves: what doing nothing scores. */
+  /** The appearance loss of the unchanged structure photos. */
   readonly unchangedAppearance: number;
-  /** One structure photo with every held-out appearance: how many results are nearest to their own by the CLS token, of how many. */
+  /** Of one structure photo with every held-out appearance: results that are nearest to their own by the CLS token. */
   readonly retrieved: number;
+  /** Held-out appearances. */
   readonly appearances: number;
   /** As `compare` has them, from the pictures alone; of the pairs on the sheet. */
   readonly figures: PictureFigures;
@@ -46,7 +47,9 @@ export interface Validating {
 }
 
 /** The i-th structure goes with the (i + 1)-th appearance. */
-export async function createValidator(engine: Engine, vit: VitModel, validating: Validating, weights: Weights): Promise<Validator> {
+export async function createValidator(
+  engine: Engine, vit: VitModel, validating: Validating, weights: Weights,
+): Promise<Validator> {
   const { setup, scale, held, tokens, shown } = validating;
   const structures = held.structures.map((p) => centralSquare(imageOf(p)));
   const appearances = held.appearances.map((p): Held => ({ square: centralSquare(imageOf(p)), tokens: tokens.get(p.sha256)! }));

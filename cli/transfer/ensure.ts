@@ -20,7 +20,8 @@ export async function ensureTransfer(options: TransferOptions, parts: Parts, { o
   const resume = { folder: out, steps, json: false };
   const config = await readConfigOf('transfer', out);
   const isLonger = Number(config['stepsDone'] ?? 0) > steps;
-  const changed = differenceOf(parseConfig(out, () => parseOptions(config, resume)), options) ?? (isLonger ? 'number of steps' : undefined);
+  const saved = parseConfig(out, () => parseOptions(config, resume));
+  const changed = differenceOf(saved, options) ?? (isLonger ? 'number of steps' : undefined);
   if (changed) {
     onOther(changed);
     return transfer({ ...options, force: true }, quiet);

@@ -13,11 +13,12 @@ export interface FinetuneOptions {
   readonly isGiven: (name: string) => boolean;
 }
 
-/** A pair's usual rate, 0.002, is for random weights; here it would first undo what was learned (see test/study/heldOutPairs.ts). */
+/** A pair's usual rate, 0.002, is for random weights. Here it would undo what was learned (see test/study/heldOutPairs.ts). */
 const LR = 0.0002;
 
 /** Returns the exit code, as `transfer`. */
-export async function finetune({ generator: path, steps, transfer: options, isGiven }: FinetuneOptions, parts: Parts): Promise<number> {
+export async function finetune(finetuning: FinetuneOptions, parts: Parts): Promise<number> {
+  const { generator: path, steps, transfer: options, isGiven } = finetuning;
   const { setup, sha256 } = await readAnyPairGenerator(path);
   const { splice } = options;
   const { recipe, vitSize, antialias } = setup;

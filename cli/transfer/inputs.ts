@@ -1,8 +1,8 @@
-/** What a transfer works on, read and checked before anything is created. */
-import { loadVit, type LoadedVit } from '../models/load.js';
+/** The inputs of a transfer, read and checked before anything is created. */
+import { checkVitSize, loadVit, type LoadedVit } from '../models/load.js';
 import { isOneColour, readPhoto, type Photo } from '../photos/photo.js';
 import type { Io } from '../shared/progress.js';
-import { InputError, UsageError } from '../shared/errors.js';
+import { InputError } from '../shared/errors.js';
 import type { TransferOptions } from './options.js';
 
 
@@ -26,21 +26,20 @@ export async function readInputs(options: TransferOptions, { interrupt, stderr }
   const appearance = await readPhoto(options.appearance, reading);
   checkPhoto(appearance);
   const model = await loadVit(options.model, options.vit, { signal: interrupt, output: stderr });
-  const least = 2 * model.vit.config.patch;
-  if (options.splice.vitSize < least) {
-    throw new UsageError(`--vit-size ${options.splice.vitSize} is below ${least}, two patches of this ViT: give ${least} or more`);
-  }
+  checkVitSize(options.splice.vitSize, model.vit);
   return { structure, appearance, model };
 }
 
 function checkPhoto({ path, width, height, image }: Photo): void {
   if (Math.min(width, height) < MIN_FILE_SIDE) {
-    throw new InputError(`${path} is ${width} x ${height} pixels: too small for a photo, use one of at least ${MIN_FILE_SIDE} x ${MIN_FILE_SIDE}`);
+    const remedy = `use one of at least ${MIN_FILE_SIDE} x ${MIN_FILE_SIDE}`;
+    throw new InputError(`${path} is ${width} x ${height} pixels: too small for a photo, ${remedy}`);
   }
-  if (isOneColour(image)) throw new InputError(`${path} is a single colour all over: there is no structure in it and no look, use another photo`);
+  if (isOneColour(image)) {
+    throw new InputError(`${path} is a single colour all over: it has no structure and no look, use another photo`);
+  }
   if (image.width >= MIN_CROP_SIDE && image.height >= MIN_HEIGHT) return;
   const used = image.width === width && image.height === height ? '' : `, used at ${image.width} x ${image.height}`;
-  throw new InputError(
-    `${path} is ${width} x ${height} pixels${used}: the generator needs ${MIN_CROP_SIDE} x ${MIN_HEIGHT} or more, use a larger photo or --size ${MIN_HEIGHT} or above`,
-  );
+  const need = `the generator needs ${MIN_CROP_SIDE} x ${MIN_HEIGHT} or more`;
+  throw new InputError(`${path} is ${width} x ${height} pixels${used}: ${need}, use a larger photo or --size ${MIN_HEIGHT} or above`);
 }

@@ -3,6 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import type { Figures } from '../../model/compare/judge.js';
 import { serializeSafetensors } from '../../model/files/safetensors.js';
 import type { Image } from '../../model/image.js';
+import { nameOfDevice } from '../gpu/device.js';
 import { AUTO_MODEL, shippedModels, type LoadedVit } from '../models/load.js';
 import { triptych } from '../photos/grid.js';
 import { writeImage, type Photo } from '../photos/photo.js';
@@ -47,8 +48,8 @@ async function prepare(options: TransferOptions, parts: Parts): Promise<Training
     page: {
       title: `${nameOf(structure.path)} as ${nameOf(appearance.path)}`,
       facts: [
-        ['Recipe', splice.recipe], ['Model', model.vit.name], ['Structure', sizeOf(structure)], ['Appearance', sizeOf(appearance)],
-        ['ViT side', String(splice.vitSize)], ['Seed', String(splice.seed)],
+        ['Recipe', splice.recipe], ['Model', model.vit.name], ['Structure', sizeOf(structure)],
+        ['Appearance', sizeOf(appearance)], ['ViT side', String(splice.vitSize)], ['Seed', String(splice.seed)],
       ],
       terms: ['total', 'structure', 'appearance', 'identity'],
       result: 'Result',
@@ -103,19 +104,23 @@ function describe(options: TransferOptions, { structure, appearance, model: load
 const startOf = async ({ generator }: TransferOptions, inputs: Inputs, { startSplice }: Parts): Promise<Parts['startSplice']> =>
   generator ? (await import('./fromGenerator.js')).generatorStart(generator, inputs) : startSplice;
 
-async function start(options: TransferOptions, inputs: Inputs, { engine, adapter, folder, from }: Start, parts: Parts): Promise<Session> {
+async function start(options: TransferOptions, inputs: Inputs, at: Start, parts: Parts): Promise<Session> {
+  const { engine, adapter, folder, from } = at;
   const { structure, appearance, model: { vit, note } } = inputs;
   const pair = [structure.image, appearance.image] as const;
   const judge = await parts.openJudge(...pair, { engine, vit, viewing: options.splice });
   const startPair = await startOf(options, inputs, parts);
   const run = await startPair(engine, vit, ...pair, options.splice, from);
-  const canTell = !shippedModels().some(({ name }) => name === vit.name); // random weights cannot, and a tiny ViT knows too little
+  // Random weights cannot tell whether photos match, and a tiny ViT knows too little.
+  const canTell = !shippedModels().some(({ name }) => name === vit.name);
   const warning = matchWarning(canTell ? judge.match : undefined);
   const { recipe, seed } = options.splice;
 
   const pictures = async ({ steps, asked }: Moment): Promise<Image> => {
     const picture = await run.result();
-    if (!picture.data.every(Number.isFinite)) throw new NonFiniteError(`after ${steps} steps the picture holds values that are not finite`);
+    if (!picture.data.every(Number.isFinite)) {
+      throw new NonFiniteError(`after ${steps} steps the picture holds values that are not finite`);
+    }
     if (steps > 0 && (asked || steps % options.saveEvery === 0)) await folder.preview(steps, picture);
     await writeImage(folder.at('result.png'), picture, resultText(options, inputs, steps));
     const metadata = generatorMetadata(options, inputs, steps);
@@ -126,7 +131,7 @@ async function start(options: TransferOptions, inputs: Inputs, { engine, adapter
     run,
     notes: [
       `structure ${structure.path} (${sizeOf(structure)}), appearance ${appearance.path} (${sizeOf(appearance)})`,
-      `model ${vit.name}, recipe ${recipe}, seed ${seed}, on ${adapter.device || adapter.driver}${adapter.software ? ' (software: slow)' : ''}`,
+      `model ${vit.name}, recipe ${recipe}, seed ${seed}, on ${nameOfDevice(adapter)}`,
       ...(note ? [`note: ${note}`] : []),
       ...(warning ? [warning] : []),
     ],
@@ -151,7 +156,9 @@ async function start(options: TransferOptions, inputs: Inputs, { engine, adapter
 }
 
 /** What result.png says about itself: enough to repeat it, and its figures once it is finished. */
-const resultText = (options: TransferOptions, { structure, appearance, model }: Inputs, steps: number, figures?: Figures): PngText => ({
+const resultText = (
+  options: TransferOptions, { structure, appearance, model }: Inputs, steps: number, figures?: Figures,
+): PngText => ({
   Software: `splice-gpu ${version()}`,
   Seed: String(options.splice.seed),
   Steps: String(steps),
@@ -161,7 +168,7 @@ const resultText = (options: TransferOptions, { structure, appearance, model }: 
   ...(figures && { Figures: JSON.stringify(figures) }),
 });
 
-const generatorMetadata = ({ splice }: TransferOptions, { structure, appearance }: Inputs, steps: number): Record<string, string> => ({
+const generatorMetadata = ({ splice }: TransferOptions, { structure, appearance }: Inputs, steps: number) => ({
   format: 'splice-gpu generator',
   recipe: splice.recipe,
   steps: String(steps),

@@ -76,10 +76,12 @@ function stateOf(config: Fields, logged: number): RunState {
   };
 }
 
-const gone = (state: RunState): RunState => ({ ...state, status: 'gone', note: 'The process ended without finishing the run; this is what it had saved.' });
+const gone = (state: RunState): RunState =>
+  ({ ...state, status: 'gone', note: 'The process ended without finishing the run; this is what it had saved.' });
 
 const withRate = (state: RunState, stepsPerSecond: number | undefined): RunState =>
-  isOver(state.status) || !stepsPerSecond ? state : { ...state, stepsPerSecond, secondsLeft: (state.total - state.done) / stepsPerSecond };
+  isOver(state.status) || !stepsPerSecond
+    ? state : { ...state, stepsPerSecond, secondsLeft: (state.total - state.done) / stepsPerSecond };
 
 /** Shows a file again whenever it has changed. */
 function pictureWatch(feed: FeedWriter, path: string): (picture: Parameters<FeedWriter['showPicture']>[0]) => Promise<void> {
@@ -118,8 +120,8 @@ async function photoAt(config: Fields, name: string): Promise<ReadPng | undefine
 
 function sizeOf(config: Fields, name: string): readonly [number, number] | undefined {
   const size = fieldOf(config, name, 'usedSize');
-  const isSize = Array.isArray(size) && size.length === 2 && size.every((side) => Number.isSafeInteger(side) && side > 0 && side <= 65_536);
-  return isSize ? (size as [number, number]) : undefined;
+  const isSide = (side: unknown): boolean => Number.isSafeInteger(side) && (side as number) > 0 && (side as number) <= 65_536;
+  return Array.isArray(size) && size.length === 2 && size.every(isSide) ? (size as [number, number]) : undefined;
 }
 
 /** The structure is at the left; the appearance, scaled to the same height, at the right. */

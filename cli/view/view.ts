@@ -14,7 +14,7 @@ export interface ViewOptions {
 
 const REFRESH_MS = 1000;
 
-/** Serves until it is interrupted, which is its normal end: the exit code is 0. @throws InputError when the folder holds no run */
+/** Serves until it is interrupted, its normal end with exit code 0. @throws InputError when the folder holds no run */
 export async function view({ folder, port, json }: ViewOptions, { interrupt, stdout, stderr }: Io): Promise<number> {
   const feed = await openRunFolder(folder, isHeld);
   const server = await serveWatch(feed, { port });

@@ -33,7 +33,8 @@ export async function batch(options: BatchOptions, parts: Parts): Promise<number
     const results = await runPairs(options, parts);
     const count = (status: PairResult['status']) => results.filter((result) => result.status === status).length;
     const page = resolve(out, 'report.html');
-    const summary = { out: resolve(out), report: page, pairs: pairs.length, done: count('done'), failed: count('failed'), results };
+    const counts = { pairs: pairs.length, done: count('done'), failed: count('failed') };
+    const summary = { out: resolve(out), report: page, ...counts, results };
     const sentence = `${summary.done} of ${pairs.length} pairs of ${basename(source)} done, ${summary.failed} failed: ${page}`;
     parts.stdout.write(`${json ? JSON.stringify(summary) : sentence}\n`);
     if (count('interrupted') + count('waiting') > 0) return EXIT_INTERRUPTED;
@@ -46,7 +47,8 @@ export async function batch(options: BatchOptions, parts: Parts): Promise<number
 
 async function runPairs({ source, pairs, out }: BatchOptions, parts: Parts): Promise<PairResult[]> {
   const results = pairs.map(({ name, settings }): PairResult => ({ name, settings, status: 'waiting' }));
-  const writePage = () => writeFileAtomic(join(out, 'report.html'), reportPage(`${basename(source)}, ${pairs.length} pairs`, results));
+  const title = `${basename(source)}, ${pairs.length} pairs`;
+  const writePage = () => writeFileAtomic(join(out, 'report.html'), reportPage(title, results));
   for (const [i, pair] of pairs.entries()) {
     if (parts.interrupt.aborted) break;
     parts.stderr.write(`[${i + 1}/${pairs.length}] ${pair.name}\n`);

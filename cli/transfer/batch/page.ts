@@ -1,8 +1,8 @@
-/** report.html of a batch: every triptych with its numbers, in one file that needs nothing from elsewhere but the pictures beside it. */
+/** report.html of a batch: every triptych with its figures, in one file that needs nothing but the pictures in its folder. */
 import type { Figures } from '../../../model/compare/judge.js';
 import { COLUMNS } from '../report.js';
 
-/** How a pair went. */
+/** The outcome of a pair. */
 export interface PairResult {
   readonly name: string;
   readonly status: 'done' | 'failed' | 'interrupted' | 'waiting';
@@ -22,25 +22,33 @@ export interface PairResult {
 
 const STYLE = `
   :root { color-scheme: light dark; --paper: #fff; --ink: #1b1b1b; --soft: #666; --line: #e2e2e2; --bad: #b3261e; }
-  @media (prefers-color-scheme: dark) { :root { --paper: #16181c; --ink: #f0f0f0; --soft: #a0a5ad; --line: #2b2f36; --bad: #ff8a80; } }
-  body { margin: 0 auto; max-width: 68rem; padding: 1.5rem 1rem 4rem; background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
+  @media (prefers-color-scheme: dark) {
+    :root { --paper: #16181c; --ink: #f0f0f0; --soft: #a0a5ad; --line: #2b2f36; --bad: #ff8a80; }
+  }
+  body { margin: 0 auto; max-width: 68rem; padding: 1.5rem 1rem 4rem; }
+  body { background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
   h1 { font-size: 1.4rem; margin: 0; } .sum { color: var(--soft); margin: .2rem 0 1.5rem; }
-  article { border-top: 1px solid var(--line); padding: 1.2rem 0; } h2 { font-size: 1.05rem; margin: 0 0 .5rem; overflow-wrap: anywhere; }
+  article { border-top: 1px solid var(--line); padding: 1.2rem 0; }
+  h2 { font-size: 1.05rem; margin: 0 0 .5rem; overflow-wrap: anywhere; }
   h2 small { font-weight: 400; color: var(--soft); margin-left: .5rem; } .failed small { color: var(--bad); }
-  img { display: block; min-width: min(100%, 44rem); max-width: 100%; height: auto; border-radius: 4px; } .error { color: var(--bad); margin: .3rem 0; overflow-wrap: anywhere; }
-  dl { display: flex; flex-wrap: wrap; gap: .4rem 1.6rem; margin: .7rem 0 0; } dt { color: var(--soft); font-size: .8rem; } dd { margin: 0; font-variant-numeric: tabular-nums; }
+  img { display: block; min-width: min(100%, 44rem); max-width: 100%; height: auto; border-radius: 4px; }
+  .error { color: var(--bad); margin: .3rem 0; overflow-wrap: anywhere; }
+  dl { display: flex; flex-wrap: wrap; gap: .4rem 1.6rem; margin: .7rem 0 0; }
+  dt { color: var(--soft); font-size: .8rem; } dd { margin: 0; font-variant-numeric: tabular-nums; }
   code { color: var(--soft); font-size: .85rem; overflow-wrap: anywhere; }`;
 
 /** The whole page. All text is escaped: names, settings and errors come from files. */
 export function reportPage(title: string, results: readonly PairResult[]): string {
   const count = (status: PairResult['status']) => results.filter((result) => result.status === status).length;
-  const words = (['done', 'failed', 'interrupted', 'waiting'] as const).filter((status) => count(status) > 0).map((status) => `${count(status)} ${status}`);
+  const found = (['done', 'failed', 'interrupted', 'waiting'] as const).filter((status) => count(status) > 0);
+  const counts = found.map((status) => `${count(status)} ${status}`).join(', ');
   return [
     '<!doctype html>',
     '<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">',
     `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src 'self' file:; style-src 'unsafe-inline'">`,
     `<title>${escape(title)}</title><style>${STYLE}\n</style></head><body>`,
-    `<h1>${escape(title)}</h1><p class="sum">${results.length} pairs: ${words.join(', ')}. Each picture: structure, result, appearance.</p>`,
+    `<h1>${escape(title)}</h1>`,
+    `<p class="sum">${results.length} pairs: ${counts}. Each picture: structure, result, appearance.</p>`,
     ...results.map(article),
     '</body></html>\n',
   ].join('\n');
@@ -48,17 +56,18 @@ export function reportPage(title: string, results: readonly PairResult[]): strin
 
 function article({ name, status, settings, error, picture, ...numbers }: PairResult): string {
   const options = Object.entries(settings).map(([key, value]) => `--${key} ${value}`).join(' ');
+  const alt = escape(`${name}: structure, result, appearance`);
   return [
     `<article class="${status}"><h2>${escape(name)}<small>${status}</small></h2>`,
     ...(error ? [`<p class="error">${escape(error)}</p>`] : []),
-    ...(picture ? [`<a href="${link(picture)}"><img src="${link(picture)}" alt="${escape(`${name}: structure, result, appearance`)}" loading="lazy"></a>`] : []),
+    ...(picture ? [`<a href="${link(picture)}"><img src="${link(picture)}" alt="${alt}" loading="lazy"></a>`] : []),
     figureList(numbers),
     ...(options ? [`<code>${escape(options)}</code>`] : []),
     '</article>',
   ].join('\n');
 }
 
-function figureList({ stepsDone, seconds, total, match, figures = {} }: Omit<PairResult, 'name' | 'status' | 'settings'>): string {
+function figureList({ stepsDone, seconds, total, match, figures = {} }: Partial<PairResult>): string {
   const rows: [title: string, value: number | undefined, what: string][] = [
     ['steps', stepsDone, 'steps done, warm start not counted'],
     ['seconds', seconds && Math.round(seconds), 'training time'],
@@ -69,7 +78,9 @@ function figureList({ stepsDone, seconds, total, match, figures = {} }: Omit<Pai
   const known = rows.filter((row): row is [string, number, string] => typeof row[1] === 'number' && Number.isFinite(row[1]));
   if (known.length === 0) return '';
   const value = (number: number) => (Number.isInteger(number) ? String(number) : number.toPrecision(3));
-  return `<dl>${known.map(([title, number, what]) => `<div title="${escape(what)}"><dt>${escape(title)}</dt><dd>${value(number)}</dd></div>`).join('')}</dl>`;
+  const cells = known.map(([title, number, what]) =>
+    `<div title="${escape(what)}"><dt>${escape(title)}</dt><dd>${value(number)}</dd></div>`);
+  return `<dl>${cells.join('')}</dl>`;
 }
 
 const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
