@@ -25,7 +25,7 @@ export interface OpCase {
   readonly gradients?: readonly string[];
   /** Largest |difference| / largest |value|, for each row of an output. */
   readonly tolerance?: number;
-  /** Elements of a row: default the last axis of the output. 1 for ops that compute each element to full precision. */
+  /** Elements of a row; default the last axis of the output. 1 for ops whose elements are each computed to full precision. */
   readonly rowLength?: number;
   /** Other shapes of the inputs: the program for them must use the same pipelines. */
   readonly resized?: Record<string, Shape>;
@@ -187,7 +187,7 @@ export const photo: GoldenInput = (tag) => ({ shape: [1, 3, 37, 53], data: testI
 export const tokens = (scale: number, offset = 0, shape = [19, 48]): GoldenInput => (tag) =>
   ({ shape, data: fill(`${tag}.tokens`, shape, scale, offset) });
 
-/** Compares `build(x)`, and its gradient where there is one, with the golden numbers `name`. */
+/** Compares `build(x)`, and its gradient if there are numbers for it, with the golden numbers `name`. */
 export async function checkGolden(name: string, input: GoldenInput, build: (x: Tensor) => Tensor): Promise<void> {
   const { get, meta, tensors, tolerance } = golden('ops');
   const { shape, data } = input(meta['tag']);

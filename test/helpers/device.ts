@@ -8,7 +8,7 @@ Object.assign(globalThis, globals);
 const gpu = create([]); // kept: the process ends when it is collected
 let opened: Promise<GPUDevice> | undefined;
 
-/** The shared device. @throws Error when there is no adapter: tests never pretend */
+/** The shared device. @throws Error when there is no adapter */
 export function testDevice(): Promise<GPUDevice> {
   opened ??= openDevice();
   return opened;

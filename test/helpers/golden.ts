@@ -12,7 +12,7 @@ export interface Golden {
   /** `__metadata__`, its values parsed. */
   readonly meta: Record<string, any>; // eslint-disable-line @typescript-eslint/no-explicit-any -- JSON of many shapes
   readonly get: (name: string) => GoldenTensor;
-  /** The tolerance rule: 4 times PyTorch's own float32 error, or 2e-5 where that is smaller. */
+  /** The tolerance rule: 4 times the error of PyTorch in float32, at least 2e-5. */
   readonly tolerance: (name: string) => number;
 }
 

@@ -34,7 +34,7 @@ for (const shape of shapes) {
   }));
 }
 
-/** Values of alternating sign that stay clear of 0 after normalisation, where leaky ReLU has its kink. */
+/** Values of alternating sign that stay away from 0, the kink of leaky ReLU, after normalisation. */
 const alternating = (v: number, i: number): number => (i % 2 ? 1 : -1) * (0.6 + 0.3 * v);
 
 test('batchnorm, then leaky ReLU', () => checkOp({

@@ -65,7 +65,7 @@ for (const [shape, size] of [[[2, 3, 9, 7], 'small'], [[2, 2, 181, 183], 'large'
   });
 }
 
-/** Batch norm, leaky ReLU and a loss on a graph of its own. */
+/** Batch norm, leaky ReLU and the gradients of a loss. */
 function training(g: Graph, size: number): Record<string, Tensor> {
   const [x, w, b] = [g.input(`x${size}`, [1, 4, size, size]), g.input('w', [4]), g.input('b', [4])];
   const y = leakyRelu(batchnorm(x, w, b), SLOPE);

@@ -37,7 +37,7 @@ const initial = ([name, shape, data]) => nested(5, [
   ...nested(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
 ]);
 
-/** A model of opset 18, with Microsoft's operators where `ms` is set. */
+/** A model of opset 18, with the operators of Microsoft if `ms` is set. */
 export function model({ nodes, inputs, outputs, inits = [], ms = false }) {
   const graph = [
     ...nodes.flatMap(node), ...string(2, 'graph'), ...inits.flatMap(initial),

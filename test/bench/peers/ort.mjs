@@ -47,8 +47,8 @@ function builder() {
 }
 
 /**
- * Attention of q, k and v [1, T, heads * size] by simple operators: the fused one, MultiHeadAttention, computes wrong numbers on
- * this provider (off by 2e-3 and more).
+ * Attention of q, k and v [1, T, heads * size] by simple operators, because the fused one, MultiHeadAttention, computes wrong
+ * numbers on this provider.
  */
 function attend({ apply, constant, shape }, [q, k, v], T, heads, size) {
   shape('apart', 1, T, heads, size);
