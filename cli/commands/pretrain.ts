@@ -82,11 +82,11 @@ export const pretrainCommand = ({ run, resume }: PretrainWork): Command =>
     option('--weight-decay <number>', `weight decay at the start (default: ${d.weightDecay})`, share),
     option('--weight-decay-end <number>', `weight decay at the end (default: ${d.weightDecayEnd})`, share),
     option('--clip <length>', `maximum length of the gradient (default: ${d.clip})`, positive),
-    option('--momentum <share>', `share of itself that the teacher keeps in a step, at the start (default: ${d.momentum})`, share),
+    option('--momentum <share>', `share of itself that the teacher keeps at first (default: ${d.momentum})`, share),
     option('--teacher-temp-start <number>', `the teacher's temperature at the start (default: ${d.teacherTempStart})`, positive),
     option('--teacher-temp <number>', `the teacher's temperature after its warm-up (default: ${d.teacherTemp})`, positive),
     option('--teacher-warmup-epochs <count>', `epochs of that warm-up (default: ${d.teacherWarmupEpochs})`, whole(0)),
-    option('--freeze-last-layer <epochs>', `epochs with a fixed last layer of the head (default: ${d.freezeLastLayer})`, whole(0)),
+    option('--freeze-last-layer <epochs>', `epochs with a fixed last layer (default: ${d.freezeLastLayer})`, whole(0)),
     option('--save-every <steps>', 'steps between checkpoints, besides those after each epoch', whole(1)),
   ])
     .addHelpText('after', EXAMPLE)

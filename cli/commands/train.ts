@@ -49,7 +49,7 @@ export interface TrainWork {
 }
 
 export const trainCommand = ({ run, resume }: TrainWork): Command =>
-  withOptions(new Command('train').description('train one generator for any structure and any appearance, from folders of photos'), [
+  withOptions(new Command('train').description('train one generator for any structure and appearance, from folders of photos'), [
     option('--photos <dir>', 'folder of photos, two of which make a pair'),
     option('--structures <dir>', 'instead of --photos: a folder of structures'),
     option('--appearances <dir>', 'and a folder of appearances'),
@@ -58,7 +58,7 @@ export const trainCommand = ({ run, resume }: TrainWork): Command =>
     option('--size <pixels>', 'side of the squares that it is trained on', whole(36, 2048), defaultAnyPair.size),
     ...methodOptions(defaultAnyPair),
     option('--batch <pairs>', 'pairs per step, their gradients averaged', whole(1, 1024), defaultAnyPair.batch),
-    option('--ema <share>', 'share that the moving average of the weights keeps in a step, 0 to below 1', share, defaultAnyPair.ema),
+    option('--ema <share>', 'share of itself that the average of the weights keeps, 0 to below 1', share, defaultAnyPair.ema),
     option('--beta1 <share>', "Adam's averaging of gradients, 0 to below 1; the recipes have 0", share, defaultAnyPair.betas[0]),
     option('--warm-start <steps>', 'steps that teach it to restore colours from CLS tokens', whole(0), defaultAnyPair.warmStart),
     option('--hold-out <photos>', 'photos of each folder that are never trained on', whole(0), 20),

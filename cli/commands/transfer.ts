@@ -55,11 +55,11 @@ export const pairOptions = (): readonly Option[] => [
   modelOption(),
   option('--heads <count>', "attention heads of the ViT (default: from the weights' .json, else width / 64)", whole(1)),
   option('--patch <pixels>', 'side of a patch, if the weights must have this one', whole(1)),
-  option('--mean <rgb>', "mean of the input, such as 0.5 or 0.485,0.456,0.406 (default: the .json's, else ImageNet's)", rgb({ positive: false })),
+  option('--mean <rgb>', "mean of the input, as 0.485,0.456,0.406 (default: the .json's, else ImageNet's)", rgb({ positive: false })),
   option('--std <rgb>', "standard deviation of the input (default: the .json's, else ImageNet's)", rgb({ positive: true })),
   option('--size <pixels>', 'shorter side that both photos are scaled to (default: their own)', whole(1, MAX_SIDE)),
   ...methodOptions(),
-  option('--warm-start <steps>', 'steps of plain reconstruction first; 0 is the published behaviour', whole(0), defaultOptions.warmStart),
+  option('--warm-start <steps>', 'steps of plain reconstruction first; published: 0', whole(0), defaultOptions.warmStart),
   option('--save-every <steps>', 'steps between saved pictures and checkpoints', whole(1), 250),
 ];
 
@@ -69,7 +69,7 @@ export const transferCommand = (work: TransferWork): Command =>
     option('--appearance <file>', 'photo whose look is taken; twice with --mix', several),
     ...runOptions('--steps (more of them), --watch and --json'),
     option('--generator <file>', 'a generator that `train` made: one forward pass instead of a training'),
-    option('--finetune <steps>', 'with --generator: train it on this pair for this many steps (default of --lr: 0.0002)', whole(1)),
+    option('--finetune <steps>', 'with --generator: train it on this pair (default of --lr: 0.0002)', whole(1)),
     option('--mix <shares>', 'with --generator: shares of the second appearance, such as 0,0.5,1; strip.png shows them', shares),
     ...pairOptions(),
   ])

@@ -182,7 +182,10 @@ async function start(
   const draw = picturesOf(run, bitmaps, options);
   return {
     run,
-    notes: [`${bitmaps.length} photos, ${perEpoch} steps an epoch, ViT of ${depth} blocks of ${dim}, on ${nameOfDevice(adapter)}`],
+    notes: [
+      `${bitmaps.length} photos, ${perEpoch} steps an epoch`,
+      `ViT of ${depth} blocks of ${dim}, on ${nameOfDevice(adapter)}`,
+    ],
     keep: async ({ steps, asked, last }) => {
       const isEpoch = steps % perEpoch === 0;
       if (!isEpoch && !asked && !last) return undefined; // a checkpoint alone

@@ -1,7 +1,7 @@
 /**
- * One process per output folder. Each that wants a folder puts a file with a name of its own there and then looks for others: of two
- * that come at the same moment at least one sees the other, and taking away what a killed process left can hit nobody else's file.
- * A process is known by its number and its start, so that a number given out again does not count as the old process.
+ * One process per output folder. A process that wants a folder writes a file with a name of its own there, then looks for others.
+ * Of two that come at the same moment, at least one sees the other; and removing the file of a killed process cannot remove
+ * another's. A process is identified by its number and its start, since numbers are used again.
  */
 import { randomBytes } from 'node:crypto';
 import { readdir, readFile, rm } from 'node:fs/promises';
@@ -21,12 +21,12 @@ interface Holder {
 }
 
 const NAME = /^\.running-[0-9a-f]+\.json$/;
-/** Two that came at the same moment may both step back: they look again after a while of random length. */
+/** Two that came at the same moment may both give up: they try again after a random pause. */
 const ATTEMPTS = 3;
 const PAUSE_MS = 100;
 
 /**
- * Takes `folder` for this process; the answer gives it up. A process that ends, however it ends, holds nothing any more.
+ * Takes `folder` for this process; the returned function releases it. A process that has ended holds nothing.
  * @throws InputError naming the process that has it
  */
 export async function lockFolder(folder: string): Promise<() => Promise<void>> {
@@ -43,7 +43,7 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   }
 }
 
-/** Whether a process has `folder`, for those who only look: nothing is taken away. */
+/** Whether a process has `folder`; removes nothing. */
 export async function isHeld(folder: string): Promise<boolean> {
   const me = await thisProcess();
   for (const name of (await readdir(folder)).filter((file) => NAME.test(file))) {
@@ -53,13 +53,16 @@ export async function isHeld(folder: string): Promise<boolean> {
   return false;
 }
 
-const thisProcess = async (): Promise<Holder> => ({ pid: process.pid, ...(await thisBoot()), start: (await startOf(process.pid)) ?? '', since: new Date().toISOString() });
+const thisProcess = async (): Promise<Holder> => {
+  const start = (await startOf(process.pid)) ?? '';
+  return { pid: process.pid, ...(await thisBoot()), start, since: new Date().toISOString() };
+};
 
 interface Other extends Holder {
   readonly path: string;
 }
 
-/** Whoever else has the folder. What dead processes left is taken away. */
+/** Another process that has the folder. Files of dead processes are removed. */
 async function liveHolder(folder: string, own: string, me: Holder): Promise<Other | undefined> {
   for (const name of (await readdir(folder)).filter((file) => NAME.test(file) && file !== own)) {
     const path = join(folder, name);
@@ -71,22 +74,25 @@ async function liveHolder(folder: string, own: string, me: Holder): Promise<Othe
 }
 
 function refusal(folder: string, { pid, host, since, path }: Other, me: Holder): string {
-  if (host === me.host) return `${folder} is in use by a run that goes on (process ${pid}, since ${since}): wait for it or stop it, or choose another folder`;
-  return `${folder} is in use by process ${pid} on ${host} since ${since}: wait for it or stop it; if it is gone, delete ${path}`;
+  const remedy = 'wait for it or stop it';
+  return host === me.host
+    ? `${folder} is in use by a run in progress (process ${pid}, since ${since}): ${remedy}, or choose another folder`
+    : `${folder} is in use by process ${pid} on ${host} since ${since}: ${remedy}; if it is gone, delete ${path}`;
 }
 
-/** Undefined for what is no such file, or a damaged one: they are written in one go, so it is nobody's. */
+/** Undefined for a damaged file: whole ones are written in one step, so a damaged one holds nothing. */
 function parseHolder(text: string): Holder | undefined {
   try {
     const { pid, start, host, boot, since } = JSON.parse(text) as Record<keyof Holder, unknown>;
-    const isHolder = Number.isSafeInteger(pid) && (pid as number) > 0 && [start, host, boot, since].every((value) => typeof value === 'string');
+    const areTexts = [start, host, boot, since].every((value) => typeof value === 'string');
+    const isHolder = areTexts && Number.isSafeInteger(pid) && (pid as number) > 0;
     return isHolder ? ({ pid, start, host, boot, since } as Holder) : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** Whether the process is still there. Of other machines nothing is known, so theirs are. */
+/** Whether the process is still running. Processes of other machines are taken to be. */
 async function isAlive({ pid, start, host, boot }: Holder, me: Holder): Promise<boolean> {
   if (host !== me.host) return true;
   if (boot !== me.boot || !exists(pid)) return false;
@@ -103,10 +109,10 @@ function exists(pid: number): boolean {
   }
 }
 
-/** Start of a process in clock ticks since the machine's; `gone` when only its exit code is left; undefined where the system does not tell. */
+/** Start of a process in clock ticks since boot; `gone` when only its exit code is left; undefined if the system does not say. */
 async function startOf(pid: number): Promise<string | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
-  // The name, in brackets, may hold anything; behind it stand the state and, 19 fields on, the start (proc_pid_stat(5)).
+  // The name, in brackets, may hold anything. After it come the state and, 19 fields on, the start (proc_pid_stat(5)).
   const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ');
   if (fields && ['Z', 'X'].includes(fields[0]!)) return 'gone';
   return fields?.[19];

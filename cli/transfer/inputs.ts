@@ -41,5 +41,6 @@ function checkPhoto({ path, width, height, image }: Photo): void {
   if (image.width >= MIN_CROP_SIDE && image.height >= MIN_HEIGHT) return;
   const used = image.width === width && image.height === height ? '' : `, used at ${image.width} x ${image.height}`;
   const need = `the generator needs ${MIN_CROP_SIDE} x ${MIN_HEIGHT} or more`;
-  throw new InputError(`${path} is ${width} x ${height} pixels${used}: ${need}, use a larger photo or --size ${MIN_HEIGHT} or above`);
+  const remedy = `use a larger photo or --size ${MIN_HEIGHT} or above`;
+  throw new InputError(`${path} is ${width} x ${height} pixels${used}: ${need}, ${remedy}`);
 }

@@ -9,7 +9,7 @@ import { recipes, WHOLE_IMAGE_EVERY } from '../method/recipes.js';
 import { names, stepGraph, type Finish, type Setting, type StepKind } from '../method/steps.js';
 import { random, type Random } from '../random.js';
 import { largestOf, memoryOf, type MemoryNeed } from '../training/memoryNeed.js';
-import { programCache } from '../training/programs.js';
+import { programCache, type ProgramCache } from '../training/programs.js';
 import type { TrainingRun, TrainingState } from '../training/run.js';
 import { checkState, pairStored, termWeights, trainingSteps, type Submit } from '../training/steps.js';
 import type { VitModel, Weight } from '../vit/config.js';
@@ -90,6 +90,33 @@ function memoryNeed(setting: Setting, size: number): MemoryNeed {
   return memoryOf([...kinds.map((kind) => gradientGraph(new Graph(), kind, setting)), updateGraph(new Graph(), setting.layout)]);
 }
 
+/** Adds the gradient of one pair, the `index`-th of the batch. */
+function pairStep(
+  engine: Engine, { sizes, size, seed, recipe, ...options }: AnyPairOptions, draw: (next: Random) => Promise<Pair>,
+  programs: ProgramCache<GradientKind>,
+) {
+  return async (phase: Parameters<Submit>[0], step: number, index: number): Promise<Program> => {
+    const [uncropped, isWarm] = [phase === 'uncropped', phase === 'warm-start'];
+    const next = (what: string): Random =>
+      random(seed, isWarm ? phase : 'train', uncropped ? 'uncropped' : 'crops', what, step, index);
+    const pair = await draw(next('pair'));
+    engine.writeParameter(names.structure, [1, 3, size, size], pair.structure.data);
+    engine.writeParameter(names.appearance, [1, 3, size, size], pair.appearance.data);
+    engine.writeParameter(CONDITION, [sizes.layers, sizes.dim], pair.condition);
+    const b = drawAppearance(next('appearance'), recipe, size, size);
+    const a = (isWarm ? drawRecolour : drawStructure)(next('structure'), recipe, size, size);
+    const whole = phase === 'train' && recipes[recipe].wholeImage === 'terms' && step % WHOLE_IMAGE_EVERY === 0;
+    const crops: GradientKind = isWarm
+      ? { kind: 'recolour', size: a.size } : { kind: 'crops', structure: a.size, appearance: b.size, whole };
+    const program = await programs.get(uncropped ? { kind: 'uncropped' } : crops);
+    if (!uncropped) writeDraws(program, a, b);
+    program.write('lambdas', termWeights({ ...options, recipe, seed }, step, whole));
+    program.write('momentum', [index / (index + 1)]);
+    program.run();
+    return program;
+  };
+}
+
 /**
  * Prepares a run. `draw` returns a random pair that depends on `next` alone, so that a resumed run, with `from`, sees the
  * same pairs. @throws Error when the generator cannot take squares of this size or `from` is of another run,
@@ -98,7 +125,7 @@ function memoryNeed(setting: Setting, size: number): MemoryNeed {
 export async function startAnyPair(
   engine: Engine, vit: VitModel, options: AnyPairOptions, draw: (next: Random) => Promise<Pair>, from?: TrainingState,
 ): Promise<AnyPairRun> {
-  const { size, seed, recipe } = options;
+  const { size } = options;
   const generator = conditionalUnet(options.sizes);
   generator.checkSize(Math.floor(0.95 * size), Math.floor(0.95 * size));
   const [layout, square]: [Layout, Image] = [layoutOf(generator), { width: size, height: size, data: new Float32Array() }];
@@ -114,27 +141,7 @@ export async function startAnyPair(
   });
   const update = await engine.compile(updateGraph(engine.graph(), layout));
 
-  /** Adds the gradient of one pair, the `index`-th of the batch. */
-  const onPair = async (phase: Parameters<Submit>[0], step: number, index: number): Promise<Program> => {
-    const [uncropped, isWarm] = [phase === 'uncropped', phase === 'warm-start'];
-    const next = (what: string): Random =>
-      random(seed, isWarm ? phase : 'train', uncropped ? 'uncropped' : 'crops', what, step, index);
-    const pair = await draw(next('pair'));
-    engine.writeParameter(names.structure, [1, 3, size, size], pair.structure.data);
-    engine.writeParameter(names.appearance, [1, 3, size, size], pair.appearance.data);
-    engine.writeParameter(CONDITION, [options.sizes.layers, options.sizes.dim], pair.condition);
-    const b = drawAppearance(next('appearance'), recipe, size, size);
-    const a = (isWarm ? drawRecolour : drawStructure)(next('structure'), recipe, size, size);
-    const whole = phase === 'train' && recipes[recipe].wholeImage === 'terms' && step % WHOLE_IMAGE_EVERY === 0;
-    const crops: GradientKind = isWarm
-      ? { kind: 'recolour', size: a.size } : { kind: 'crops', structure: a.size, appearance: b.size, whole };
-    const program = await programs.get(uncropped ? { kind: 'uncropped' } : crops);
-    if (!uncropped) writeDraws(program, a, b);
-    program.write('lambdas', termWeights(options, step, whole));
-    program.write('momentum', [index / (index + 1)]);
-    program.run();
-    return program;
-  };
+  const onPair = pairStep(engine, options, draw, programs);
   const submit: Submit = async (phase, step, updates) => {
     let last = await onPair(phase, step, 0);
     for (let i = 1; i < options.batch; i++) last = await onPair(phase, step, i);

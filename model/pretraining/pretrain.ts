@@ -1,5 +1,5 @@
 /** A pretraining run, step by step. */
-import { adamwHyper, checkBufferSize, Graph, type Engine } from '../../engine/index.js';
+import { adamwHyper, checkBufferSize, Graph, type Engine, type Program } from '../../engine/index.js';
 import { flatten, unflatten } from '../generators/parameters.js';
 import type { Bitmap } from '../image.js';
 import { random } from '../random.js';
@@ -35,7 +35,7 @@ export interface PretrainStart {
   readonly state?: TrainingState;
 }
 
-/** The flat weights to begin with: random ones, those of `init` in their place. @throws Error naming a tensor of `init` with another shape */
+/** Random flat weights, with those of `init` in their place. @throws Error naming a tensor of `init` with another shape */
 function firstWeights({ setting: { options, layout } }: Objective, init?: Weights): Float32Array {
   const weights = initialWeights(layout, options.seed);
   for (const name of vitPart(weights).keys()) {
@@ -83,6 +83,22 @@ function cropDrawer({ crops }: Objective, photos: readonly Bitmap[], options: Pr
   };
 }
 
+/** Reads keys with a program for each number and size of images. */
+function keysReader(engine: Engine, { setting, result }: Objective) {
+  const programs = new Map<string, Program>();
+  const keys: PretrainRun['keys'] = async (images, side) => {
+    const count = images.length / (3 * side * side);
+    const key = `${count} ${side}`;
+    const program = programs.get(key) ?? (await engine.compile(keysGraph(engine.graph(), setting, result, count, side)));
+    programs.set(key, program);
+    program.write('images', images);
+    program.run();
+    const data = await program.read('keys');
+    return { data, tokens: data.length / (count * setting.options.dim) };
+  };
+  return { keys, destroy: () => programs.forEach((program) => program.destroy()) };
+}
+
 /**
  * Prepares a run on `engine`. What follows depends on photos, options and start alone, and in the last bits on the device.
  * @throws Error when there are fewer photos than a step needs, or `start` does not fit the options; OutOfMemoryError when
@@ -94,12 +110,12 @@ export async function startPretrain(
   const perEpoch = stepsPerEpoch(photos.length, options);
   if (perEpoch < 1) throw new Error(`${photos.length} photos are fewer than the ${options.batch} of one step`);
   const objective = start.teacher ? distillation(options, start.teacher) : selfDistillation(options);
-  const { setting, result } = objective;
+  const { layout } = objective.setting;
   const memory = memoryOf([objective.graph(new Graph())]);
   checkBufferSize(engine.device, 'the largest tensor', memory.largest);
   await engine.allocate('the ViT and its head', () => upload(engine, objective, start));
   const program = await engine.compile(objective.graph(engine.graph()));
-  const keyPrograms = new Map<string, Awaited<ReturnType<Engine['compile']>>>();
+  const reader = keysReader(engine, objective);
   const draw = cropDrawer(objective, photos, options);
   let done = start.state?.counters['stepsDone'] ?? 0;
   let crops: Map<string, Float32Array> | undefined;
@@ -115,9 +131,8 @@ export async function startPretrain(
       for (const [input, values] of crops ?? draw(done)) program.write(input, values);
       for (const [input, value] of Object.entries(objective.inputs(settings))) program.write(input, [value]);
       const { lr, weightDecay: decay, lateStep } = settings;
-      program.write('hyper', adamwHyper({ lr, decay, clip: options.clip }, done + 1, lateStep));
+      program.write('hyper', adamwHyper({ lr, decay, clip: options.clip }, ++done, lateStep));
       program.run();
-      done++;
       // The next step's crops are drawn while the device computes this one.
       crops = done < perEpoch * options.epochs ? draw(done) : undefined;
       return { phase: 'train', step: done - 1 };
@@ -132,20 +147,12 @@ export async function startPretrain(
       for (const key of objective.state.keys()) arrays.set(key, await engine.readParameter(stateNames[key]));
       return { counters: { stepsDone: done }, arrays };
     },
-    weights: async () => vitPart(unflatten(setting.layout, await engine.readParameter(stateNames[result]), new Map())),
-    keys: async (images, side) => {
-      const count = images.length / (3 * side * side);
-      const key = `${count} ${side}`;
-      const known = keyPrograms.get(key) ?? (await engine.compile(keysGraph(engine.graph(), setting, result, count, side)));
-      keyPrograms.set(key, known);
-      known.write('images', images);
-      known.run();
-      const data = await known.read('keys');
-      return { data, tokens: data.length / (count * options.dim) };
-    },
+    weights: async () => vitPart(unflatten(layout, await engine.readParameter(stateNames[objective.result]), new Map())),
+    keys: reader.keys,
     sync: () => engine.sync(),
     destroy: () => {
-      for (const p of [program, ...keyPrograms.values()]) p.destroy();
+      program.destroy();
+      reader.destroy();
     },
   };
 }

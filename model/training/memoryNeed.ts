@@ -29,7 +29,8 @@ export function memoryNeed(setting: Setting): MemoryNeed {
     ...(wholeImage === 'step' ? [{ kind: 'uncropped' } as const] : []),
     ...(setting.options.warmStart > 0 ? [{ kind: 'warm-start', ...sizes } as const] : []),
   ];
-  return memoryOf([...kinds.map((kind) => stepGraph(new Graph(), largestOf(kind, setting), setting)), resultGraph(new Graph(), setting)]);
+  const steps = kinds.map((kind) => stepGraph(new Graph(), largestOf(kind, setting), setting));
+  return memoryOf([...steps, resultGraph(new Graph(), setting)]);
 }
 
 /** The need of programs with these outputs, each in a graph of its own. */

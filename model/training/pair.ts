@@ -59,7 +59,8 @@ function checkSizes({ generator, structure, appearance }: Setting): void {
  * run, OutOfMemoryError when the device binds no buffer as large as the largest tensor
  */
 export async function startSplice(
-  engine: Engine, vit: VitModel, structure: Image, appearance: Image, options: SpliceOptions, from?: TrainingState, own?: Generator,
+  engine: Engine, vit: VitModel, structure: Image, appearance: Image, options: SpliceOptions, from?: TrainingState,
+  own?: Generator,
 ): Promise<SpliceRun> {
   const recipe = recipes[options.recipe];
   const generator = own ?? recipe.generator();
@@ -77,8 +78,9 @@ export async function startSplice(
   const resultProgram = await engine.compile(resultGraph(engine.graph(), setting));
 
   const submit: Submit = async (phase, step, update) => {
-    const a = drawStructure(random(options.seed, phase, 'structure', step), options.recipe, structure.height, structure.width);
-    const b = drawAppearance(random(options.seed, phase, 'appearance', step), options.recipe, appearance.height, appearance.width);
+    const next = (what: string) => random(options.seed, phase, what, step);
+    const a = drawStructure(next('structure'), options.recipe, structure.height, structure.width);
+    const b = drawAppearance(next('appearance'), options.recipe, appearance.height, appearance.width);
     const whole = phase === 'train' && recipe.wholeImage === 'terms' && step % WHOLE_IMAGE_EVERY === 0;
     const sizes = { structure: a.size, appearance: b.size };
     const crops: StepKind = phase === 'train' ? { kind: 'crops', ...sizes, whole } : { kind: 'warm-start', ...sizes };

@@ -17,11 +17,14 @@ export interface ProgramCache<K> {
 }
 
 /**
- * `build` makes the outputs of a kind, a plain JSON value, in a new graph; `largest` is the same kind at its largest sizes. One
- * program, compiled for those, serves all sizes of a kind; a size whose graph differs in more than numbers gets another. The sizes
- * unused for longest are forgotten when there are too many.
+ * One program, compiled for the largest sizes, serves all sizes of a kind. A size whose graph differs in more than numbers gets
+ * a program of its own. The sizes that were unused for longest are forgotten when there are too many.
+ * @param build the outputs of a kind, a plain JSON value, in a new graph
+ * @param largest the same kind at its largest sizes
  */
-export function programCache<K>(engine: Engine, { build, largest }: { build: (kind: K) => Record<string, Tensor>; largest: (kind: K) => K }): ProgramCache<K> {
+export function programCache<K>(
+  engine: Engine, { build, largest }: { build: (kind: K) => Record<string, Tensor>; largest: (kind: K) => K },
+): ProgramCache<K> {
   const programs: Program[] = [];
   const prepared = new Map<string, Prepared>();
 

@@ -25,13 +25,14 @@ export function termWeights(options: SpliceOptions, step: number, whole: boolean
 
 /** @throws Error when a state is of another generator, or has steps that the options do not have */
 export function checkState({ layout, options }: Setting, stored: Stored, { counters, arrays }: TrainingState): void {
-  for (const [name, size] of [...Object.keys(stored).map((key) => [key, layout.size] as const), ['losses', TERMS.length] as const]) {
-    const length = arrays.get(name)?.length;
+  for (const name of [...Object.keys(stored), 'losses']) {
+    const [length, size] = [arrays.get(name)?.length, name === 'losses' ? TERMS.length : layout.size];
     if (length !== size) throw new Error(`state: ${name} has ${length ?? 'no'} values, this generator needs ${size}`);
   }
   const { warmStepsDone = 0, stepsDone = 0 } = counters;
   if (warmStepsDone > options.warmStart || (stepsDone > 0 && warmStepsDone < options.warmStart)) {
-    throw new Error(`state: ${warmStepsDone} steps of warm start and ${stepsDone} after it, the options have a warm start of ${options.warmStart}`);
+    const found = `${warmStepsDone} steps of warm start and ${stepsDone} after it`;
+    throw new Error(`state: ${found}, the options have a warm start of ${options.warmStart}`);
   }
 }
 

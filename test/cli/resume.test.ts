@@ -233,7 +233,7 @@ test('lock: a second run on the folder is refused while the first goes on, new o
   };
   assert.is(await transfer(shortRun({ ...files, out }), { ...parts, startSplice: start }), 0);
   assert.is(refusals.length, 2);
-  for (const line of refusals) assert.match(line, new RegExp(`out is in use by a run that goes on \\(process ${process.pid}, since .*\\): wait for it or stop it`));
+  for (const line of refusals) assert.match(line, new RegExp(`out is in use by a run in progress \\(process ${process.pid}, since .*\\): wait for it or stop it`));
   assert.equal(contents(out), contents(undisturbed));
 });
 

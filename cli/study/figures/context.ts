@@ -79,7 +79,7 @@ export interface FinishedTransfer {
   readonly match: number | null;
 }
 
-/** A transfer in OUT/runs: a new one, an interrupted one resumed, or the finished one that is there; undefined when interrupted. */
+/** A transfer in OUT/runs: new, resumed, or the finished one that is there. Undefined when interrupted. */
 export async function transferOf(context: FigureContext, pair: Pair): Promise<FinishedTransfer | undefined> {
   const { scale, seed, parts, modelNames, tell } = context;
   const folder = join(context.out, 'runs', pair.name);
@@ -88,7 +88,8 @@ export async function transferOf(context: FigureContext, pair: Pair): Promise<Fi
     saveEvery: 250, force: false, json: false,
     splice: { ...defaultOptions, seed, steps: scale.transferSteps, warmStart: scale.warmStart, vitSize: scale.transferVitSize },
   };
-  const code = await ensureTransfer(options, parts, { onOther: () => tell(`training ${pair.name} again: its settings changed`), note: tell });
+  const onOther = () => tell(`training ${pair.name} again: its settings changed`);
+  const code = await ensureTransfer(options, parts, { onOther, note: tell });
   if (code !== 0) return undefined;
   const sized = { shorterSide: scale.transferSize };
   const report = JSON.parse(await readFile(join(folder, 'report.json'), 'utf8')) as { match: number | null };

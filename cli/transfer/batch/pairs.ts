@@ -125,7 +125,7 @@ function decode(path: string, bytes: Buffer): string {
 
 function checkName(where: string, name: string): string {
   if (NAME.test(name) && !/[. ]$/.test(name)) return name;
-  throw new InputError(`${where}: "${name.slice(0, 60)}" is not a name for a folder: use letters, digits, spaces, _ - and . only`);
+  throw new InputError(`${where}: "${name.slice(0, 60)}" is not a name for a folder: use only letters, digits, spaces, _ - .`);
 }
 
 /** `cow-as-highland`, with a number if that is taken: the same line of the same file gets the same name again. */
