@@ -40,7 +40,7 @@ for (const [text, message] of [
   ['photo,appearance\na,b\n', /has no column "structure": its first line must name the columns/],
   ['structure,appearance,sead\na,b,1\n', /has an unknown column "sead": known are structure, appearance, name, seed, /],
   ['structure,appearance,seed,seed\na,b,1,2\n', /has the column "seed" twice/],
-  ['structure,appearance\na.png\n', /is not a proper CSV file \(.*line 2.*\): save it again/],
+  ['structure,appearance\na.png\n', /is not a proper CSV file \(.*line 2.*\): save it as CSV/],
   ['structure,appearance\n"a.png,b.png\n', /is not a proper CSV file \(Quote Not Closed/],
   ['structure,appearance\n,b.png\n', /line 2 has no structure photo: fill in the column "structure"/],
   ['structure,appearance,name\na,b,../up\n', /line 2: "\.\.\/up" is not a name for a folder/],
