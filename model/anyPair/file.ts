@@ -38,7 +38,7 @@ export function toAnyPairFile({ setup, weights, scale }: AnyPairFile) {
 export function fromAnyPairFile({ tensors, metadata }: Safetensors): AnyPairFile {
   const format = metadata.get('format');
   if (format === 'splice-gpu generator') throw new Error('it is the generator of one pair: give one that `train` made');
-  if (format !== ANY_PAIR_FORMAT) throw new Error(`it is no "${ANY_PAIR_FORMAT}"`);
+  if (format !== ANY_PAIR_FORMAT) throw new Error(`it is not a "${ANY_PAIR_FORMAT}"`);
   const setup = parseSetup(metadata.get('setup') ?? '');
   const scaleShape = [setup.sizes.layers, setup.sizes.dim];
   const parameters = conditionalUnet(setup.sizes).parameters;
