@@ -45,7 +45,7 @@ export function fromAnyPairFile({ tensors, metadata }: Safetensors): AnyPairFile
   for (const { name, shape } of [...parameters, { name: MEAN, shape: scaleShape }, { name: DEVIATION, shape: scaleShape }]) {
     const found = tensors.get(name);
     if (found?.shape.join() !== shape.join()) {
-      throw new Error(`${name} is ${found ? showShape(found.shape) : 'missing'}, its sizes say ${showShape(shape)}`);
+      throw new Error(`${name} is ${found ? showShape(found.shape) : 'missing'}, expected ${showShape(shape)} from its sizes`);
     }
     if (!found.data.every(Number.isFinite)) throw new Error(`${name} holds values that are not finite`);
   }

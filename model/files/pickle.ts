@@ -40,7 +40,7 @@ export function unpickle(bytes: Uint8Array, host: PickleHost, begin = 0): { valu
     }
     step(machine);
   }
-  throw new CheckpointFileError(`the pickle has more than ${MAX_STEPS} steps: no state dict needs so many`);
+  throw new CheckpointFileError(`the pickle has more than ${MAX_STEPS} steps: no state dict needs that many`);
 }
 
 class Machine {

@@ -74,7 +74,7 @@ test('files of another kind and damaged ones are refused with the reason', () =>
   refused(({ tensors }) => tensors.get('condition.mean')!.data.fill(NaN), /condition\.mean holds values that are not finite/);
   const refusedSizes = (change: object, message: RegExp) =>
     refused(({ metadata }) => (metadata['setup'] = JSON.stringify({ ...setup, sizes: { ...sizes, ...change } })), message);
-  refusedSizes({ width: 9 }, /encoder\.fc1\.weight is \[8, 6\], its sizes say \[9, 6\]/);
+  refusedSizes({ width: 9 }, /encoder\.fc1\.weight is \[8, 6\], expected \[9, 6\] from its sizes/);
   refusedSizes({ tokens: 'all' }, /sizes\.tokens is "all"/);
   refusedSizes({ scales: 6 }, /sizes\.scales is 6/);
 });

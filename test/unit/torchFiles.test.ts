@@ -116,7 +116,7 @@ test('PyTorch: archives whose directory lies', () => {
   rejects(zip([{ ...pkl, change: { size: 1e9, packed: 1e9 } }]), /claim more bytes than the file has/);
   rejects(zip([{ ...pkl, change: { flags: 1 } }]), /encrypted/);
   rejects(zip([{ ...pkl, change: { crc: 1 } }]), /CRC-32/);
-  rejects(zip([{ ...pkl, change: { header: 7 } }]), /not where the archive says/);
+  rejects(zip([{ ...pkl, change: { header: 7 } }]), /not at the position that the archive gives/);
   rejects(zip([{ name: 'x/readme.txt', data: new Uint8Array(3) }]), /no data\.pkl/);
 });
 
