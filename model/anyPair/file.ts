@@ -38,14 +38,14 @@ export function toAnyPairFile({ setup, weights, scale }: AnyPairFile) {
 export function fromAnyPairFile({ tensors, metadata }: Safetensors): AnyPairFile {
   const format = metadata.get('format');
   if (format === 'splice-gpu generator') throw new Error('it is the generator of one pair: give one that `train` made');
-  if (format !== ANY_PAIR_FORMAT) throw new Error(`it is no "${ANY_PAIR_FORMAT}"`);
+  if (format !== ANY_PAIR_FORMAT) throw new Error(`it is not a "${ANY_PAIR_FORMAT}"`);
   const setup = parseSetup(metadata.get('setup') ?? '');
   const scaleShape = [setup.sizes.layers, setup.sizes.dim];
   const parameters = conditionalUnet(setup.sizes).parameters;
   for (const { name, shape } of [...parameters, { name: MEAN, shape: scaleShape }, { name: DEVIATION, shape: scaleShape }]) {
     const found = tensors.get(name);
     if (found?.shape.join() !== shape.join()) {
-      throw new Error(`${name} is ${found ? showShape(found.shape) : 'missing'}, its sizes say ${showShape(shape)}`);
+      throw new Error(`${name} is ${found ? showShape(found.shape) : 'missing'}, expected ${showShape(shape)} from its sizes`);
     }
     if (!found.data.every(Number.isFinite)) throw new Error(`${name} holds values that are not finite`);
   }

@@ -5,7 +5,7 @@ const BUCKETS = 2048;
 /** Values in buckets of increasing value; a bucket is sorted when it is first read. */
 interface Buckets {
   readonly values: Float64Array;
-  /** The begin of each bucket, and the end of the last. */
+  /** The start of each bucket, and the end of the last. */
   readonly starts: Uint32Array;
   readonly sorted: Uint8Array;
 }

@@ -40,7 +40,7 @@ export function unpickle(bytes: Uint8Array, host: PickleHost, begin = 0): { valu
     }
     step(machine);
   }
-  throw new CheckpointFileError(`the pickle has more than ${MAX_STEPS} steps: no state dict needs so many`);
+  throw new CheckpointFileError(`the pickle has more than ${MAX_STEPS} steps: no state dict needs that many`);
 }
 
 class Machine {
@@ -146,34 +146,34 @@ class Machine {
 
   append(values: readonly unknown[]): void {
     const list = this.top();
-    if (!Array.isArray(list)) throw this.fail('appends to what is no list');
+    if (!Array.isArray(list)) throw this.fail('appends to something that is not a list');
     for (const value of values) list.push(value);
   }
 
   setItems(pairs: readonly unknown[]): void {
     const map = this.top();
-    if (!(map instanceof Map) || pairs.length % 2 !== 0) throw this.fail('sets items of what is no dict');
+    if (!(map instanceof Map) || pairs.length % 2 !== 0) throw this.fail('sets items of something that is not a dict');
     for (let i = 0; i < pairs.length; i += 2) map.set(pairs[i], pairs[i + 1]);
   }
 
   /** REDUCE and NEWOBJ: the only way to call, and only what the host made. */
   call(): void {
     const [args, callee] = [this.pop(), this.pop()];
-    if (!(callee instanceof Callable) || !Array.isArray(args)) throw this.fail('calls what is no function');
+    if (!(callee instanceof Callable) || !Array.isArray(args)) throw this.fail('calls something that is not a function');
     this.push(callee.call(args));
   }
 
   /** Attributes of an object. Those of an OrderedDict (its `_metadata`) are not items and are dropped, as is any other state. */
   build(): void {
     const [state, object] = [this.pop(), this.top()];
-    if (!(object instanceof Fields || object instanceof Map)) throw this.fail('sets attributes of what has none');
+    if (!(object instanceof Fields || object instanceof Map)) throw this.fail('sets attributes of an object without any');
     if (object instanceof Fields && state instanceof Map) object.values = state;
   }
 
   /** Objects are never turned into text: a list that holds a list twice, thirty levels deep, has a billion characters. */
   stackGlobal(): void {
     const [name, module] = [this.pop(), this.pop()];
-    if (!isName(name) || !isName(module)) throw this.fail('has a name that is none');
+    if (!isName(name) || !isName(module)) throw this.fail('has an invalid name');
     this.push(this.host.global(`${module}.${name}`));
   }
 }

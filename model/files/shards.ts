@@ -20,7 +20,7 @@ export function parseShardIndex(bytes: Uint8Array): Map<string, string[]> {
   for (const [name, file] of Object.entries(places)) {
     if (typeof file !== 'string' || !/^[\w][\w.-]{0,200}$/.test(file)) {
       const place = typeof file === 'string' ? shown(file) : 'no file';
-      throw new CheckpointFileError(`the index puts ${shown(name)} into ${place}: only files beside it are read`);
+      throw new CheckpointFileError(`the index puts ${shown(name)} into ${place}: only files next to it are read`);
     }
     const names = shards.get(file) ?? [];
     names.push(name);

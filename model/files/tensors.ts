@@ -36,7 +36,7 @@ export function viewOf(storage: Storage, layout: Layout): StoredTensor {
   const { shape, offset, strides } = layout;
   const isPlain = [offset, ...shape, ...strides].every((n) => Number.isSafeInteger(n) && n >= 0);
   if (!isPlain || shape.length !== strides.length || shape.length > MAX_RANK) {
-    throw new CheckpointFileError('a tensor has sizes or strides that are none');
+    throw new CheckpointFileError('a tensor has invalid sizes or strides');
   }
   const count = elementsOf(shape);
   const span = count === 0 ? 0 : shape.reduce((sum, size, axis) => sum + (size - 1) * strides[axis]!, 1);

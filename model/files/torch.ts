@@ -113,7 +113,7 @@ function placeStorages(
 function parseId(id: unknown): StorageId {
   const [kind, type, key, , count, view] = Array.isArray(id) ? (id as unknown[]) : [];
   if (kind !== 'storage' || !(type instanceof StorageType) || typeof key !== 'string' || !isCount(count)) {
-    throw new CheckpointFileError('the pickle refers to something outside of it that is no storage');
+    throw new CheckpointFileError('the pickle refers to something outside of it that is not a storage');
   }
   return { key, dtype: type.dtype, count, view: parseView(view, count) };
 }
@@ -122,7 +122,7 @@ function parseView(view: unknown, count: number): StorageId['view'] {
   if (view === undefined || view === null) return undefined;
   const [, offset, size] = Array.isArray(view) ? (view as unknown[]) : [];
   if (isCount(offset) && isCount(size) && offset + size <= count) return { offset, count: size };
-  throw new CheckpointFileError('the pickle has a part of a storage that lies outside of it');
+  throw new CheckpointFileError('the pickle has a part of a storage that reaches beyond it');
 }
 
 function storageOf({ key, dtype, count, view }: StorageId, locate: Locate): StorageValue {

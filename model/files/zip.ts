@@ -122,7 +122,7 @@ function readEntry(bytes: Uint8Array, view: DataView, name: string, entry: Entry
       + 'pack the archive again without compression');
   }
   if (header + 30 > bytes.length || view.getUint32(header, true) !== LOCAL) {
-    throw new CheckpointFileError(`${shown(name)} is not where the archive says`);
+    throw new CheckpointFileError(`${shown(name)} is not at the position that the archive gives`);
   }
   const begin = header + 30 + view.getUint16(header + 26, true) + view.getUint16(header + 28, true);
   const end = begin + size;

@@ -180,7 +180,7 @@ export async function paintInStrips(
     });
     known.statistics.set(node.outputs[1]!, moments.statistics((node.attrs as { eps: number }).eps));
     if (kept) known.layers.set(x, kept);
-    for (const t of [...known.layers.keys()]) if ((lastUse.get(t) ?? i) <= i && t !== x) known.layers.delete(t);
+    for (const t of known.layers.keys()) if ((lastUse.get(t) ?? i) <= i && t !== x) known.layers.delete(t);
     onProgress?.((i + 1) / targets.length);
   }
   const picture = emptyLike(result);

@@ -1,4 +1,3 @@
-/** Options of an inversion. */
 import { FACETS, type Facet } from '../vit/facets.js';
 
 /** `self-similarity` is that of the keys. */

@@ -24,7 +24,7 @@ const MOST_ROUNDS = 500;
  */
 export function principalComponents(features: ArrayLike<number>, C: number, count: number): Components {
   const rows = features.length / C;
-  if (!Number.isInteger(rows) || rows < 1) throw new RangeError(`pca: ${features.length} values are no whole rows of ${C}`);
+  if (!Number.isInteger(rows) || rows < 1) throw new RangeError(`pca: ${features.length} values are not whole rows of ${C}`);
   if (count < 1 || count > C) throw new RangeError(`pca: ${count} components of ${C} columns`);
   const mean = columnMeans(features, C);
   const centred = Float64Array.from(features, (v, i) => v - mean[i % C]!);

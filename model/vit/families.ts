@@ -16,7 +16,7 @@ export interface Family {
   /** The tensor that identifies the family; the text before it in a file is the prefix of all names. */
   readonly anchor: string;
   readonly table: Readonly<Record<string, Source>>;
-  /** The begin of all names of a block. */
+  /** The common prefix of the names of a block. */
   readonly block: RegExp;
   /** Parts of other architectures under the family's names; without them the features would be wrong, with no error. */
   readonly foreign: RegExp;

@@ -47,7 +47,7 @@ export function formulaVit(kind: keyof typeof vitConfigs, tag: string, gain = 1)
   return { name: `${tag}.${kind}.${gain}`, config, weights };
 }
 
-/** `skip_params`, `unet_params` and `conditional_params` of the oracle; what starts as zeros gets values, else nothing behind it would be tested. */
+/** `skip_params`, `unet_params` and `conditional_params` of the oracle; parameters that start as zeros get other values. */
 export function formulaGenerator({ parameters }: Generator, tag: string): Map<string, Weight> {
   return new Map(parameters.map(({ name, shape, kind }) => {
     const fanIn = shape.slice(1).reduce((n, s) => n * s, 1);

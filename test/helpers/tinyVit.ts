@@ -1,4 +1,5 @@
 /** The smallest ViT with real names, for tests of files and commands. */
+import { sizeOf } from '../../engine/index.js';
 import { IMAGENET_MEAN, IMAGENET_STD, type VitConfig, type Weight } from '../../model/vit/config.js';
 import { vitParameters } from '../../model/vit/untrained.js';
 
@@ -8,4 +9,4 @@ export const tinyConfig: VitConfig = {
 
 /** Weights of `config`, all 0.01. */
 export const tinyWeights = (config: VitConfig = tinyConfig): Map<string, Weight> =>
-  new Map(vitParameters(config).map(([key, shape]) => [key, { shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(0.01) }]));
+  new Map(vitParameters(config).map(([key, shape]) => [key, { shape, data: new Float32Array(sizeOf(shape)).fill(0.01) }]));

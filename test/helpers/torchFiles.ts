@@ -1,15 +1,16 @@
-/** PyTorch files by hand, for what PyTorch itself would never write, and the small ones it wrote (test/fixtures/checkpoints/make.py). */
+/** Hand-made PyTorch files that PyTorch would never write, and small ones that it wrote (test/fixtures/checkpoints/make.py). */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { crc32 } from '../../model/files/zip.js';
 
-export const fixturePath = (name: string): string => fileURLToPath(new URL(`../../../test/fixtures/checkpoints/${name}`, import.meta.url));
+export const fixturePath = (name: string): string =>
+  fileURLToPath(new URL(`../../../test/fixtures/checkpoints/${name}`, import.meta.url));
 export const fixture = (name: string): Buffer => readFileSync(fixturePath(name));
 
 export interface ZipPart {
   readonly name: string;
   readonly data: Uint8Array;
-  readonly change?: { readonly method?: number; readonly flags?: number; readonly crc?: number; readonly packed?: number; readonly size?: number; readonly header?: number };
+  readonly change?: Partial<Readonly<Record<'method' | 'flags' | 'crc' | 'packed' | 'size' | 'header', number>>>;
 }
 
 /** A zip archive of stored entries; `change` makes its directory lie. `count` is what the end record claims. */
@@ -46,8 +47,9 @@ export function zip(parts: readonly ZipPart[], count = parts.length): Buffer {
 
 /** Opcodes of pickle by pickletools' names, those the tests use. */
 export const op = {
-  proto: '\x80\x02', stop: '.', mark: '(', none: 'N', emptyDict: '}', emptyList: ']', emptyTuple: ')', tuple: 't', tuple2: '\x86', tuple1: '\x85',
-  appends: 'e', append: 'a', setItem: 's', setItems: 'u', reduce: 'R', build: 'b', persistent: 'Q', stackGlobal: '\x93', memoize: '\x94',
+  proto: '\x80\x02', stop: '.', mark: '(', none: 'N', emptyDict: '}', emptyList: ']', emptyTuple: ')', tuple: 't',
+  tuple1: '\x85', tuple2: '\x86', appends: 'e', append: 'a', setItem: 's', setItems: 'u', reduce: 'R', build: 'b',
+  persistent: 'Q', stackGlobal: '\x93', memoize: '\x94',
   global: (name: string) => `c${name.slice(0, name.lastIndexOf('.'))}\n${name.slice(name.lastIndexOf('.') + 1)}\n`,
   text: (text: string) => `X${uint32(Buffer.byteLength(text, 'latin1'))}${text}`,
   int: (value: number) => `J${uint32(value >>> 0)}`,
@@ -68,8 +70,17 @@ export const torchZip = (codes: readonly string[], storage: Uint8Array = new Uin
   zip([{ name: 'x/data.pkl', data: pickle(...codes) }, { name: 'x/data/0', data: storage }]);
 
 /** Codes that push a float tensor over storage `key`, which is said to have `count` elements. */
-export const tensorCodes = ({ key = '0', count = 16, offset = 0, shape = [16], strides = [1] }: { key?: string; count?: number; offset?: number; shape?: readonly number[]; strides?: readonly number[] } = {}): string[] => [
+export interface TensorFields {
+  readonly key?: string;
+  readonly count?: number;
+  readonly offset?: number;
+  readonly shape?: readonly number[];
+  readonly strides?: readonly number[];
+}
+
+export const tensorCodes = ({ key = '0', count = 16, offset = 0, shape = [16], strides = [1] }: TensorFields = {}): string[] => [
   op.global('torch._utils._rebuild_tensor_v2'), op.mark,
-  op.mark, op.text('storage'), op.global('torch.FloatStorage'), op.text(key), op.text('cpu'), op.int(count), op.tuple, op.persistent,
-  op.int(offset), op.mark, ...shape.map(op.int), op.tuple, op.mark, ...strides.map(op.int), op.tuple, '\x89', op.emptyDict, op.tuple, op.reduce,
+  op.mark, op.text('storage'), op.global('torch.FloatStorage'), op.text(key), op.text('cpu'), op.int(count), op.tuple,
+  op.persistent, op.int(offset), op.mark, ...shape.map(op.int), op.tuple, op.mark, ...strides.map(op.int), op.tuple, '\x89',
+  op.emptyDict, op.tuple, op.reduce,
 ];

@@ -17,7 +17,8 @@ const SIDE = 36;
 const vit = formulaVit('probe8', 'general', 0.5);
 const { depth: layers, dim } = vit.config;
 const square = (name: string): Image => ({ width: SIDE, height: SIDE, data: testImage(name, SIDE, SIDE) });
-const pair = (name: string): Pair => ({ structure: square(`${name}.a`), appearance: square(`${name}.b`), condition: fill(`${name}.condition`, [layers, dim], 1.7) });
+const pair = (name: string): Pair =>
+  ({ structure: square(`${name}.a`), appearance: square(`${name}.b`), condition: fill(`${name}.condition`, [layers, dim], 1.7) });
 const [P, Q] = [pair('P'), pair('Q')];
 const options = (change: Partial<AnyPairOptions> = {}): AnyPairOptions => ({
   ...defaultAnyPair, size: SIDE, vitSize: 16, batch: 1, warmStart: 0,
@@ -30,7 +31,8 @@ const either = async (next: Random): Promise<Pair> => (next.chance(0.5) ? P : Q)
 async function uncroppedGradient(...cycle: Pair[]): Promise<Float32Array> {
   const engine = await fresh();
   let calls = 0;
-  const run = await startAnyPair(engine, vit, options({ batch: cycle.length, lr: 1e-12 }), async () => cycle[calls++ % cycle.length]!);
+  const run = await startAnyPair(engine, vit, options({ batch: cycle.length, lr: 1e-12 }),
+    async () => cycle[calls++ % cycle.length]!);
   await run.step();
   const gradient = await engine.readParameter('generator.gradient');
   run.destroy();
@@ -62,7 +64,7 @@ test('the moving average follows the weights, closely at first', async () => {
 });
 
 for (const recipe of ['splice', 'splice-transfer'] as const) {
-  test(`${recipe}: a run taken up again goes on to the last bit`, async () => {
+  test(`${recipe}: a resumed run continues bit-identically`, async () => {
     const settings = options({ recipe, warmStart: 2, batch: 2 });
     const [one, two] = [await fresh(), await fresh()];
     const first = await startAnyPair(one, vit, settings, either);
@@ -77,15 +79,18 @@ for (const recipe of ['splice', 'splice-transfer'] as const) {
   });
 }
 
-test('the warm start makes the generator listen: of one picture in two colourings each condition brings back its own', async () => {
+test('after the warm start each condition restores its own colouring of a picture', async () => {
   const engine = await fresh();
-  const turned: Pair = { ...Q, appearance: { ...P.appearance, data: Float32Array.from(P.appearance.data, (_, i) => P.appearance.data[(i + SIDE * SIDE) % (3 * SIDE * SIDE)]!) } };
-  const run = await startAnyPair(engine, vit, options({ warmStart: 120, ema: 0.9, lr: 0.01 }), async (next) => (next.chance(0.5) ? P : turned));
+  const data = P.appearance.data.map((_, i, all) => all[(i + SIDE * SIDE) % (3 * SIDE * SIDE)]!);
+  const turned: Pair = { ...Q, appearance: { ...P.appearance, data } };
+  const run = await startAnyPair(engine, vit, options({ warmStart: 120, ema: 0.9, lr: 0.01 }),
+    async (next) => (next.chance(0.5) ? P : turned));
   for (let i = 0; i < 120; i++) await run.step();
   const applied = applyGenerator(engine, options().sizes, await run.average());
   const distance = (a: Image, b: Image): number => a.data.reduce((sum, v, i) => sum + (v - b.data[i]!) ** 2, 0) / a.data.length;
   const n = SIDE * SIDE;
-  const grey: Image = { ...P.appearance, data: P.appearance.data.map((_, i, all) => (all[i % n]! + all[n + (i % n)]! + all[2 * n + (i % n)]!) / 3) };
+  const mean = P.appearance.data.map((_, i, all) => (all[i % n]! + all[n + (i % n)]! + all[2 * n + (i % n)]!) / 3);
+  const grey: Image = { ...P.appearance, data: mean };
   for (const [own, other] of [[P, turned], [turned, P]] as const) {
     const picture = await applied.apply(grey, own.condition);
     const [near, far] = [distance(picture, own.appearance), distance(picture, other.appearance)];

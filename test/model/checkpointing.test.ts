@@ -1,8 +1,10 @@
-/** Less memory by computing again: the same numbers to the last bit, and what a run says it needs. */
+/** Recomputing for less memory: bit-identical numbers, and the reported need of a run. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { checkMemory, describeMemory } from '../../cli/run/memory.js';
-import { createEngine, gradients, Graph, mse, OutOfMemoryError, pack, schedule, type Tensor } from '../../engine/index.js';
+import {
+  createEngine, gradients, Graph, mse, OutOfMemoryError, pack, schedule, sizeOf, type Tensor,
+} from '../../engine/index.js';
 import { bindParameters, flatten, layoutOf } from '../../model/generators/parameters.js';
 import { skipNetwork } from '../../model/generators/skip.js';
 import { memoryNeed } from '../../model/training/memoryNeed.js';
@@ -26,7 +28,7 @@ function training(g: Graph, lean: boolean): Record<string, Tensor> {
   return { y, loss, dw: pack(gradients(loss, bound.views)) };
 }
 
-test('computing again gives the same numbers to the last bit', async () => {
+test('recomputing gives bit-identical numbers', async () => {
   const generator = skipNetwork({ down: [8, 12, 16], windows: [3, 3, 3] });
   const layout = layoutOf(generator);
   const results: Record<string, Float32Array>[] = [];
@@ -38,7 +40,8 @@ test('computing again gives the same numbers to the last bit', async () => {
     program.write('target', testImage('b', H, W));
     program.run();
     const dw = await program.read('dw');
-    const used = layout.slices.flatMap(({ offset, shape }) => [...dw.subarray(offset, offset + shape.reduce((n, s) => n * s, 1))]);
+    const used = layout.slices.flatMap(({ offset, shape }) =>
+      [...dw.subarray(offset, offset + sizeOf(shape))]);
     results.push({ y: await program.read('y'), loss: await program.read('loss'), dw: Float32Array.from(used) });
     program.destroy();
     engine.destroy();
@@ -48,7 +51,8 @@ test('computing again gives the same numbers to the last bit', async () => {
 });
 
 test('it needs less memory, and only norms, activations, enlargements and joins run twice', () => {
-  const [kept, lean] = [false, true].map((how) => schedule(Object.values(training(new Graph(), how)))) as [ReturnType<typeof schedule>, ReturnType<typeof schedule>];
+  const planned = (recomputing: boolean) => schedule(Object.values(training(new Graph(), recomputing)));
+  const [kept, lean] = [planned(false), planned(true)];
   assert.ok(lean.plan.lowerBound < 0.8 * kept.plan.lowerBound, `${lean.plan.lowerBound} against ${kept.plan.lowerBound}`);
   const count = (s: typeof kept, name: string) => s.launches.filter((n) => n.op.name === name).length;
   assert.is(count(lean, 'conv2d'), count(kept, 'conv2d'));
@@ -59,7 +63,8 @@ test('it needs less memory, and only norms, activations, enlargements and joins 
 function setting(recipe: RecipeName, size: number, checkpointing: boolean): Setting {
   const generator = recipes[recipe].generator();
   const photo = { width: size, height: size, data: new Float32Array() };
-  return { vit: formulaVit('probe8', 'v'), generator, layout: layoutOf(generator), structure: photo, appearance: photo, options: { ...defaultOptions, recipe, vitSize: 32, checkpointing } };
+  const options = { ...defaultOptions, recipe, vitSize: 32, checkpointing };
+  return { vit: formulaVit('probe8', 'v'), generator, layout: layoutOf(generator), structure: photo, appearance: photo, options };
 }
 
 for (const recipe of ['splice', 'splice-transfer'] as const) {
@@ -78,11 +83,13 @@ test('what cannot be held is refused with a remedy', async () => {
   assert.throws(() => checkMemory(need, adapter, 'use a smaller --size', 2 ** 30), message);
   checkMemory(need, adapter, 'use a smaller --size', 2 ** 32);
   checkMemory(need, { ...adapter, software: false }, 'use a smaller --size', 2 ** 30);
-  assert.is(describeMemory(need), 'memory: 2.0 GiB on the device, 1.0 GiB of it for the largest step; the largest buffer has 256 MiB');
+  assert.is(describeMemory(need),
+    'memory: 2.0 GiB on the device, 1.0 GiB of it for the largest step; the largest buffer has 256 MiB');
 
   const huge = { width: 3000, height: 3000, data: new Float32Array() };
   const engine = createEngine(await testDevice());
-  const error = await startSplice(engine, formulaVit('probe8', 'v'), huge, huge, { ...defaultOptions, vitSize: 32 }).then(() => undefined, (e: unknown) => e);
+  const error = await startSplice(engine, formulaVit('probe8', 'v'), huge, huge, { ...defaultOptions, vitSize: 32 })
+    .then(() => undefined, (e: unknown) => e);
   assert.instance(error, OutOfMemoryError);
   assert.match((error as Error).message, /the largest tensor needs .* MiB, this device binds at most/);
 });

@@ -1,4 +1,4 @@
-/** CLIP's image tower against PyTorch, from OpenAI's names on; and the image gradient, by finite differences of the same forward pass. */
+/** CLIP's image tower, loaded by OpenAI's names, against PyTorch; and the image gradient against finite differences. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { gradients, mul, normalize, selfSimilarity, slice, sum, type Tensor } from '../../engine/index.js';
@@ -11,7 +11,8 @@ import { fill, golden, testImage } from '../helpers/golden.js';
 
 const { meta, get, tolerance } = golden('clip_probe');
 const tag = meta['tag'] as string;
-const { dim: d, depth, heads, patch, image: side } = meta['config'] as Record<string, number> as { dim: number; depth: number; heads: number; patch: number; image: number };
+type Sizes = Record<'dim' | 'depth' | 'heads' | 'patch' | 'image', number>;
+const { dim: d, depth, heads, patch, image: side } = meta['config'] as Sizes;
 
 /** `clip_params` of the oracle. */
 function clipWeights(): Map<string, Weight> {
@@ -61,7 +62,10 @@ test('clip: keys, tokens and self-similarity agree with PyTorch', async () => {
   const last = vitLayers(g, vit, x).at(-1)!;
   const short = vitFeatures(g, vit, x);
   const keys = facet(last, 'keys');
-  const outputs = { 'last.keys': keys, 'last.tokens': last.tokens, self_similarity: selfSimilarity(keys), 'short.keys': short.keys, 'short.cls': short.cls };
+  const outputs = {
+    'last.keys': keys, 'last.tokens': last.tokens, self_similarity: selfSimilarity(keys), 'short.keys': short.keys,
+    'short.cls': short.cls,
+  };
   const program = await engine.compile(outputs);
   program.write('image', testImage(meta['image'] as string, side, side));
   program.run();
@@ -91,11 +95,11 @@ test('clip: the image gradient is the slope of the objective, for keys and for C
     return { keys: (await program.read('keys'))[0]!, cls: (await program.read('cls'))[0]! };
   };
   const h = 2e-3;
-  const [ahead, behind] = [await run(h), await run(-h)];
+  const [above, below] = [await run(h), await run(-h)];
   await run(0);
   for (const [goal, grad] of [['keys', 'dKeys'], ['cls', 'dCls']] as const) {
     const along = (await program.read(grad)).reduce((total, value, i) => total + value * direction[i]!, 0);
-    const slope = (ahead[goal] - behind[goal]) / (2 * h);
+    const slope = (above[goal] - below[goal]) / (2 * h);
     assert.ok(Math.abs(along - slope) < 5e-3 * Math.abs(slope), `${goal}: gradient ${along}, slope ${slope}`);
   }
   program.destroy();

@@ -1,4 +1,4 @@
-/** The generator for all pairs against PyTorch: output and every gradient, in each way of making tokens; and that it starts as the plain UNet. */
+/** The generator for any pair against PyTorch: output and all gradients for each token mode; initially it is the plain UNet. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { gelu, gradients, mul, sum, type Engine, type Tensor, type Tuning } from '../../engine/index.js';
@@ -21,7 +21,7 @@ function sizesOf(name: string): ConditionalSizes {
   return { layers, dim, tokens: mode, channels, width, heads, headSize, expanded, scales };
 }
 
-/** Everything a golden file of the generator has a reference for, by the names there; other gradients of a parameter are summed where the file has sums. */
+/** All values with a reference in the golden file, by its names. A parameter's gradient is summed if the file has its sums. */
 async function computed(name: string, tuning: Partial<Tuning>, draw: number): Promise<Map<string, Float64Array>> {
   const { meta, tensors } = golden(name);
   const sizes = sizesOf(name);
@@ -38,7 +38,8 @@ async function computed(name: string, tuning: Partial<Tuning>, draw: number): Pr
   const output = generator.forward(bound.get, image, gelu);
   const loss = sum(mul(output, g.constant(fill(`${meta['tag']}.seed`, output.shape), output.shape)));
   const [dx, dcls, ...grads] = gradients(loss, [image, cls, ...bound.views]) as [Tensor, Tensor, ...Tensor[]];
-  const program = await engine.compile({ output, grad_image: dx, grad_cls: dcls, ...Object.fromEntries(grads.map((t, i) => [layout.slices[i]!.name, t])) });
+  const byName = Object.fromEntries(grads.map((t, i) => [layout.slices[i]!.name, t]));
+  const program = await engine.compile({ output, grad_image: dx, grad_cls: dcls, ...byName });
   program.write('image', testImage(meta['image'], height, width));
   program.run();
 
@@ -48,7 +49,8 @@ async function computed(name: string, tuning: Partial<Tuning>, draw: number): Pr
     const found = Float64Array.from(await program.read(parameter));
     const per = found.length / shape[0]!;
     if (tensors.has(`grad.${parameter}`)) values.set(`grad.${parameter}`, found);
-    else values.set(`gradsum.${parameter}`, Float64Array.from({ length: shape[0]! }, (_, o) => found.slice(o * per, (o + 1) * per).reduce((a, b) => a + b, 0)));
+    else values.set(`gradsum.${parameter}`,
+      Float64Array.from({ length: shape[0]! }, (_, o) => found.slice(o * per, (o + 1) * per).reduce((a, b) => a + b, 0)));
   }
   program.destroy();
   return values;
@@ -63,7 +65,8 @@ function excess(name: string, key: string, values: Float64Array): number {
   return values.reduce((a, v) => Math.max(a, Math.abs(v)), 0) / 1e-3; // exactly it is 0
 }
 
-// Batch norms over a dozen pixels at the deepest scales multiply rounding errors by a thousand; PyTorch's one float32 run, by which the tolerance
+// Batch norms over a dozen pixels at the deepest scales multiply rounding errors by a thousand; PyTorch's one float32 run, by
+// which the tolerance
 // is made, is one draw of them. So the nearest run counts for each gradient, but no kernel variant may be off by much.
 for (const name of ['conditional_layers_49x63', 'conditional_expanded_40x37', 'conditional_single_33x40']) {
   test(name, async () => {
@@ -82,7 +85,7 @@ for (const name of ['conditional_layers_49x63', 'conditional_expanded_40x37', 'c
   });
 }
 
-test('a single token reaches the picture from the finest scale alone: the batch norms behind all others take a constant out again', () => {
+test('a single token reaches the picture only from the finest scale: elsewhere a batch norm subtracts a constant', () => {
   const { tolerance } = golden('conditional_single_33x40');
   for (const place of [0, 1, 2, 3, 4]) assert.ok(tolerance(`grad.attend.${place}.value.weight`) > ZERO, `place ${place}`);
   assert.ok(tolerance('grad.attend.5.value.weight') < ZERO);
@@ -93,7 +96,8 @@ async function picture(engine: Engine, generator: Generator, image: Float32Array
   const layout = layoutOf(generator);
   engine.writeParameter(`start${layout.size}`, [layout.size], flatten(layout, kaimingUniform(generator, random(3, 'start'))));
   const g = engine.graph();
-  const program = await engine.compile({ y: generator.forward(bindParameters(g, `start${layout.size}`, layout).get, g.input('image', [1, 3, 40, 48])) });
+  const { get } = bindParameters(g, `start${layout.size}`, layout);
+  const program = await engine.compile({ y: generator.forward(get, g.input('image', [1, 3, 40, 48])) });
   program.write('image', image);
   program.run();
   const y = await program.read('y');
@@ -101,12 +105,15 @@ async function picture(engine: Engine, generator: Generator, image: Float32Array
   return y;
 }
 
-test('it starts as the plain UNet, to the last bit', async () => {
-  const sizes: ConditionalSizes = { ...defaultSizes, layers: 3, dim: 24, channels: [8, 8, 12, 12, 16], width: 16, heads: 2, headSize: 4 };
+test('initially it is bit-identical to the plain UNet', async () => {
+  const sizes: ConditionalSizes = {
+    ...defaultSizes, layers: 3, dim: 24, channels: [8, 8, 12, 12, 16], width: 16, heads: 2, headSize: 4,
+  };
   const engine = await testEngine();
   engine.writeParameter(CONDITION, [3, 24], fill('start.cls', [3, 24]));
   const image = testImage('start', 40, 48);
-  const [plain, conditional] = [await picture(engine, unet({ down: sizes.channels }), image), await picture(engine, conditionalUnet(sizes), image)];
+  const plain = await picture(engine, unet({ down: sizes.channels }), image);
+  const conditional = await picture(engine, conditionalUnet(sizes), image);
   assert.equal([...conditional], [...plain]);
 });
 

@@ -21,7 +21,8 @@ const close = (name: string, actual: ArrayLike<number>): void => assertClose(nam
 test('loss and its gradient, golden', async () => {
   const engine = await testEngine();
   const g = engine.graph();
-  const half = (name: string, shape: number[], scale: number): Float32Array => fill(`${tag}.dino.${name}`, shape).map((v) => scale * v);
+  const half = (name: string, shape: number[], scale: number): Float32Array =>
+    fill(`${tag}.dino.${name}`, shape).map((v) => scale * v);
   const [s, t, centre] = [g.input('s', [12, 23]), g.input('t', [6, 23]), g.input('centre', [23])];
   const loss = dinoLoss(s, teacherTargets(t, centre, g.constant(Float32Array.of(1 / 0.05))), 0.1);
   const program = await engine.compile({ loss, ds: gradients(loss, [s])[0]! });
@@ -38,7 +39,8 @@ test('three updates of the centre, golden', async () => {
   const engine = await testEngine();
   const g = engine.graph();
   const t = g.input('t', [6, 23]);
-  const program = await engine.compile({ centre: ema(g.parameter('golden.centre', [23]), batchCentre(t), g.constant(Float32Array.of(0.9))) });
+  const centre = ema(g.parameter('golden.centre', [23]), batchCentre(t), g.constant(Float32Array.of(0.9)));
+  const program = await engine.compile({ centre });
   engine.writeParameter('golden.centre', [23], fill(`${tag}.dino.centre`, [1, 23]).map((v) => 0.1 * v));
   for (const times of [1, 2, 3]) {
     program.write(t, fill(`${tag}.dino.teacher`, [6, 23]).map((v) => 0.5 * v * times));
@@ -66,11 +68,15 @@ test('weight norm with gains of one and its gradient, golden', async () => {
 function goldenOptions(): PretrainOptions {
   const { run, head, config } = meta as Record<string, Record<string, number>>;
   return {
-    ...pretrainDefaults, dim: config!['dim']!, depth: config!['depth']!, heads: config!['heads']!, patch: config!['patch']!, imageSize: config!['image']!,
+    ...pretrainDefaults, dim: config!['dim']!, depth: config!['depth']!, heads: config!['heads']!, patch: config!['patch']!,
+    imageSize: config!['image']!,
     headHidden: head!['hidden']!, bottleneck: head!['bottleneck']!, prototypes: head!['prototypes']!,
-    batch: run!['batch']!, locals: run!['locals']!, localSize: run!['local_size']!, epochs: run!['epochs']!, lr: run!['lr']!, minLr: run!['min_lr']!,
-    warmupEpochs: run!['warmup_epochs']!, weightDecay: run!['weight_decay']!, weightDecayEnd: run!['weight_decay_end']!, clip: run!['clip']!,
-    momentum: run!['momentum']!, teacherTempStart: run!['teacher_temp_start']!, teacherTemp: run!['teacher_temp']!, teacherWarmupEpochs: run!['teacher_warmup_epochs']!,
+    batch: run!['batch']!, locals: run!['locals']!, localSize: run!['local_size']!, epochs: run!['epochs']!, lr: run!['lr']!,
+    minLr: run!['min_lr']!,
+    warmupEpochs: run!['warmup_epochs']!, weightDecay: run!['weight_decay']!, weightDecayEnd: run!['weight_decay_end']!,
+    clip: run!['clip']!,
+    momentum: run!['momentum']!, teacherTempStart: run!['teacher_temp_start']!, teacherTemp: run!['teacher_temp']!,
+    teacherWarmupEpochs: run!['teacher_warmup_epochs']!,
     studentTemp: run!['student_temp']!, centerMomentum: run!['center_momentum']!, freezeLastLayer: run!['freeze_last_layer']!,
   };
 }
@@ -78,7 +84,9 @@ function goldenOptions(): PretrainOptions {
 /** Crop by crop, photo by photo: [count * batch, 3, side, side]. */
 function crops(kind: string, count: number, batch: number, side: number): Float32Array {
   const all = new Float32Array(count * batch * 3 * side * side);
-  for (let i = 0; i < count; i++) for (let b = 0; b < batch; b++) all.set(testImage(`${tag}.${kind}.${i}.${b}`, side, side), (i * batch + b) * 3 * side * side);
+  for (let i = 0; i < count; i++) {
+    for (let b = 0; b < batch; b++) all.set(testImage(`${tag}.${kind}.${i}.${b}`, side, side), (i * batch + b) * 3 * side * side);
+  }
   return all;
 }
 
@@ -90,8 +98,12 @@ test('twenty steps on one batch, golden', async () => {
   for (const { name, shape } of layout.slices.filter((s) => s.name.startsWith('head.'))) {
     weights.set(name, { shape, data: fill(`${tag}.${name}`, [...shape], shape.length === 1 ? 0.1 : Math.sqrt(3 / shape[1]!)) });
   }
-  for (const key of ['student', 'teacher'] as const) engine.writeParameter(stateNames[key], [layout.size], flatten(layout, weights));
-  for (const key of ['momentum', 'variance'] as const) engine.writeParameter(stateNames[key], [layout.size], new Float32Array(layout.size));
+  for (const key of ['student', 'teacher'] as const) {
+    engine.writeParameter(stateNames[key], [layout.size], flatten(layout, weights));
+  }
+  for (const key of ['momentum', 'variance'] as const) {
+    engine.writeParameter(stateNames[key], [layout.size], new Float32Array(layout.size));
+  }
   engine.writeParameter(stateNames.centre, [options.prototypes], new Float32Array(options.prototypes));
 
   const program = await engine.compile(pretrainGraph(engine.graph(), { options, layout, roles: networkRoles(layout) }));
@@ -111,10 +123,12 @@ test('twenty steps on one batch, golden', async () => {
     for (const [i, name] of (meta['columns'] as string[]).entries()) {
       const error = relativeError([stats[i]!], [expected[3 * step + i]!]);
       if (process.env['DEBUG']) console.log(step, name, stats[i], error.toExponential(1));
-      assert.ok(error <= (name === 'gradient' ? 1e-4 : 2e-5), `step ${step}: ${name} is ${stats[i]}, PyTorch has ${expected[3 * step + i]}`);
+      assert.ok(error <= (name === 'gradient' ? 1e-4 : 2e-5),
+        `step ${step}: ${name} is ${stats[i]}, PyTorch has ${expected[3 * step + i]}`);
     }
   }
-  const [student, teacher] = [await engine.readParameter(stateNames.student), await engine.readParameter(stateNames.teacher)].map((flat) => unflatten(layout, flat, new Map()));
+  const read = async (name: string) => unflatten(layout, await engine.readParameter(name), new Map());
+  const [student, teacher] = [await read(stateNames.student), await read(stateNames.teacher)];
   const near = (name: string, actual: Float32Array): void => assertClose(name, actual, get(name).data, 1e-4);
   near('student.cls_token', student!.get('cls_token')!.data);
   near('student.last_layer', student!.get('head.last_layer.weight_v')!.data);

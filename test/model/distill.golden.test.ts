@@ -16,9 +16,12 @@ import { formulaVit } from '../helpers/models.js';
 
 const { get, meta } = golden('distill');
 const tag: string = meta['tag'];
-const { batch, epochs, steps_per_epoch: perEpoch, lr, min_lr: minLr, warmup_epochs: warmupEpochs, weight_decay: weightDecay, clip } = meta['run'] as Record<string, number>;
+const {
+  batch, epochs, steps_per_epoch: perEpoch, lr, min_lr: minLr, warmup_epochs: warmupEpochs, weight_decay: weightDecay, clip,
+} = meta['run'] as Record<string, number>;
 const options: PretrainOptions = {
-  ...distillationDefaults, dim: 32, depth: 2, heads: 2, patch: 8, imageSize: 32, batch: batch!, epochs: epochs!, lr: lr!, minLr: minLr!, warmupEpochs: warmupEpochs!,
+  ...distillationDefaults, dim: 32, depth: 2, heads: 2, patch: 8, imageSize: 32, batch: batch!, epochs: epochs!, lr: lr!,
+  minLr: minLr!, warmupEpochs: warmupEpochs!,
   weightDecay: weightDecay!, weightDecayEnd: weightDecay!, clip: clip!, freezeLastLayer: 0,
 };
 
@@ -31,7 +34,9 @@ test('ten steps on one batch, golden', async () => {
   for (const { name, shape } of layout.slices.filter((s) => s.name.startsWith('head.'))) {
     weights.set(name, { shape, data: fill(`${tag}.${name}`, [...shape], shape.length === 1 ? 0.1 : Math.sqrt(3 / shape[1]!)) });
   }
-  for (const [key, size] of state) engine.writeParameter(stateNames[key], [size], key === 'student' ? flatten(layout, weights) : new Float32Array(size));
+  for (const [key, size] of state) {
+    engine.writeParameter(stateNames[key], [size], key === 'student' ? flatten(layout, weights) : new Float32Array(size));
+  }
 
   const program = await engine.compile(graph(engine.graph()));
   const crops = new Float32Array(batch! * 3 * 64 * 64);
@@ -52,7 +57,9 @@ test('ten steps on one batch, golden', async () => {
     }
   }
   const student = unflatten(layout, await engine.readParameter(stateNames.student), new Map());
-  for (const name of ['cls_token', 'pos_embed', 'norm.weight', 'head.keys.weight']) assertClose(name, student.get(name)!.data, get(name).data, 1e-4);
+  for (const name of ['cls_token', 'pos_embed', 'norm.weight', 'head.keys.weight']) {
+    assertClose(name, student.get(name)!.data, get(name).data, 1e-4);
+  }
   program.destroy();
 });
 

@@ -29,12 +29,14 @@ test('CLS attention per head, itself left out', async () => {
   const { maps, rows, columns } = await clsAttentionMaps(engine, vit, image, height, [3]);
   const golden = get('last.attention_cls').data;
   const T = 1 + rows * columns;
-  maps[0]!.forEach((map, head) => assertClose(`head ${head}`, map, golden.slice(head * T + 1, (head + 1) * T), tolerance('last.attention_cls')));
+  maps[0]!.forEach((map, head) =>
+    assertClose(`head ${head}`, map, golden.slice(head * T + 1, (head + 1) * T), tolerance('last.attention_cls')));
   assert.is(maps[0]!.length, vit.config.heads);
 });
 
 test('a layer that is not there is named', async () => {
-  const error = await patchFeatures(await testEngine(), vit, image, height, [4], ['keys']).then(() => undefined, (reason: Error) => reason);
+  const error = await patchFeatures(await testEngine(), vit, image, height, [4], ['keys'])
+    .then(() => undefined, (reason: Error) => reason);
   assert.match(error!.message, /has layers 0 to 3, asked for 4/);
 });
 

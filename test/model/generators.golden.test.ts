@@ -19,11 +19,16 @@ function exactSigns(name: string, i: number, size: number): boolean[] {
 /** LeakyReLU of slope 0.2 whose sides are given: the same values and gradients where the signs agree. */
 function onSides(name: string): (x: Tensor) => Tensor {
   let i = 0;
-  return (x) => mul(x, x.graph.constant(Float32Array.from(exactSigns(name, i++, sizeOf(x.shape)), (above) => (above ? 1 : 0.2)), x.shape));
+  return (x) => {
+    const slopes = Float32Array.from(exactSigns(name, i++, sizeOf(x.shape)), (above) => (above ? 1 : 0.2));
+    return mul(x, x.graph.constant(slopes, x.shape));
+  };
 }
 
 /** A generator's golden run: output, image gradient, parameter gradients, and what its activations see. */
-async function run(name: string, generator: Generator, tuning: object, activate: (x: Tensor) => Tensor): Promise<{ program: Program; layout: Layout; seen: Tensor[] }> {
+async function run(
+  name: string, generator: Generator, tuning: object, activate: (x: Tensor) => Tensor,
+): Promise<{ program: Program; layout: Layout; seen: Tensor[] }> {
   const { meta } = golden(name);
   const [height, width] = meta['size'] as [number, number];
   const engine = await testEngine(tuning);
@@ -36,7 +41,10 @@ async function run(name: string, generator: Generator, tuning: object, activate:
   const output = generator.forward(bound.get, image, (x) => activate(seen[seen.push(x) - 1]!));
   const loss = sum(mul(output, g.constant(fill(`${meta['tag']}.seed`, output.shape), output.shape)));
   const [dx, ...grads] = gradients(loss, [image, ...bound.views]) as [Tensor, ...Tensor[]];
-  const program = await engine.compile({ output, dx, ...Object.fromEntries(grads.map((t, i) => [layout.slices[i]!.name, t])), ...Object.fromEntries(seen.map((t, i) => [`seen${i}`, t])) });
+  const byName = Object.fromEntries([
+    ...grads.map((t, i) => [layout.slices[i]!.name, t]), ...seen.map((t, i) => [`seen${i}`, t]),
+  ]) as Record<string, Tensor>;
+  const program = await engine.compile({ output, dx, ...byName });
   program.write('image', testImage(meta['image'] as string, height, width));
   program.run();
   return { program, layout, seen };
@@ -67,7 +75,8 @@ async function compareGradients(name: string, program: Program, layout: Layout):
       assertClose(`${name} ${parameter}`, found, whole.data, tolerance(`grad.${parameter}`));
     } else {
       const per = found.length / shape[0]!;
-      const sums = Float64Array.from({ length: shape[0]! }, (_, o) => found.slice(o * per, (o + 1) * per).reduce((a, b) => a + b, 0));
+      const sums = Float64Array.from({ length: shape[0]! },
+        (_, o) => found.slice(o * per, (o + 1) * per).reduce((a, b) => a + b, 0));
       assertClose(`${name} ${parameter} (summed)`, sums, get(`gradsum.${parameter}`).data, tolerance(`gradsum.${parameter}`));
     }
   }
@@ -75,8 +84,8 @@ async function compareGradients(name: string, program: Program, layout: Layout):
 
 /**
  * The output always; the gradients of the very run when all its activations are on the side they are on in exact arithmetic.
- * Where rounding put one on the other side of its kink, a per cent of the gradient goes with it: then the gradients of a run
- * on the exact sides, with everything else as it is.
+ * Where rounding put one on the other side of its kink, a per cent of the gradient goes with it: then the gradients of a run on
+ * the exact sides, with everything else as it is.
  */
 async function compare(name: string, generator: Generator, tuning: object): Promise<void> {
   const { get, tolerance } = golden(name);
@@ -88,10 +97,11 @@ async function compare(name: string, generator: Generator, tuning: object): Prom
   for (const p of new Set([plain.program, program])) p.destroy();
 }
 
-/** What training leaves out must really have no gradient: PyTorch's for it is rounding noise beside the weight's. */
+/** Untrained parameters must have no gradient: PyTorch's is rounding noise compared with the weight's. */
 function leftOutIsNothing(name: string, { parameters }: Generator): void {
   const { tensors } = golden(name);
-  const most = (key: string): number => Math.max(...[...(tensors.get(`grad.${key}`) ?? tensors.get(`gradsum.${key}`))!.data].map(Math.abs));
+  const most = (key: string): number =>
+    Math.max(...[...(tensors.get(`grad.${key}`) ?? tensors.get(`gradsum.${key}`))!.data].map(Math.abs));
   for (const p of parameters.filter((q) => !q.trained)) {
     const weight = p.name.replace(/bias$/, 'weight');
     assert.ok(most(p.name) <= 1e-6 * Math.max(1, most(weight)), `${p.name} has a gradient of ${most(p.name)}`);
@@ -102,7 +112,7 @@ for (const size of ['64x64', '49x63', '71x38']) {
   for (const [kind, generator] of [['skip', skipNetwork()], ['unet', unet()]] as const) {
     test(`${kind} ${size}`, async () => {
       leftOutIsNothing(`${kind}_${size}`, generator);
-      // The variants this device gets; compiling a GPU's for a whole generator takes a CPU minutes, and test/ops has each op in all.
+      // Only this device's variants: a GPU's for a whole generator take a CPU minutes to compile, and test/ops has all of them.
       await compare(`${kind}_${size}`, generator, {});
     });
   }

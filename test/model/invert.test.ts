@@ -15,9 +15,13 @@ import { formulaVit } from '../helpers/models.js';
 
 const vit = formulaVit('probe8', 'invert', 0.5);
 const image: Image = { width: 50, height: 41, data: testImage('invert.a', 41, 50) };
-const defaults: InversionOptions = { facet: 'keys', layer: 3, painter: 'pixels', steps: 10, lr: 0.1, noise: false, tv: 0, seed: 1, vitSize: 40 };
+const defaults: InversionOptions = {
+  facet: 'keys', layer: 3, painter: 'pixels', steps: 10, lr: 0.1, noise: false, tv: 0, seed: 1, vitSize: 40,
+};
 
-async function invert(change: Partial<InversionOptions>, restartWith?: number): Promise<{ losses: number[]; result: Image; target: Image }> {
+async function invert(
+  change: Partial<InversionOptions>, restartWith?: number,
+): Promise<{ losses: number[]; result: Image; target: Image }> {
   const engine = createEngine(await testDevice(), { poison: true });
   const options = { ...defaults, ...change };
   const inversion = await startInversion(engine, vit, image, options);
@@ -41,7 +45,10 @@ async function invert(change: Partial<InversionOptions>, restartWith?: number): 
   return { losses, result, target };
 }
 
-for (const [facet, layer] of [['keys', 3], ['queries', 1], ['values', 2], ['tokens', 0], ['self-similarity', 3], ['cls', 3], ['cls', 1]] as const) {
+const inverted = [
+  ['keys', 3], ['queries', 1], ['values', 2], ['tokens', 0], ['self-similarity', 3], ['cls', 3], ['cls', 1],
+] as const;
+for (const [facet, layer] of inverted) {
   test(`pixels come nearer to ${facet} of layer ${layer}`, async () => {
     const { losses, result, target } = await invert({ facet, layer });
     assert.ok(losses.at(-1)! < 0.8 * losses[0]!, `${losses[0]} to ${losses.at(-1)}`);
@@ -51,8 +58,10 @@ for (const [facet, layer] of [['keys', 3], ['queries', 1], ['values', 2], ['toke
 }
 
 for (const painter of ['skip', 'unet'] as const) {
-  test(`the ${painter} generator comes nearer, the same seed gives the same picture to the last bit, another seed another`, async () => {
-    const [first, again, other] = [await invert({ painter, steps: 5, lr: 0.01 }), await invert({ painter, steps: 5, lr: 0.01, seed: 5 }, 1), await invert({ painter, steps: 5, lr: 0.01, seed: 5 })];
+  test(`the ${painter} generator lowers the loss; equal seeds give bit-identical pictures, others another`, async () => {
+    const first = await invert({ painter, steps: 5, lr: 0.01 });
+    const again = await invert({ painter, steps: 5, lr: 0.01, seed: 5 }, 1);
+    const other = await invert({ painter, steps: 5, lr: 0.01, seed: 5 });
     assert.ok(first.losses.at(-1)! < first.losses[0]!, `${first.losses}`);
     assert.equal(again.losses, first.losses);
     assert.equal([...again.result.data], [...first.result.data]);
@@ -65,10 +74,12 @@ test('the first loss is the mean squared difference of the very features that ar
   for (const [facet, layer] of [['cls', 3], ['cls', 1], ['values', 2]] as const) {
     const { losses, target } = await invert({ facet, layer, steps: 1 });
     const pixels = random(1, 'inversion', 'pixels');
-    const start: Image = { width: 48, height: 40, data: Float32Array.from({ length: 3 * 48 * 40 }, () => 1 / (1 + Math.exp(-pixels.normal()))) };
+    const noise = Float32Array.from({ length: 3 * 48 * 40 }, () => 1 / (1 + Math.exp(-pixels.normal())));
+    const start: Image = { width: 48, height: 40, data: noise };
     uploadVit(engine, vit);
     const features = async (picture: Image): Promise<Float32Array> => {
-      const { data, C } = (await patchFeatures(engine, vit, picture, 40, [layer], [facet === 'cls' ? 'tokens' : facet]))(layer, facet === 'cls' ? 'tokens' : facet);
+      const of = facet === 'cls' ? 'tokens' : facet;
+      const { data, C } = (await patchFeatures(engine, vit, picture, 40, [layer], [of]))(layer, of);
       return facet === 'cls' ? data.subarray(0, C) : data;
     };
     const [a, b] = [await features(start), await features(target)];
@@ -89,7 +100,7 @@ test('total variation makes a smoother picture', async () => {
   assert.ok(roughness(await invert({ tv: 50 })) < 0.7 * roughness(await invert({ tv: 0 })));
 });
 
-test('the published network needs a larger picture, and says so', async () => {
+test('the published network rejects a small picture with the needed size', async () => {
   const error = await invert({ painter: 'skip6' }).then(() => undefined, (reason: Error) => reason);
   assert.match(error!.message, /the skip network needs one side above 64 pixels/);
 });

@@ -1,4 +1,4 @@
-/** A pretraining on the GPU: it learns, and a run taken up again goes on as if nothing had happened. */
+/** A pretraining on the GPU: it learns, and a resumed run equals an uninterrupted one. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { formulaVit } from '../helpers/models.js';
@@ -12,10 +12,12 @@ import { testDevice } from '../helpers/device.js';
 import { testImage } from '../helpers/golden.js';
 
 const options: PretrainOptions = {
-  ...pretrainDefaults, dim: 16, depth: 2, heads: 2, imageSize: 16, localSize: 8, locals: 2, batch: 3, epochs: 4, warmupEpochs: 1, headHidden: 24, bottleneck: 12,
+  ...pretrainDefaults, dim: 16, depth: 2, heads: 2, imageSize: 16, localSize: 8, locals: 2, batch: 3, epochs: 4, warmupEpochs: 1,
+  headHidden: 24, bottleneck: 12,
   prototypes: 32, lr: 0.05, momentum: 0.9, seed: 5,
 };
-const photos: Bitmap[] = Array.from({ length: 7 }, (_, i) => ({ width: 24, height: 20, data: Uint8Array.from(testImage(`photo${i}`, 20, 24), (v) => 255 * v) }));
+const photos: Bitmap[] = Array.from({ length: 7 },
+  (_, i) => ({ width: 24, height: 20, data: Uint8Array.from(testImage(`photo${i}`, 20, 24), (v) => 255 * v) }));
 
 /** On an engine of its own: what an earlier run left in another's memory cannot help. */
 const start = async (begin?: PretrainStart, change: Partial<PretrainOptions> = {}): Promise<PretrainRun> =>
@@ -30,7 +32,7 @@ async function steps(run: PretrainRun, until: number): Promise<StepLosses[]> {
   return all;
 }
 
-test('a resumed run makes the same steps to the last bit', async () => {
+test('a resumed run makes bit-identical steps', async () => {
   const undisturbed = await start();
   assert.is(stepsPerEpoch(photos.length, options), 2);
   const expected = await steps(undisturbed, 8);
@@ -46,7 +48,8 @@ test('a resumed run makes the same steps to the last bit', async () => {
   assert.equal(await steps(second, 8), expected.slice(3));
   assert.equal(await second.weights(), weights);
   second.destroy();
-  assert.ok(expected.every(({ loss, entropy, gradient }) => [loss, entropy, gradient].every(Number.isFinite) && entropy! > 0 && gradient! > 0));
+  assert.ok(expected.every(({ loss, entropy, gradient }) =>
+    [loss, entropy, gradient].every(Number.isFinite) && entropy! > 0 && gradient! > 0));
 });
 
 test('another seed gives another run', async () => {
@@ -61,7 +64,7 @@ test('another seed gives another run', async () => {
 
 test('the last layer is held still in the first epoch, then moves', async () => {
   const run = await start();
-  const head = (flat: Float32Array): Float32Array => flat.slice(flat.length - 32 * 12); // 384 is a multiple of 64: no gap behind it
+  const head = (flat: Float32Array): Float32Array => flat.slice(flat.length - 32 * 12); // no gap follows: 384 is a multiple of 64
   const initial = head((await run.state()).arrays.get('student')!);
   await steps(run, 2);
   const { arrays } = await run.state();
@@ -73,11 +76,12 @@ test('the last layer is held still in the first epoch, then moves', async () => 
   run.destroy();
 });
 
-test('the student learns what the teacher says: the distance between them falls', async () => {
+test('the student learns from the teacher: the distance between them falls', async () => {
   const run = await start({}, { epochs: 40, lr: 0.2 });
   const all = await steps(run, 60);
   const distance = (part: StepLosses[]): number => part.reduce((sum, s) => sum + s.loss! - s.entropy!, 0) / part.length;
-  assert.ok(distance(all.slice(-10)) < 0.8 * distance(all.slice(0, 10)), `${distance(all.slice(0, 10))} to ${distance(all.slice(-10))}`);
+  assert.ok(distance(all.slice(-10)) < 0.8 * distance(all.slice(0, 10)),
+    `${distance(all.slice(0, 10))} to ${distance(all.slice(-10))}`);
   run.destroy();
 });
 
@@ -89,7 +93,8 @@ test('learning from another ViT: the distance falls, a resumed run makes the sam
   const weights = await undisturbed.weights();
   undisturbed.destroy();
   const mean = (part: StepLosses[]): number => part.reduce((sum, s) => sum + s.loss!, 0) / part.length;
-  assert.ok(mean(expected.slice(-4)) < 0.7 * mean(expected.slice(0, 4)), `${mean(expected.slice(0, 4))} to ${mean(expected.slice(-4))}`);
+  assert.ok(mean(expected.slice(-4)) < 0.7 * mean(expected.slice(0, 4)),
+    `${mean(expected.slice(0, 4))} to ${mean(expected.slice(-4))}`);
   assert.equal(Object.keys(expected[0]!), ['step', 'loss', 'cls', 'keys', 'similarity', 'gradient']);
 
   const first = await start({ teacher }, change);
@@ -131,11 +136,13 @@ test('keys of pictures larger than the crops', async () => {
 });
 
 test('too few photos, and a state of another size, are named', async () => {
-  assert.match(await start({}, { batch: 8 }).then(() => '', (e: Error) => e.message), /7 photos are fewer than the 8 of one step/);
+  assert.match(await start({}, { batch: 8 }).then(() => '', (e: Error) => e.message),
+    /7 photos are fewer than the 8 of one step/);
   const run = await start();
   const state = await run.state();
   run.destroy();
-  assert.match(await start({ state }, { dim: 24 }).then(() => '', (e: Error) => e.message), /the saved state does not fit: student has \d+ values, expected \d+/);
+  assert.match(await start({ state }, { dim: 24 }).then(() => '', (e: Error) => e.message),
+    /the saved state does not fit: student has \d+ values, expected \d+/);
 });
 
 test.run();

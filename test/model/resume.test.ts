@@ -1,4 +1,4 @@
-/** A run taken up again is the run that was never interrupted, to the last bit, wherever it was interrupted. */
+/** A resumed run is bit-identical to an uninterrupted one, at every point of interruption. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createEngine } from '../../engine/index.js';
@@ -15,10 +15,11 @@ const image = (name: string, height: number, width: number) => ({ width, height,
 const [structure, appearance] = [image('resume.a', 44, 48), image('resume.b', 45, 46)];
 const WARM_START = 2;
 
-/** Makes steps up to `until` on an engine of its own, from the beginning or a state; losses of each, the state and the picture behind them. */
+/** Runs up to step `until` on a new engine, from the start or a state; returns each step's losses, the state and the picture. */
 async function stretch(recipe: RecipeName, until: number, from?: TrainingState) {
   const engine = createEngine(await testDevice(), { poison: true });
-  const run = await startSplice(engine, vit, structure, appearance, { ...defaultOptions, recipe, vitSize: 32, warmStart: WARM_START }, from);
+  const run = await startSplice(engine, vit, structure, appearance,
+    { ...defaultOptions, recipe, vitSize: 32, warmStart: WARM_START }, from);
   const losses: string[] = [];
   while (run.warmStepsDone + run.stepsDone < until) {
     await run.step();
@@ -38,7 +39,7 @@ const same = (a: TrainingState, b: TrainingState): void => {
 };
 
 for (const recipe of ['splice', 'splice-transfer'] as const) {
-  test(`${recipe}: goes on to the last bit from within the warm start and from later`, async () => {
+  test(`${recipe}: continues bit-identically from within the warm start and from later`, async () => {
     const end = 6;
     const whole = await stretch(recipe, end);
     assert.equal(new Set(whole.losses).size, end, 'every step is another');
@@ -69,7 +70,8 @@ test('a picture or a state asked for on the way changes nothing', async () => {
 test('losses of a state are those of its last step, without making one', async () => {
   const { state, losses } = await stretch('splice', 4);
   const engine = createEngine(await testDevice(), { poison: true });
-  const run = await startSplice(engine, vit, structure, appearance, { ...defaultOptions, vitSize: 32, warmStart: WARM_START }, state);
+  const run = await startSplice(engine, vit, structure, appearance, { ...defaultOptions, vitSize: 32, warmStart: WARM_START },
+    state);
   assert.is(JSON.stringify(await run.losses()), losses.at(-1));
   run.destroy();
   engine.destroy();
@@ -78,8 +80,10 @@ test('losses of a state are those of its last step, without making one', async (
 test('a state of another generator or another warm start is refused', async () => {
   const { state } = await stretch('splice', 3);
   const engine = createEngine(await testDevice(), { poison: true });
-  const start = (change: object, from: TrainingState) => startSplice(engine, vit, structure, appearance, { ...defaultOptions, vitSize: 32, warmStart: WARM_START, ...change }, from);
-  const refused = async (promise: Promise<unknown>, text: RegExp) => assert.match(await promise.then(() => 'accepted', (error: Error) => error.message), text);
+  const start = (change: object, from: TrainingState) =>
+    startSplice(engine, vit, structure, appearance, { ...defaultOptions, vitSize: 32, warmStart: WARM_START, ...change }, from);
+  const refused = async (promise: Promise<unknown>, text: RegExp) =>
+    assert.match(await promise.then(() => 'accepted', (error: Error) => error.message), text);
   await refused(start({ recipe: 'splice-transfer' }, state), /weights has \d+ values, this generator needs \d+/);
   await refused(start({ warmStart: 1 }, state), /2 steps of warm start and 1 after it, the options have a warm start of 1/);
   await refused(start({ warmStart: 9 }, state), /the options have a warm start of 9/);

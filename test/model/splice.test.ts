@@ -16,7 +16,8 @@ import { formulaVit } from '../helpers/models.js';
 const vit = formulaVit('probe8', 'run', 0.5);
 const image = (name: string, height: number, width: number) => ({ width, height, data: testImage(name, height, width) });
 const [structure, appearance] = [image('run.a', 40, 48), image('run.b', 42, 40)];
-const options = (change: Partial<SpliceOptions> = {}): SpliceOptions => ({ ...defaultOptions, vitSize: 32, warmStart: 0, ...change });
+const options = (change: Partial<SpliceOptions> = {}): SpliceOptions =>
+  ({ ...defaultOptions, vitSize: 32, warmStart: 0, ...change });
 const fresh = async (): Promise<Engine> => createEngine(await testDevice(), { poison: true });
 
 /** Bytes in use on JavaScript's heap, and outside it on its behalf, once what is unreachable is gone. */
@@ -43,7 +44,7 @@ async function run(steps: number, change: Partial<SpliceOptions> = {}) {
 }
 
 for (const recipe of ['splice', 'splice-transfer'] as const) {
-  test(`${recipe}: the same seed gives the same run to the last bit, another seed another`, async () => {
+  test(`${recipe}: equal seeds give bit-identical runs, another seed another`, async () => {
     const [first, again, other] = [await run(4, { recipe }), await run(4, { recipe }), await run(4, { recipe, seed: 2 })];
     assert.equal(again.losses, first.losses);
     assert.equal([...again.picture.data], [...first.picture.data]);
@@ -66,7 +67,7 @@ test('the warm start learns to hand the photos through, before the method begins
   assert.is(splice.stepsDone, 1);
 });
 
-test('the first step of the paper\'s recipe is the appearance loss alone, with the whole image beside the crops', async () => {
+test("the paper's recipe: the first step is the appearance loss alone, of crops and of the whole image", async () => {
   const { losses } = await run(2, { lambdaAppearance: 10 });
   const [first, second] = losses;
   assert.ok(first!.total! > 10 * first!.appearance!, 'the whole image adds to it');
@@ -98,7 +99,8 @@ test('new crop sizes create no pipelines; memory after 200 steps is that after 2
 test('one ViT pass per image: four forward and two backward a step, two images at a time; the last block for the CLS row', () => {
   const generator = recipes.splice.generator();
   const setting: Setting = { vit, generator, layout: layoutOf(generator), structure, appearance, options: options() };
-  const plan = schedule(Object.values(stepGraph(new Graph(), { kind: 'crops', structure: 40, appearance: 40, whole: false }, setting)));
+  const kind = { kind: 'crops', structure: 40, appearance: 40, whole: false } as const;
+  const plan = schedule(Object.values(stepGraph(new Graph(), kind, setting)));
   const images = (op: string): number[] => plan.launches.filter((n) => n.op.name === op).map((n) => n.outputs[0]!.shape[0]!);
   const inner = vit.config.depth - 1;
   assert.equal(images('patchify'), [2, 2], 'four images go in');

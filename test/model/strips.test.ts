@@ -30,7 +30,8 @@ for (const [name, generator, height, width] of cases) {
     const [once, engine] = [await start(), await start()];
     const image: Image = { width, height, data: testImage('strips', height, width) };
     const g = once.graph();
-    const program = await once.compile({ y: generator.forward(bindParameters(g, 'weights', layout).get, g.parameter('photo', [1, 3, height, width])) });
+    const { get } = bindParameters(g, 'weights', layout);
+    const program = await once.compile({ y: generator.forward(get, g.parameter('photo', [1, 3, height, width])) });
     once.writeParameter('photo', [1, 3, height, width], image.data);
     program.run();
     const expected = await program.read('y');
@@ -40,7 +41,8 @@ for (const [name, generator, height, width] of cases) {
     const before = engine.buffers.heldBytes();
     const shares: number[] = [];
     const budget = Math.floor(wholeBytes(generator, image).total / 4);
-    const { data } = await paintInStrips(engine, generator, image, { weights: 'weights', budget, onProgress: (share) => shares.push(share) });
+    const { data } = await paintInStrips(engine, generator, image,
+      { weights: 'weights', budget, onProgress: (share) => shares.push(share) });
     assertClose(name, data, expected, 2e-5);
     assert.ok(engine.buffers.heldBytes() - before <= budget, 'no more than the budget');
     assert.is(shares.at(-1), 1);
@@ -52,7 +54,9 @@ for (const [name, generator, height, width] of cases) {
 test('moments of parts are those of the whole, a large mean does not matter', () => {
   const values = Float32Array.from({ length: 2 * 60 }, (_, i) => (i < 60 ? 5000 + Math.sin(i) : i));
   const moments = channelMoments(2);
-  for (const [from, to] of [[0, 7], [7, 8], [8, 60]] as const) moments.add(Float32Array.of(...values.subarray(from, to), ...values.subarray(60 + from, 60 + to)));
+  for (const [from, to] of [[0, 7], [7, 8], [8, 60]] as const) {
+    moments.add(Float32Array.of(...values.subarray(from, to), ...values.subarray(60 + from, 60 + to)));
+  }
   const expected = [values.subarray(0, 60), values.subarray(60)].flatMap((channel) => {
     const mean = channel.reduce((sum, v) => sum + v, 0) / 60;
     return [mean, 1 / Math.sqrt([...channel].reduce((sum, v) => sum + (v - mean) ** 2, 0) / 60 + 1e-5)];

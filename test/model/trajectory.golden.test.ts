@@ -51,10 +51,11 @@ async function run(file: string, recipe: RecipeName, params: string, tuning: Par
 }
 
 /**
- * The run must follow PyTorch to 2e-4 over the first three steps, and after that be within four times of what PyTorch's own float32
- * run has been off by until then. A run parts from the exact one as soon as rounding moves an activation over its kink; when that
- * happens is luck (generators.golden.test.ts shows that nothing else does): in one of these two trajectories PyTorch's own run parts by 2e-4 at
- * the third step. So where this device's own run is too far away the nearest of several that round differently counts.
+ * The run must follow PyTorch to 2e-4 over the first three steps, and after that be within four times of what PyTorch's own
+ * float32 run has been off by until then. A run parts from the exact one as soon as rounding moves an activation over its kink;
+ * when that happens is luck (generators.golden.test.ts shows that nothing else does): in one of these two trajectories PyTorch's
+ * own run parts by 2e-4 at the third step. So where this device's own run is too far away the nearest of several that round
+ * differently counts.
  */
 async function compare(file: string, recipe: RecipeName, params: string): Promise<void> {
   const runs: Run[] = [];
@@ -76,7 +77,8 @@ function farthest(file: string, runs: readonly Run[]): string | undefined {
     const errors = runs.map(({ losses }) => relativeError(losses[i]!, expected.slice(4 * i, 4 * i + 4)));
     const tolerance = i < 3 ? 2e-4 : 4 * Math.max(...own.losses_per_step.slice(0, i + 1));
     const text = errors.map((e) => e.toExponential(1)).join(', ');
-    if (!(Math.min(...errors) <= tolerance)) return `${file} step ${i}: relative errors ${text}, the nearest must be within ${tolerance.toExponential(1)}`;
+    if (Math.min(...errors) <= tolerance) continue;
+    return `${file} step ${i}: relative errors ${text}, the nearest must be within ${tolerance.toExponential(1)}`;
   }
   const picture = Math.min(...runs.map((r) => relativeError(r.picture, get('final_output').data)));
   return picture <= 4 * own.final_output ? undefined : `${file} final picture: relative error ${picture}`;

@@ -34,7 +34,8 @@ async function compare(name: string, tuning: object, precision: Dtype = 'f32'): 
     self_similarity: objectives['self_similarity']!, 'short.keys': short.keys, 'short.cls': short.cls,
   };
   clsAttention(vit, last).forEach((t, h) => (outputs[`attention.${h}`] = t));
-  const seeded = (key: string, t: Tensor): Tensor => sum(mul(t, g.constant(fill(`${meta['tag']}.seed.${key}`, t.shape), t.shape)));
+  const seeded = (key: string, t: Tensor): Tensor =>
+    sum(mul(t, g.constant(fill(`${meta['tag']}.seed.${key}`, t.shape), t.shape)));
   for (const [key, t] of Object.entries(objectives)) outputs[`grad_image.${key}`] = gradients(seeded(key, t), [image])[0]!;
   outputs['short.grad'] = gradients(seeded('cls', short.cls), [image])[0]!;
 

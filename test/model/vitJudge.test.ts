@@ -15,7 +15,8 @@ const image = (name: string, height: number, width: number): Image => ({ width, 
 const [structure, appearance] = [image('judge.a', 48, 64), image('judge.b', 56, 40)];
 const vit = formulaVit('probe8', 'judge');
 const viewing = { vitSize: 32 };
-const close = (value: number | undefined, expected: number, most = 1e-5) => assert.ok(Math.abs(value! - expected) <= most, `${value} instead of ${expected}`);
+const close = (value: number | undefined, expected: number, most = 1e-5) =>
+  assert.ok(Math.abs(value! - expected) <= most, `${value} instead of ${expected}`);
 
 test('the structure itself keeps all, the appearance itself reaches all', async () => {
   const engine = await testEngine();

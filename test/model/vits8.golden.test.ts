@@ -9,7 +9,7 @@ import { testDevice } from '../helpers/device.js';
 import { golden, testImage } from '../helpers/golden.js';
 import { formulaVit } from '../helpers/models.js';
 
-/** The file states no float32 error of PyTorch's own; the smaller models' keys are within 1e-5 there, and this one is three times as deep. */
+/** The file has no float32 error of PyTorch. For the smaller models' keys it is within 1e-5; this one is three times as deep. */
 const TOLERANCE = 1e-4;
 
 test('vit_vits8_224x224', async () => {

@@ -1,4 +1,4 @@
-/** A generator for all pairs without a GPU: conditions, its file, retrieval, held-out photos, sheets. */
+/** A generator for any pair without a GPU: conditions, its file, retrieval, held-out photos, sheets. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { holdOut, type TrainPhoto } from '../../cli/train/photos.js';
@@ -46,7 +46,9 @@ test('retrieval counts results whose own appearance is the nearest; a tie is a m
 });
 
 const sizes = { ...defaultSizes, layers: 2, dim: 6, channels: [3, 3, 4, 4, 4] as const, width: 8, heads: 1, headSize: 4 };
-const setup: AnyPairSetup = { sizes, size: 64, recipe: 'splice', vitSize: 32, antialias: true, model: { name: 'some', sha256: 'ab' } };
+const setup: AnyPairSetup = {
+  sizes, size: 64, recipe: 'splice', vitSize: 32, antialias: true, model: { name: 'some', sha256: 'ab' },
+};
 const weights = kaimingUniform(conditionalUnet(sizes), random(1, 'file'));
 const scale = { mean: new Float32Array(12).fill(2), deviation: new Float32Array(12).fill(3) };
 const file = (change: (stored: ReturnType<typeof toAnyPairFile>) => void = () => undefined) => {
@@ -63,19 +65,23 @@ test('its file gives back what was put in', () => {
   assert.equal([...back.weights.get('attend.2.key.weight')!.data], [...weights.get('attend.2.key.weight')!.data]);
 });
 
-test('files that are none, or are damaged, are refused with the reason', () => {
-  const refused = (change: (stored: ReturnType<typeof toAnyPairFile>) => void, message: RegExp) => assert.throws(() => fromAnyPairFile(file(change)), message);
+test('files of another kind and damaged ones are refused with the reason', () => {
+  const refused = (change: (stored: ReturnType<typeof toAnyPairFile>) => void, message: RegExp) =>
+    assert.throws(() => fromAnyPairFile(file(change)), message);
   refused(({ metadata }) => (metadata['format'] = 'splice-gpu generator'), /generator of one pair/);
-  refused(({ metadata }) => (metadata['format'] = 'x'), /it is no "splice-gpu general generator 1"/);
+  refused(({ metadata }) => (metadata['format'] = 'x'), /it is not a "splice-gpu general generator 1"/);
   refused(({ tensors }) => tensors.delete('attend.0.out.weight'), /attend\.0\.out\.weight is missing/);
   refused(({ tensors }) => tensors.get('condition.mean')!.data.fill(NaN), /condition\.mean holds values that are not finite/);
-  refused(({ metadata }) => (metadata['setup'] = JSON.stringify({ ...setup, sizes: { ...sizes, width: 9 } })), /encoder\.fc1\.weight is \[8, 6\], its sizes say \[9, 6\]/);
-  refused(({ metadata }) => (metadata['setup'] = JSON.stringify({ ...setup, sizes: { ...sizes, tokens: 'all' } })), /sizes\.tokens is "all"/);
-  refused(({ metadata }) => (metadata['setup'] = JSON.stringify({ ...setup, sizes: { ...sizes, scales: 6 } })), /sizes\.scales is 6/);
+  const refusedSizes = (change: object, message: RegExp) =>
+    refused(({ metadata }) => (metadata['setup'] = JSON.stringify({ ...setup, sizes: { ...sizes, ...change } })), message);
+  refusedSizes({ width: 9 }, /encoder\.fc1\.weight is \[8, 6\], expected \[9, 6\] from its sizes/);
+  refusedSizes({ tokens: 'all' }, /sizes\.tokens is "all"/);
+  refusedSizes({ scales: 6 }, /sizes\.scales is 6/);
 });
 
 test('held-out photos are the same for a seed, and never trained on', () => {
-  const photos = Array.from({ length: 12 }, (_, i): TrainPhoto => ({ path: `${i}.png`, sha256: String(i), width: 1, height: 1, bytes: new Uint8Array(3) }));
+  const photos = Array.from({ length: 12 },
+    (_, i): TrainPhoto => ({ path: `${i}.png`, sha256: String(i), width: 1, height: 1, bytes: new Uint8Array(3) }));
   const [one, again, other] = [holdOut(photos, 4, 1, 'x'), holdOut(photos, 4, 1, 'x'), holdOut(photos, 4, 2, 'x')];
   assert.equal(one, again);
   assert.not.equal(one.held, other.held);

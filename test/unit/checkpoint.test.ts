@@ -11,9 +11,11 @@ import { dataFile } from '../helpers/data.js';
 import { tinyConfig, tinyWeights } from '../helpers/tinyVit.js';
 
 const rejects = (run: () => unknown, text: RegExp) =>
-  assert.throws(run, (error: Error) => error instanceof CheckpointError && text.test(error.message) && !error.message.includes('\n'));
+  assert.throws(run, (error: Error) =>
+    error instanceof CheckpointError && text.test(error.message) && !error.message.includes('\n'));
 
-const filled = (shape: readonly number[], value = 0.01) => ({ shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(value) });
+const filled = (shape: readonly number[], value = 0.01) =>
+  ({ shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(value) });
 
 test('checkpoint: sizes come from shapes, the rest from defaults', () => {
   const { name, config, weights } = vitFromWeights('tiny', tinyWeights());
@@ -25,7 +27,8 @@ test('checkpoint: sizes come from shapes, the rest from defaults', () => {
 test('checkpoint: heads of 64 by default, settings are stronger', () => {
   const wide = { ...tinyConfig, dim: 128, depth: 1 };
   assert.is(vitFromWeights('wide', tinyWeights(wide)).config.heads, 2);
-  const { heads, mean, std } = vitFromWeights('wide', tinyWeights(wide), { heads: 4, patch: 4, mean: [0.5, 0.5, 0.5], std: [0.1, 0.2, 0.3] }).config;
+  const { heads, mean, std } = vitFromWeights('wide', tinyWeights(wide),
+    { heads: 4, patch: 4, mean: [0.5, 0.5, 0.5], std: [0.1, 0.2, 0.3] }).config;
   assert.equal([heads, mean, std], [4, [0.5, 0.5, 0.5], [0.1, 0.2, 0.3]]);
 });
 
@@ -45,9 +48,13 @@ test('checkpoint: missing and misshapen tensors are named with what was expected
     return () => vitFromWeights('tiny', weights);
   };
   rejects(without('blocks.1.attn.qkv.bias'), /a tensor is missing: blocks\.1\.attn\.qkv\.bias/);
-  rejects(without('patch_embed.proj.weight'), /no ViT is in it: none of the tensors patch_embed\.proj\.weight, .* is there, but cls_token, pos_embed, .* and 25 more/);
-  rejects(without('cls_token', 'blocks.0.norm1.weight'), /2 tensors are missing: cls_token, blocks\.0\.norm1\.weight; left over: norm\.weight, norm\.bias \(by DINO's and timm's names\)/);
-  rejects(without(...[...tinyWeights().keys()].filter((key) => key.startsWith('blocks.0.'))), /block 0 is missing: the file has blocks up to 1/);
+  rejects(without('patch_embed.proj.weight'),
+    /no ViT is in it: none of the tensors patch_embed\.proj\.weight, .* is there, but cls_token, pos_embed, .* and 25 more/);
+  const halved = without('cls_token', 'blocks.0.norm1.weight');
+  rejects(halved, /2 tensors are missing: cls_token, blocks\.0\.norm1\.weight; left over: norm\.weight, norm\.bias/);
+  rejects(halved, /; left over: norm\.weight, norm\.bias \(by DINO's and timm's names\)/);
+  rejects(without(...[...tinyWeights().keys()].filter((key) => key.startsWith('blocks.0.'))),
+    /block 0 is missing: the file has blocks up to 1/);
   const wrong = (key: string, shape: readonly number[]) => () => vitFromWeights('tiny', tinyWeights().set(key, filled(shape)));
   rejects(wrong('blocks.1.mlp.fc2.weight', [16, 8]), /blocks\.1\.mlp\.fc2\.weight is \[16, 8\], expected \[8, 16\]/);
   rejects(wrong('pos_embed', [1, 9, 8]), /pos_embed is \[1, 9, 8\]: expected \[1, 1 \+ n \* n, D\]/);
@@ -81,7 +88,8 @@ test('checkpoint: settings that contradict the weights', () => {
 });
 
 test('sidecar: fields are read and checked', () => {
-  assert.equal(parseSidecar({ name: 'x', heads: 3, patch: 16, mean: [0, 0.5, 1], std: [1, 2, 3] }), { heads: 3, patch: 16, mean: [0, 0.5, 1], std: [1, 2, 3] });
+  assert.equal(parseSidecar({ name: 'x', heads: 3, patch: 16, mean: [0, 0.5, 1], std: [1, 2, 3] }),
+    { heads: 3, patch: 16, mean: [0, 0.5, 1], std: [1, 2, 3] });
   assert.equal(parseSidecar({}), {});
   rejects(() => parseSidecar([]), /a JSON object is expected/);
   rejects(() => parseSidecar({ heads: 0 }), /"heads" is 0/);

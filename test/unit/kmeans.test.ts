@@ -7,7 +7,8 @@ import { random } from '../helpers/random.js';
 /** Points around the corners of a square, in turn. */
 function corners(count: number, seed: number): Float32Array {
   const next = random(seed);
-  return Float32Array.from({ length: 2 * count }, (_, i) => [[0, 0], [0, 9], [9, 0], [9, 9]][Math.floor(i / 2) % 4]![i % 2]! + next());
+  const corners = [[0, 0], [0, 9], [9, 0], [9, 9]];
+  return Float32Array.from({ length: 2 * count }, (_, i) => corners[Math.floor(i / 2) % 4]![i % 2]! + next());
 }
 
 test('kmeans finds separate groups whatever the seed, and repeats itself', () => {

@@ -38,7 +38,7 @@ test('pca of constant rows is zero, not NaN', () => {
 });
 
 test('pca names what does not fit', () => {
-  assert.throws(() => principalComponents([1, 2, 3], 2, 1), /pca: 3 values are no whole rows of 2/);
+  assert.throws(() => principalComponents([1, 2, 3], 2, 1), /pca: 3 values are not whole rows of 2/);
   assert.throws(() => principalComponents([1, 2, 3, 4], 2, 3), /pca: 3 components of 2 columns/);
 });
 

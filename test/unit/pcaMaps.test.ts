@@ -1,6 +1,7 @@
 /** Colours of patches: golden components, pictures together, foreground. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Image } from '../../model/image.js';
 import { principalComponents } from '../../model/study/pca.js';
 import type { PatchRows } from '../../model/study/patches.js';
 import { components, otsu, pcaMaps } from '../../model/study/pcaMaps.js';
@@ -25,12 +26,13 @@ test('with more rows than columns the factor has the components of the whole mat
   const data = Float64Array.from({ length: n * C }, () => next() - 0.3);
   const factor = similarityFactor({ data, C });
   assert.is(factor.C, C);
-  const unit = Array.from({ length: n }, (_, i) => data.subarray(i * C, (i + 1) * C)).map((row) => row.map((v) => v / Math.hypot(...row)));
+  const unit = Array.from({ length: n }, (_, i) => data.subarray(i * C, (i + 1) * C))
+    .map((row) => row.map((v) => v / Math.hypot(...row)));
   const whole = unit.flatMap((a) => unit.map((b) => a.reduce((sum, v, c) => sum + v * b[c]!, 0)));
   assertClose('values', principalComponents(factor.data, C, 3).values, principalComponents(whole, n, 3).values, 1e-8);
 });
 
-/** A picture of 6 x 8 patches: a block in the middle of one kind (its lower half a little different), the rest of another. CLS first. */
+/** A picture of 6 x 8 patches, CLS first: a block in the middle, its lower half a little different, and another kind around. */
 function picture(seed: number, left: number): PatchRows {
   const next = random(seed);
   const [rows, columns, C] = [6, 8, 5];
@@ -50,7 +52,7 @@ const apart = (a: number[], b: number[]): number => Math.hypot(...a.map((v, i) =
 
 for (const of of ['facet', 'self-similarity'] as const) {
   test(`${of}: like parts have like colours, in all pictures with one basis`, () => {
-    const [a, b] = pcaMaps([picture(1, 2), picture(2, 3)], { of, joint: true, foreground: false }) as [ReturnType<typeof pcaMaps>[0], ReturnType<typeof pcaMaps>[0]];
+    const [a, b] = pcaMaps([picture(1, 2), picture(2, 3)], { of, joint: true, foreground: false }) as [Image, Image];
     assert.equal([a.width, a.height], [8, 6]);
     const red = (image: typeof a, y: number, x: number): number => at(image, y, x)[0]!;
     assert.ok(Math.abs(red(a, 2, 3) - red(b, 2, 4)) < 0.15 && Math.abs(red(a, 0, 0) - red(b, 5, 7)) < 0.15);

@@ -22,7 +22,8 @@ test('figures are those of the oracle, at own size and at side 256', () => {
       columns.forEach((name, i) => {
         const expected = data[(2 * row + which) * columns.length + i]!;
         const error = Math.abs(figures[name] - expected);
-        assert.ok(error <= 1e-5 * Math.max(1, Math.abs(expected)), `row ${row}, side ${side}, ${name}: ${figures[name]} instead of ${expected}`);
+        assert.ok(error <= 1e-5 * Math.max(1, Math.abs(expected)),
+          `row ${row}, side ${side}, ${name}: ${figures[name]} instead of ${expected}`);
       });
     });
   });

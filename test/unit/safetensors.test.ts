@@ -1,4 +1,4 @@
-/** The safetensors reader believes nothing that it has not checked. */
+/** The safetensors reader checks everything in a file. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CheckpointFileError } from '../../model/files/errors.js';
@@ -19,7 +19,8 @@ const bytesOf = (array: ArrayBufferView): Uint8Array => new Uint8Array(array.buf
 const entry = (dtype: string, shape: readonly number[], from: number, to: number) => ({ dtype, shape, data_offsets: [from, to] });
 
 const rejects = (bytes: Uint8Array, text: RegExp) =>
-  assert.throws(() => parseSafetensors(bytes), (error: Error) => error instanceof CheckpointFileError && text.test(error.message));
+  assert.throws(() => parseSafetensors(bytes), (error: Error) =>
+    error instanceof CheckpointFileError && text.test(error.message));
 
 test('safetensors: what is written is read back, scalars, empty tensors and awkward names included', () => {
   const tensors = new Map([
@@ -81,7 +82,8 @@ test('safetensors: a view into a larger buffer is read from its own start', () =
 });
 
 test("safetensors: Node's Buffers, whose slice() shares memory, are read like any bytes", () => {
-  const whole = serializeSafetensors(new Map([['x', { shape: [1], data: Float32Array.of(2.5) }], ['y', { shape: [1], data: Float32Array.of(3.5) }]]));
+  const one = (value: number) => ({ shape: [1], data: Float32Array.of(value) });
+  const whole = serializeSafetensors(new Map([['x', one(2.5)], ['y', one(3.5)]]));
   const { tensors } = parseSafetensors(Buffer.from(whole));
   assert.equal([[...tensors.get('x')!.data], [...tensors.get('y')!.data]], [[2.5], [3.5]]);
 });
