@@ -1,6 +1,6 @@
 /**
- * Output locations. Three passes: aliases (tensors inside other tensors), lifetimes (the storages that remain and the launches
- * that use them), places (storages in slots, the buffers that they share, one after the other and side by side). Pure.
+ * Memory of all tensors, in three passes: aliases (tensors inside other tensors), lifetimes (the storages that remain and the
+ * launches that use them), places (storages in slots, the buffers that they share at different times or offsets). Pure.
  */
 import type { Dtype, Node, Tensor } from '../graph/graph.js';
 import { getOrInsert } from '../graph/maps.js';
@@ -32,7 +32,7 @@ export interface Plan {
   readonly slots: readonly number[];
   /** Largest sum of tensors alive at one launch: no plan can need less. */
   readonly lowerBound: number;
-  /** Storage of a tensor, and its offset there in elements; undefined for a tensor that the launches do not have. */
+  /** Storage of a tensor, and its offset there in elements; undefined for a tensor that no launch uses. */
   readonly placeOf: (t: Tensor) => { readonly storage: Storage; readonly offset: number } | undefined;
 }
 
@@ -135,7 +135,7 @@ function findLifetimes(launches: readonly Node[], rootOf: RootOf, keep: Iterable
 /** WebGPU binds storage buffers at multiples of this many bytes. */
 const BINDING_ALIGNMENT = 256;
 
-/** Its storages; the first is the largest and has the slot's size. */
+/** A slot's storages; the first is the largest and has the slot's size. */
 type Slot = Storage[];
 
 /** The first free offset in a slot during the storage's life; undefined if there is none, or if the slot holds a conflict. */
