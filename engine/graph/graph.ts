@@ -72,9 +72,9 @@ export interface LeafAttrs {
 
 const leaf = (name: string): Op<LeafAttrs> => ({ name, memory: 'leaf', shapes: (_, { shape }) => [shape] });
 
-/** Written by the program's owner between runs; each program has its own. */
+/** Data that the caller writes between runs; each program has its own. */
 export const inputOp = leaf('input');
-/** Lives in the engine under its name and is shared by every program. */
+/** Data of the engine under its name, shared by all programs. */
 export const parameterOp = leaf('parameter');
 /** Data known when the graph is built; all programs share one upload per array. */
 export const constantOp = leaf('constant');
@@ -172,12 +172,12 @@ export class Graph {
     return this.#scope.halves && index === 0 && op !== inputOp ? 'f16' : 'f32';
   }
 
-  /** A tensor that the program's owner writes between runs. */
+  /** A tensor that the caller writes between runs. */
   input(name: string, shape: Shape): Tensor {
     return this.add(inputOp, [], { name, shape })[0]!;
   }
 
-  /** A tensor that lives in the engine under `name`, shared by all its programs; the same name gives the same tensor. */
+  /** A tensor of the engine under `name`, shared by all its programs. @throws Error when the name has another shape */
   parameter(name: string, shape: Shape): Tensor {
     const t = this.nodes.find((n) => n.op === parameterOp && (n.attrs as LeafAttrs).name === name)?.outputs[0];
     if (!t) return this.add(parameterOp, [], { name, shape })[0]!;
@@ -185,7 +185,7 @@ export class Graph {
     throw new Error(`parameter ${name}: used as ${showShape(shape)} and as ${showShape(t.shape)}`);
   }
 
-  /** Data known now. Pass the same array again to share its buffer between programs. */
+  /** Data known now. Programs that pass the same array share its buffer. @throws Error when the length is wrong */
   constant(data: Float32Array, shape: Shape = [data.length]): Tensor {
     if (data.length !== sizeOf(shape)) throw new Error(`constant: ${data.length} values for ${showShape(shape)}`);
     return this.add(constantOp, [], { name: data.length === 1 ? String(data[0]) : '', shape, data })[0]!;

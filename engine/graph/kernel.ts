@@ -1,4 +1,4 @@
-/** What an op tells the engine about its launch, and what the engine tells an op about the device. */
+/** A launch as an op describes it to the engine, and a device as the engine describes it to an op. */
 import { MAX_GRID } from '../../shaders/parts/common.js';
 
 /**
@@ -28,7 +28,7 @@ export interface Kernel {
   readonly flops?: number;
 }
 
-/** What kernels may know of the device. Chosen once when the engine is made; see `tuningFor`. */
+/** The properties of a device that kernels may depend on. Chosen once when the engine is made; see `tuningFor`. */
 export interface Tuning {
   readonly name: string;
   /** The device is a CPU: there are no caches to tile for, and barriers are expensive. */

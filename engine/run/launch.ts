@@ -22,7 +22,7 @@ export interface Launch {
   bindGroup?: GPUBindGroup;
 }
 
-/** What an engine's programs share to make their launches. */
+/** Makes launches; all programs of an engine share one. */
 export interface Launcher {
   readonly pipelines: PipelineCache;
   /** The kernel of a node as it is compiled, rewritten for float16 and the work queue. @throws FeatureError */

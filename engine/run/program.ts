@@ -11,7 +11,7 @@ import type { Submission } from './submission.js';
 /** `dims` of all launches share one buffer; WebGPU binds uniforms at multiples of 256 bytes. */
 const DIMS_STRIDE = 256;
 
-/** What all programs of an engine share. */
+/** The parts of an engine that its programs share. */
 interface Shared {
   readonly buffers: Buffers;
   readonly launcher: Launcher;
@@ -25,7 +25,7 @@ interface BufferRange {
   readonly size: number;
 }
 
-/** What `Engine.compile` returns. Inputs, outputs and bind groups are its own; parameters and slots belong to the engine. */
+/** A compiled graph. Inputs, outputs and bind groups are its own; parameters and slots belong to the engine. */
 export class Program {
   readonly #shared: Shared;
   /** For `profile`, which submits passes of its own. */

@@ -1,6 +1,6 @@
 /**
- * Output locations. Three passes: aliases (tensors inside other tensors), lifetimes (the storages that remain and the launches
- * that use them), places (storages in slots, the buffers that they share, one after the other and side by side). Pure.
+ * Memory of all tensors, in three passes: aliases (tensors inside other tensors), lifetimes (the storages that remain and the
+ * launches that use them), places (storages in slots, the buffers that they share at different times or offsets). Pure.
  */
 import type { Dtype, Node, Tensor } from '../graph/graph.js';
 import { getOrInsert } from '../graph/maps.js';
@@ -32,7 +32,7 @@ export interface Plan {
   readonly slots: readonly number[];
   /** Largest sum of tensors alive at one launch: no plan can need less. */
   readonly lowerBound: number;
-  /** Storage of a tensor, and its offset there in elements; undefined for a tensor that the launches do not have. */
+  /** Storage of a tensor, and its offset there in elements; undefined for a tensor that no launch uses. */
   readonly placeOf: (t: Tensor) => { readonly storage: Storage; readonly offset: number } | undefined;
 }
 
@@ -135,15 +135,15 @@ function findLifetimes(launches: readonly Node[], rootOf: RootOf, keep: Iterable
 /** WebGPU binds storage buffers at multiples of this many bytes. */
 const BINDING_ALIGNMENT = 256;
 
-/** Its storages; the first is the largest and has the slot's size. */
+/** A slot's storages by offset; the first is the largest and has the slot's size. */
 type Slot = Storage[];
 
 /** The first free offset in a slot during the storage's life; undefined if there is none, or if the slot holds a conflict. */
 function roomFor({ bytes, birth, death, conflicts }: Storage, slot: Slot): number | undefined {
   if (slot.some((s) => conflicts.has(s))) return undefined;
-  const neighbours = slot.filter((s) => s.birth <= death && birth <= s.death).sort((a, b) => a.offset - b.offset);
   let at = 0;
-  for (const s of neighbours) {
+  for (const s of slot) {
+    if (s.birth > death || birth > s.death) continue;
     if (s.offset - at >= bytes) break;
     at = Math.max(at, Math.ceil((s.offset + s.bytes) / BINDING_ALIGNMENT) * BINDING_ALIGNMENT);
   }
@@ -158,11 +158,12 @@ function assignPlaces(storages: readonly Draft[]): number[] {
   const slots: Slot[] = [];
   const bySize = [...storages].sort((a, b) => b.bytes - a.bytes || a.birth - b.birth);
   for (const storage of bySize) {
-    const slot = slots.findIndex((s) => roomFor(storage, s) !== undefined);
-    if (slot < 0) slots.push([]);
-    storage.slot = slot < 0 ? slots.length - 1 : slot;
-    storage.offset = slot < 0 ? 0 : roomFor(storage, slots[slot]!)!;
-    slots[storage.slot]!.push(storage);
+    const found = slots.findIndex((slot) => roomFor(storage, slot) !== undefined);
+    const slot = found < 0 ? [] : slots[found]!;
+    storage.slot = found < 0 ? slots.push(slot) - 1 : found;
+    storage.offset = found < 0 ? 0 : roomFor(storage, slot)!;
+    slot.push(storage);
+    slot.sort((a, b) => a.offset - b.offset);
   }
   return slots.map(([largest]) => largest!.bytes);
 }
