@@ -1,6 +1,6 @@
 /**
- * Draws the demo's pair of landscapes, and any number of similar ones, by marching rays in a compute kernel. Every picture comes with
- * a mask, so that the effect of a transfer on sky, ground, water and object can be measured.
+ * Draws the demo's pair of landscapes, and any number of similar ones, by marching rays in a compute kernel. Every picture has a
+ * mask, so that the effect of a transfer on sky, ground, water and object can be measured.
  */
 import type { Image } from '../../model/image.js';
 import { composition, type SceneKind } from './composition.js';

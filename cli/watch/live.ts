@@ -59,9 +59,12 @@ export async function watchRun(about: RunAbout, port: number, interrupt: AbortSi
     url: server.url,
     signal: gate.signal,
     feed,
-    begin: (standing) => {
+    begin: ({ about: begun, done, total, losses }) => {
       rate.reset();
-      show(feed, standing);
+      feed.rewind();
+      feed.losses(losses);
+      feed.state({ status: 'running', done, total, note: undefined, stepsPerSecond: undefined, secondsLeft: undefined });
+      feed.about(begun);
     },
     step: stepTeller(feed, rate),
     losses: (row) => feed.losses([row]),
@@ -72,13 +75,6 @@ export async function watchRun(about: RunAbout, port: number, interrupt: AbortSi
     },
     close,
   };
-}
-
-function show(feed: FeedWriter, { about, done, total, losses }: Standing): void {
-  feed.rewind();
-  feed.losses(losses);
-  feed.state({ status: 'running', done, total, note: undefined, stepsPerSecond: undefined, secondsLeft: undefined });
-  feed.about(about);
 }
 
 /** Steps are too fast to read: the page gets some of them, every change of phase, and the last one before a pause. */

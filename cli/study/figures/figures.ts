@@ -23,13 +23,6 @@ export interface FiguresOptions {
   readonly json?: boolean;
 }
 
-interface Made {
-  readonly name: string;
-  readonly path: string;
-  readonly status: 'made' | 'kept' | 'left out';
-  readonly seconds: number;
-}
-
 /** Writes OUT/NAME.png for every figure that does not exist yet. Returns the exit code: 130 when interrupted. */
 export async function figures(options: FiguresOptions, parts: Parts): Promise<number> {
   const { out, quick = false, only, seed, force, json } = options;
@@ -43,7 +36,7 @@ export async function figures(options: FiguresOptions, parts: Parts): Promise<nu
   const tell = (text: string): void => void parts.stderr.write(`${text}\n`);
   const context: FigureContext = { out, scale, seed, models, modelNames: options.model, pairs, parts, tell };
   const wanted = FIGURES.filter(({ name }) => !only || only.includes(name));
-  const done: Made[] = [];
+  const done: { name: string; path: string; status: 'made' | 'kept' | 'left out'; seconds: number }[] = [];
   for (const [i, { name, what, make }] of wanted.entries()) {
     if (parts.interrupt.aborted) break;
     const file = join(out, `${name}.png`);
