@@ -15,7 +15,7 @@ Examples:
 
 export const figuresCommand = (run: (options: FiguresOptions) => Promise<void>): Command =>
   new Command('figures')
-    .description('make every figure of the study behind the method')
+    .description('make the figures of the study that the method is based on')
     .argument('[photo...]', 'structure, appearance, structure, appearance, ...')
     .requiredOption('--out <dir>', 'folder for the pictures')
     .option('--quick', 'make everything small and short: minutes without a GPU')

@@ -35,7 +35,7 @@ export function unpackedDriver(folder, env = process.env) {
   return { ...driver, LD_LIBRARY_PATH: libraries };
 }
 
-/** @throws SetupError when WebGPU's binding does not load, with what it said */
+/** @throws SetupError with the reason when WebGPU's binding does not load */
 async function adapterWorks(root, variables) {
   const env = { ...process.env, ...variables };
   const { code, text } = await run(process.execPath, ['--input-type=module', '--eval', CHECK], { cwd: root, env, capture: true });

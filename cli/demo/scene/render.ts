@@ -1,6 +1,6 @@
 /** Part of a drawing, not an op: follows rays from the camera, reflects them on water, and averages the samples of a pixel. */
 export const render = /* wgsl */ `
-/** Two crossing sets of ripples; they fade with distance, where a pixel spans many. */
+/** Two crossing sets of ripples, which fade with distance because a distant pixel spans many. */
 fn water_normal(p: vec2f, t: f32) -> vec3f {
   let calm = scene.air.w / (1.0 + 0.02 * t);
   let long = noise_slope(vec2f(0.5, 1.6) * p).yz - noise_slope(vec2f(-0.6, 1.3) * p + 4.0).yz;

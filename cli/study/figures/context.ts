@@ -41,7 +41,7 @@ export interface FigureContext {
   readonly modelNames: readonly string[];
   readonly pairs: readonly Pair[];
   readonly parts: Parts;
-  readonly tell: (text: string) => void;
+  readonly note: (text: string) => void;
 }
 
 /** The landscapes the project draws, both ways. */
@@ -56,15 +56,15 @@ export const quarters = ({ vit: { config: { depth } } }: LoadedVit): number[] =>
 
 /** A transfer in OUT/runs: a new one, an interrupted one resumed, or a finished one; undefined when interrupted. */
 export async function transferOf(context: FigureContext, pair: Pair) {
-  const { scale, seed, parts, modelNames, tell } = context;
+  const { scale, seed, parts, modelNames, note } = context;
   const folder = join(context.out, 'runs', pair.name);
   const options: TransferOptions = {
     structure: pair.structure, appearance: pair.appearance, out: folder, model: modelNames[0]!, vit: {}, size: scale.transferSize,
     saveEvery: 250, force: false, json: false,
     splice: { ...defaultOptions, seed, steps: scale.transferSteps, warmStart: scale.warmStart, vitSize: scale.transferVitSize },
   };
-  const onOther = (): void => tell(`training ${pair.name} again: its settings changed`);
-  const code = await ensureTransfer(options, parts, { onOther, note: tell });
+  const onOther = (): void => note(`training ${pair.name} again: its settings changed`);
+  const code = await ensureTransfer(options, parts, { onOther, note });
   if (code !== 0) return undefined;
   const sized = { shorterSide: scale.transferSize };
   const report = JSON.parse(await readFile(join(folder, 'report.json'), 'utf8')) as { match: number | null };

@@ -19,20 +19,20 @@ export interface Figure {
 }
 
 async function pcaLayers(context: FigureContext): Promise<Sheet> {
-  const { models, scale: { vitSize, height }, parts, tell } = context;
+  const { models, scale: { vitSize, height }, parts, note } = context;
   const photos = (await photosOf(context)).slice(0, 1);
   const settings = { ...pcaDefaults, facets: ['keys', 'queries', 'values', 'tokens'], vitSize, height } as const;
   const layers = quarters(models[0]!);
-  return onEngine(parts, (engine) => pcaSheet(engine, models.slice(0, 1), photos, { ...settings, layers }, tell));
+  return onEngine(parts, (engine) => pcaSheet(engine, models.slice(0, 1), photos, { ...settings, layers }, note));
 }
 
 async function pcaModels(context: FigureContext): Promise<Sheet | string> {
-  const { models, scale: { vitSize, height }, parts, tell } = context;
+  const { models, scale: { vitSize, height }, parts, note } = context;
   if (models.length < 2) return 'it needs two models: --model A,B';
   const depth = Math.min(...models.map(({ vit }) => vit.config.depth));
   const photos = (await photosOf(context)).slice(0, 2);
   const settings = { ...pcaDefaults, facets: ['keys'], layers: [Math.floor(depth / 2), depth - 1], vitSize, height } as const;
-  return onEngine(parts, (engine) => pcaSheet(engine, models, photos, settings, tell));
+  return onEngine(parts, (engine) => pcaSheet(engine, models, photos, settings, note));
 }
 
 /** Inversions of the first photo at quarters of the model's depth, from index `first` on. */

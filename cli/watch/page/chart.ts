@@ -42,7 +42,7 @@ export function createChart(): (terms: readonly string[], rows: readonly LossRow
   let curves: Curves = curvesOf([], []);
   let plot: UPlot | undefined;
 
-  const tell: PointAt = (index) => legend.tell(curves.steps, curves.smooth, index);
+  const showValues: PointAt = (index) => legend.show(curves.steps, curves.smooth, index);
   const size = () => ({ width: Math.max(200, holder.clientWidth), height: Math.max(140, holder.clientHeight) });
   const redraw = (): void => {
     curves.terms.forEach((_, i) => {
@@ -54,7 +54,7 @@ export function createChart(): (terms: readonly string[], rows: readonly LossRow
     plot = undefined;
     if (curves.steps.length === 0) return;
     holder.replaceChildren();
-    plot = new uPlot({ ...options(curves.terms, legend.isLog(), tell), ...size() }, dataOf(curves, legend.isLog()), holder);
+    plot = new uPlot({ ...options(curves.terms, legend.isLog(), showValues), ...size() }, dataOf(curves, legend.isLog()), holder);
     redraw();
   };
   new ResizeObserver(() => plot?.setSize(size())).observe(holder);
@@ -68,7 +68,7 @@ export function createChart(): (terms: readonly string[], rows: readonly LossRow
     legend.names(terms);
     if (plot && sameTerms) plot.setData(dataOf(curves, legend.isLog()));
     else rebuild();
-    tell(plot?.cursor.idx);
+    showValues(plot?.cursor.idx);
   };
 }
 
@@ -141,7 +141,7 @@ function createLegend(onToggle: () => void, onScale: () => void) {
     isOn: (i: number): boolean => buttons[i] !== undefined && pressed(buttons[i].button),
     isLog: (): boolean => pressed(scale),
     /** Shows the values at a point of the curves, by default the last. */
-    tell: (steps: readonly number[], values: readonly Values[], index: number | null | undefined): void => {
+    show: (steps: readonly number[], values: readonly Values[], index: number | null | undefined): void => {
       const point = index ?? steps.length - 1;
       setText(at, steps[point] === undefined ? '' : `step ${steps[point]}`);
       buttons.forEach(({ value }, i) => {
