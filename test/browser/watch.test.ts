@@ -1,4 +1,4 @@
-/** The page of a run in a real browser, with a real run behind it: small pictures, an untrained ViT. */
+/** The page of a real run in a real browser: small pictures, an untrained ViT. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
@@ -13,31 +13,40 @@ const out = join(temporaryFolder(), 'run');
 /** A slow machine under load compiles kernels for a while. */
 const PATIENCE = { timeout: 180_000 };
 
-const TINY = ['--model', 'untrained', '--size', '48', '--vit-size', '32', '--warm-start', '2', '--steps', '100000', '--save-every', '4'];
+const PHOTOS = ['--structure', scenePath('valley'), '--appearance', scenePath('peaks')];
+const TINY = ['--model', 'untrained', '--size', '48', '--vit-size', '32', '--warm-start', '2', '--steps', '100000'];
 
-const open = async (url: string, viewport = { width: 1280, height: 800 }): Promise<Page> => (await browser!.newContext({ viewport })).newPage().then(async (page) => {
+async function open(url: string, viewport = { width: 1280, height: 800 }): Promise<Page> {
+  const page = await (await browser!.newContext({ viewport })).newPage();
   page.setDefaultTimeout(PATIENCE.timeout);
   await page.goto('about:blank');
   page.context().setDefaultNavigationTimeout(PATIENCE.timeout);
   watched.set(page, watchTrouble(page, url));
   await page.goto(url);
   return page;
-});
+}
 const watched = new Map<Page, ReturnType<typeof watchTrouble>>();
 
-const status = (page: Page, text: string) => page.waitForFunction((wanted) => document.getElementById('status')?.textContent === wanted, text);
+const status = (page: Page, text: string) =>
+  page.waitForFunction((wanted) => document.getElementById('status')?.textContent === wanted, text);
 
 /** Width and height of the picture that is shown as the result, once one is. */
 async function resultSize(page: Page): Promise<[number, number]> {
   await page.waitForFunction(() => (document.getElementById('result-image') as HTMLImageElement).naturalWidth > 0);
-  return page.$eval('#result-image', (image) => [(image as HTMLImageElement).naturalWidth, (image as HTMLImageElement).naturalHeight]);
+  return page.$eval('#result-image', (image) => {
+    const { naturalWidth, naturalHeight } = image as HTMLImageElement;
+    return [naturalWidth, naturalHeight];
+  });
 }
 
 /** The last step the curves know. */
 const lastStep = (page: Page): Promise<number> => page.$eval('#legend .at', (at) => Number(at.textContent!.replace('step ', '')));
 
 const curveReaches = (page: Page, step: number) =>
-  page.waitForFunction((least) => Number(document.querySelector('#legend .at')?.textContent?.replace('step ', '') ?? -1) >= least, step);
+  page.waitForFunction((least) => {
+    const text = document.querySelector('#legend .at')?.textContent?.replace('step ', '');
+    return Number(text ?? -1) >= least;
+  }, step);
 
 /** How many pixels of the curves' canvas are painted. */
 const painted = (page: Page): Promise<number> =>
@@ -55,11 +64,12 @@ const overflow = (page: Page): Promise<[number, number]> =>
 
 if (browser) {
   test('page: a live run is shown, obeys and ends; its folder is shown again', async () => {
-    const run = await serveRun(['transfer', '--structure', scenePath('valley'), '--appearance', scenePath('peaks'), '--out', out, ...TINY, '--watch']);
+    const run = await serveRun(['transfer', ...PHOTOS, '--out', out, ...TINY, '--save-every', '4', '--watch']);
     const page = await open(run.url);
     await status(page, 'running');
     assert.equal(await resultSize(page), [72, 48]);
-    assert.equal(await page.$$eval('#inputs img', (images) => images.map((image) => (image as HTMLImageElement).alt)), ['Structure photo', 'Appearance photo']);
+    const alts = await page.$$eval('#inputs img', (images) => images.map((image) => (image as HTMLImageElement).alt));
+    assert.equal(alts, ['Structure photo', 'Appearance photo']);
     assert.equal(await overflow(page), [0, 0], 'all of it is seen at 1280 x 800');
 
     // The curve grows.
@@ -109,10 +119,11 @@ if (browser) {
     assert.is(await page.textContent('#status'), 'running');
     await page.click('#stop');
     await page.click('text=Stop the run');
-    assert.is(await run.ended, 130, run.said());
+    assert.is(await run.ended, 130, run.output());
     await status(page, 'stopped');
     await page.waitForFunction(() => document.getElementById('banner')?.textContent?.includes('splice-gpu view'));
-    assert.match((await page.textContent('#banner'))!, /^Stopped after \d+ of 100002 steps; everything is saved\. .*To see it again: splice-gpu view /);
+    const banner = /^Stopped after \d+ of 100002 steps; everything is saved\. .*To see it again: splice-gpu view /;
+    assert.match((await page.textContent('#banner'))!, banner);
     assert.not(await page.isVisible('#buttons'));
     assert.equal(await resultSize(page), [72, 48]);
     await page.focus('#previews');

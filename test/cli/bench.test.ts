@@ -1,3 +1,4 @@
+/** `bench`: results, variants and comparisons on the test device. */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,15 +16,17 @@ const adapter = { vendor: 'test', architecture: '', device: 'test', driver: '', 
 const plainLinear = fileURLToPath(new URL('../../../test/bench/variants/plainLinear.mjs', import.meta.url));
 
 const tiny: BenchOptions = {
-  what: 'step', model: ['untrained'], recipe: ['splice'], size: 40, vitSize: 32, checkpointing: false, precision: 'f32', repeats: 1, json: true, allVariants: false, variant: [], plan: false,
+  what: 'step', model: ['untrained'], recipe: ['splice'], size: 40, vitSize: 32, checkpointing: false, precision: 'f32',
+  repeats: 1, json: true,
 };
 
-/** Runs `bench` on the test device; what it printed. */
+/** Runs `bench` on the test device and returns its output. */
 async function run(change: Partial<BenchOptions>): Promise<string> {
   let printed = '';
   const engine = createEngine(await testDevice());
   const openEngine = async () => ({ engine, adapter, close: () => engine.destroy() });
-  const code = await bench({ ...tiny, ...change }, { ...fakeParts().parts, openEngine, stdout: { write: (text) => (printed += text) } });
+  const stdout = { write: (text: string) => (printed += text) };
+  const code = await bench({ ...tiny, ...change }, { ...fakeParts().parts, openEngine, stdout });
   assert.is(code, 0);
   return printed;
 }
@@ -36,7 +39,8 @@ test('a step is measured by part and by op, saved, and compared', async () => {
   const result = JSON.parse(await run({ save }));
   assert.equal(JSON.parse(await readFile(save, 'utf8')), result);
   const names: string[] = result.rows.map((row: { name: string }) => row.name);
-  for (const part of ['generator', 'generator backward', 'resize', 'ViT', 'ViT backward', 'losses', 'optimiser']) assert.ok(names.includes(`part ${part}`), part);
+  const expected = ['generator', 'generator backward', 'resize', 'ViT', 'ViT backward', 'losses', 'optimiser'];
+  for (const part of expected) assert.ok(names.includes(`part ${part}`), part);
   assert.ok(names.includes('op attention') && names.includes('step') && names.includes('encode'));
   assert.ok(result.rows.every((row: { ms: number }) => row.ms >= 0 && Number.isFinite(row.ms)));
   assert.ok(result.figures.slotBytes >= result.figures.lowerBoundBytes);
@@ -68,7 +72,8 @@ test('kernels: the real launches of a step, and a variant from a file beside the
 
 test('kernels: a wrong variant shows', async () => {
   const wrong = join(folder, 'wrong.mjs');
-  await writeFile(wrong, `export default { name: 'wrong', op: 'mseBackward', kernel: (node, usual) => ({ ...usual, dims: [usual.dims[0], 0] }) };`);
+  const kernel = '(node, usual) => ({ ...usual, dims: [usual.dims[0], 0] })';
+  await writeFile(wrong, `export default { name: 'wrong', op: 'mseBackward', kernel: ${kernel} };`);
   const { rows } = JSON.parse(await run({ what: 'kernels', filter: 'mseBackward', variant: [wrong] }));
   assert.ok(rows.some((row: { variant: string; error?: number }) => row.variant === 'wrong' && row.error! > 0.5));
 });
