@@ -39,7 +39,7 @@ async function resultSize(page: Page): Promise<[number, number]> {
   });
 }
 
-/** The last step the curves know. */
+/** The last step of the curves. */
 const lastStep = (page: Page): Promise<number> => page.$eval('#legend .at', (at) => Number(at.textContent!.replace('step ', '')));
 
 const curveReaches = (page: Page, step: number) =>
@@ -56,11 +56,56 @@ const painted = (page: Page): Promise<number> =>
     return data.reduce((count, value, i) => count + (i % 4 === 3 && value > 0 ? 1 : 0), 0);
   });
 
-const saysNothingBad = (page: Page) => assert.equal(watched.get(page), { errors: [], foreign: [] });
+const hasNoTrouble = (page: Page) => assert.equal(watched.get(page), { errors: [], foreign: [] });
 
-/** Anything wider than the window is out of sight on a narrow one. */
+/** Content outside the window is invisible on a narrow screen. */
 const overflow = (page: Page): Promise<[number, number]> =>
   page.evaluate(() => [document.documentElement.scrollWidth - innerWidth, document.documentElement.scrollHeight - innerHeight]);
+
+/** Pauses the run, saves during the pause, and continues. */
+async function pauseAndSave(page: Page): Promise<void> {
+  await page.click('#pause');
+  await status(page, 'paused');
+  await page.waitForFunction(() => document.getElementById('left')?.textContent === '–');
+  const savedAt = () => statSync(join(out, 'result.png')).mtimeMs;
+  const before = savedAt();
+  await page.click('#save');
+  while (savedAt() === before) await page.waitForTimeout(20);
+  const newest = Math.max(...readdirSync(join(out, 'previews')).map((name) => Number.parseInt(name, 10)));
+  const step = `${newest + 2} / 100002`; // two steps of warm start
+  await page.waitForFunction((text) => document.getElementById('step')?.textContent === text, step);
+  await page.click('text=Continue');
+  await status(page, 'running');
+  await page.waitForFunction((old) => document.getElementById('step')?.textContent !== old, step);
+}
+
+/** Moves the slider through the previews by keyboard, and back to the newest result. */
+async function browsePreviews(page: Page): Promise<void> {
+  await page.focus('#previews');
+  await page.keyboard.press('Home');
+  await page.waitForFunction(() => document.getElementById('result-image')?.getAttribute('alt') === 'Preview after 4 steps');
+  assert.is(await page.textContent('#result-step'), 'after 4 steps');
+  await page.click('#latest');
+  await page.waitForFunction(() => document.getElementById('result-image')?.getAttribute('alt') === 'Newest result');
+}
+
+/** Shows the run from its folder, in a narrow window without buttons, until its process is gone. */
+async function viewFolder(stepsDone: number): Promise<void> {
+  const view = await serveRun(['view', out]);
+  const again = await open(view.url, { width: 400, height: 800 });
+  await status(again, 'stopped');
+  assert.equal(await resultSize(again), [72, 48]);
+  await curveReaches(again, stepsDone - 1);
+  assert.is((await overflow(again))[0], 0);
+  assert.not(await again.isVisible('#buttons'));
+  hasNoTrouble(again);
+
+  // The end of the process is noticed.
+  view.child.kill('SIGKILL');
+  await status(again, 'stopped');
+  await again.waitForFunction(() => document.getElementById('banner')?.textContent?.includes('splice-gpu view'));
+  assert.equal(await resultSize(again), [72, 48]);
+}
 
 if (browser) {
   test('page: a live run is shown, obeys and ends; its folder is shown again', async () => {
@@ -70,7 +115,7 @@ if (browser) {
     assert.equal(await resultSize(page), [72, 48]);
     const alts = await page.$$eval('#inputs img', (images) => images.map((image) => (image as HTMLImageElement).alt));
     assert.equal(alts, ['Structure photo', 'Appearance photo']);
-    assert.equal(await overflow(page), [0, 0], 'all of it is seen at 1280 x 800');
+    assert.equal(await overflow(page), [0, 0], 'everything fits into 1280 x 800');
 
     // The curve grows.
     await curveReaches(page, 0);
@@ -78,20 +123,7 @@ if (browser) {
     assert.ok((await painted(page)) > 500);
     assert.match(await page.title(), /^0 % · valley as peaks$/);
 
-    // Pause, save meanwhile, go on.
-    await page.click('#pause');
-    await status(page, 'paused');
-    await page.waitForFunction(() => document.getElementById('left')?.textContent === '–');
-    const savedAt = () => statSync(join(out, 'result.png')).mtimeMs;
-    const before = savedAt();
-    await page.click('#save');
-    while (savedAt() === before) await page.waitForTimeout(20);
-    const newest = Math.max(...readdirSync(join(out, 'previews')).map((name) => Number.parseInt(name, 10)));
-    const step = `${newest + 2} / 100002`; // two steps of warm start
-    await page.waitForFunction((text) => document.getElementById('step')?.textContent === text, step);
-    await page.click('text=Continue');
-    await status(page, 'running');
-    await page.waitForFunction((old) => document.getElementById('step')?.textContent !== old, step);
+    await pauseAndSave(page);
 
     // Reload: everything is there again.
     const known = await lastStep(page);
@@ -99,13 +131,7 @@ if (browser) {
     await curveReaches(page, known);
     assert.equal(await resultSize(page), [72, 48]);
 
-    // The slider goes through the previews, by keyboard too.
-    await page.focus('#previews');
-    await page.keyboard.press('Home');
-    await page.waitForFunction(() => document.getElementById('result-image')?.getAttribute('alt') === 'Preview after 4 steps');
-    assert.is(await page.textContent('#result-step'), 'after 4 steps');
-    await page.click('#latest');
-    await page.waitForFunction(() => document.getElementById('result-image')?.getAttribute('alt') === 'Newest result');
+    await browsePreviews(page);
 
     // A curve is switched off and on.
     const all = await painted(page);
@@ -113,7 +139,7 @@ if (browser) {
     assert.ok((await painted(page)) < all);
     await page.click('#legend >> text=total');
 
-    // Stop asks first, then stops, and the page keeps what it has.
+    // Stop asks first, then stops, and the page keeps its content.
     await page.click('#stop');
     await page.keyboard.press('Escape');
     assert.is(await page.textContent('#status'), 'running');
@@ -129,25 +155,11 @@ if (browser) {
     await page.focus('#previews');
     await page.keyboard.press('Home');
     await page.waitForFunction(() => document.getElementById('result-image')?.getAttribute('alt') === 'Preview after 4 steps');
-    saysNothingBad(page);
+    hasNoTrouble(page);
     const { status: end, stepsDone } = JSON.parse(readFileSync(join(out, 'config.json'), 'utf8'));
     assert.is(end, 'interrupted');
 
-    // The same from the folder, in a narrow window, to look at only.
-    const view = await serveRun(['view', out]);
-    const again = await open(view.url, { width: 400, height: 800 });
-    await status(again, 'stopped');
-    assert.equal(await resultSize(again), [72, 48]);
-    await curveReaches(again, stepsDone - 1);
-    assert.is((await overflow(again))[0], 0);
-    assert.not(await again.isVisible('#buttons'));
-    saysNothingBad(again);
-
-    // A process that is gone is missed.
-    view.child.kill('SIGKILL');
-    await status(again, 'stopped');
-    await again.waitForFunction(() => document.getElementById('banner')?.textContent?.includes('splice-gpu view'));
-    assert.equal(await resultSize(again), [72, 48]);
+    await viewFolder(stepsDone);
   });
   test.after(() => browser.close());
 }

@@ -51,7 +51,7 @@ const leavesNothing = ({ part }: Tried): void => {
   assert.not(existsSync(`${part}.json`));
 };
 
-test('download: a whole file in one go', async () => {
+test('download: a whole file at once', async () => {
   const { result, part, log, progress } = await tryDownload({});
   assert.equal(result, right);
   assert.is(Buffer.compare(readFileSync(part), file), 0);
@@ -60,7 +60,7 @@ test('download: a whole file in one go', async () => {
   assert.is(progress.at(-1), file.length);
 });
 
-test('download: cut connections go on where they were', async () => {
+test('download: cut connections are resumed', async () => {
   const { result, part, log } = await tryDownload({ cutAfter: 60_000, cuts: 3 });
   assert.equal(result, right);
   assert.is(Buffer.compare(readFileSync(part), file), 0);
@@ -89,13 +89,13 @@ async function resumed(part: string): Promise<{ result: { bytes: number; sha256:
   return { result, log: server.log };
 }
 
-test('download: a part from another address is not gone on with', async () => {
+test('download: a part from another address is not resumed', async () => {
   const { part } = await tryDownload({ cutAfter: 50_000 }, { attempts: 1 });
   const { result, log } = await tryDownload({}, {}, part);
   assert.equal([result, log], [right, ['GET /models/vit.pth 200']]);
 });
 
-test('download: servers without ranges, without lengths, with a changed file, with another range than asked', async () => {
+test('download: servers without ranges, without lengths, with a changed file, with a wrong range', async () => {
   const noRange = await tryDownload({ noRange: true, cutAfter: 60_000, cuts: 1 });
   assert.equal([noRange.result, noRange.log.map((line) => line.slice(20, 23))], [right, ['200', '200']]);
   assert.equal((await tryDownload({ bare: true })).result, right);
@@ -135,7 +135,7 @@ test('download: a wrong checksum or length is never kept', async () => {
   fails(lying, /could not be fetched/);
 });
 
-test('download: a server that says nothing, or nothing more', async () => {
+test('download: a server that sends nothing, or stops', async () => {
   fails(await tryDownload({ silent: true }, { answerMs: 100, attempts: 2 }), /nothing came for 0\.1 s/);
   const stalled = await tryDownload({ stallAfter: 1000 }, { silenceMs: 100, attempts: 2 });
   fails(stalled, /nothing came for 0\.1 s.*the part that arrived is kept/);
@@ -182,7 +182,7 @@ test('download: through the proxy that the variables name', async () => {
   }
 });
 
-test('proxy: which variable counts for which address', () => {
+test('proxy: the variable for each address', () => {
   const of = (url: string, env: Record<string, string>) => proxyFor(new URL(url), env);
   assert.is(of('https://a.org/x', { HTTP_PROXY: 'http://p:1' }), undefined);
   assert.is(of('https://a.org/x', { HTTPS_PROXY: 'http://p:1' }), 'http://p:1');
@@ -194,7 +194,7 @@ test('proxy: which variable counts for which address', () => {
   assert.is(except('a.org', 'dl.a.org'), undefined);
 });
 
-test('download progress: a bar on a terminal, few lines elsewhere', () => {
+test('download progress: a bar on a terminal, few lines otherwise', () => {
   assert.is(downloadLine('m', 50e6, 100e6, 5e6), `m [${'#'.repeat(12)}${'-'.repeat(12)}] 50.0/100.0 MB  5.0 MB/s  0:10 left`);
   assert.is(downloadLine('m', 50e6, undefined, undefined), 'm 50.0 MB');
   let [time, text] = [0, ''];

@@ -1,4 +1,4 @@
-/** Photos are read by what they contain, in every kind of file people have. */
+/** Photos are read by their content, in every common kind of file. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import sharp from 'sharp';
@@ -84,7 +84,7 @@ for (const [name, encode] of [
   ['WebP', (width: number, height: number) => redBlue(width, height).webp({ lossless: true })],
   ['AVIF', (width: number, height: number) => redBlue(width, height).avif({ quality: 90 })],
 ] as const) {
-  test(`${name}, whatever its name says`, async () => {
+  test(`${name}, under any file name`, async () => {
     const image = await read(await encode(64, 48).toBuffer(), 'holiday.png');
     assert.equal([image.width, image.height, image.data.length], [64, 48, 64 * 48 * 3]);
     close(pixelAt(image, 8, 2), [250, 0, 0], 12);
@@ -108,7 +108,7 @@ test('JPEG, grey and CMYK become RGB', async () => {
   assert.is(cmyk.data.length, 32 * 32 * 3);
 });
 
-test('WebP and AVIF, alpha lies on white', async () => {
+test('WebP and AVIF, transparency on white', async () => {
   const clear = sharp({ create: { width: 32, height: 32, channels: 4, background: { r: 0, g: 0, b: 0, alpha: 0 } } });
   for (const bytes of [await clear.clone().webp().toBuffer(), await clear.clone().avif().toBuffer()]) {
     close(pixelAt(await read(bytes), 16, 16), [255, 255, 255], 1);

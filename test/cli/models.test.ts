@@ -93,7 +93,7 @@ test('models: a wrong checksum, and a file that is not a ViT, are refused', asyn
   });
 });
 
-test('models: add keeps a file and its settings, under a name of its own', async () => {
+test('models: add keeps a file and its settings under a new name', async () => {
   const cache = temporaryFolder();
   const run = inCache(cache);
   const path = temporaryFile('mine.safetensors', serializeSafetensors(tinyWeights()));

@@ -80,7 +80,7 @@ for (const kind of KINDS) {
     for (const value of first.image.data) assert.ok(value >= 0 && value <= 1, `colour ${value}`);
   });
 
-  test(`scene ${kind}: the committed files are what the code draws`, async () => {
+  test(`scene ${kind}: the code draws the committed files`, async () => {
     const { image, mask } = await committedScene(kind);
     const picture = await readImage(demoFile(`${kind}.png`));
     const by = picture.width / WIDTH;
@@ -95,7 +95,7 @@ for (const kind of KINDS) {
 
 // With these seeds the ground is above the lowest heights of the camera.
 for (const [kind, seed] of [['valley', 51], ['peaks', 31], ['peaks', 64]] as const) {
-  test(`scene ${kind} ${seed}: the camera stands above the ground`, async () => {
+  test(`scene ${kind} ${seed}: the camera is above the ground`, async () => {
     const { mask } = await draw(kind, seed, 1);
     for (const label of [labels.sky, labels.ground, labels.water]) {
       assert.ok(mean(mask.data.map((l) => Number(l === label))) > 0.05, `label ${label} is nearly absent`);

@@ -126,7 +126,7 @@ test('setup: advice names the system’s own packages', () => {
   assert.match(driver.advice('win32', {}), /Direct3D 12/);
 });
 
-test('setup: keeps its files where the user wants and the command line looks', () => {
+test('setup: its folder is that of the user and of the command line', () => {
   assert.is(driver.cacheFolder({ SPLICE_GPU_CACHE: '/a', XDG_CACHE_HOME: '/b' }), join('/a', 'splice-gpu'));
   assert.is(driver.cacheFolder({ XDG_CACHE_HOME: '/b' }), join('/b', 'splice-gpu'));
   assert.is(join(driver.cacheFolder(), 'driver'), driverFolder());

@@ -17,7 +17,7 @@ function drawn(letter: string): string {
   return dots.match(/.{6}/g)!.join('\n');
 }
 
-test('all printable ASCII has letters of their own, anything else a box', () => {
+test('every printable ASCII character has its own letter, any other a box', () => {
   const shapes = Array.from({ length: 95 }, (_, i) => drawn(String.fromCharCode(32 + i)));
   assert.is(new Set(shapes).size, 95);
   assert.is(shapes[0]!.trim(), '');

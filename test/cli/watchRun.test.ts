@@ -1,4 +1,4 @@
-/** What a run tells its page, what the page's buttons do to it, and what a folder tells when the run is over. */
+/** A live run and its page: news and buttons; and a run shown from its folder. */
 import { appendFileSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,7 +19,7 @@ const never = new AbortController().signal;
 const running = () => createFeed(ABOUT, { status: 'running', total: 10 });
 const noSave = async () => undefined;
 
-test('gate: a pause lasts until it is taken back, and saving goes on meanwhile', async () => {
+test('gate: a pause lasts until it is ended, and saving works meanwhile', async () => {
   const feed = running();
   const gate = createGate(feed, never);
   assert.not(await gate.pass(noSave));
@@ -49,11 +49,11 @@ test('gate: a stop, or Ctrl-C, ends a pause', async () => {
     assert.ok(gate.signal.aborted);
     assert.is(feed.snapshot().state.status, 'stopping');
     gate.controls.resume();
-    assert.is(feed.snapshot().state.status, 'stopping', 'there is no way back');
+    assert.is(feed.snapshot().state.status, 'stopping', 'a stop is final');
   }
 });
 
-test('gate: one save for one press, before the run goes on, and its error is the run\'s', async () => {
+test('gate: one save per press, before the run continues, and its error is the run\'s', async () => {
   const gate = createGate(running(), never);
   let saves = 0;
   gate.controls.save();
@@ -78,7 +78,7 @@ async function withLive(use: (live: LiveRun) => Promise<void>): Promise<void> {
   }
 }
 
-test('live: a run that is taken up again begins with what it had', () =>
+test('live: a resumed run begins with its earlier curves', () =>
   withLive(async ({ feed, begin, losses }) => {
     const { state, about, previews, losses: rows } = feed.snapshot();
     assert.equal([state.status, state.total, about.title, previews, rows], ['running', 100, 'begun', [5], [[0, 3]]]);
@@ -87,7 +87,7 @@ test('live: a run that is taken up again begins with what it had', () =>
     assert.equal([feed.snapshot().losses, feed.snapshot().previews, feed.snapshot().state.done], [[[0, 3]], [], 5]);
   }));
 
-test('live: pages hear of some steps, of every phase and of the last', () =>
+test('live: pages get some steps, every phase and the last step', () =>
   withLive(async ({ feed, step }) => {
     const heard: string[] = [];
     feed.subscribe((event) => void (event.type === 'state' && heard.push(`${event.data.done} ${event.data.phase}`)));
@@ -96,12 +96,12 @@ test('live: pages hear of some steps, of every phase and of the last', () =>
     assert.ok(heard.length < 50, `${heard.length} of 100`);
   }));
 
-test('live: the result is drawn for whoever looks, seldom', () =>
+test('live: the result is drawn rarely, and only while a page is open', () =>
   withLive(async ({ feed, between }) => {
     let drawings = 0;
     const work = { save: noSave, draw: async () => ({ png: Buffer.from('png'), step: ++drawings }) };
     await between(work);
-    assert.is(drawings, 0, 'nobody looks');
+    assert.is(drawings, 0, 'no page is open');
     const leave = feed.subscribe(() => undefined);
     for (let i = 0; i < 5; i++) await between(work);
     leave();
@@ -147,7 +147,7 @@ test('view: a folder is followed: log, previews, result and end', async () => {
   const heard: string[] = [];
   feed.subscribe(({ type }) => void heard.push(type));
   await feed.refresh();
-  assert.equal(heard, [], 'no news is no event');
+  assert.equal(heard, [], 'without news there is no event');
 
   const next = line(20, 7);
   appendFileSync(at('log.jsonl'), next.slice(0, 12));
@@ -167,7 +167,7 @@ test('view: a folder is followed: log, previews, result and end', async () => {
   assert.equal([result.version, result.step, String(await feed.picture('result', 2)!())], [2, 50, 'newer result']);
 });
 
-test('view: a log that was cut back, or begun anew, is read anew', async () => {
+test('view: a log that was truncated, or started again, is read again', async () => {
   const { folder, at } = await runFolder();
   const feed = await openRunFolder(folder, held);
   truncateSync(at('log.jsonl'), line(0, 9).length);
@@ -188,7 +188,7 @@ test('view: previews that were taken away vanish', async () => {
   assert.equal(feed.snapshot().previews, []);
 });
 
-test('view: a run that says it is going on, and has no process, is gone', async () => {
+test('view: a run with status running but without a process is gone', async () => {
   const { folder, config } = await runFolder();
   const feed = await openRunFolder(folder, async () => false);
   assert.is(feed.snapshot().state.status, 'gone');
@@ -219,7 +219,7 @@ test('view: a folder without a run, and a damaged one, are one line', async () =
   assert.match(damaged.message, /config\.json does not describe a run \(the file is \[1\]\): put the file back as it was/);
   assert.match((await failure(temporaryFolder())).message, /holds no run \(there is no .*config\.json\): give the --out folder/);
   writeFileSync(at('config.json'), '{}');
-  assert.is((await openRunFolder(folder, held)).snapshot().state.status, 'running', 'what is missing is left out');
+  assert.is((await openRunFolder(folder, held)).snapshot().state.status, 'running', 'missing fields are left out');
   assert.ok(readFileSync(at('log.jsonl')).length > 0);
 });
 

@@ -60,7 +60,7 @@ export function rawPng({ width, height, bitDepth, colorType, rows, palette, tran
 function packSamples(samples: readonly number[], bits: number): number[] {
   if (bits === 16) return samples.flatMap((value) => [value >> 8, value & 255]);
   const perByte = 8 / bits;
-  const bytes = new Array<number>(Math.ceil(samples.length / perByte)).fill(0);
+  const bytes = Array.from({ length: Math.ceil(samples.length / perByte) }, () => 0);
   samples.forEach((value, i) => {
     bytes[Math.floor(i / perByte)]! |= value << (8 - bits * ((i % perByte) + 1));
   });
