@@ -2,10 +2,11 @@
 import { measureRoof, type Engine, type Roof } from '../../engine/index.js';
 import type { RecipeName } from '../../model/method/options.js';
 import type { Parts } from '../run/parts.js';
+import { writeJson } from '../shared/files.js';
 import { createProgress, type Output } from '../shared/progress.js';
 import { digits } from '../shared/table.js';
 import { kernelsReport, measureKernels, type KernelsRequest } from './kernels.js';
-import { readResult, saveResult, showChanges, type BenchResult } from './result.js';
+import { readResult, showChanges, type BenchResult } from './result.js';
 import type { StepOptions } from './setting.js';
 import { measureStep, planReport, planStep, runReport, stepReport, type StepRequest } from './step.js';
 import { loadVariant } from './variants.js';
@@ -51,7 +52,7 @@ export async function bench(options: BenchOptions, { openEngine, stdout, stderr 
   try {
     const { rows, figures, report } = await modes[what]({ options, engine, variants, stderr });
     const result = { what, adapter, kernels: engine.tuning.name, options: settingsOf(options), rows, figures };
-    if (save !== undefined) await saveResult(save, result);
+    if (save !== undefined) await writeJson(save, result);
     const changes = before ? ['', showChanges(against!, before, result)] : [];
     const head = `${[adapter.vendor, adapter.device].filter(Boolean).join(' ')}, ${engine.tuning.name} kernels`;
     stdout.write(json ? `${JSON.stringify(result)}\n` : `${[head, report, ...changes].join('\n')}\n`);

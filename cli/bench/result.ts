@@ -1,7 +1,7 @@
 /** The result of every mode of `bench`: its file, and the comparison of two. */
 import type { AdapterSummary } from '../gpu/device.js';
 import { InputError } from '../shared/errors.js';
-import { readInput, writeJson } from '../shared/files.js';
+import { readInput } from '../shared/files.js';
 import { digits, percent, table } from '../shared/table.js';
 
 /** A measurement. */
@@ -26,8 +26,6 @@ export interface BenchResult {
 const MAX_BYTES = 1e8;
 /** A smaller difference never counts, even if the samples of a run vary less. */
 const LEAST_CHANGE = 0.03;
-
-export const saveResult = (path: string, result: BenchResult): Promise<void> => writeJson(path, result);
 
 /** @throws InputError when the file is not a result of the same mode */
 export async function readResult(path: string, what: BenchResult['what']): Promise<BenchResult> {

@@ -1,12 +1,12 @@
 /** `splice-gpu apply`: options only. */
 import { Command } from 'commander';
 import type { ApplyOptions } from '../study/apply.js';
-import { jsonOption } from './studyOptions.js';
+import { objectOption } from './studyOptions.js';
 import { whole } from './values.js';
 
 const EXAMPLE = `
-A generator is trained for one pair; on other photos it shows how far that carries. Photos may have any size. Those that need
-more than --memory are painted in strips, without seams.
+A generator is trained for one pair; applied to other photos, it shows how far its training generalises. Photos may have any
+size. Those that need more than --memory are painted in strips, without seams.
 
 Example:
   $ splice-gpu apply --generator out/cow --image other.jpg third.jpg --out out/others`;
@@ -20,6 +20,6 @@ export const applyCommand = (run: (options: ApplyOptions) => Promise<void>): Com
     .option('--size <pixels>', 'shorter side to resize the photos to (default: unchanged)', whole(1, 8192))
     .option('--memory <MiB>', 'GPU memory above which a photo is painted in strips', whole(1, 1 << 20), 1024)
     .option('--force', 'replace existing pictures')
-    .addOption(jsonOption())
+    .addOption(objectOption())
     .addHelpText('after', EXAMPLE)
     .action((options: ApplyOptions) => run(options));

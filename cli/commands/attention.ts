@@ -1,7 +1,7 @@
 /** `splice-gpu attention`: options only. */
 import { Command } from 'commander';
 import type { AttentionOptions } from '../study/attention.js';
-import { heightOption, jsonOption, layersOption, modelOption, sheetOption, vitSizeOption } from './studyOptions.js';
+import { heightOption, inputSizeOption, layersOption, objectOption, sheetOption, vitOption } from './studyOptions.js';
 
 const EXAMPLE = `
 Example:
@@ -12,10 +12,10 @@ export const attentionCommand = (run: (options: AttentionOptions) => Promise<voi
     .description('show where the CLS token of a ViT looks, head by head')
     .argument('<image...>', 'pictures to show')
     .addOption(sheetOption())
-    .addOption(modelOption())
+    .addOption(vitOption())
     .addOption(layersOption())
-    .addOption(vitSizeOption('shorter side of the ViT input; larger shows finer patches'))
+    .addOption(inputSizeOption('shorter side of the ViT input; larger shows finer patches'))
     .addOption(heightOption())
-    .addOption(jsonOption())
+    .addOption(objectOption())
     .addHelpText('after', EXAMPLE)
     .action((images: string[], options: Omit<AttentionOptions, 'images'>) => run({ ...options, images }));

@@ -4,7 +4,7 @@ import { defaultOptions, RECIPE_NAMES, type RecipeName } from '../../model/metho
 import type { BenchMode, BenchOptions } from '../bench/bench.js';
 import { benchModels } from '../bench/models.js';
 import { UNTRAINED_MODEL } from '../models/load.js';
-import { jsonOption, vitSizeOption } from './studyOptions.js';
+import { inputSizeOption, objectOption } from './studyOptions.js';
 import { precisionOption, several, whole } from './values.js';
 
 const EXAMPLE = `
@@ -43,7 +43,7 @@ export const benchCommand = (run: (options: BenchOptions) => Promise<void>): Com
     .option('--model <name|file>', `ViT: ${benchModels().join(', ')}, or a checkpoint; may be repeated for kernels`, several)
     .option('--recipe <name>', `generator and losses: ${RECIPE_NAMES.join(', ')}; may be repeated for kernels`, recipes)
     .option('--size <pixels>', 'side of the crops', whole(40, 4096), 128)
-    .addOption(vitSizeOption('shorter side of the ViT input', 16))
+    .addOption(inputSizeOption('shorter side of the ViT input', 16))
     .option('--repeats <count>', 'measurements per median', whole(1, 1000), 5)
     .option('--checkpointing', 'recompute parts of the generator instead of keeping them', defaultOptions.checkpointing)
     .addOption(precisionOption())
@@ -53,6 +53,6 @@ export const benchCommand = (run: (options: BenchOptions) => Promise<void>): Com
     .option('--variant <file>', 'kernels: module with a kernel of your own; may be repeated', several)
     .option('--save <file>', 'write the result as JSON')
     .option('--against <file>', 'compare with a result saved earlier')
-    .addOption(jsonOption())
+    .addOption(objectOption())
     .addHelpText('after', EXAMPLE)
     .action((what: BenchMode, options: Parsed) => run({ ...defaults[what], ...options, what }));

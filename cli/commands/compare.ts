@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { knownModels } from '../models/load.js';
 import type { CompareOptions } from '../study/compare.js';
-import { jsonOption, vitSizeOption } from './studyOptions.js';
+import { inputSizeOption, objectOption } from './studyOptions.js';
 
 const EXAMPLE = `
 The table also judges the two photos themselves: the scores of a mere copy. The figures of a ViT are most meaningful when the
@@ -13,12 +13,12 @@ Example:
 
 export const compareCommand = (run: (options: CompareOptions) => Promise<void>): Command =>
   new Command('compare')
-    .description('measure results: how far layout and look are reached, and sharpness')
+    .description('measure how well results keep the layout and reach the look, and how sharp they are')
     .argument('<result...>', 'pictures to judge')
     .requiredOption('--structure <file>', 'photo with the layout to keep')
     .requiredOption('--appearance <file>', 'photo with the look to reach')
     .option('--judge <name|file>', `ViT that judges as well: ${knownModels().join(', ')}, or a weight file`)
-    .addOption(vitSizeOption())
-    .addOption(jsonOption())
+    .addOption(inputSizeOption())
+    .addOption(objectOption())
     .addHelpText('after', EXAMPLE)
     .action((results: string[], options: Omit<CompareOptions, 'results'>) => run({ ...options, results }));

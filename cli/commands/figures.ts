@@ -1,7 +1,7 @@
 /** `splice-gpu figures`: options only. */
 import { Command } from 'commander';
 import type { FiguresOptions } from '../study/figures/figures.js';
-import { jsonOption, modelsOption, seedOption } from './studyOptions.js';
+import { objectOption, seedOption, vitsOption } from './studyOptions.js';
 import { nameList } from './values.js';
 
 const EXAMPLE = `
@@ -15,14 +15,14 @@ Examples:
 
 export const figuresCommand = (run: (options: FiguresOptions) => Promise<void>): Command =>
   new Command('figures')
-    .description('make every figure of the study behind the method')
+    .description('make the figures of the study that the method is based on')
     .argument('[photo...]', 'structure, appearance, structure, appearance, ...')
     .requiredOption('--out <dir>', 'folder for the pictures')
     .option('--quick', 'make everything small and short: minutes without a GPU')
-    .addOption(modelsOption())
+    .addOption(vitsOption())
     .option('--only <list>', 'names of figures, separated by commas (default: all)', nameList)
     .addOption(seedOption('seed of the transfers and inversions'))
     .option('--force', 'make existing pictures again')
-    .addOption(jsonOption())
+    .addOption(objectOption())
     .addHelpText('after', EXAMPLE)
     .action((photos: string[], options: Omit<FiguresOptions, 'photos'>) => run({ ...options, photos }));

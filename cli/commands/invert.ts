@@ -3,7 +3,7 @@ import { Command, Option } from 'commander';
 import { INVERTED_FACETS, PAINTERS, type Painter } from '../../model/study/options.js';
 import { UsageError } from '../shared/errors.js';
 import type { InvertOptions } from '../study/invert.js';
-import { heightOption, jsonOption, layersOption, modelOption, seedOption, sheetOption, vitSizeOption } from './studyOptions.js';
+import { heightOption, inputSizeOption, layersOption, objectOption, seedOption, sheetOption, vitOption } from './studyOptions.js';
 import { real, whole } from './values.js';
 
 interface Parsed extends Omit<InvertOptions, 'image' | 'painter' | 'noise'> {
@@ -23,10 +23,10 @@ Example:
 
 export const invertCommand = (run: (options: InvertOptions) => Promise<void>): Command =>
   new Command('invert')
-    .description('make pictures from the features of a picture only, to see what they hold')
+    .description('make pictures from the features of a picture, to see what the features hold')
     .argument('<image>', 'picture with the features to invert')
     .addOption(sheetOption())
-    .addOption(modelOption())
+    .addOption(vitOption())
     .addOption(new Option('--facet <name>', 'features to invert').choices(INVERTED_FACETS).default('keys'))
     .addOption(layersOption())
     .addOption(new Option('--with <what>', 'what makes the picture').choices(['generator', 'pixels']).default('generator'))
@@ -38,9 +38,9 @@ export const invertCommand = (run: (options: InvertOptions) => Promise<void>): C
     .option('--no-noise', 'add no noise')
     .option('--tv <weight>', 'weight of the total variation: larger is smoother', real({ positive: false }), 0)
     .addOption(seedOption('seed of the first repeat'))
-    .addOption(vitSizeOption('shorter side of the picture', 16, 1024))
+    .addOption(inputSizeOption('shorter side of the picture', 16, 1024))
     .addOption(heightOption())
-    .addOption(jsonOption())
+    .addOption(objectOption())
     .addHelpText('after', EXAMPLE)
     .action((image: string, { with: means, generator, noise, ...options }: Parsed) => {
       const isPixels = means === 'pixels';

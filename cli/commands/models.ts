@@ -1,7 +1,7 @@
 /** `splice-gpu models`: options only. */
 import { Command } from 'commander';
 import type { GetCommand } from '../models/manage.js';
-import { jsonOption } from './studyOptions.js';
+import { objectOption } from './studyOptions.js';
 
 /** The work of the subcommands. */
 export interface ModelsActions {
@@ -24,7 +24,7 @@ export function modelsCommand({ list, get, add, verify, remove }: ModelsActions)
   const models = new Command('models').description('list, fetch, add, verify and remove ViTs').addHelpText('after', EXAMPLE);
   models.command('list')
     .description('list the models with their sources and licenses, and whether they are in the cache')
-    .addOption(jsonOption())
+    .addOption(objectOption())
     .action(({ json = false }: { json?: boolean }) => list(json));
   models.command('get')
     .description('fetch models into the cache')

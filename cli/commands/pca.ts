@@ -1,8 +1,9 @@
 /** `splice-gpu pca`: options only. */
 import { Command, Option } from 'commander';
-import { FACETS, type Facet } from '../../model/vit/facets.js';
+import { FACETS } from '../../model/vit/facets.js';
 import { pcaDefaults, type PcaCommandOptions } from '../study/pca.js';
-import { heightOption, jsonOption, layersOption, modelsOption, sheetOption, vitSizeOption } from './studyOptions.js';
+import { option } from './options.js';
+import { heightOption, inputSizeOption, layersOption, objectOption, sheetOption, vitsOption } from './studyOptions.js';
 import { choiceList } from './values.js';
 
 const EXAMPLE = `
@@ -18,14 +19,14 @@ export const pcaCommand = (run: (options: PcaCommandOptions) => Promise<void>): 
     .description('show as colours what the layers of a ViT consider similar')
     .argument('<image...>', 'pictures to show')
     .addOption(sheetOption())
-    .addOption(modelsOption())
-    .option('--facets <list>', `some of ${FACETS.join(', ')}`, choiceList(FACETS), ['keys'] as Facet[])
+    .addOption(vitsOption())
+    .addOption(option('--facets <list>', `some of ${FACETS.join(', ')}`, choiceList(FACETS)).default(['keys'], 'keys'))
     .addOption(layersOption())
     .addOption(new Option('--of <what>', BASES).choices(['self-similarity', 'facet']).default(pcaDefaults.of))
     .option('--joint', 'use one basis for all pictures: similar parts of different pictures get similar colours')
     .option('--foreground', 'leave out the background, which the first component identifies')
-    .addOption(vitSizeOption('shorter side of the ViT input; larger shows finer patches'))
+    .addOption(inputSizeOption('shorter side of the ViT input; larger shows finer patches'))
     .addOption(heightOption())
-    .addOption(jsonOption())
+    .addOption(objectOption())
     .addHelpText('after', EXAMPLE)
     .action((images: string[], options: Omit<PcaCommandOptions, 'images'>) => run({ ...options, images }));

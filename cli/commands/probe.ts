@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { knownModels } from '../models/load.js';
 import type { ProbeOptions } from '../pretrain/probe.js';
-import { jsonOption } from './studyOptions.js';
+import { objectOption } from './studyOptions.js';
 import { nameList, several, whole } from './values.js';
 
 interface Parsed extends Omit<ProbeOptions, 'models' | 'json'> {
@@ -29,6 +29,6 @@ export const probeCommand = (run: (options: ProbeOptions) => Promise<void>): Com
     .option('--grid <patches>', 'patches along a side of a photo, the same for all models', whole(2, 64), 12)
     .option('--neighbours <count>', 'neighbours that vote', whole(1, 1000), 10)
     .option('--scenes <count>', 'drawn landscapes of each kind', whole(0, 1000), 8)
-    .addOption(jsonOption('one JSON array'))
+    .addOption(objectOption('one JSON array'))
     .addHelpText('after', EXAMPLE)
     .action(({ model: models, json = false, ...options }: Parsed) => run({ ...options, models, json }));

@@ -1,6 +1,7 @@
-/** Options that several commands about ViTs and results share, each declared once. */
-import { InvalidArgumentError, Option } from 'commander';
+/** Options of the commands that look into ViTs and results, each declared once. */
+import { InvalidArgumentError, type Option } from 'commander';
 import { DEFAULT_MODEL } from '../models/load.js';
+import { option } from './options.js';
 import { nameList, seed, whole, wholeList } from './values.js';
 
 function pngPath(text: string): string {
@@ -8,23 +9,22 @@ function pngPath(text: string): string {
   throw new InvalidArgumentError('Give a name that ends in .png: the sheet is a PNG.');
 }
 
-export const sheetOption = (): Option =>
-  new Option('--out <file.png>', 'sheet to write').argParser(pngPath).makeOptionMandatory();
+export const sheetOption = (): Option => option('--out <file.png>', 'sheet to write', pngPath).makeOptionMandatory();
 
 export const heightOption = (height = 224): Option =>
-  new Option('--height <pixels>', 'height of the pictures on the sheet').argParser(whole(16, 2048)).default(height);
+  option('--height <pixels>', 'height of the pictures on the sheet', whole(16, 2048), height);
 
-export const modelOption = (): Option => new Option('--model <name|file>', 'ViT, by name or weight file').default(DEFAULT_MODEL);
+export const vitOption = (): Option => option('--model <name|file>', 'ViT, by name or weight file').default(DEFAULT_MODEL);
 
-export const modelsOption = (): Option =>
-  new Option('--model <list>', 'ViTs, by name or weight file, separated by commas').argParser(nameList).default([DEFAULT_MODEL]);
+export const vitsOption = (): Option =>
+  option('--model <list>', 'ViTs, by name or weight file, separated by commas', nameList).default([DEFAULT_MODEL], DEFAULT_MODEL);
 
 export const layersOption = (): Option =>
-  new Option('--layers <list>', 'layers, such as 2,5,11; the first is 0 (default: the last)').argParser(wholeList(0, 999));
+  option('--layers <list>', 'layers, such as 2,5,11; the first is 0 (default: the last)', wholeList(0, 999));
 
-export const vitSizeOption = (description = 'shorter side of the ViT input', least = 1, most = 2048): Option =>
-  new Option('--vit-size <pixels>', description).argParser(whole(least, most)).default(224);
+export const inputSizeOption = (description = 'shorter side of the ViT input', least = 1, most = 2048): Option =>
+  option('--vit-size <pixels>', description, whole(least, most), 224);
 
-export const seedOption = (description: string): Option => new Option('--seed <number>', description).argParser(seed).default(1);
+export const seedOption = (description: string): Option => option('--seed <number>', description, seed, 1);
 
-export const jsonOption = (what = 'one JSON object'): Option => new Option('--json', `print ${what} on stdout`);
+export const objectOption = (what = 'one JSON object'): Option => option('--json', `print ${what} on stdout`);

@@ -1,4 +1,4 @@
-/** Where everything stands in a landscape: one hand-made composition a kind, and seeded variations of it. */
+/** The layout of a landscape: one composition made by hand per kind, and seeded variations of it. */
 
 /** `valley`: green, with a lake at noon. `peaks`: snow at dusk. */
 export type SceneKind = 'valley' | 'peaks';
@@ -15,7 +15,7 @@ function uniform(seed: number): () => number {
   };
 }
 
-/** Direction towards the sun from azimuth (0 is straight ahead, positive to the right) and elevation, in degrees. */
+/** Direction of the sun from azimuth (0 is straight ahead, positive to the right) and elevation, in degrees. */
 function direction(azimuth: number, elevation: number): number[] {
   const [a, e] = [azimuth, elevation].map((degrees) => (degrees * Math.PI) / 180) as [number, number];
   return [Math.sin(a) * Math.cos(e), Math.sin(e), Math.cos(a) * Math.cos(e), 0];
@@ -23,7 +23,7 @@ function direction(azimuth: number, elevation: number): number[] {
 
 /**
  * The numbers of the kernel's `Scene` from `camera` on, in its order. Lengths are in metres, roughly.
- * Seed 0 takes the middle of every range, the committed picture; other seeds anything within it.
+ * Seed 0, the committed picture, is the middle of every range; other seeds give any value within it.
  */
 export function composition(kind: SceneKind, seed: number): number[] {
   const random = uniform(seed);
@@ -42,7 +42,8 @@ export function composition(kind: SceneKind, seed: number): number[] {
     // house
     around(15, 3), around(47, 4), around(0.5, 0.6), 0,
     // air
-    around(peaks ? 0.46 : 0.49, 0.06), seed === 0 ? 8.2 : 100 * random(), around(peaks ? 0.0018 : 0.0016, 0.0008), around(peaks ? 0.006 : 0.014, 0.004),
+    around(peaks ? 0.46 : 0.49, 0.06), seed === 0 ? 8.2 : 100 * random(),
+    around(peaks ? 0.0018 : 0.0016, 0.0008), around(peaks ? 0.006 : 0.014, 0.004),
     // trees
     around(0.8, 0.2),
   ];

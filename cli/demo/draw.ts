@@ -1,15 +1,16 @@
 /** Redraws the demo's committed pictures and masks: `node dist/cli/demo/draw.js [folder]`, a few minutes without a GPU. */
 import { join } from 'node:path';
 import { openDevice } from '../gpu/device.js';
-import { packageRoot } from '../shared/files.js';
 import { writeImage } from '../photos/photo.js';
+import { packageRoot } from '../shared/files.js';
 import { writeMask } from './masks.js';
-import { drawScene } from './scenes.js';
+import { scenePainter } from './scenes.js';
 
 const folder = process.argv[2] ?? join(packageRoot, 'cli', 'demo');
 const { device } = await openDevice();
 for (const kind of ['valley', 'peaks'] as const) {
-  const { image, mask } = await drawScene(device, { kind, width: 384, height: 256 });
+  const paint = await scenePainter(device, kind);
+  const { image, mask } = await paint({ width: 384, height: 256 });
   await writeImage(join(folder, `${kind}.png`), image);
   await writeMask(join(folder, `${kind}.mask.png`), mask);
   console.log(`drew ${kind}.png and ${kind}.mask.png in ${folder}`);

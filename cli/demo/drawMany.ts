@@ -1,13 +1,12 @@
 /**
- * Draws any number of landscapes with their masks, to train a ViT on or to measure one:
+ * Draws any number of landscapes with their masks, for the training or measurement of a ViT:
  * `node dist/cli/demo/drawMany.js FOLDER COUNT [FIRST_SEED] [WIDTH] [HEIGHT]` writes COUNT of each kind as valley-0001.png and
- * masks/valley-0001.png. A second or two each without a GPU; what is there already is kept, so it can be interrupted.
+ * masks/valley-0001.png. Each takes a second or two without a GPU. Existing pictures are kept, so it can be interrupted.
  */
-import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openDevice } from '../gpu/device.js';
-import { prepareFolder } from '../shared/files.js';
 import { writeImage } from '../photos/photo.js';
+import { exists, prepareFolder } from '../shared/files.js';
 import { writeMask } from './masks.js';
 import { scenePainter } from './scenes.js';
 
@@ -23,10 +22,10 @@ for (const kind of ['valley', 'peaks'] as const) {
   const paint = await scenePainter(device, kind);
   for (let seed = firstSeed; seed < firstSeed + count; seed++) {
     const name = `${kind}-${String(seed).padStart(4, '0')}.png`;
-    if (await access(join(folder, name)).then(() => true, () => false)) continue;
+    if (await exists(join(folder, name))) continue;
     const { image, mask } = await paint({ seed, width, height, samples: 2 });
     await writeMask(join(folder, 'masks', name), mask);
-    await writeImage(join(folder, name), image); // last: a picture that is there has its mask
+    await writeImage(join(folder, name), image); // last: every picture has its mask
   }
   console.log(`drew ${count} ${kind} landscapes in ${folder}`);
 }

@@ -1,4 +1,4 @@
-/** Where the drawn landscapes lie. */
+/** Locations of the drawn landscapes. */
 import { join } from 'node:path';
 import { packageRoot } from '../shared/files.js';
 

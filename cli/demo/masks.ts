@@ -1,9 +1,9 @@
-/** Masks as PNG files that people can look at: the four labels are grey levels from black to white. */
+/** Masks as PNG files for people: the four labels are grey levels from black to white. */
 import { readFile } from 'node:fs/promises';
 import { PNG } from 'pngjs';
 import { writeFileAtomic } from '../shared/files.js';
 
-/** Label numbers of a mask, one byte a pixel. */
+/** The labels of a mask, one byte a pixel. */
 export const labels = { sky: 0, ground: 1, water: 2, object: 3 } as const;
 
 /** Label numbers, [height, width]. */
@@ -13,7 +13,7 @@ export interface Mask {
   readonly data: Uint8Array;
 }
 
-/** Grey level of a label is the label times this: 0, 85, 170, 255. */
+/** The grey level of a label is the label times this: 0, 85, 170, 255. */
 const LEVEL = 85;
 
 /** Writes an 8-bit grey PNG. */
@@ -23,13 +23,11 @@ export function writeMask(path: string, { width, height, data }: Mask): Promise<
   return writeFileAtomic(path, PNG.sync.write(png, { colorType: 0, inputColorType: 0, inputHasAlpha: false }));
 }
 
-/** Reads what `writeMask` wrote. @throws RangeError when a grey level is no label's */
+/** Reads the files of `writeMask`. @throws RangeError when a grey level does not belong to a label */
 export async function readMask(path: string): Promise<Mask> {
   const { width, height, data: rgba } = PNG.sync.read(await readFile(path));
-  const data = Uint8Array.from({ length: width * height }, (_, i) => {
-    const level = rgba[4 * i]!;
-    if (level % LEVEL !== 0) throw new RangeError(`${path} is no mask: grey level ${level} at pixel ${i} is not one of 0, 85, 170, 255`);
-    return level / LEVEL;
-  });
-  return { width, height, data };
+  const levels = Uint8Array.from({ length: width * height }, (_, i) => rgba[4 * i]!);
+  const bad = levels.find((level) => level % LEVEL !== 0);
+  if (bad !== undefined) throw new RangeError(`${path} is not a mask: it has grey level ${bad} besides 0, 85, 170 and 255`);
+  return { width, height, data: levels.map((level) => level / LEVEL) };
 }

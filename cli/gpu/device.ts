@@ -17,11 +17,6 @@ export interface AdapterSummary {
 export const nameOfDevice = ({ device, driver, software }: AdapterSummary): string =>
   `${device || driver}${software ? ' (software: slow)' : ''}`;
 
-export interface OpenedDevice {
-  readonly adapter: GPUAdapter;
-  readonly device: GPUDevice;
-}
-
 /** Used if present: profiling, faster reductions, half precision. */
 const FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups', 'shader-f16'];
 
@@ -47,7 +42,7 @@ export async function openAdapter(): Promise<GPUAdapter> {
 }
 
 /** A device of the most capable adapter, with its real limits. @throws NoAdapterError with what to install */
-export async function openDevice(): Promise<OpenedDevice> {
+export async function openDevice(): Promise<{ adapter: GPUAdapter; device: GPUDevice }> {
   const adapter = await openAdapter();
   const device = await adapter.requestDevice({
     requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),

@@ -111,7 +111,7 @@ async function rangeOf(
     throw new TransientError('the server sent another part than was asked for');
   }
   if (status === 408 || status === 429 || status >= 500) throw new TransientError(`the server answers ${status} ${statusText}`);
-  const remedy = 'name a --mirror, or get the file elsewhere and add it with: splice-gpu models add FILE --name NAME';
+  const remedy = 'name a --mirror, or get the file from another source and add it with: splice-gpu models add FILE --name NAME';
   throw notFetched(url, `the server answers ${status} ${statusText}; ${remedy}`);
 }
 

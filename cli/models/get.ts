@@ -39,7 +39,7 @@ export async function getModel(model: KnownModel, options: GetOptions, check: Ch
   const present = await findStored(model.name);
   if (present) return present;
   const url = addressOf(model, options.mirror);
-  // A folder of its own, for one process at a time: two downloads into one file would spoil it.
+  // A separate folder, for one process at a time: two downloads into one file would damage it.
   const folder = join(await openStore(), `.${model.name}.fetch`);
   await mkdir(folder, { recursive: true });
   const unlock = await lockFolder(folder);

@@ -4,7 +4,7 @@ import { UsageError } from '../shared/errors.js';
 import type { Io } from '../shared/progress.js';
 import { table } from '../shared/table.js';
 import { addModel, getModel } from './get.js';
-import { fetchable, findKnown } from './known.js';
+import { fetchable, findKnown, type KnownModel } from './known.js';
 import { checkVitFile, knownModels, shippedModels } from './load.js';
 import { readSidecar } from './sidecar.js';
 import {
@@ -12,14 +12,9 @@ import {
 } from './store.js';
 
 /** A line of `models list`. */
-export interface ListedModel {
-  readonly name: string;
-  readonly what: string;
-  readonly bytes: number;
+interface ListedModel extends Pick<KnownModel, 'name' | 'what' | 'license'>, Pick<StoredModel, 'bytes' | 'from'> {
   /** Whether `bytes` is exact. */
   readonly exact: boolean;
-  readonly license: string;
-  readonly from: string;
   readonly state: 'ships' | 'cached' | 'not here';
   readonly path?: string;
   readonly sha256?: string;

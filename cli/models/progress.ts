@@ -1,19 +1,14 @@
 /** Progress of a download on stderr. */
 import { clockTime, liveLine, type Output } from '../shared/progress.js';
 
-export interface DownloadProgress {
-  update(done: number, total: number | undefined): void;
-  /** Ends a redrawn line. */
-  finish(): void;
-}
-
 const BAR = 24;
 
-export function downloadProgress(name: string, output: Output, now = (): number => performance.now()): DownloadProgress {
+/** Shows the progress of a download; `finish` ends a redrawn line. */
+export function downloadProgress(name: string, output: Output, now = (): number => performance.now()) {
   const { update, finish } = liveLine(output, now, output.isTTY ? -Infinity : now());
   let first: { time: number; done: number } | undefined;
   return {
-    update: (done, total) => {
+    update: (done: number, total: number | undefined): void => {
       first ??= { time: now(), done };
       const seconds = (now() - first.time) / 1000;
       const line = downloadLine(name, done, total, seconds > 0.5 ? (done - first.done) / seconds : undefined);

@@ -93,7 +93,7 @@ function dispatcherFor(url: URL, connectMs: number, { Agent, ProxyAgent }: Agent
   return proxy ? new ProxyAgent({ uri: proxy, ...times }) : new Agent(times);
 }
 
-/** The cause of `fetch failed`, which says nothing by itself. */
+/** The cause of `fetch failed`, a message without a reason. */
 function reasonOf(error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const { code, message } = cause as NodeJS.ErrnoException;

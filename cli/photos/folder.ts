@@ -19,7 +19,7 @@ export async function listPhotos(folder: string): Promise<string[]> {
 }
 
 /**
- * Photos of one byte a channel, scaled down where the shorter side is above `side`.
+ * Photos of one byte a channel, scaled down if the shorter side is above `side`.
  * @throws InputError for one that cannot be read
  */
 export async function readBitmaps(paths: readonly string[], side: number, onRead?: (done: number) => void): Promise<Bitmap[]> {

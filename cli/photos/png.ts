@@ -1,5 +1,6 @@
 /** PNG through pngjs: all bit depths, palettes and transparency in, 8-bit RGB out. */
 import { PNG } from 'pngjs';
+import { chunksOf } from './pngText.js';
 
 /** Interleaved RGB, [height, width, 3], full range of its type, sRGB. */
 export interface Pixels {
@@ -8,7 +9,6 @@ export interface Pixels {
   readonly data: Uint8Array | Uint16Array;
 }
 
-const SIGNATURE = 8;
 
 /** Width and height from the header alone. @throws Error when there is none */
 export function pngSize(bytes: Buffer): { width: number; height: number } {
@@ -37,12 +37,8 @@ export function encodePng({ width, height, data }: Pixels & { readonly data: Uin
   return PNG.sync.write(png, { colorType: 2, inputColorType: 2, inputHasAlpha: false });
 }
 
-/** Position after the IEND chunk. @throws Error when there is none */
+/** Position after the IEND chunk. @throws Error when it is missing */
 function endOfPng(bytes: Buffer): number {
-  for (let at = SIGNATURE; at + 12 <= bytes.length; ) {
-    const end = at + 12 + bytes.readUInt32BE(at);
-    if (bytes.toString('latin1', at + 4, at + 8) === 'IEND') return end;
-    at = end;
-  }
+  for (const { type, end } of chunksOf(bytes)) if (type === 'IEND') return end;
   throw new Error('it ends too early');
 }

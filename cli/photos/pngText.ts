@@ -43,16 +43,19 @@ export function addPngText(png: Buffer, text: PngText): Buffer {
 
 /** All texts of a PNG, none if it is damaged or another kind of file. Of a repeated keyword the last text counts. */
 export function readPngText(bytes: Buffer): PngText {
-  const found: Record<string, string> = {};
-  if (bytes.toString('latin1', 1, 4) !== 'PNG') return found;
+  if (bytes.toString('latin1', 1, 4) !== 'PNG') return {};
+  const entries = [...chunksOf(bytes)].map(({ type, data }) => parseText(type, data));
+  return Object.fromEntries(entries.filter((entry) => entry !== undefined));
+}
+
+/** The chunks of a PNG up to the first that is cut short; `end` is the position after the chunk. */
+export function* chunksOf(bytes: Buffer): Generator<{ readonly type: string; readonly data: Buffer; readonly end: number }> {
   for (let at = SIGNATURE; at + AROUND <= bytes.length; ) {
     const end = at + AROUND + bytes.readUInt32BE(at);
-    if (end > bytes.length) break;
-    const entry = parseText(bytes.toString('latin1', at + 4, at + 8), bytes.subarray(at + 8, end - 4));
-    if (entry) found[entry[0]] = entry[1];
+    if (end > bytes.length) return;
+    yield { type: bytes.toString('latin1', at + 4, at + 8), data: bytes.subarray(at + 8, end - 4), end };
     at = end;
   }
-  return found;
 }
 
 /** More bytes than any program writes; a small chunk may claim to hold gigabytes. */

@@ -35,7 +35,7 @@ export function unpackedDriver(folder, env = process.env) {
   return { ...driver, LD_LIBRARY_PATH: libraries };
 }
 
-/** @throws SetupError when WebGPU's binding does not load, with what it said */
+/** @throws SetupError with the reason when WebGPU's binding does not load */
 async function adapterWorks(root, variables) {
   const env = { ...process.env, ...variables };
   const { code, text } = await run(process.execPath, ['--input-type=module', '--eval', CHECK], { cwd: root, env, capture: true });
@@ -55,24 +55,21 @@ function osRelease() {
   return parseOsRelease(file ? readFileSync(file, 'utf8') : '');
 }
 
-const [dnf, zypper] = ['sudo dnf install mesa-vulkan-drivers vulkan-loader', 'sudo zypper install libvulkan_lvp libvulkan1'];
+/** By a pattern for the system's ID or the systems it is like. */
 const commands = {
-  fedora: dnf,
-  rhel: dnf,
+  'fedora|rhel': 'sudo dnf install mesa-vulkan-drivers vulkan-loader',
   arch: 'sudo pacman -S vulkan-swrast vulkan-icd-loader',
-  suse: zypper,
-  opensuse: zypper,
+  suse: 'sudo zypper install libvulkan_lvp libvulkan1',
   alpine: 'sudo apk add mesa-vulkan-swrast vulkan-loader',
-  debian: 'sudo apt-get install mesa-vulkan-drivers libvulkan1   (Mesa 23 or later; on Debian 12 from bookworm-backports)',
   ubuntu: 'sudo apt-get install mesa-vulkan-drivers libvulkan1',
+  debian: 'sudo apt-get install mesa-vulkan-drivers libvulkan1   (Mesa 23 or later; on Debian 12 from bookworm-backports)',
 };
 
 /** What to install by hand on systems that the set-up does not change. */
 export function advice(platform, release) {
   if (platform === 'darwin') return 'macOS 13 or later has one with Metal; a virtual machine needs its graphics switched on.';
   if (platform === 'win32') return "Install the graphics card maker's current driver (Direct3D 12 is needed).";
-  const families = [release.ID, ...(release.ID_LIKE ?? '').split(' ')];
-  const known = families.find((family) => Object.hasOwn(commands, family ?? ''));
+  const known = Object.keys(commands).find((system) => new RegExp(system).test(`${release.ID} ${release.ID_LIKE}`));
   const command = commands[known] ?? "install the Vulkan loader and Mesa's Vulkan drivers (lavapipe), version 23 or later";
   return `With a GPU: install its maker's Vulkan driver. Without one, Mesa's software driver will do:\n  ${command}`;
 }

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 
-/** A problem that the user must solve; the message says how. */
+/** A problem that the user must solve; the message contains the remedy. */
 export class SetupError extends Error {}
 
 /** Prints what is being done on stderr: stdout belongs to the job. */

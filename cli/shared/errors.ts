@@ -17,7 +17,7 @@ export class NonFiniteError extends Error {
   override readonly name = 'NonFiniteError';
 }
 
-/** No WebGPU adapter works on this machine; the message says what to install. */
+/** No WebGPU adapter works on this machine; the message names what to install. */
 export class NoAdapterError extends Error {
   override readonly name = 'NoAdapterError';
 }

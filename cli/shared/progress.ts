@@ -1,4 +1,4 @@
-/** Progress on stderr: one line that is redrawn on a terminal, a plain line now and then elsewhere. */
+/** Progress on stderr: one line that is redrawn on a terminal, an occasional plain line otherwise. */
 import { termsOf, type StepLosses } from '../../model/training/run.js';
 import { rateMeter } from './rate.js';
 
@@ -42,7 +42,7 @@ const SHORTEST_BAR = 5;
 const LONGEST_BAR = 30;
 
 /**
- * A line that replaces the one before on a terminal, and is written at most every 15 s elsewhere.
+ * A line that replaces the one before on a terminal, and is written at most every 15 s to other outputs.
  * @param written time in milliseconds that counts as the last line's
  */
 export function liveLine(output: Output, now: () => number, written = -Infinity) {

@@ -49,13 +49,13 @@ export async function apply(options: ApplyOptions, parts: Parts): Promise<number
       for (const [i, { from, to }] of targets.entries()) {
         if (interrupt.aborted) break;
         const image = await readImage(from, { shorterSide: options.size });
-        const tell = (share: number): void => progress.update(PARTS * i + Math.floor(PARTS * share), `percent, ${from}`);
-        const { image: picture, inStrips } = await paint(image, options.memory * 2 ** 20, tell).catch((error: unknown) => {
+        const update = (share: number): void => progress.update(PARTS * i + Math.floor(PARTS * share), `percent, ${from}`);
+        const { image: picture, inStrips } = await paint(image, options.memory * 2 ** 20, update).catch((error: unknown) => {
           throw error instanceof SizeError ? new InputError(`${from}: ${error.message}`, { cause: error }) : error;
         });
         await writeImage(to, picture, text);
         done.push({ image: resolve(from), result: resolve(to), size: [picture.width, picture.height], inStrips });
-        tell(1);
+        update(1);
       }
     });
   } finally {

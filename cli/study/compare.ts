@@ -1,8 +1,7 @@
 /** The work of `splice-gpu compare`: figures of results for one pair of photos. */
 import { basename, dirname, join, resolve } from 'node:path';
-import type { Judge } from '../../model/compare/judge.js';
 import type { Image } from '../../model/image.js';
-import { checkVitSize, loadVit, type LoadedVit } from '../models/load.js';
+import { checkVitSize, loadVit } from '../models/load.js';
 import { readImage, readImageText } from '../photos/photo.js';
 import { MODEL_KEYWORD } from '../photos/pngText.js';
 import type { Parts } from '../run/parts.js';
@@ -19,10 +18,6 @@ export interface CompareOptions {
   readonly json?: boolean;
 }
 
-interface Result extends ReportRow {
-  readonly path: string;
-}
-
 /** Prints the table. Returns the exit code. A GPU is opened only for a ViT that judges. */
 export async function compare(options: CompareOptions, { openEngine, openJudge, stdout, stderr }: Parts): Promise<number> {
   const [structure, appearance] = [await readImage(options.structure), await readImage(options.appearance)];
@@ -36,36 +31,25 @@ export async function compare(options: CompareOptions, { openEngine, openJudge, 
     const viewing = { vitSize: options.vitSize };
     const judge = await openJudge(structure, appearance, model && { engine: opened!.engine, vit: model.vit, viewing });
     const baselines = await trivialRows(judge, structure, appearance);
-    const rows: Result[] = [];
+    const rows: (ReportRow & { path: string })[] = [];
     for (const { path, image } of results) {
-      rows.push(await judgeFile(path, image, judge, model));
+      const trainedByJudge = model !== undefined && (await readImageText(path))[MODEL_KEYWORD] === model.sha256;
+      rows.push({ name: nameOf(path), path, figures: await judge.judge(image), ...(trainedByJudge && { trainedByJudge }) });
       stderr.write(`compared ${path}\n`);
     }
     const warning = matchWarning(judge.match);
     if (warning) stderr.write(`${warning}\n`);
-    const all = [...baselines, ...rows];
-    stdout.write(options.json ? `${JSON.stringify(describe(options, model, judge, baselines, rows))}\n` : showReport(all));
+    const facts = {
+      structure: resolve(options.structure), appearance: resolve(options.appearance),
+      judge: model ? { ...modelFacts(model), ...viewing } : null, match: judge.match ?? null, baselines,
+      results: rows.map(({ path, figures, trainedByJudge = false }) => ({ path: resolve(path), figures, trainedByJudge })),
+    };
+    stdout.write(options.json ? `${JSON.stringify(facts)}\n` : showReport([...baselines, ...rows]));
   } finally {
     opened?.close();
   }
   return 0;
 }
 
-async function judgeFile(path: string, image: Image, judge: Judge, model: LoadedVit | undefined): Promise<Result> {
-  const trainedByJudge = model !== undefined && (await readImageText(path))[MODEL_KEYWORD] === model.sha256;
-  // Folder and file: the results of several runs often have the same name.
-  const name = join(basename(dirname(resolve(path))), basename(path));
-  return { name, path, figures: await judge.judge(image), ...(trainedByJudge && { trainedByJudge }) };
-}
-
-const describe = (
-  { structure, appearance, vitSize }: CompareOptions, model: LoadedVit | undefined, { match }: Judge,
-  baselines: readonly ReportRow[], rows: readonly Result[],
-) => ({
-  structure: resolve(structure),
-  appearance: resolve(appearance),
-  judge: model ? { ...modelFacts(model), vitSize } : null,
-  match: match ?? null,
-  baselines,
-  results: rows.map(({ path, figures, trainedByJudge = false }) => ({ path: resolve(path), figures, trainedByJudge })),
-});
+/** Folder and file: the results of several runs often have the same name. */
+const nameOf = (path: string): string => join(basename(dirname(resolve(path))), basename(path));

@@ -61,7 +61,8 @@ export async function inversionSheet(
         const seed = options.seed + repeat;
         const phase = `layer ${layer}, ${repeat + 1} of ${repeats}`;
         inversion.restart(seed);
-        const loss = await run(engine, inversion, { done: found.length * steps, steps, phase }, progress, interrupt);
+        const done = found.length * steps;
+        const loss = await run(engine, inversion, steps, phase, interrupt, (now, text) => progress.update(done + now, text));
         cells.push(await inversion.result());
         found.push({ layer, seed, loss });
       }
@@ -89,16 +90,11 @@ const begin = (engine: Engine, { vit }: LoadedVit, { name, image }: NamedImage, 
     throw new InputError(`${problem}, that is a larger --vit-size`, { cause: error });
   });
 
-interface Place {
-  /** Steps of all inversions before. */
-  readonly done: number;
-  readonly steps: number;
-  readonly phase: string;
-}
+type OnStep = (done: number, text: string) => void;
 
 /** Runs one inversion to its end and returns the last loss. @throws NonFiniteError */
 async function run(
-  engine: Engine, inversion: Inversion, { done, steps, phase }: Place, progress: Progress, interrupt: AbortSignal,
+  engine: Engine, inversion: Inversion, steps: number, phase: string, interrupt: AbortSignal, onStep: OnStep,
 ): Promise<number> {
   let loss = NaN;
   while (inversion.stepsDone() < steps && !interrupt.aborted) {
@@ -110,7 +106,7 @@ async function run(
       const problem = `at step ${now} the loss is not a finite number any more`;
       if (!Number.isFinite(loss)) throw new NonFiniteError(`${phase}: ${problem}; try a smaller --lr or another --seed`);
     }
-    progress.update(done + now, `${phase}${Number.isFinite(loss) ? `, loss ${loss.toPrecision(3)}` : ''}`);
+    onStep(now, `${phase}${Number.isFinite(loss) ? `, loss ${loss.toPrecision(3)}` : ''}`);
   }
   return Number.isFinite(loss) ? loss : inversion.loss();
 }

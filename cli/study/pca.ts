@@ -35,12 +35,12 @@ type Settings = PcaOptions & Required<Pick<PcaCommandOptions, 'facets' | 'layers
 
 /** Rows are pictures, models and facets; columns the picture and the layers. */
 export async function pcaSheet(
-  engine: Engine, models: readonly LoadedVit[], pictures: readonly NamedImage[], settings: Settings, tell: (text: string) => void,
+  engine: Engine, models: readonly LoadedVit[], pictures: readonly NamedImage[], settings: Settings, note: (text: string) => void,
 ): Promise<Sheet> {
   const { facets, layers, of, joint, foreground, height } = settings;
   const rows: SheetRow[][] = pictures.map(() => []);
   for (const { vit } of models) {
-    const maps = await mapsOf(engine, vit, pictures, settings, tell);
+    const maps = await mapsOf(engine, vit, pictures, settings, note);
     pictures.forEach(({ name, image }, p) => {
       for (const facet of facets) {
         const label = [models.length > 1 && vit.name, pictures.length > 1 && name, facet].filter(Boolean).join(' ');
@@ -61,19 +61,19 @@ export async function pcaSheet(
 
 /** Maps of all pictures, at their sizes, by `layer facet`. */
 async function mapsOf(
-  engine: Engine, vit: LoadedVit['vit'], pictures: readonly NamedImage[], settings: Settings, tell: (text: string) => void,
+  engine: Engine, vit: LoadedVit['vit'], pictures: readonly NamedImage[], settings: Settings, note: (text: string) => void,
 ): Promise<Map<string, Image[]>> {
   const { facets, layers, vitSize } = settings;
   uploadVit(engine, vit);
   const features: Awaited<ReturnType<typeof patchFeatures>>[] = [];
   for (const { name, image } of pictures) {
-    tell(`${vit.name} looks at ${name}`);
+    note(`${vit.name} looks at ${name}`);
     features.push(await patchFeatures(engine, vit, image, vitSize, layers, facets));
   }
   const maps = new Map<string, Image[]>();
   for (const layer of layers) {
     for (const facet of facets) {
-      tell(`components of layer ${layer}, ${facet}`);
+      note(`components of layer ${layer}, ${facet}`);
       const small = pcaMaps(features.map((of) => of(layer, facet)), settings);
       maps.set(`${layer} ${facet}`, small.map((map, p) => resample(map, pictures[p]!.image.width, pictures[p]!.image.height)));
     }

@@ -59,7 +59,7 @@ export async function readModels(
   return { models, layers: layers ?? [Math.min(...models.map(({ vit }) => vit.config.depth)) - 1] };
 }
 
-/** Runs `work` on an engine of its own, which releases all memory afterwards. */
+/** Runs `work` on a new engine and releases its memory afterwards. */
 export async function onEngine<T>({ openEngine }: Parts, work: (engine: Engine) => Promise<T>): Promise<T> {
   const { engine, close } = await openEngine();
   try {

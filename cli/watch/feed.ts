@@ -82,31 +82,31 @@ const snapshotOf = ({ about, state, losses, pictures, previews, epoch }: Held): 
 
 function writer(held: Held): Omit<FeedWriter, keyof Feed> {
   const { pictures, previews, listeners } = held;
-  const tell = (event: FeedEvent): void => listeners.forEach((listener) => listener(event));
+  const emit = (event: FeedEvent): void => listeners.forEach((listener) => listener(event));
   const change = (next: Partial<Held>): void => {
     Object.assign(held, next);
-    tell({ type: 'all', data: snapshotOf(held) });
+    emit({ type: 'all', data: snapshotOf(held) });
   };
   return {
     about: (about) => change({ about }),
     state: (next) => {
       held.state = { ...held.state, ...next };
-      tell({ type: 'state', data: held.state });
+      emit({ type: 'state', data: held.state });
     },
     losses: (rows) => {
       if (rows.length === 0) return;
       held.losses.push(...rows);
-      tell({ type: 'losses', data: rows });
+      emit({ type: 'losses', data: rows });
     },
     showPicture: (picture, read) => {
       const info = { ...picture, version: (pictures.get(picture.name)?.info.version ?? 0) + 1 };
       pictures.set(picture.name, { info, read });
-      tell({ type: 'picture', data: info });
+      emit({ type: 'picture', data: info });
     },
     showPreview: (step, read) => {
       const isNew = !previews.has(step);
       previews.set(step, read);
-      if (isNew) tell({ type: 'preview', data: step });
+      if (isNew) emit({ type: 'preview', data: step });
     },
     keepPreviews: (steps) => {
       const gone = [...previews.keys()].filter((step) => !steps.includes(step));

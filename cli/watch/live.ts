@@ -59,11 +59,14 @@ export async function watchRun(about: RunAbout, port: number, interrupt: AbortSi
     url: server.url,
     signal: gate.signal,
     feed,
-    begin: (standing) => {
+    begin: ({ about: begun, done, total, losses }) => {
       rate.reset();
-      show(feed, standing);
+      feed.rewind();
+      feed.losses(losses);
+      feed.state({ status: 'running', done, total, note: undefined, stepsPerSecond: undefined, secondsLeft: undefined });
+      feed.about(begun);
     },
-    step: stepTeller(feed, rate),
+    step: stepSender(feed, rate),
     losses: (row) => feed.losses([row]),
     between: betweenSteps(feed, gate, rate),
     end: async (status, { seconds, note }) => {
@@ -74,21 +77,14 @@ export async function watchRun(about: RunAbout, port: number, interrupt: AbortSi
   };
 }
 
-function show(feed: FeedWriter, { about, done, total, losses }: Standing): void {
-  feed.rewind();
-  feed.losses(losses);
-  feed.state({ status: 'running', done, total, note: undefined, stepsPerSecond: undefined, secondsLeft: undefined });
-  feed.about(about);
-}
-
 /** Steps are too fast to read: the page gets some of them, every change of phase, and the last one before a pause. */
-function stepTeller(feed: FeedWriter, rate: RateMeter): LiveRun['step'] {
-  let [told, latest] = [-Infinity, { done: 0, phase: '', stepsPerSecond: undefined as number | undefined }];
+function stepSender(feed: FeedWriter, rate: RateMeter): LiveRun['step'] {
+  let [sent, latest] = [-Infinity, { done: 0, phase: '', stepsPerSecond: undefined as number | undefined }];
   let later: ReturnType<typeof setTimeout> | undefined;
-  const tell = (): void => {
+  const send = (): void => {
     clearTimeout(later);
     later = undefined;
-    told = performance.now();
+    sent = performance.now();
     const { status, total } = feed.snapshot().state;
     if (isOver(status)) return;
     const { done, phase, stepsPerSecond } = latest;
@@ -98,9 +94,9 @@ function stepTeller(feed: FeedWriter, rate: RateMeter): LiveRun['step'] {
   return (done, phase) => {
     latest = { done, phase, stepsPerSecond: rate.mark(done) };
     const { state } = feed.snapshot();
-    const due = told + STATE_MS - performance.now();
-    if (due <= 0 || phase !== state.phase || done >= state.total) tell();
-    else later ??= setTimeout(tell, due).unref();
+    const due = sent + STATE_MS - performance.now();
+    if (due <= 0 || phase !== state.phase || done >= state.total) send();
+    else later ??= setTimeout(send, due).unref();
   };
 }
 

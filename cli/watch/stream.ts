@@ -20,7 +20,7 @@ export function sendFeed(feed: Feed, response: ServerResponse): { end(): void } 
   const write = (text: string): void => {
     full = !response.write(text);
   };
-  const tell = (event: FeedEvent): void => {
+  const send = (event: FeedEvent): void => {
     if (full) missed = true;
     else write(eventText(event.type, event.data));
   };
@@ -33,7 +33,7 @@ export function sendFeed(feed: Feed, response: ServerResponse): { end(): void } 
   });
   write(`retry: ${RETRY_MS}\n\n`);
   all();
-  const leave = feed.subscribe(tell);
+  const leave = feed.subscribe(send);
   const beat = setInterval(() => {
     if (!full) write(eventText('beat', null));
   }, BEAT_MS);

@@ -1,14 +1,17 @@
-/** The distribution's Chromium without a window, and runs for it to look at. */
+/** The distribution's Chromium without a window, and runs for it to show. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { chromium, type Browser, type Page } from 'playwright-core';
 
 const PLACES = [process.env['SPLICE_GPU_CHROMIUM'], '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-/** No sandbox: tests run as root in containers. The others keep it from talking to anybody. */
-const ARGUMENTS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+/** No sandbox: tests run as root in containers. The others prevent requests to other servers. */
+const ARGUMENTS = [
+  '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+  '--disable-background-networking', '--disable-component-update', '--disable-sync',
+];
 
-/** Undefined, and a line that says so, where there is no Chromium. */
+/** Returns undefined, and prints a line, if there is no Chromium. */
 export async function openBrowser(): Promise<Browser | undefined> {
   const executablePath = PLACES.find((path) => path && existsSync(path));
   if (executablePath) return chromium.launch({ executablePath, args: ARGUMENTS });
@@ -16,11 +19,11 @@ export async function openBrowser(): Promise<Browser | undefined> {
   return undefined;
 }
 
-/** What a page should not do. */
+/** Forbidden actions of a page. */
 export interface Trouble {
-  /** Errors of its scripts, and what the browser itself refused. */
+  /** Errors of its scripts, and refusals by the browser. */
   readonly errors: string[];
-  /** Requests to anybody but the run. */
+  /** Requests to other servers than the run. */
   readonly foreign: string[];
 }
 
@@ -40,13 +43,13 @@ export interface Serving {
   readonly child: ChildProcess;
   /** Resolves with the exit code. */
   readonly ended: Promise<number | null>;
-  /** What it said so far, both streams. */
-  said(): string;
+  /** Its output so far, both streams. */
+  output(): string;
 }
 
 const MAIN = fileURLToPath(new URL('../../cli/bin.js', import.meta.url));
 
-/** Starts `splice-gpu` with these arguments and waits for the address it prints. @throws Error with what it said when it ends before */
+/** Starts `splice-gpu` and waits for the address that it prints. @throws Error with its output when it ends before */
 export function serveRun(args: readonly string[]): Promise<Serving> {
   const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
   process.once('exit', () => child.kill('SIGKILL'));
@@ -57,7 +60,7 @@ export function serveRun(args: readonly string[]): Promise<Serving> {
       stream.setEncoding('utf8').on('data', (part: string) => {
         text += part;
         const url = /http:\/\/127\.0\.0\.1:\d+\/[\w-]+\//.exec(text)?.[0];
-        if (url) resolve({ url, child, ended, said: () => text });
+        if (url) resolve({ url, child, ended, output: () => text });
       });
     }
     void ended.then((code) => reject(new Error(`it ended with ${code}:\n${text}`)));

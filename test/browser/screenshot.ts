@@ -1,6 +1,6 @@
 /**
  * Makes the README's picture of the page, from a run on the landscapes that the project drew:
- * `node dist/test/browser/screenshot.js [FILE]`. The run lands in out/valley-as-peaks, where it is used again if it is there.
+ * `node dist/test/browser/screenshot.js [FILE]`. The run is in out/valley-as-peaks; an existing one is used again.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,7 +16,8 @@ const SETTINGS = ['--model', 'untrained', '--size', '160', '--vit-size', '96', '
 
 if (!existsSync(join(OUT, 'triptych.png'))) {
   console.log(`training ${OUT}: some ten minutes on two CPU cores`);
-  const { code, stderr } = await splice(['transfer', '--structure', scenePath('valley'), '--appearance', scenePath('peaks'), '--out', OUT, ...SETTINGS]);
+  const photos = ['--structure', scenePath('valley'), '--appearance', scenePath('peaks')];
+  const { code, stderr } = await splice(['transfer', ...photos, '--out', OUT, ...SETTINGS]);
   if (code !== 0) throw new Error(stderr);
 }
 const browser = await openBrowser();
@@ -24,7 +25,10 @@ if (!browser) process.exit(1);
 const run = await serveRun(['view', OUT]);
 const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, colorScheme: 'dark' });
 await page.goto(run.url);
-await page.waitForFunction(() => [...document.images].length >= 3 && [...document.images].every((image) => image.complete && image.naturalWidth > 0));
+await page.waitForFunction(() => {
+  const images = [...document.images];
+  return images.length >= 3 && images.every((image) => image.complete && image.naturalWidth > 0);
+});
 await page.waitForSelector('#chart canvas');
 await page.waitForTimeout(500); // until the curves are drawn
 await sharp(await page.screenshot()).png({ palette: true, quality: 95, effort: 10, compressionLevel: 9 }).toFile(file);

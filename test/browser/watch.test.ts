@@ -1,4 +1,4 @@
-/** The page of a run in a real browser, with a real run behind it: small pictures, an untrained ViT. */
+/** The page of a real run in a real browser: small pictures, an untrained ViT. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
@@ -13,31 +13,40 @@ const out = join(temporaryFolder(), 'run');
 /** A slow machine under load compiles kernels for a while. */
 const PATIENCE = { timeout: 180_000 };
 
-const TINY = ['--model', 'untrained', '--size', '48', '--vit-size', '32', '--warm-start', '2', '--steps', '100000', '--save-every', '4'];
+const PHOTOS = ['--structure', scenePath('valley'), '--appearance', scenePath('peaks')];
+const TINY = ['--model', 'untrained', '--size', '48', '--vit-size', '32', '--warm-start', '2', '--steps', '100000'];
 
-const open = async (url: string, viewport = { width: 1280, height: 800 }): Promise<Page> => (await browser!.newContext({ viewport })).newPage().then(async (page) => {
+async function open(url: string, viewport = { width: 1280, height: 800 }): Promise<Page> {
+  const page = await (await browser!.newContext({ viewport })).newPage();
   page.setDefaultTimeout(PATIENCE.timeout);
   await page.goto('about:blank');
   page.context().setDefaultNavigationTimeout(PATIENCE.timeout);
   watched.set(page, watchTrouble(page, url));
   await page.goto(url);
   return page;
-});
+}
 const watched = new Map<Page, ReturnType<typeof watchTrouble>>();
 
-const status = (page: Page, text: string) => page.waitForFunction((wanted) => document.getElementById('status')?.textContent === wanted, text);
+const status = (page: Page, text: string) =>
+  page.waitForFunction((wanted) => document.getElementById('status')?.textContent === wanted, text);
 
 /** Width and height of the picture that is shown as the result, once one is. */
 async function resultSize(page: Page): Promise<[number, number]> {
   await page.waitForFunction(() => (document.getElementById('result-image') as HTMLImageElement).naturalWidth > 0);
-  return page.$eval('#result-image', (image) => [(image as HTMLImageElement).naturalWidth, (image as HTMLImageElement).naturalHeight]);
+  return page.$eval('#result-image', (image) => {
+    const { naturalWidth, naturalHeight } = image as HTMLImageElement;
+    return [naturalWidth, naturalHeight];
+  });
 }
 
-/** The last step the curves know. */
+/** The last step of the curves. */
 const lastStep = (page: Page): Promise<number> => page.$eval('#legend .at', (at) => Number(at.textContent!.replace('step ', '')));
 
 const curveReaches = (page: Page, step: number) =>
-  page.waitForFunction((least) => Number(document.querySelector('#legend .at')?.textContent?.replace('step ', '') ?? -1) >= least, step);
+  page.waitForFunction((least) => {
+    const text = document.querySelector('#legend .at')?.textContent?.replace('step ', '');
+    return Number(text ?? -1) >= least;
+  }, step);
 
 /** How many pixels of the curves' canvas are painted. */
 const painted = (page: Page): Promise<number> =>
@@ -47,20 +56,66 @@ const painted = (page: Page): Promise<number> =>
     return data.reduce((count, value, i) => count + (i % 4 === 3 && value > 0 ? 1 : 0), 0);
   });
 
-const saysNothingBad = (page: Page) => assert.equal(watched.get(page), { errors: [], foreign: [] });
+const hasNoTrouble = (page: Page) => assert.equal(watched.get(page), { errors: [], foreign: [] });
 
-/** Anything wider than the window is out of sight on a narrow one. */
+/** Content outside the window is invisible on a narrow screen. */
 const overflow = (page: Page): Promise<[number, number]> =>
   page.evaluate(() => [document.documentElement.scrollWidth - innerWidth, document.documentElement.scrollHeight - innerHeight]);
 
+/** Pauses the run, saves during the pause, and continues. */
+async function pauseAndSave(page: Page): Promise<void> {
+  await page.click('#pause');
+  await status(page, 'paused');
+  await page.waitForFunction(() => document.getElementById('left')?.textContent === '–');
+  const savedAt = () => statSync(join(out, 'result.png')).mtimeMs;
+  const before = savedAt();
+  await page.click('#save');
+  while (savedAt() === before) await page.waitForTimeout(20);
+  const newest = Math.max(...readdirSync(join(out, 'previews')).map((name) => Number.parseInt(name, 10)));
+  const step = `${newest + 2} / 100002`; // two steps of warm start
+  await page.waitForFunction((text) => document.getElementById('step')?.textContent === text, step);
+  await page.click('text=Continue');
+  await status(page, 'running');
+  await page.waitForFunction((old) => document.getElementById('step')?.textContent !== old, step);
+}
+
+/** Moves the slider through the previews by keyboard, and back to the newest result. */
+async function browsePreviews(page: Page): Promise<void> {
+  await page.focus('#previews');
+  await page.keyboard.press('Home');
+  await page.waitForFunction(() => document.getElementById('result-image')?.getAttribute('alt') === 'Preview after 4 steps');
+  assert.is(await page.textContent('#result-step'), 'after 4 steps');
+  await page.click('#latest');
+  await page.waitForFunction(() => document.getElementById('result-image')?.getAttribute('alt') === 'Newest result');
+}
+
+/** Shows the run from its folder, in a narrow window without buttons, until its process is gone. */
+async function viewFolder(stepsDone: number): Promise<void> {
+  const view = await serveRun(['view', out]);
+  const again = await open(view.url, { width: 400, height: 800 });
+  await status(again, 'stopped');
+  assert.equal(await resultSize(again), [72, 48]);
+  await curveReaches(again, stepsDone - 1);
+  assert.is((await overflow(again))[0], 0);
+  assert.not(await again.isVisible('#buttons'));
+  hasNoTrouble(again);
+
+  // The end of the process is noticed.
+  view.child.kill('SIGKILL');
+  await status(again, 'stopped');
+  await again.waitForFunction(() => document.getElementById('banner')?.textContent?.includes('splice-gpu view'));
+  assert.equal(await resultSize(again), [72, 48]);
+}
+
 if (browser) {
   test('page: a live run is shown, obeys and ends; its folder is shown again', async () => {
-    const run = await serveRun(['transfer', '--structure', scenePath('valley'), '--appearance', scenePath('peaks'), '--out', out, ...TINY, '--watch']);
+    const run = await serveRun(['transfer', ...PHOTOS, '--out', out, ...TINY, '--save-every', '4', '--watch']);
     const page = await open(run.url);
     await status(page, 'running');
     assert.equal(await resultSize(page), [72, 48]);
-    assert.equal(await page.$$eval('#inputs img', (images) => images.map((image) => (image as HTMLImageElement).alt)), ['Structure photo', 'Appearance photo']);
-    assert.equal(await overflow(page), [0, 0], 'all of it is seen at 1280 x 800');
+    const alts = await page.$$eval('#inputs img', (images) => images.map((image) => (image as HTMLImageElement).alt));
+    assert.equal(alts, ['Structure photo', 'Appearance photo']);
+    assert.equal(await overflow(page), [0, 0], 'everything fits into 1280 x 800');
 
     // The curve grows.
     await curveReaches(page, 0);
@@ -68,20 +123,7 @@ if (browser) {
     assert.ok((await painted(page)) > 500);
     assert.match(await page.title(), /^0 % · valley as peaks$/);
 
-    // Pause, save meanwhile, go on.
-    await page.click('#pause');
-    await status(page, 'paused');
-    await page.waitForFunction(() => document.getElementById('left')?.textContent === '–');
-    const savedAt = () => statSync(join(out, 'result.png')).mtimeMs;
-    const before = savedAt();
-    await page.click('#save');
-    while (savedAt() === before) await page.waitForTimeout(20);
-    const newest = Math.max(...readdirSync(join(out, 'previews')).map((name) => Number.parseInt(name, 10)));
-    const step = `${newest + 2} / 100002`; // two steps of warm start
-    await page.waitForFunction((text) => document.getElementById('step')?.textContent === text, step);
-    await page.click('text=Continue');
-    await status(page, 'running');
-    await page.waitForFunction((old) => document.getElementById('step')?.textContent !== old, step);
+    await pauseAndSave(page);
 
     // Reload: everything is there again.
     const known = await lastStep(page);
@@ -89,13 +131,7 @@ if (browser) {
     await curveReaches(page, known);
     assert.equal(await resultSize(page), [72, 48]);
 
-    // The slider goes through the previews, by keyboard too.
-    await page.focus('#previews');
-    await page.keyboard.press('Home');
-    await page.waitForFunction(() => document.getElementById('result-image')?.getAttribute('alt') === 'Preview after 4 steps');
-    assert.is(await page.textContent('#result-step'), 'after 4 steps');
-    await page.click('#latest');
-    await page.waitForFunction(() => document.getElementById('result-image')?.getAttribute('alt') === 'Newest result');
+    await browsePreviews(page);
 
     // A curve is switched off and on.
     const all = await painted(page);
@@ -103,40 +139,27 @@ if (browser) {
     assert.ok((await painted(page)) < all);
     await page.click('#legend >> text=total');
 
-    // Stop asks first, then stops, and the page keeps what it has.
+    // Stop asks first, then stops, and the page keeps its content.
     await page.click('#stop');
     await page.keyboard.press('Escape');
     assert.is(await page.textContent('#status'), 'running');
     await page.click('#stop');
     await page.click('text=Stop the run');
-    assert.is(await run.ended, 130, run.said());
+    assert.is(await run.ended, 130, run.output());
     await status(page, 'stopped');
     await page.waitForFunction(() => document.getElementById('banner')?.textContent?.includes('splice-gpu view'));
-    assert.match((await page.textContent('#banner'))!, /^Stopped after \d+ of 100002 steps; everything is saved\. .*To see it again: splice-gpu view /);
+    const banner = /^Stopped after \d+ of 100002 steps; everything is saved\. .*To see it again: splice-gpu view /;
+    assert.match((await page.textContent('#banner'))!, banner);
     assert.not(await page.isVisible('#buttons'));
     assert.equal(await resultSize(page), [72, 48]);
     await page.focus('#previews');
     await page.keyboard.press('Home');
     await page.waitForFunction(() => document.getElementById('result-image')?.getAttribute('alt') === 'Preview after 4 steps');
-    saysNothingBad(page);
+    hasNoTrouble(page);
     const { status: end, stepsDone } = JSON.parse(readFileSync(join(out, 'config.json'), 'utf8'));
     assert.is(end, 'interrupted');
 
-    // The same from the folder, in a narrow window, to look at only.
-    const view = await serveRun(['view', out]);
-    const again = await open(view.url, { width: 400, height: 800 });
-    await status(again, 'stopped');
-    assert.equal(await resultSize(again), [72, 48]);
-    await curveReaches(again, stepsDone - 1);
-    assert.is((await overflow(again))[0], 0);
-    assert.not(await again.isVisible('#buttons'));
-    saysNothingBad(again);
-
-    // A process that is gone is missed.
-    view.child.kill('SIGKILL');
-    await status(again, 'stopped');
-    await again.waitForFunction(() => document.getElementById('banner')?.textContent?.includes('splice-gpu view'));
-    assert.equal(await resultSize(again), [72, 48]);
+    await viewFolder(stepsDone);
   });
   test.after(() => browser.close());
 }

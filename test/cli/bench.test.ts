@@ -1,3 +1,4 @@
+/** `bench`: results, variants and comparisons on the test device. */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,15 +16,17 @@ const adapter = { vendor: 'test', architecture: '', device: 'test', driver: '', 
 const plainLinear = fileURLToPath(new URL('../../../test/bench/variants/plainLinear.mjs', import.meta.url));
 
 const tiny: BenchOptions = {
-  what: 'step', model: ['untrained'], recipe: ['splice'], size: 40, vitSize: 32, checkpointing: false, precision: 'f32', repeats: 1, json: true, allVariants: false, variant: [], plan: false,
+  what: 'step', model: ['untrained'], recipe: ['splice'], size: 40, vitSize: 32, checkpointing: false, precision: 'f32',
+  repeats: 1, json: true,
 };
 
-/** Runs `bench` on the test device; what it printed. */
+/** Runs `bench` on the test device and returns its output. */
 async function run(change: Partial<BenchOptions>): Promise<string> {
   let printed = '';
   const engine = createEngine(await testDevice());
   const openEngine = async () => ({ engine, adapter, close: () => engine.destroy() });
-  const code = await bench({ ...tiny, ...change }, { ...fakeParts().parts, openEngine, stdout: { write: (text) => (printed += text) } });
+  const stdout = { write: (text: string) => (printed += text) };
+  const code = await bench({ ...tiny, ...change }, { ...fakeParts().parts, openEngine, stdout });
   assert.is(code, 0);
   return printed;
 }
@@ -36,7 +39,8 @@ test('a step is measured by part and by op, saved, and compared', async () => {
   const result = JSON.parse(await run({ save }));
   assert.equal(JSON.parse(await readFile(save, 'utf8')), result);
   const names: string[] = result.rows.map((row: { name: string }) => row.name);
-  for (const part of ['generator', 'generator backward', 'resize', 'ViT', 'ViT backward', 'losses', 'optimiser']) assert.ok(names.includes(`part ${part}`), part);
+  const expected = ['generator', 'generator backward', 'resize', 'ViT', 'ViT backward', 'losses', 'optimiser'];
+  for (const part of expected) assert.ok(names.includes(`part ${part}`), part);
   assert.ok(names.includes('op attention') && names.includes('step') && names.includes('encode'));
   assert.ok(result.rows.every((row: { ms: number }) => row.ms >= 0 && Number.isFinite(row.ms)));
   assert.ok(result.figures.slotBytes >= result.figures.lowerBoundBytes);
@@ -47,7 +51,7 @@ test('a step is measured by part and by op, saved, and compared', async () => {
   assert.not.match(text, /\nconv2d /);
 });
 
-test('--plan says what memory a step needs without a device', async () => {
+test('--plan prints the memory of a step without a device', async () => {
   let printed = '';
   const none = () => Promise.reject(new Error('opened a device'));
   const parts = { ...fakeParts().parts, openEngine: none, stdout: { write: (text: string) => (printed += text) } };
@@ -57,7 +61,7 @@ test('--plan says what memory a step needs without a device', async () => {
   assert.ok(launches > 100);
 });
 
-test('kernels: the real launches of a step, and a variant from a file beside them', async () => {
+test('kernels: the real launches of a step, and a variant from a file next to them', async () => {
   const { rows } = JSON.parse(await run({ what: 'kernels', filter: 'linear [2, 17, 64]', variant: [plainLinear] }));
   const usual = rows.filter((row: { variant: string }) => row.variant === 'usual');
   const plain = rows.filter((row: { variant: string }) => row.variant === 'plain');
@@ -66,14 +70,15 @@ test('kernels: the real launches of a step, and a variant from a file beside the
   for (const { error } of plain) assert.ok(error < 1e-5, `error ${error}`);
 });
 
-test('kernels: a wrong variant shows', async () => {
+test('kernels: a wrong variant is visible', async () => {
   const wrong = join(folder, 'wrong.mjs');
-  await writeFile(wrong, `export default { name: 'wrong', op: 'mseBackward', kernel: (node, usual) => ({ ...usual, dims: [usual.dims[0], 0] }) };`);
+  const kernel = '(node, usual) => ({ ...usual, dims: [usual.dims[0], 0] })';
+  await writeFile(wrong, `export default { name: 'wrong', op: 'mseBackward', kernel: ${kernel} };`);
   const { rows } = JSON.parse(await run({ what: 'kernels', filter: 'mseBackward', variant: [wrong] }));
   assert.ok(rows.some((row: { variant: string; error?: number }) => row.variant === 'wrong' && row.error! > 0.5));
 });
 
-test('files that are no variants or results are refused by name', async () => {
+test('files that are not variants or results are refused by name', async () => {
   const file = join(folder, 'empty.mjs');
   await writeFile(file, 'export default {};');
   const fails = async (change: Partial<BenchOptions>, text: RegExp) =>
@@ -85,7 +90,7 @@ test('files that are no variants or results are refused by name', async () => {
   await fails({ against: join(folder, 'roof.json') }, /holds bench roof: compare it with bench roof, not step/);
 });
 
-test('a difference is called one only above the noise of both', () => {
+test('a difference counts only above the noise of both', () => {
   const row = (ms: number, noise: number) => [{ name: 'x', ms, noise }];
   assert.is(compare(row(10, 0.01), row(8, 0.01))[0]!.verdict, 'faster');
   assert.is(compare(row(8, 0.01), row(10, 0.01))[0]!.verdict, 'slower');
@@ -105,7 +110,7 @@ test('profile(program) is the table of bench, from the library', async () => {
   assert.match(toString(), /^part .*\nfirst .*\n\nop .*\nmul /);
 });
 
-test('the ceilings are above what any kernel reaches, and a launch can stand alone', async () => {
+test('the ceilings are above what any kernel reaches, and a launch runs alone', async () => {
   const roof = await measureRoof(createEngine(await testDevice()), 1);
   assert.ok(roof.gflops > 0.1 && roof.gbPerSecond > 0.01);
   const g = new Graph();
@@ -114,7 +119,7 @@ test('the ceilings are above what any kernel reaches, and a launch can stand alo
   assert.equal(outputs['y0']!.node.inputs.map((t) => t.shape), [[4], [1]]);
 });
 
-test('readResult takes what was saved', async () => {
+test('readResult reads a saved result', async () => {
   const path = join(folder, 'saved.json');
   await writeFile(path, JSON.stringify({ what: 'roof', rows: [{ name: 'x', ms: 1, noise: 0 }] }));
   assert.is((await readResult(path, 'roof')).rows.length, 1);

@@ -24,7 +24,7 @@ test('compare: a table with both trivial results, and without a judge no figures
   assert.match(stderr, /no --judge/);
 });
 
-test('compare: --json with a judge; a result that says it was trained with it is marked', async () => {
+test('compare: --json with a judge; a result that was trained with it is marked', async () => {
   const { code, stdout, stderr } = await runCli([...pair, '--judge', 'untrained', '--vit-size', '64', '--json', result]);
   assert.is(code, 0, stderr);
   const { judge, match, baselines, results } = JSON.parse(stdout);

@@ -8,14 +8,14 @@ import { sha256 } from '../../cli/shared/files.js';
 import { download, type DownloadOptions } from '../../cli/models/download.js';
 import { downloadLine, downloadProgress } from '../../cli/models/progress.js';
 import { proxyFor } from '../../cli/models/proxy.js';
-import { serveFile, serveProxy, type Behaviour } from '../helpers/fileServer.js';
+import { serveFile, serveProxy, withoutProxies, type Behaviour } from '../helpers/fileServer.js';
 import { temporaryFolder } from '../helpers/pictures.js';
 
-// Nothing of the machine's own proxies.
-for (const name of ['http_proxy', 'https_proxy', 'all_proxy', 'no_proxy']) for (const key of [name, name.toUpperCase()]) delete process.env[key];
+withoutProxies();
 
 const file = Buffer.from(Uint8Array.from({ length: 200_000 }, (_, i) => (i * 7919) >> 3));
 const right = { bytes: file.length, sha256: sha256(file) };
+const quiet: DownloadOptions = { signal: new AbortController().signal, expected: right, onProgress: () => undefined };
 
 interface Tried {
   readonly log: string[];
@@ -25,10 +25,14 @@ interface Tried {
   readonly progress: number[];
 }
 
-async function tryDownload(behaviour: Behaviour, change: Partial<DownloadOptions> = {}, part = join(temporaryFolder(), 'x.part')): Promise<Tried> {
+const newPart = (): string => join(temporaryFolder(), 'x.part');
+
+async function tryDownload(behaviour: Behaviour, change: Partial<DownloadOptions> = {}, part = newPart()): Promise<Tried> {
   const progress: number[] = [];
   const server = await serveFile(file, { ...behaviour, seen: () => progress.at(-1) ?? 0 });
-  const options: DownloadOptions = { signal: new AbortController().signal, expected: right, pauseMs: 1, answerMs: 20_000, silenceMs: 20_000, attempts: 3, onProgress: (done) => progress.push(done), ...change };
+  const options: DownloadOptions = {
+    ...quiet, pauseMs: 1, answerMs: 20_000, silenceMs: 20_000, attempts: 3, onProgress: (done) => progress.push(done), ...change,
+  };
   const url = `${server.url}/vit.pth`;
   const outcome = await download(url, part, options).then((result) => ({ result }), (error: Error) => ({ error }));
   await server.close();
@@ -47,7 +51,7 @@ const leavesNothing = ({ part }: Tried): void => {
   assert.not(existsSync(`${part}.json`));
 };
 
-test('download: a whole file in one go', async () => {
+test('download: a whole file at once', async () => {
   const { result, part, log, progress } = await tryDownload({});
   assert.equal(result, right);
   assert.is(Buffer.compare(readFileSync(part), file), 0);
@@ -56,7 +60,7 @@ test('download: a whole file in one go', async () => {
   assert.is(progress.at(-1), file.length);
 });
 
-test('download: cut connections go on where they were', async () => {
+test('download: cut connections are resumed', async () => {
   const { result, part, log } = await tryDownload({ cutAfter: 60_000, cuts: 3 });
   assert.equal(result, right);
   assert.is(Buffer.compare(readFileSync(part), file), 0);
@@ -80,18 +84,18 @@ async function resumed(part: string): Promise<{ result: { bytes: number; sha256:
   const state = JSON.parse(readFileSync(`${part}.json`, 'utf8')) as { url: string; validator: string };
   const url = `${server.url}/vit.pth`;
   writeFileSync(`${part}.json`, JSON.stringify({ ...state, url }));
-  const result = await download(url, part, { signal: new AbortController().signal, expected: right, onProgress: () => undefined });
+  const result = await download(url, part, quiet);
   await server.close();
   return { result, log: server.log };
 }
 
-test('download: a part from another address is not gone on with', async () => {
+test('download: a part from another address is not resumed', async () => {
   const { part } = await tryDownload({ cutAfter: 50_000 }, { attempts: 1 });
   const { result, log } = await tryDownload({}, {}, part);
   assert.equal([result, log], [right, ['GET /models/vit.pth 200']]);
 });
 
-test('download: servers without ranges, without lengths, with a changed file, with another range than asked', async () => {
+test('download: servers without ranges, without lengths, with a changed file, with a wrong range', async () => {
   const noRange = await tryDownload({ noRange: true, cutAfter: 60_000, cuts: 1 });
   assert.equal([noRange.result, noRange.log.map((line) => line.slice(20, 23))], [right, ['200', '200']]);
   assert.equal((await tryDownload({ bare: true })).result, right);
@@ -99,14 +103,15 @@ test('download: servers without ranges, without lengths, with a changed file, wi
   assert.equal(bare.result, right);
   const changed = Buffer.from(file).fill(9, 0, 10);
   const other = await tryDownload({ cutAfter: 60_000, cuts: 1, changed }, { expected: { bytes: file.length } });
-  assert.equal([other.result!.sha256, other.log[1]], [sha256(changed), `GET /models/vit.pth 200 ${other.log[1]!.split(' ').at(-1)}`]);
+  assert.is(other.result!.sha256, sha256(changed));
+  assert.match(other.log[1]!, /^GET \/models\/vit\.pth 200 \S+$/);
   const shifted = await tryDownload({ cutAfter: 60_000, cuts: 1, shiftRange: 5 });
   assert.equal(shifted.result, right);
 });
 
-test('download: 404 is said at once, a busy server is asked again', async () => {
+test('download: a 404 is reported at once, a busy server is asked again', async () => {
   const missing = await tryDownload({ status: 404 });
-  fails(missing, /the server answers 404 Not Found; name a --mirror, or get the file elsewhere/);
+  fails(missing, /the server answers 404 Not Found; name a --mirror, or get the file from another source/);
   assert.is(missing.log.length, 1);
   leavesNothing(missing);
   const busy = await tryDownload({ status: 503 });
@@ -130,23 +135,24 @@ test('download: a wrong checksum or length is never kept', async () => {
   fails(lying, /could not be fetched/);
 });
 
-test('download: a server that says nothing, or nothing more', async () => {
+test('download: a server that sends nothing, or stops', async () => {
   fails(await tryDownload({ silent: true }, { answerMs: 100, attempts: 2 }), /nothing came for 0\.1 s/);
   const stalled = await tryDownload({ stallAfter: 1000 }, { silenceMs: 100, attempts: 2 });
   fails(stalled, /nothing came for 0\.1 s.*the part that arrived is kept/);
 });
 
-test('download: nobody listens', async () => {
+test('download: no server listens', async () => {
   const server = await serveFile(file);
   await server.close();
-  const error = await download(`${server.url}/x`, join(temporaryFolder(), 'x.part'), { signal: new AbortController().signal, expected: {}, attempts: 2, pauseMs: 1, onProgress: () => undefined })
+  const error = await download(`${server.url}/x`, newPart(), { ...quiet, expected: {}, attempts: 2, pauseMs: 1 })
     .then(() => undefined, (reason: Error) => reason);
   assert.match(error!.message, /the connection was refused/);
 });
 
 test('download: Ctrl-C ends it, and the part stays', async () => {
   const controller = new AbortController();
-  const { error, part } = await tryDownload({ stallAfter: 5000 }, { signal: controller.signal, onProgress: () => controller.abort() });
+  const interrupted = { signal: controller.signal, onProgress: () => controller.abort() };
+  const { error, part } = await tryDownload({ stallAfter: 5000 }, interrupted);
   assert.is(error!.name, 'AbortError');
   assert.ok(readFileSync(part).length > 0);
 });
@@ -176,18 +182,19 @@ test('download: through the proxy that the variables name', async () => {
   }
 });
 
-test('proxy: which variable counts for which address', () => {
+test('proxy: the variable for each address', () => {
   const of = (url: string, env: Record<string, string>) => proxyFor(new URL(url), env);
   assert.is(of('https://a.org/x', { HTTP_PROXY: 'http://p:1' }), undefined);
   assert.is(of('https://a.org/x', { HTTPS_PROXY: 'http://p:1' }), 'http://p:1');
   assert.is(of('https://a.org/x', { https_proxy: 'p:1', HTTPS_PROXY: 'http://q:2' }), 'http://p:1');
   assert.is(of('http://a.org/x', { ALL_PROXY: 'http://p:1' }), 'http://p:1');
-  for (const list of ['*', 'a.org', '.a.org', '*.a.org', 'b.org, a.org', 'a.org:443']) assert.is(of('https://a.org/x', { HTTPS_PROXY: 'http://p:1', NO_PROXY: list }), undefined, list);
-  for (const list of ['b.org', 'org.a', 'a.org:8080', 'ba.org']) assert.is(of('https://a.org/x', { HTTPS_PROXY: 'http://p:1', NO_PROXY: list }), 'http://p:1', list);
-  assert.is(of('https://dl.a.org/x', { HTTPS_PROXY: 'http://p:1', NO_PROXY: 'a.org' }), undefined);
+  const except = (list: string, host = 'a.org') => of(`https://${host}/x`, { HTTPS_PROXY: 'http://p:1', NO_PROXY: list });
+  for (const list of ['*', 'a.org', '.a.org', '*.a.org', 'b.org, a.org', 'a.org:443']) assert.is(except(list), undefined, list);
+  for (const list of ['b.org', 'org.a', 'a.org:8080', 'ba.org']) assert.is(except(list), 'http://p:1', list);
+  assert.is(except('a.org', 'dl.a.org'), undefined);
 });
 
-test('download progress: a bar on a terminal, few lines elsewhere', () => {
+test('download progress: a bar on a terminal, few lines otherwise', () => {
   assert.is(downloadLine('m', 50e6, 100e6, 5e6), `m [${'#'.repeat(12)}${'-'.repeat(12)}] 50.0/100.0 MB  5.0 MB/s  0:10 left`);
   assert.is(downloadLine('m', 50e6, undefined, undefined), 'm 50.0 MB');
   let [time, text] = [0, ''];

@@ -1,4 +1,4 @@
-/** Photos are read by what they contain, in every kind of file people have. */
+/** Photos are read by their content, in every common kind of file. */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import sharp from 'sharp';
@@ -22,6 +22,8 @@ async function rejects(path: string, text: RegExp): Promise<void> {
 const close = (found: readonly number[], expected: readonly number[], most = 6) =>
   assert.ok(found.every((value, i) => Math.abs(value - expected[i]!) <= most), `found ${found}, expected ${expected}`);
 
+const palette = [10, 20, 30, 40, 50, 60];
+
 /** A PNG's description -> the pixels of its first row. */
 const pngCases: readonly (readonly [string, Omit<RawPng, 'width' | 'height'>, readonly (readonly number[])[]])[] = [
   ['1 bit grey', { bitDepth: 1, colorType: 0, rows: [[0, 1, 1]] }, [[0, 0, 0], [255, 255, 255], [255, 255, 255]]],
@@ -33,13 +35,18 @@ const pngCases: readonly (readonly [string, Omit<RawPng, 'width' | 'height'>, re
   ['8 bit RGBA', { bitDepth: 8, colorType: 6, rows: [[200, 0, 0, 51, 0, 0, 0, 0]] }, [[244, 204, 204], [255, 255, 255]]],
   ['16 bit grey and alpha', { bitDepth: 16, colorType: 4, rows: [[25700, 65535, 0, 32768]] }, [[100, 100, 100], [127, 127, 127]]],
   ['16 bit RGBA', { bitDepth: 16, colorType: 6, rows: [[65535, 0, 257, 65535, 9, 9, 9, 0]] }, [[255, 0, 1], [255, 255, 255]]],
-  ['1 bit palette', { bitDepth: 1, colorType: 3, palette: [10, 20, 30, 40, 50, 60], rows: [[1, 0]] }, [[40, 50, 60], [10, 20, 30]]],
-  ['2 bit palette', { bitDepth: 2, colorType: 3, palette: [10, 20, 30, 40, 50, 60, 7, 8, 9], rows: [[2, 1]] }, [[7, 8, 9], [40, 50, 60]]],
-  ['4 bit palette', { bitDepth: 4, colorType: 3, palette: [10, 20, 30, 40, 50, 60], rows: [[1, 0]] }, [[40, 50, 60], [10, 20, 30]]],
-  ['8 bit palette with transparency', { bitDepth: 8, colorType: 3, palette: [10, 20, 30, 40, 50, 60], transparency: [0], rows: [[0, 1]] }, [[255, 255, 255], [40, 50, 60]]],
-  ['a transparent grey of 4 bits', { bitDepth: 4, colorType: 0, transparency: [0, 8], rows: [[8, 1]] }, [[255, 255, 255], [17, 17, 17]]],
-  ['a transparent colour', { bitDepth: 8, colorType: 2, transparency: [0, 1, 0, 2, 0, 3], rows: [[1, 2, 3, 1, 2, 4]] }, [[255, 255, 255], [1, 2, 4]]],
-  ['a transparent colour of 16 bits', { bitDepth: 16, colorType: 2, transparency: [1, 2, 1, 2, 1, 2], rows: [[258, 258, 258, 514, 514, 514]] }, [[255, 255, 255], [2, 2, 2]]],
+  ['1 bit palette', { bitDepth: 1, colorType: 3, palette, rows: [[1, 0]] }, [[40, 50, 60], [10, 20, 30]]],
+  ['2 bit palette', { bitDepth: 2, colorType: 3, palette: [...palette, 7, 8, 9], rows: [[2, 1]] }, [[7, 8, 9], [40, 50, 60]]],
+  ['4 bit palette', { bitDepth: 4, colorType: 3, palette, rows: [[1, 0]] }, [[40, 50, 60], [10, 20, 30]]],
+  ['8 bit palette with transparency', { bitDepth: 8, colorType: 3, palette, transparency: [0], rows: [[0, 1]] },
+    [[255, 255, 255], [40, 50, 60]]],
+  ['a transparent grey of 4 bits', { bitDepth: 4, colorType: 0, transparency: [0, 8], rows: [[8, 1]] },
+    [[255, 255, 255], [17, 17, 17]]],
+  ['a transparent colour', { bitDepth: 8, colorType: 2, transparency: [0, 1, 0, 2, 0, 3], rows: [[1, 2, 3, 1, 2, 4]] },
+    [[255, 255, 255], [1, 2, 4]]],
+  ['a transparent colour of 16 bits',
+    { bitDepth: 16, colorType: 2, transparency: [1, 2, 1, 2, 1, 2], rows: [[258, 258, 258, 514, 514, 514]] },
+    [[255, 255, 255], [2, 2, 2]]],
 ];
 
 for (const [name, png, pixels] of pngCases) {
@@ -66,7 +73,7 @@ test('PNG, interlaced', async () => {
   assert.equal([pixelAt(image, 0, 0), pixelAt(image, 39, 0)], [[250, 0, 0], [0, 0, 250]]);
 });
 
-test('PNG with bytes behind its end', async () => {
+test('PNG with bytes after its end', async () => {
   const image = await read(Buffer.concat([await redBlue(8, 8).png().toBuffer(), Buffer.from('trailing')]));
   assert.is(image.width, 8);
 });
@@ -77,7 +84,7 @@ for (const [name, encode] of [
   ['WebP', (width: number, height: number) => redBlue(width, height).webp({ lossless: true })],
   ['AVIF', (width: number, height: number) => redBlue(width, height).avif({ quality: 90 })],
 ] as const) {
-  test(`${name}, whatever its name says`, async () => {
+  test(`${name}, under any file name`, async () => {
     const image = await read(await encode(64, 48).toBuffer(), 'holiday.png');
     assert.equal([image.width, image.height, image.data.length], [64, 48, 64 * 48 * 3]);
     close(pixelAt(image, 8, 2), [250, 0, 0], 12);
@@ -101,7 +108,7 @@ test('JPEG, grey and CMYK become RGB', async () => {
   assert.is(cmyk.data.length, 32 * 32 * 3);
 });
 
-test('WebP and AVIF, alpha lies on white', async () => {
+test('WebP and AVIF, transparency on white', async () => {
   const clear = sharp({ create: { width: 32, height: 32, channels: 4, background: { r: 0, g: 0, b: 0, alpha: 0 } } });
   for (const bytes of [await clear.clone().webp().toBuffer(), await clear.clone().avif().toBuffer()]) {
     close(pixelAt(await read(bytes), 16, 16), [255, 255, 255], 1);
@@ -109,7 +116,8 @@ test('WebP and AVIF, alpha lies on white', async () => {
 });
 
 test('animated WebP: the first frame', async () => {
-  const frames = await Promise.all(['#ff0000', '#0000ff'].map((background) => sharp({ create: { width: 20, height: 20, channels: 3, background } }).png().toBuffer()));
+  const frame = (background: string) => sharp({ create: { width: 20, height: 20, channels: 3, background } }).png().toBuffer();
+  const frames = [await frame('#ff0000'), await frame('#0000ff')];
   const bytes = await sharp(frames, { join: { animated: true } }).webp({ lossless: true }).toBuffer();
   const image = await read(bytes);
   assert.equal([image.width, image.height, pixelAt(image, 10, 10)], [20, 20, [255, 0, 0]]);
@@ -126,11 +134,12 @@ test('size: the shorter side, down and up, the longer rounded', async () => {
 
 test('size: reduction is antialiased', async () => {
   const lines = Array.from({ length: 64 }, () => Array.from({ length: 64 }, (_, x) => (x % 2) * 255));
-  const image = await readImage(temporaryFile('a.png', rawPng({ width: 64, height: 64, bitDepth: 8, colorType: 0, rows: lines })), { shorterSide: 16 });
+  const png = rawPng({ width: 64, height: 64, bitDepth: 8, colorType: 0, rows: lines });
+  const image = await readImage(temporaryFile('a.png', png), { shorterSide: 16 });
   for (let x = 2; x < 14; x++) close(pixelAt(image, x, 8), [128, 128, 128], 6);
 });
 
-test('what is not a photo is named for what it is', async () => {
+test('a file that is not a photo is named by its kind', async () => {
   const cases: [string, Uint8Array | string, RegExp][] = [
     ['notes.png', 'milk, eggs', /is not a photo but text: save it as PNG/],
     ['page.jpg', '<!DOCTYPE html><p>404', /a web page/],
@@ -151,11 +160,12 @@ test('missing, empty, and a folder', async () => {
 
 test('cut short, in every format', async () => {
   // Noise, so that the data does not compress to less than the headers.
-  const noise = () => sharp(Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * 7919 * (i >> 3)) % 251), { raw: { width: 64, height: 64, channels: 3 } });
-  for (const [format, image] of [['PNG', noise().png()], ['JPEG', noise().jpeg()], ['WEBP', noise().webp()], ['AVIF', noise().avif()]] as const) {
-    const bytes = await image.toBuffer();
+  const pixels = Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * 7919 * (i >> 3)) % 251);
+  for (const format of ['png', 'jpeg', 'webp', 'avif'] as const) {
+    const bytes = await sharp(pixels, { raw: { width: 64, height: 64, channels: 3 } }).toFormat(format).toBuffer();
     for (const share of [0.3, 0.7, 0.95]) {
-      await rejects(temporaryFile('cut', bytes.subarray(0, Math.floor(bytes.length * share))), new RegExp(`damaged or cut short ${format}`));
+      const cut = bytes.subarray(0, Math.floor(bytes.length * share));
+      await rejects(temporaryFile('cut', cut), new RegExp(`damaged or cut short ${format.toUpperCase()}`));
     }
   }
 });
@@ -186,9 +196,10 @@ test('writing: clamped, rounded, read back the same, and no temporary file stays
   assert.is(readFileSync(path)[25], 2); // colour type RGB, no alpha
 });
 
-test('writing into a folder that is not there names the file and leaves nothing', async () => {
+test('writing into a missing folder names the file and leaves nothing', async () => {
   const folder = temporaryFolder();
-  const error = await writeImage(join(folder, 'no/out.png'), { width: 1, height: 1, data: new Float32Array(3) }).catch((reason: Error) => reason);
+  const dot = { width: 1, height: 1, data: new Float32Array(3) };
+  const error = await writeImage(join(folder, 'no/out.png'), dot).catch((reason: Error) => reason);
   assert.match((error as Error).message, /out\.png does not exist: check the path/);
   assert.equal(readdirSync(folder), []);
 });

@@ -1,4 +1,4 @@
-/** Progress: a redrawn line on a terminal, few plain lines elsewhere. */
+/** Progress: a redrawn line on a terminal, few plain lines otherwise. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { barLine, clockTime, createProgress, plainLine } from '../../cli/shared/progress.js';
@@ -9,7 +9,7 @@ test('progress: times', () => {
   assert.equal([0, 59.6, 80, 4000, -3].map(clockTime), ['0:00', '1:00', '1:20', '1:06:40', '0:00']);
 });
 
-test('progress: a line says step, losses, rate and time left', () => {
+test('progress: a line has step, losses, rate and time left', () => {
   const state = { done: 120, total: 300, phase: 'training', losses, stepsPerSecond: 2.25 };
   const text = '120/300 training  total 412 (structure 0.0123, appearance 0.250, identity 1.50)  2.25 steps/s  1:20 left';
   assert.is(plainLine(state), text);
@@ -24,7 +24,8 @@ test('progress: a narrow terminal shows bar and time left rather than the terms'
 
 test('progress: a bar never wraps', () => {
   for (const columns of [1, 10, 40, 80, 120, 200]) {
-    assert.ok(barLine({ done: 120, total: 300, phase: 'training', losses, stepsPerSecond: 2.25 }, columns).length < Math.max(2, columns));
+    const line = barLine({ done: 120, total: 300, phase: 'training', losses, stepsPerSecond: 2.25 }, columns);
+    assert.ok(line.length < Math.max(2, columns));
   }
 });
 
@@ -56,11 +57,14 @@ test('progress: on a terminal one line is redrawn', () => {
   assert.match(text, /\r\x1b\[Ksaved\n/);
 });
 
-test('progress: the rate is that of late, not of the whole run', () => {
+test('progress: the rate is the recent one, not that of the whole run', () => {
   let text = '';
   let time = 0;
   const progress = createProgress(1000, { write: (more) => (text += more) }, () => time);
-  for (let step = 1; step <= 100; step++) progress.update(step, 'training', (time += step <= 50 ? 10_000 : 1000) ? losses : undefined);
+  for (let step = 1; step <= 100; step++) {
+    time += step <= 50 ? 10_000 : 1000;
+    progress.update(step, 'training', losses);
+  }
   assert.match(text.trimEnd().split('\n').at(-1)!, /1\.00 steps\/s/);
 });
 

@@ -1,4 +1,4 @@
-/** The demo's landscapes: what is in them, and that the committed files are what the code draws. */
+/** The demo's landscapes: their content, and that the code draws the committed files. */
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -13,7 +13,7 @@ const KINDS = ['valley', 'peaks'] as const;
 const [WIDTH, HEIGHT] = [48, 32];
 const demoFile = (name: string) => join(packageRoot, 'cli', 'demo', name);
 
-/** Calls a function once for each kind and remembers the answer: compiling and drawing take seconds. */
+/** Calls a function once for each kind and keeps the result: compiling and drawing take seconds. */
 function once<T>(make: (kind: SceneKind) => Promise<T>): (kind: SceneKind) => Promise<T> {
   const made = new Map<SceneKind, Promise<T>>();
   return (kind) => {
@@ -66,7 +66,8 @@ function shrinkMask({ width, height, data }: Mask, by: number): Uint8Array {
 for (const kind of KINDS) {
   test(`scene ${kind}: sky above ground above water, and a house`, async () => {
     const { mask } = await committedScene(kind);
-    const rowOf = (label: number) => mean([...mask.data.keys()].filter((i) => mask.data[i] === label).map((i) => Math.floor(i / WIDTH)));
+    const rowOf = (label: number) =>
+      mean([...mask.data.keys()].filter((i) => mask.data[i] === label).map((i) => Math.floor(i / WIDTH)));
     const [sky, ground, water, object] = [labels.sky, labels.ground, labels.water, labels.object].map(rowOf);
     assert.ok(sky! < ground! && ground! < water!, `mean rows ${sky}, ${ground}, ${water}`);
     assert.ok(sky! < object! && object! < water!, `mean row of the house ${object}`);
@@ -79,7 +80,7 @@ for (const kind of KINDS) {
     for (const value of first.image.data) assert.ok(value >= 0 && value <= 1, `colour ${value}`);
   });
 
-  test(`scene ${kind}: the committed files are what the code draws`, async () => {
+  test(`scene ${kind}: the code draws the committed files`, async () => {
     const { image, mask } = await committedScene(kind);
     const picture = await readImage(demoFile(`${kind}.png`));
     const by = picture.width / WIDTH;
@@ -92,11 +93,13 @@ for (const kind of KINDS) {
   });
 }
 
-// At these seeds the ground is higher than the range of the camera's heights begins.
+// With these seeds the ground is above the lowest heights of the camera.
 for (const [kind, seed] of [['valley', 51], ['peaks', 31], ['peaks', 64]] as const) {
-  test(`scene ${kind} ${seed}: the camera stands above the ground`, async () => {
+  test(`scene ${kind} ${seed}: the camera is above the ground`, async () => {
     const { mask } = await draw(kind, seed, 1);
-    for (const label of [labels.sky, labels.ground, labels.water]) assert.ok(mean(mask.data.map((l) => Number(l === label))) > 0.05, `label ${label} is nearly absent`);
+    for (const label of [labels.sky, labels.ground, labels.water]) {
+      assert.ok(mean(mask.data.map((l) => Number(l === label))) > 0.05, `label ${label} is nearly absent`);
+    }
   });
 }
 

@@ -1,4 +1,4 @@
-/** Set-up: what it finds out before it acts. The acts themselves need a bare machine and are not run here. */
+/** Set-up: its checks before it acts. The actions themselves need a bare machine and are not tested here. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -31,7 +31,8 @@ function withFiles(ages: Readonly<Record<string, number>>, use: (folder: string)
 }
 
 test('setup: refuses a Node that is too old', () => {
-  for (const version of ['18.19.0', '20.8.1']) assert.throws(() => setup.checkNode(version), /Node 20\.9 or later is needed, this is/);
+  const refusal = /Node 20\.9 or later is needed, this is/;
+  for (const version of ['18.19.0', '20.8.1']) assert.throws(() => setup.checkNode(version), refusal);
   for (const version of ['20.9.0', '22.0.0']) setup.checkNode(version);
 });
 
@@ -49,16 +50,20 @@ test('setup: builds when a source is newer, new or gone', () => {
   withFiles({ ...built, 'tsconfig.json': 5 }, (folder) => assert.not(setup.isBuilt(folder)));
   withFiles({ ...built, 'cli/deep/b.ts': 20 }, (folder) => assert.not(setup.isBuilt(folder)));
   withFiles({ ...built, 'dist/test/gone.js': 10 }, (folder) => assert.not(setup.isBuilt(folder)));
-  withFiles({ 'dist/cli/bin.js': 1, 'package-lock.json': 5 }, (folder) => assert.ok(setup.isBuilt(folder), 'the published package has no sources'));
+  // The published package has no sources.
+  withFiles({ 'dist/cli/bin.js': 1, 'package-lock.json': 5 }, (folder) => assert.ok(setup.isBuilt(folder)));
   withFiles({ 'cli/setup.mjs': 1 }, (folder) => assert.not(setup.isBuilt(folder)));
 });
 
 test('setup: an unknown job is one line and exit code 1', () => {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join(packageRoot, 'cli/setup.mjs'), 'toString'], { encoding: 'utf8' });
+  const args = [join(packageRoot, 'cli/setup.mjs'), 'toString'];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
   assert.equal([status, stdout, stderr], [1, '', 'usage: node cli/setup.mjs demo|bench|faults|test [arguments]\n']);
 });
 
-const ONE_LINE = 'deb [arch=amd64 signed-by=/keys/a.gpg] mirror://near/debian bookworm main contrib # comment\ndeb mirror://other/ bookworm-updates main\n';
+const ONE_LINE = `deb [arch=amd64 signed-by=/keys/a.gpg] mirror://near/debian bookworm main contrib # comment
+deb mirror://other/ bookworm-updates main
+`;
 const PARAGRAPHS = `Types: deb
 # a comment
 URIs: mirror://near/debian
@@ -71,7 +76,12 @@ URIs: mirror://near/security
 Suites: bookworm-security
 Components: main
 `;
-const BACKPORTS = 'Types: deb\nURIs: mirror://near/debian\nSuites: bookworm-backports\nComponents: main\nSigned-By: /keys/a.gpg\n';
+const BACKPORTS = `Types: deb
+URIs: mirror://near/debian
+Suites: bookworm-backports
+Components: main
+Signed-By: /keys/a.gpg
+`;
 
 test('setup: backports come from the mirror that apt already uses', () => {
   assert.is(apt.backportsSource([{ name: 'sources.list', text: ONE_LINE }], 'bookworm'), BACKPORTS);
@@ -84,14 +94,16 @@ test('setup: sources that are switched off, of another suite or without main do 
   const none = [
     { name: 'a.sources', text: PARAGRAPHS.replaceAll('Types: deb\n', 'Types: deb\nEnabled: no\n') },
     { name: 'b.sources', text: PARAGRAPHS.replaceAll('Types: deb\n', 'Types: deb-src\n') },
-    { name: 'sources.list', text: `# ${ONE_LINE.split('\n')[0]}\ndeb mirror://x/ bookworm contrib\ndeb mirror://x/ trixie main\n` },
+    { name: 'sources.list', text: `# ${ONE_LINE.split('\n')[0]}\ndeb mirror://x/ bookworm contrib\n` },
+    { name: 'other.list', text: 'deb mirror://x/ trixie main\n' },
   ];
   assert.is(apt.backportsSource(none, 'bookworm'), undefined);
 });
 
 test('setup: an unpacked driver is described with absolute paths', () => {
   const [lib, icd] = ['usr/lib/x86_64-linux-gnu/libvulkan_lvp.so', 'usr/share/vulkan/icd.d/lvp_icd.json'];
-  withFiles({ [`root/${lib}`]: 0 }, (folder) => assert.throws(() => apt.describeDriver(join(folder, 'root')), /no software driver/));
+  withFiles({ [`root/${lib}`]: 0 }, (folder) =>
+    assert.throws(() => apt.describeDriver(join(folder, 'root')), /no software driver/));
   withFiles({ [`root/${lib}`]: 0, [`root/${icd}`]: 0 }, (folder) => {
     const root = join(folder, 'root');
     writeFileSync(join(root, icd), JSON.stringify({ ICD: { api_version: '1.4', library_path: 'libvulkan_lvp.so' } }));
@@ -99,7 +111,8 @@ test('setup: an unpacked driver is described with absolute paths', () => {
       VK_DRIVER_FILES: join(folder, 'lvp_icd.json'),
       LD_LIBRARY_PATH: `${root}/usr/lib/x86_64-linux-gnu:${root}/lib/x86_64-linux-gnu`,
     });
-    assert.equal(JSON.parse(readFileSync(join(folder, 'lvp_icd.json'), 'utf8')).ICD, { api_version: '1.4', library_path: join(root, lib) });
+    const { ICD } = JSON.parse(readFileSync(join(folder, 'lvp_icd.json'), 'utf8'));
+    assert.equal(ICD, { api_version: '1.4', library_path: join(root, lib) });
   });
 });
 
@@ -113,7 +126,7 @@ test('setup: advice names the system’s own packages', () => {
   assert.match(driver.advice('win32', {}), /Direct3D 12/);
 });
 
-test('setup: keeps its files where the user wants and the command line looks', () => {
+test('setup: its folder is that of the user and of the command line', () => {
   assert.is(driver.cacheFolder({ SPLICE_GPU_CACHE: '/a', XDG_CACHE_HOME: '/b' }), join('/a', 'splice-gpu'));
   assert.is(driver.cacheFolder({ XDG_CACHE_HOME: '/b' }), join('/b', 'splice-gpu'));
   assert.is(join(driver.cacheFolder(), 'driver'), driverFolder());

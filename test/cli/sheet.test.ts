@@ -1,4 +1,4 @@
-/** Labelled sheets: every letter has its own shape, words wrap, pictures lie where they should. */
+/** Labelled sheets: every letter has its own shape, words wrap, pictures are in their places. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { drawText, textWidth, wrapText } from '../../cli/photos/font.js';
@@ -6,16 +6,18 @@ import { drawSheet } from '../../cli/photos/sheet.js';
 import type { Image } from '../../model/image.js';
 import { pixelAt } from '../helpers/pictures.js';
 
-const flat = (width: number, height: number, value: number): Image => ({ width, height, data: new Float32Array(3 * width * height).fill(value) });
+const flat = (width: number, height: number, value: number): Image =>
+  ({ width, height, data: new Float32Array(3 * width * height).fill(value) });
 
 /** A letter as text, `#` for ink. */
 function drawn(letter: string): string {
   const image = flat(6, 9, 1);
   drawText(image, letter, 0, 0, 1, 0);
-  return Array.from({ length: 9 }, (_, y) => Array.from({ length: 6 }, (_, x) => (image.data[y * 6 + x] === 0 ? '#' : ' ')).join('')).join('\n');
+  const dots = [...image.data.subarray(0, 6 * 9)].map((value) => (value === 0 ? '#' : ' ')).join('');
+  return dots.match(/.{6}/g)!.join('\n');
 }
 
-test('all printable ASCII has letters of their own, anything else a box', () => {
+test('every printable ASCII character has its own letter, any other a box', () => {
   const shapes = Array.from({ length: 95 }, (_, i) => drawn(String.fromCharCode(32 + i)));
   assert.is(new Set(shapes).size, 95);
   assert.is(shapes[0]!.trim(), '');
@@ -39,9 +41,13 @@ test('text wraps between words, and inside those that are too long', () => {
 test('a sheet holds its pictures at one height, in rows and columns', async () => {
   const sheet = await drawSheet({
     title: 'T', columns: ['a', 'b'], height: 40,
-    rows: [{ label: 'first', cells: [flat(80, 40, 0.2), flat(20, 20, 0.6)] }, { cells: [undefined, flat(40, 40, 0.4)], captions: ['', 'below'] }],
+    rows: [
+      { label: 'first', cells: [flat(80, 40, 0.2), flat(20, 20, 0.6)] },
+      { cells: [undefined, flat(40, 40, 0.4)], captions: ['', 'below'] },
+    ],
   });
-  const values = (level: number): number[] => [...sheet.data.subarray(0, sheet.width * sheet.height)].flatMap((v, i) => (Math.abs(v - level) < 0.003 ? [i] : []));
+  const red = [...sheet.data.subarray(0, sheet.width * sheet.height)];
+  const values = (level: number): number[] => red.flatMap((v, i) => (Math.abs(v - level) < 0.003 ? [i] : []));
   const box = (level: number): number[] => {
     const at = values(level);
     const [x, y] = [at.map((i) => i % sheet.width), at.map((i) => Math.floor(i / sheet.width))];

@@ -1,4 +1,4 @@
-/** What a run tells its page, what the page's buttons do to it, and what a folder tells when the run is over. */
+/** A live run and its page: news and buttons; and a run shown from its folder. */
 import { appendFileSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,7 +19,7 @@ const never = new AbortController().signal;
 const running = () => createFeed(ABOUT, { status: 'running', total: 10 });
 const noSave = async () => undefined;
 
-test('gate: a pause lasts until it is taken back, and saving goes on meanwhile', async () => {
+test('gate: a pause lasts until it is ended, and saving works meanwhile', async () => {
   const feed = running();
   const gate = createGate(feed, never);
   assert.not(await gate.pass(noSave));
@@ -49,11 +49,11 @@ test('gate: a stop, or Ctrl-C, ends a pause', async () => {
     assert.ok(gate.signal.aborted);
     assert.is(feed.snapshot().state.status, 'stopping');
     gate.controls.resume();
-    assert.is(feed.snapshot().state.status, 'stopping', 'there is no way back');
+    assert.is(feed.snapshot().state.status, 'stopping', 'a stop is final');
   }
 });
 
-test('gate: one save for one press, before the run goes on, and its error is the run\'s', async () => {
+test('gate: one save per press, before the run continues, and its error is the run\'s', async () => {
   const gate = createGate(running(), never);
   let saves = 0;
   gate.controls.save();
@@ -78,7 +78,7 @@ async function withLive(use: (live: LiveRun) => Promise<void>): Promise<void> {
   }
 }
 
-test('live: a run that is taken up again begins with what it had', () =>
+test('live: a resumed run begins with its earlier curves', () =>
   withLive(async ({ feed, begin, losses }) => {
     const { state, about, previews, losses: rows } = feed.snapshot();
     assert.equal([state.status, state.total, about.title, previews, rows], ['running', 100, 'begun', [5], [[0, 3]]]);
@@ -87,7 +87,7 @@ test('live: a run that is taken up again begins with what it had', () =>
     assert.equal([feed.snapshot().losses, feed.snapshot().previews, feed.snapshot().state.done], [[[0, 3]], [], 5]);
   }));
 
-test('live: pages hear of some steps, of every phase and of the last', () =>
+test('live: pages get some steps, every phase and the last step', () =>
   withLive(async ({ feed, step }) => {
     const heard: string[] = [];
     feed.subscribe((event) => void (event.type === 'state' && heard.push(`${event.data.done} ${event.data.phase}`)));
@@ -96,12 +96,12 @@ test('live: pages hear of some steps, of every phase and of the last', () =>
     assert.ok(heard.length < 50, `${heard.length} of 100`);
   }));
 
-test('live: the result is drawn for whoever looks, seldom', () =>
+test('live: the result is drawn rarely, and only while a page is open', () =>
   withLive(async ({ feed, between }) => {
     let drawings = 0;
     const work = { save: noSave, draw: async () => ({ png: Buffer.from('png'), step: ++drawings }) };
     await between(work);
-    assert.is(drawings, 0, 'nobody looks');
+    assert.is(drawings, 0, 'no page is open');
     const leave = feed.subscribe(() => undefined);
     for (let i = 0; i < 5; i++) await between(work);
     leave();
@@ -110,7 +110,8 @@ test('live: the result is drawn for whoever looks, seldom', () =>
     assert.equal([picture!.name, picture!.step, String(await feed.picture('result', 1)!())], ['result', 1, 'png']);
   }));
 
-const CONFIG = { program: 'splice-gpu', status: 'running', started: 'once', options: { recipe: 'splice', steps: 50, warmStart: 10, seed: 7 } };
+const OPTIONS = { recipe: 'splice', steps: 50, warmStart: 10, seed: 7 };
+const CONFIG = { program: 'splice-gpu', status: 'running', started: 'once', options: OPTIONS };
 const line = (step: number, total: number) => `${JSON.stringify({ step, structure: 1, appearance: 2, identity: 3, total })}\n`;
 
 /** A folder as a run leaves it, with a 60 x 40 and a 40 x 80 photo. */
@@ -138,14 +139,15 @@ test('view: a folder is followed: log, previews, result and end', async () => {
   const { folder, at, config } = await runFolder();
   const feed = await openRunFolder(folder, held);
   const now = feed.snapshot();
-  assert.equal([now.about.title, now.about.terms, now.losses], ['s as a', ['total', 'structure', 'appearance', 'identity'], [[0, 9, 1, 2, 3], [10, 8, 1, 2, 3]]]);
+  assert.equal([now.about.title, now.about.terms], ['s as a', ['total', 'structure', 'appearance', 'identity']]);
+  assert.equal(now.losses, [[0, 9, 1, 2, 3], [10, 8, 1, 2, 3]]);
   assert.equal([now.state.status, now.state.done, now.state.total, now.previews], ['running', 21, 60, [10]]);
   assert.equal(now.pictures.map(({ name }) => name), ['structure', 'appearance', 'result']);
   assert.is(String(await feed.preview(0, 10)!()), 'ten');
   const heard: string[] = [];
   feed.subscribe(({ type }) => void heard.push(type));
   await feed.refresh();
-  assert.equal(heard, [], 'no news is no event');
+  assert.equal(heard, [], 'without news there is no event');
 
   const next = line(20, 7);
   appendFileSync(at('log.jsonl'), next.slice(0, 12));
@@ -159,12 +161,13 @@ test('view: a folder is followed: log, previews, result and end', async () => {
   config({ status: 'finished', stepsDone: 50, seconds: 30 });
   await feed.refresh();
   const { state, losses, pictures } = feed.snapshot();
-  assert.equal([state.status, state.done, state.secondsTaken, state.stepsPerSecond, losses.at(-1)], ['finished', 60, 30, 2, [20, 7, 1, 2, 3]]);
+  const { status, done, secondsTaken, stepsPerSecond } = state;
+  assert.equal([status, done, secondsTaken, stepsPerSecond, losses.at(-1)], ['finished', 60, 30, 2, [20, 7, 1, 2, 3]]);
   const result = pictures.find(({ name }) => name === 'result')!;
   assert.equal([result.version, result.step, String(await feed.picture('result', 2)!())], [2, 50, 'newer result']);
 });
 
-test('view: a log that was cut back, or begun anew, is read anew', async () => {
+test('view: a log that was truncated, or started again, is read again', async () => {
   const { folder, at } = await runFolder();
   const feed = await openRunFolder(folder, held);
   truncateSync(at('log.jsonl'), line(0, 9).length);
@@ -185,13 +188,14 @@ test('view: previews that were taken away vanish', async () => {
   assert.equal(feed.snapshot().previews, []);
 });
 
-test('view: a run that says it is going on, and has no process, is gone', async () => {
+test('view: a run with status running but without a process is gone', async () => {
   const { folder, config } = await runFolder();
   const feed = await openRunFolder(folder, async () => false);
   assert.is(feed.snapshot().state.status, 'gone');
   config({ status: 'failed', stepsDone: 12, error: 'Error: the disk is full' });
   await feed.refresh();
-  assert.equal([feed.snapshot().state.status, feed.snapshot().state.done, feed.snapshot().state.note], ['failed', 22, 'Error: the disk is full']);
+  const { status, done, note } = feed.snapshot().state;
+  assert.equal([status, done, note], ['failed', 22, 'Error: the disk is full']);
 });
 
 test('view: a photo that has changed is cut out of the triptych, or not shown', async () => {
@@ -215,7 +219,7 @@ test('view: a folder without a run, and a damaged one, are one line', async () =
   assert.match(damaged.message, /config\.json does not describe a run \(the file is \[1\]\): put the file back as it was/);
   assert.match((await failure(temporaryFolder())).message, /holds no run \(there is no .*config\.json\): give the --out folder/);
   writeFileSync(at('config.json'), '{}');
-  assert.is((await openRunFolder(folder, held)).snapshot().state.status, 'running', 'what is missing is left out');
+  assert.is((await openRunFolder(folder, held)).snapshot().state.status, 'running', 'missing fields are left out');
   assert.ok(readFileSync(at('log.jsonl')).length > 0);
 });
 

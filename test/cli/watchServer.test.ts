@@ -1,4 +1,4 @@
-/** Who may ask the page's server for what, and what goes over its event stream. */
+/** Access to the page's server, and its event stream. */
 import { request, type IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -23,12 +23,14 @@ interface Asking {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Sends a request whose path is not tidied up, as `fetch` would. */
+/** Sends a request whose path is not normalised, unlike with `fetch`. */
 function ask(port: number, path: string, { method = 'GET', headers = {} }: Asking = {}): Promise<Answer> {
+  const options = { host: '127.0.0.1', port, path, method, agent: false, headers: { host: `127.0.0.1:${port}`, ...headers } };
   return new Promise((resolve, reject) => {
-    const asking = request({ host: '127.0.0.1', port, path, method, agent: false, headers: { host: `127.0.0.1:${port}`, ...headers } }, (response) => {
+    const asking = request(options, (response) => {
       let text = '';
-      response.setEncoding('utf8').on('data', (part: string) => (text += part)).on('end', () => resolve({ code: response.statusCode!, headers: response.headers, text }));
+      const answer = () => resolve({ code: response.statusCode!, headers: response.headers, text });
+      response.setEncoding('utf8').on('data', (part: string) => (text += part)).on('end', answer);
     });
     asking.on('error', reject).end();
   });
@@ -78,25 +80,29 @@ test('watch: the page and all it names are served, on the loopback address only'
     for (const name of scripts) {
       const asset = await ask(port, base + name);
       assert.is(asset.code, 200, name);
-      for (const [, from] of asset.text.matchAll(/from '(\.[^']+)'/g)) scripts.add(new URL(from!, `http://x/${name}`).pathname.slice(1));
+      for (const [, from] of asset.text.matchAll(/from '(\.[^']+)'/g)) {
+        scripts.add(new URL(from!, `http://x/${name}`).pathname.slice(1));
+      }
     }
     assert.ok(scripts.has('page/chart.js') && scripts.has('snapshot.js'), 'modules that modules import are served too');
-    assert.not.match(page.text, /https?:|style=|onclick/, 'nothing from elsewhere, nothing inline');
+    assert.not.match(page.text, /https?:|style=|onclick/, 'nothing from other servers, nothing inline');
   }));
 
-test('watch: nothing may be loaded from elsewhere, framed or cached', () =>
+test('watch: nothing may be loaded from other servers, framed or cached', () =>
   served(async ({ port, base }) => {
     for (const path of [base, `${base}page.css`, `${base}nothing`, '/']) {
       const { headers } = await ask(port, path);
       assert.match(String(headers['content-security-policy']), /^default-src 'none'; script-src 'self'; style-src 'self'; /);
       assert.match(String(headers['content-security-policy']), /frame-ancestors 'none'$/);
-      assert.equal([headers['x-content-type-options'], headers['referrer-policy'], headers['cache-control']], ['nosniff', 'no-referrer', 'no-store'], path);
+      const found = [headers['x-content-type-options'], headers['referrer-policy'], headers['cache-control']];
+      assert.equal(found, ['nosniff', 'no-referrer', 'no-store'], path);
     }
   }));
 
-test('watch: a request for another host is refused, whatever it asks for', () =>
+test('watch: every request for another host is refused', () =>
   served(async ({ port, base, token, commands }) => {
-    for (const host of ['evil.example', `evil.example:${port}`, '127.0.0.1', `127.0.0.1:${port + 1}`, `127.0.0.1.evil.example:${port}`, `[::1]:${port}`]) {
+    const foreign = ['evil.example', `evil.example:${port}`, `127.0.0.1.evil.example:${port}`];
+    for (const host of [...foreign, '127.0.0.1', `127.0.0.1:${port + 1}`, `[::1]:${port}`]) {
       for (const path of [base, `${base}events`, `${base}picture/result/1`, '/']) {
         const { code, text } = await ask(port, path, { headers: { host } });
         assert.is(code, 403, `${host} ${path}`);
@@ -111,7 +117,8 @@ test('watch: a request for another host is refused, whatever it asks for', () =>
 test('watch: without the secret in the address there is nothing', () =>
   served(async ({ port, base }) => {
     const secret = base.slice(1, -1);
-    const wrong = ['/', '/page.css', '/events', '//', `/${secret}`, `/${secret.slice(1)}/`, `/${secret}x/`, `/${'A'.repeat(secret.length)}/`, `/x/${secret}/`, `/?${secret}/`];
+    const near = [`/${secret}`, `/${secret.slice(1)}/`, `/${secret}x/`, `/${'A'.repeat(secret.length)}/`];
+    const wrong = ['/', '/page.css', '/events', '//', ...near, `/x/${secret}/`, `/?${secret}/`];
     for (const path of wrong) assert.is((await ask(port, path)).code, 404, path);
     assert.is((await ask(port, `${base}?whatever=1`)).code, 200, 'a query is ignored');
   }));
@@ -119,11 +126,14 @@ test('watch: without the secret in the address there is nothing', () =>
 test('watch: pictures are looked up in lists; no path reaches the disk', () =>
   served(async ({ port, base, feed }) => {
     const bodies = async (...paths: string[]) => Promise.all(paths.map(async (path) => (await ask(port, base + path)).text));
-    assert.equal(await bodies('picture/structure/1', 'picture/result/1', 'preview/0/5', 'preview/0/10'), ['structure', 'first', 'five', 'ten']);
+    assert.equal(await bodies('picture/structure/1', 'picture/result/1'), ['structure', 'first']);
+    assert.equal(await bodies('preview/0/5', 'preview/0/10'), ['five', 'ten']);
     const tricks = [
-      '../package.json', '..%2fpackage.json', '%2e%2e/%2e%2e/etc/passwd', 'preview/0/../../../etc/passwd', '/etc/passwd', 'page/../page/main.js', 'page/main.js/', 'page//main.js',
-      'page%2fmain.js', 'page/main.js%00', 'PAGE/MAIN.JS', 'preview/0/7', 'preview/1/5', 'preview/0/5.png', 'preview/0/-5', 'preview/0/1e1', 'preview/0/00000000005', 'preview/x/5',
-      'picture/structure/2', 'picture/structure', 'picture/constructor/1', 'picture/__proto__/1', 'toString', '__proto__', 'do', 'do/', 'do/toString', 'do/pause/', 'uplot', 'server.js',
+      '../package.json', '..%2fpackage.json', '%2e%2e/%2e%2e/etc/passwd', 'preview/0/../../../etc/passwd', '/etc/passwd',
+      'page/../page/main.js', 'page/main.js/', 'page//main.js', 'page%2fmain.js', 'page/main.js%00', 'PAGE/MAIN.JS',
+      'page/page.css', 'page/index.html', 'uplot', 'server.js', 'toString', '__proto__', 'do', 'do/', 'do/toString', 'do/pause/',
+      'preview/0/7', 'preview/1/5', 'preview/0/5.png', 'preview/0/-5', 'preview/0/1e1', 'preview/0/00000000005', 'preview/x/5',
+      'picture/structure/2', 'picture/structure', 'picture/constructor/1', 'picture/__proto__/1',
     ];
     for (const path of tricks) assert.is((await ask(port, base + path)).code, 404, path);
     assert.is((await ask(port, `${base}\\..\\package.json`)).code, 404);
@@ -131,13 +141,13 @@ test('watch: pictures are looked up in lists; no path reaches the disk', () =>
     const { headers } = await ask(port, `${base}preview/0/5`);
     assert.equal([headers['content-type'], headers['cache-control']], ['image/png', 'private, max-age=31536000, immutable']);
     feed.showPicture({ name: 'result', label: 'Result', step: 11 }, png('second'));
-    assert.is((await ask(port, `${base}picture/result/1`)).code, 404, 'an old version is gone: its address would show the new one');
+    assert.is((await ask(port, `${base}picture/result/1`)).code, 404, 'the address of an old version must not show the new one');
     assert.equal(await bodies('picture/result/2'), ['second']);
     feed.rewind();
     assert.is((await ask(port, `${base}preview/0/5`)).code, 404);
   }));
 
-test('watch: a picture that cannot be read is an error of its own, and the server goes on', () =>
+test('watch: a picture that cannot be read is an error of that request only', () =>
   served(async ({ port, base, feed }) => {
     feed.showPreview(15, () => Promise.reject(new Error('/secret/path is gone')));
     const { code, text } = await ask(port, `${base}preview/0/15`);
@@ -146,15 +156,19 @@ test('watch: a picture that cannot be read is an error of its own, and the serve
     assert.is((await ask(port, base)).code, 200);
   }));
 
-test('watch: commands need POST, the token and, where one is sent, the own origin', () =>
+test('watch: commands need POST, the token and, if it is sent, the right origin', () =>
   served(async ({ port, base, token, commands }) => {
-    const send = (headers: Readonly<Record<string, string>>, method = 'POST', name = 'stop') => ask(port, `${base}do/${name}`, { method, headers }).then(({ code }) => code);
+    const send = async (headers: Readonly<Record<string, string>>, method = 'POST', name = 'stop') =>
+      (await ask(port, `${base}do/${name}`, { method, headers })).code;
     const good = { 'x-splice-token': token };
     assert.is(token.length, 32);
     for (const method of ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS']) assert.is(await send(good, method), 405, method);
-    for (const wrong of ['', 'x', token.slice(1), `${token}x`, token.toLowerCase(), base.slice(1, -1)]) assert.is(await send({ 'x-splice-token': wrong }), 403, wrong);
+    for (const wrong of ['', 'x', token.slice(1), `${token}x`, token.toLowerCase(), base.slice(1, -1)]) {
+      assert.is(await send({ 'x-splice-token': wrong }), 403, wrong);
+    }
     assert.is(await send({}), 403);
-    for (const origin of ['http://evil.example', 'null', `https://127.0.0.1:${port}`, `http://127.0.0.1:${port + 1}`, `http://127.0.0.1:${port}.evil.example`]) {
+    const near = [`https://127.0.0.1:${port}`, `http://127.0.0.1:${port + 1}`, `http://127.0.0.1:${port}.evil.example`];
+    for (const origin of ['http://evil.example', 'null', ...near]) {
       assert.is(await send({ ...good, origin }), 403, origin);
     }
     assert.equal(commands, []);
@@ -164,13 +178,16 @@ test('watch: commands need POST, the token and, where one is sent, the own origi
     assert.equal(commands, ['stop', 'pause', 'save']);
   }));
 
-test('watch: a page that only looks has no token and takes no command', () =>
+test('watch: a page without controls has no token and accepts no command', () =>
   served(async ({ port, base, token }) => {
     assert.is(token, '');
-    for (const given of ['', 'x', 'undefined']) assert.is((await ask(port, `${base}do/stop`, { method: 'POST', headers: { 'x-splice-token': given } })).code, 403);
+    for (const given of ['', 'x', 'undefined']) {
+      const { code } = await ask(port, `${base}do/stop`, { method: 'POST', headers: { 'x-splice-token': given } });
+      assert.is(code, 403);
+    }
   }, false));
 
-test('watch: only looking is allowed elsewhere', () =>
+test('watch: other addresses allow GET and HEAD only', () =>
   served(async ({ port, base }) => {
     for (const path of ['', 'page.css', 'events', 'preview/0/5', 'nothing']) {
       const { code, headers } = await ask(port, base + path, { method: 'POST' });
@@ -180,7 +197,7 @@ test('watch: only looking is allowed elsewhere', () =>
     assert.equal([head.code, head.text, head.headers['content-length']], [200, '', '4']);
   }));
 
-test('watch: what is not HTTP, or has endless headers, ends that connection and nothing else', () =>
+test('watch: data that is not HTTP, or endless headers, end that connection only', () =>
   served(async ({ port, base }) => {
     const raw = (text: string) =>
       new Promise<string>((resolve) => {
@@ -189,25 +206,28 @@ test('watch: what is not HTTP, or has endless headers, ends that connection and 
         socket.on('data', (part) => (heard += String(part))).on('close', () => resolve(heard)).on('error', () => resolve(heard));
       });
     assert.match(await raw('\0\x01\x02 nonsense\r\n\r\n'), /^HTTP\/1\.1 400/);
-    assert.match(await raw(`GET ${base} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nX: ${'y'.repeat(20_000)}\r\n\r\n`), /^HTTP\/1\.1 431/);
+    const long = `GET ${base} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nX: ${'y'.repeat(20_000)}\r\n\r\n`;
+    assert.match(await raw(long), /^HTTP\/1\.1 431/);
     assert.match(await raw(`GET ${base} HTTP/1.0\r\n\r\n`), /^HTTP\/1\.1 403/, 'no Host at all');
     assert.is((await ask(port, base)).code, 200);
   }));
 
-interface Heard {
+interface Received {
   readonly type: string;
   readonly data: any;
 }
 
-/** Opens the event stream; `until` waits for an event of a type and answers with all so far. */
-function listen({ port, base }: Served): Promise<{ until(type: string): Promise<Heard[]>; leave(): void }> {
+/** Opens the event stream; `until` waits for an event of a type and returns all events so far. */
+function listen({ port, base }: Served): Promise<{ until(type: string): Promise<Received[]>; leave(): void }> {
   return new Promise((resolve, reject) => {
-    const asking = request({ host: '127.0.0.1', port, path: `${base}events`, headers: { host: `127.0.0.1:${port}` } }, (response) => {
+    const options = { host: '127.0.0.1', port, path: `${base}events`, headers: { host: `127.0.0.1:${port}` } };
+    const asking = request(options, (response) => {
       assert.is(response.headers['content-type'], 'text/event-stream');
       let text = '';
       response.setEncoding('utf8').on('data', (part: string) => (text += part)).on('error', () => undefined);
-      const events = (): Heard[] => [...text.matchAll(/^event: (\w+)\ndata: (.*)\n\n/gm)].map(([, type, data]) => ({ type: type!, data: JSON.parse(data!) }));
-      const until = async (type: string): Promise<Heard[]> => {
+      const events = (): Received[] => [...text.matchAll(/^event: (\w+)\ndata: (.*)\n\n/gm)].map(([, type, data]) =>
+        ({ type: type!, data: JSON.parse(data!) }));
+      const until = async (type: string): Promise<Received[]> => {
         for (let i = 0; i < 1000; i++) {
           if (events().some((event) => event.type === type)) return events();
           await sleep(5);
@@ -220,31 +240,35 @@ function listen({ port, base }: Served): Promise<{ until(type: string): Promise<
   });
 }
 
-test('watch: the stream begins with everything and goes on with every change; whoever comes back has missed nothing', () =>
+test('watch: the stream begins with everything, then sends every change; a reader that reconnects misses nothing', () =>
   served(async (it) => {
     const first = await listen(it);
     const [begin] = await first.until('all');
-    assert.equal([begin!.data.losses, begin!.data.previews, begin!.data.state.status, begin!.data.about.title], [[[0, 4, 1]], [5, 10], 'running', 'a as b']);
+    const { losses, previews, state, about } = begin!.data;
+    assert.equal([losses, previews, state.status, about.title], [[[0, 4, 1]], [5, 10], 'running', 'a as b']);
     it.feed.losses([[10, 2, NaN]]);
     it.feed.state({ done: 11 });
     it.feed.showPreview(11, png('eleven'));
     it.feed.showPicture({ name: 'result', label: 'Result', step: 11 }, png('second'));
-    const heard = await first.until('picture');
-    assert.equal(heard.map(({ type }) => type), ['all', 'losses', 'state', 'preview', 'picture']);
-    assert.equal([heard[1]!.data, heard[2]!.data.done, heard[3]!.data, heard[4]!.data.version], [[[10, 2, null]], 11, 11, 2]);
+    const received = await first.until('picture');
+    assert.equal(received.map(({ type }) => type), ['all', 'losses', 'state', 'preview', 'picture']);
+    const [, rows, changed, preview, picture] = received.map(({ data }) => data);
+    assert.equal([rows, changed.done, preview, picture.version], [[[10, 2, null]], 11, 11, 2]);
 
     first.leave();
     while (it.feed.listeners > 0) await sleep(5);
     it.feed.losses([[20, 1, 1]]);
     const again = await listen(it);
     const [all] = await again.until('all');
-    assert.equal([all!.data.losses.map(([step]: number[]) => step), all!.data.previews, all!.data.state.done], [[0, 10, 20], [5, 10, 11], 11]);
+    assert.equal(all!.data.losses.map(([step]: number[]) => step), [0, 10, 20]);
+    assert.equal([all!.data.previews, all!.data.state.done], [[5, 10, 11], 11]);
     again.leave();
   }));
 
-test('watch: a reader that does not keep up costs no memory, and gets everything when it does', () =>
+test('watch: a slow reader costs no memory, and gets everything once it has caught up', () =>
   served(async (it) => {
-    const socket = connect(it.port, '127.0.0.1', () => socket.write(`GET ${it.base}events HTTP/1.1\r\nHost: 127.0.0.1:${it.port}\r\n\r\n`));
+    const asking = `GET ${it.base}events HTTP/1.1\r\nHost: 127.0.0.1:${it.port}\r\n\r\n`;
+    const socket = connect(it.port, '127.0.0.1', () => socket.write(asking));
     socket.pause();
     while (it.feed.listeners === 0) await sleep(5);
     const note = 'x'.repeat(100_000);
@@ -262,7 +286,7 @@ test('watch: a reader that does not keep up costs no memory, and gets everything
     socket.destroy();
   }));
 
-test('watch: closing says how it ended and waits for pages to leave', async () => {
+test('watch: closing sends the end of the run and waits until pages leave', async () => {
   await served(async (it) => {
     const page = await listen(it);
     await page.until('all');
@@ -270,8 +294,8 @@ test('watch: closing says how it ended and waits for pages to leave', async () =
     it.feed.showPicture({ name: 'result', label: 'Result', step: 20 }, png('last'));
     let closed = false;
     const closing = it.server.close().then(() => (closed = true));
-    const heard = await page.until('bye');
-    assert.equal([heard.at(-2)!.type, heard.at(-2)!.data.state.status], ['all', 'finished']);
+    const received = await page.until('bye');
+    assert.equal([received.at(-2)!.type, received.at(-2)!.data.state.status], ['all', 'finished']);
     assert.is((await ask(it.port, `${it.base}picture/result/2`)).text, 'last');
     assert.not(closed);
     page.leave();
@@ -280,7 +304,7 @@ test('watch: closing says how it ended and waits for pages to leave', async () =
   });
 });
 
-test('watch: a port that is taken, and too many pages, are told', () =>
+test('watch: a port that is in use, and too many pages, are refused', () =>
   served(async (it) => {
     const error = await serveWatch(it.feed, { port: it.port }).then(() => undefined, (reason: Error) => reason);
     assert.instance(error, UsageError);

@@ -1,30 +1,36 @@
-/** A server on 127.0.0.1 that serves one file, well or badly. */
+/** A server on 127.0.0.1 that serves one file, correctly or with faults. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 
 export interface Behaviour {
-  /** Answers with this status and no file. */
+  /** Sends this status and no file. */
   readonly status?: number;
-  /** The connection is cut after so many bytes of an answer, the first `cuts` times, and not before the other side has `seen` them: what waits in a buffer is lost. */
+  /** Cuts the connection after this many bytes of the first `cuts` answers, once the client has `seen` them: buffers are lost. */
   readonly cutAfter?: number;
   readonly seen?: () => number;
   readonly cuts?: number;
-  /** Ranges are not understood: every answer is the whole file. */
+  /** Ignores ranges: every answer is the whole file. */
   readonly noRange?: boolean;
-  /** Content-Length claims so many bytes more than come. */
+  /** Content-Length is larger by this many bytes. */
   readonly extraLength?: number;
-  /** Of the file, nothing beyond so many bytes ever comes, however often it is asked for. */
+  /** Bytes after this position are never sent. */
   readonly stallAfter?: number;
-  /** Not even headers come. */
+  /** Sends not even headers. */
   readonly silent?: boolean;
-  /** A range answer begins elsewhere. */
+  /** A range answer begins this many bytes later. */
   readonly shiftRange?: number;
-  /** Leads to this address. */
+  /** Redirects to this address. */
   readonly redirect?: string;
   /** Changes the file, and its tag, from the second request on. */
   readonly changed?: Buffer;
   /** No Content-Length, no tag. */
   readonly bare?: boolean;
+}
+
+/** Removes the machine's own proxies from the environment. */
+export function withoutProxies(): void {
+  const names = ['http_proxy', 'https_proxy', 'all_proxy', 'no_proxy'];
+  for (const name of [...names, ...names.map((name) => name.toUpperCase())]) delete process.env[name];
 }
 
 export interface FileServer {
@@ -73,7 +79,7 @@ export async function serveFile(file: Buffer, behaviour: Behaviour = {}): Promis
   return listen(createServer(handle), log, '/models');
 }
 
-/** A proxy that understands CONNECT, and what it was asked for. */
+/** A proxy that supports CONNECT; its log has the requests. */
 export async function serveProxy(): Promise<FileServer> {
   const log: string[] = [];
   const server = createServer((_, res) => void res.writeHead(400).end());
@@ -84,7 +90,9 @@ export async function serveProxy(): Promise<FileServer> {
       socket.write('HTTP/1.1 200 OK\r\n\r\n');
       upstream.pipe(socket).pipe(upstream);
     });
-    for (const [a, b] of [[socket, upstream], [upstream, socket]] as const) a.on('error', () => b.destroy()).on('close', () => b.destroy());
+    for (const [a, b] of [[socket, upstream], [upstream, socket]] as const) {
+      for (const event of ['error', 'close'] as const) a.on(event, () => b.destroy());
+    }
   });
   return listen(server, log, '');
 }

@@ -8,6 +8,7 @@ import { deflateSync } from 'node:zlib';
 import sharp, { type Sharp } from 'sharp';
 import { run } from '../../cli/main.js';
 import { errorLine, exitCodeOf } from '../../cli/shared/errors.js';
+import type { Image } from '../../model/image.js';
 
 const folders: string[] = [];
 process.on('exit', () => folders.forEach((folder) => rmSync(folder, { recursive: true, force: true })));
@@ -59,7 +60,7 @@ export function rawPng({ width, height, bitDepth, colorType, rows, palette, tran
 function packSamples(samples: readonly number[], bits: number): number[] {
   if (bits === 16) return samples.flatMap((value) => [value >> 8, value & 255]);
   const perByte = 8 / bits;
-  const bytes = new Array<number>(Math.ceil(samples.length / perByte)).fill(0);
+  const bytes = Array.from({ length: Math.ceil(samples.length / perByte) }, () => 0);
   samples.forEach((value, i) => {
     bytes[Math.floor(i / perByte)]! |= value << (8 - bits * ((i % perByte) + 1));
   });
@@ -96,7 +97,7 @@ export function redBlue(width: number, height: number): Sharp {
 }
 
 /** The pixel of an image, rounded to 0..255. */
-export const pixelAt = ({ width, height, data }: { width: number; height: number; data: Float32Array }, x: number, y: number): number[] =>
+export const pixelAt = ({ width, height, data }: Image, x: number, y: number): number[] =>
   [0, 1, 2].map((c) => Math.round(255 * data[(c * height + y) * width + x]!));
 
 export interface Finished {
@@ -121,7 +122,8 @@ export async function runCli(args: readonly string[], interrupt = new AbortContr
 const MAIN = fileURLToPath(new URL('../../cli/bin.js', import.meta.url));
 
 /** Runs `splice-gpu` as a user does. */
-export const splice = (args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Finished> => runNode([MAIN, ...args], env);
+export const splice = (args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Finished> =>
+  runNode([MAIN, ...args], env);
 
 /** Runs Node and collects its output. */
 export function runNode(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Finished> {

@@ -1,4 +1,4 @@
-/** The house on the shore: a signed distance field with a material for every part. */
+/** Part of a drawing, not an op: the house on the shore, a signed distance field with a material for every part. */
 export const house = /* wgsl */ `
 const WALL = 0.0;
 const ROOF = 1.0;
@@ -12,7 +12,7 @@ fn box(p: vec3f, half: vec3f) -> f32 {
 
 fn nearer(a: vec2f, b: vec2f) -> vec2f { return select(b, a, a.x < b.x); }
 
-/** Turns the world so that the house stands at the origin, its ridge along x and its front towards -z. */
+/** Coordinates of the house: it is at the origin, its ridge along x and its front towards -z. */
 fn to_house(p: vec3f) -> vec3f {
   let q = p - vec3f(scene.house.x, HOUSE_LEVEL, scene.house.y);
   let c = cos(scene.house.z);
@@ -29,21 +29,19 @@ fn turn_from_house(n: vec3f) -> vec3f {
 /** (distance, part) of a gabled building, its middle at the origin: half sizes of the walls, ridge height. */
 fn gabled(p: vec3f, half: vec3f, ridge: f32) -> vec2f {
   let rise = normalize(vec2f(half.z + 0.3, ridge - half.y));
-  // Distance to the roof's plane, on the side of the ridge where the point is.
+  // Distance to the roof's plane on the point's side of the ridge.
   let above = (p.y - ridge) * rise.x + abs(p.z) * rise.y;
   let body = max(box(p - vec3f(0.0, 0.5 * ridge, 0.0), vec3f(half.x, 0.5 * ridge, half.z)), above + 0.05);
   let slab = max(max(abs(above) - 0.09, abs(p.x) - half.x - 0.3), half.y - 0.32 - p.y);
   return nearer(vec2f(body, WALL), vec2f(slab, ROOF));
 }
 
-/** (distance, part) of the house, its chimney, and the jetty before it. \`p\` in the house's own directions. */
+/** (distance, part) of the house, its chimney and its base. \`p\` in coordinates of the house. */
 fn house(p: vec3f) -> vec2f {
-  var hit = gabled(p, vec3f(2.7, 2.0, 1.9), 3.7);
+  let main = gabled(p, vec3f(2.7, 2.0, 1.9), 3.7);
   let wing = gabled((p - vec3f(-1.1, 0.0, -1.3)).zyx, vec3f(1.6, 1.7, 1.15), 2.95);
-  hit = nearer(hit, wing);
-  hit = nearer(hit, vec2f(box(p - vec3f(1.5, 3.3, 0.5), vec3f(0.28, 1.1, 0.28)), CHIMNEY));
-  hit = nearer(hit, vec2f(box(p - vec3f(0.0, 0.0, 0.0), vec3f(2.8, 0.35, 2.0)), STONE));
-  return hit;
+  let chimney = vec2f(box(p - vec3f(1.5, 3.3, 0.5), vec3f(0.28, 1.1, 0.28)), CHIMNEY);
+  return nearer(nearer(nearer(main, wing), chimney), vec2f(box(p, vec3f(2.8, 0.35, 2.0)), STONE));
 }
 
 fn house_normal(p: vec3f) -> vec3f {
@@ -65,7 +63,7 @@ fn windows(along: f32, up: f32, spacing: f32) -> vec2f {
   return vec2f(pane(q, vec2f(0.0), vec2f(0.42, 0.5)), pane(q, vec2f(0.0), vec2f(0.34, 0.42)) * bars);
 }
 
-/** Colour of the house at a point, and in w how much light it gives by itself (lamps behind the windows at dusk). */
+/** Colour of the house at a point, and in w its own light (lamps behind the windows at dusk). */
 fn house_colour(p: vec3f, n: vec3f, part: f32) -> vec4f {
   if (part == ROOF) {
     if (PEAKS) { return vec4f(mix(vec3f(0.16, 0.10, 0.08), vec3f(0.82, 0.86, 0.95), step(0.3, n.y)), 0.0); }

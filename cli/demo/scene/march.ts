@@ -1,4 +1,4 @@
-/** What a ray meets: the house, the water's plane, the ground with its trees; and whether the sun reaches a point. */
+/** Part of a drawing, not an op: what a ray hits (house, water, ground with trees), and whether the sun reaches a point. */
 export const march = /* wgsl */ `
 const SKY = 0u;
 const GROUND = 1u;
@@ -14,14 +14,14 @@ struct Hit {
 const FAR = 620.0;
 const HIGHEST_TREE = 6.5;
 
-/** Height of everything that grows or lies at a point, coarse, for marching. */
+/** Coarse height of ground and trees at a point, for marching. */
 fn surface(p: vec3f, octaves: u32) -> f32 {
   let bare = ground(p.xz, octaves);
   if (p.y - bare > HIGHEST_TREE || p.z > 330.0) { return bare; }
   return bare + trees(p.xz);
 }
 
-/** Distance along the ray to the house, FAR when it passes. */
+/** (distance, part) of the house along the ray, FAR if it misses. */
 fn march_house(origin: vec3f, ray: vec3f) -> vec2f {
   let o = to_house(origin);
   let r = to_house(origin + ray) - o;
@@ -38,7 +38,7 @@ fn march_house(origin: vec3f, ray: vec3f) -> vec2f {
   return vec2f(FAR, 0.0);
 }
 
-/** Strides until a step ends below the ground, then halves that step until the crossing is found. */
+/** Steps until one ends below the ground, then halves that step until the crossing is found. */
 fn march_ground(origin: vec3f, ray: vec3f, limit: f32) -> f32 {
   var above = 0.0;
   var below = FAR;
@@ -72,7 +72,7 @@ fn trace(origin: vec3f, ray: vec3f) -> Hit {
   return hit;
 }
 
-/** How much of the sun reaches a point: soft-edged, 0 to 1. */
+/** Share of the sun that reaches a point, with soft edges. */
 fn sunlight(p: vec3f) -> f32 {
   if (march_house(p + 0.05 * scene.sun.xyz, scene.sun.xyz).x < FAR) { return 0.0; }
   var light = 1.0;
@@ -84,7 +84,7 @@ fn sunlight(p: vec3f) -> f32 {
     if (light <= 0.0 || q.y > 190.0) { break; }
     t += clamp(0.5 * clearance, 0.12 + 0.03 * t, 22.0);
   }
-  // Clouds that stand behind the camera throw shade over the valley.
+  // Clouds behind the camera cast shadows on the valley.
   let cloud = select(mix(0.4, 1.0, smoothstep(0.3, 0.55, noise(p.xz * 0.017 + scene.air.y))), 1.0, PEAKS);
   return cloud * smoothstep(0.0, 1.0, clamp(light, 0.0, 1.0));
 }

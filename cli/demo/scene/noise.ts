@@ -1,6 +1,6 @@
-/** Lattice noise for the demo's landscapes: integer hashes, so every device draws the same hills. */
+/** Part of a drawing, not an op: lattice noise with integer hashes, so that every device draws the same hills. */
 export const noise = /* wgsl */ `
-/** A number in 0..1 for a lattice cell; \`layer\` keeps different uses apart. */
+/** A number in 0..1 for a lattice cell; \`layer\` separates different uses. */
 fn hash(cell: vec2i, layer: u32) -> f32 {
   var h = (bitcast<u32>(cell.x) * 0x9e3779b1u) ^ (bitcast<u32>(cell.y) * 0x85ebca77u) ^ ((scene.seed + layer) * 0xc2b2ae3du);
   h = (h ^ (h >> 15u)) * 0x2c1b3c6du;
@@ -42,7 +42,7 @@ fn fbm(start: vec2f, octaves: u32) -> f32 {
 }
 
 /**
- * Octaves that fade where the ground so far is steep: sharp crests over smooth flanks, as erosion leaves them
+ * Octaves that fade if the sum so far is steep: sharp crests over smooth flanks, as after erosion
  * (Quilez, "Value noise derivatives", 2008).
  */
 fn eroded(start: vec2f, octaves: u32) -> f32 {

@@ -1,6 +1,6 @@
-/** Follows rays from the camera, by way of the water where they meet it, and averages the samples of a pixel. */
+/** Part of a drawing, not an op: follows rays from the camera, reflects them on water, and averages the samples of a pixel. */
 export const render = /* wgsl */ `
-/** Two crossing sets of ripples; they fade with distance, where a pixel spans many. */
+/** Two crossing sets of ripples, which fade with distance because a distant pixel spans many. */
 fn water_normal(p: vec2f, t: f32) -> vec3f {
   let calm = scene.air.w / (1.0 + 0.02 * t);
   let long = noise_slope(vec2f(0.5, 1.6) * p).yz - noise_slope(vec2f(-0.6, 1.3) * p + 4.0).yz;
@@ -8,7 +8,7 @@ fn water_normal(p: vec2f, t: f32) -> vec3f {
   return normalize(vec3f(calm * (long + 0.6 * short), 1.0).xzy);
 }
 
-/** Colour of the water itself: its bed shines through where it is shallow. */
+/** Colour of the water itself: shallow water shows its bed. */
 fn water_body(p: vec2f) -> vec3f {
   let depth = max(-ground(p, 2u), 0.0);
   let bed = select(vec3f(0.30, 0.32, 0.20), vec3f(0.10, 0.10, 0.14), PEAKS);
@@ -16,7 +16,7 @@ fn water_body(p: vec2f) -> vec3f {
   return mix(deep, bed, exp(-2.2 * depth)) * (sky_light() + 0.3 * sun_colour() * scene.sun.y);
 }
 
-/** What a ray from the camera sees: (light, label). Water sends it on once; a ray off the water never meets it again. */
+/** (light, label) of a ray from the camera. Water reflects it once; a reflected ray never meets water again. */
 fn look(camera: vec3f, towards: vec3f) -> vec4f {
   var origin = camera;
   var ray = towards;
@@ -48,7 +48,7 @@ fn film(light: vec3f) -> vec3f {
   return clamp(x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14), vec3f(0.0), vec3f(1.0));
 }
 
-/** Where the camera stands; above the ground, too, where a hill has grown through its place. */
+/** Position of the camera, raised above the ground if a hill covers it. */
 fn eye() -> vec3f {
   let camera = scene.camera.xyz;
   return vec3f(camera.x, max(camera.y, ground(camera.xz, 7u) + 1.0), camera.z);

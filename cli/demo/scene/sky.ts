@@ -1,4 +1,4 @@
-/** Sun, sky and clouds of the demo's landscapes, and the air between the camera and the hills. */
+/** Part of a drawing, not an op: sun, sky and clouds, and the air between the camera and the hills. */
 export const sky = /* wgsl */ `
 fn sun_colour() -> vec3f { return select(vec3f(3.1, 2.9, 2.5), vec3f(4.4, 1.85, 0.75), PEAKS); }
 
@@ -40,14 +40,14 @@ fn sky_colour(ray: vec3f) -> vec3f {
   return mix(clear, mix(dark, bright, lit), cover * fade);
 }
 
-/** Part of the light that comes through \`distance\` of air: nearer the ground it is thicker. */
+/** Share of the light that passes through \`distance\` of air, which is denser near the ground. */
 fn seen_through_air(ray: vec3f, origin: vec3f, distance: f32) -> vec3f {
   let middle = max(origin.y + ray.y * distance * 0.5, 0.0);
   let density = scene.air.z * exp(-middle * 0.012);
   return exp(-distance * density * select(vec3f(0.75, 1.0, 1.45), vec3f(0.9, 1.0, 1.1), PEAKS));
 }
 
-/** Colour of something \`distance\` away, with the haze before it. */
+/** A colour at \`distance\`, with the haze in front of it. */
 fn through_air(colour: vec3f, ray: vec3f, origin: vec3f, distance: f32) -> vec3f {
   let haze = clear_sky(normalize(vec3f(ray.x, 0.06, ray.z)));
   return mix(haze * select(0.92, 0.55, PEAKS), colour, seen_through_air(ray, origin, distance));

@@ -1,14 +1,14 @@
-/** Materials of the demo's landscapes, and the light on them. */
+/** Part of a drawing, not an op: materials and the light on them. */
 export const surface = /* wgsl */ `
-/** What light falls on. */
+/** A surface in the light. */
 struct Surface {
   albedo: vec3f,
   normal: vec3f,
-  open: f32,  // part of the sky that it sees
+  open: f32,  // visible share of the sky
   glow: f32,  // light of its own
 }
 
-/** Sun, sky and light thrown back by the ground, on a matt surface. */
+/** Light of sun, sky and ground on a matt surface. */
 fn lit(at: Surface, p: vec3f) -> vec3f {
   let towards = max(dot(at.normal, scene.sun.xyz), 0.0);
   var sun = vec3f(0.0);
@@ -21,7 +21,7 @@ fn lit(at: Surface, p: vec3f) -> vec3f {
 fn ground_normal(p: vec2f, t: f32) -> vec3f {
   let e = max(0.05, 0.0016 * t);
   let octaves = select(7u, 10u, t < 160.0);
-  // A loop, because every call of ground in the text is compiled anew.
+  // A loop, because every call of ground in the text is compiled again.
   var heights = vec3f(0.0);
   for (var i = 0u; i < 3u; i++) { heights[i] = ground(p + e * vec2f(f32(i == 1u), f32(i == 2u)), octaves); }
   return normalize(vec3f(heights.x - heights.y, e, heights.x - heights.z));
@@ -47,10 +47,11 @@ fn bare_colour(p: vec3f, n: vec3f) -> vec3f {
   let coarse = fbm(p.xz * 0.09, 4u);
   let fine = fbm(p.xz * 1.9, 6u);
   let layers = fbm(vec2f(0.10 * (p.x + p.z), 0.45 * p.y + 0.06 * p.x), 4u);
-  let rock = select(vec3f(0.27, 0.25, 0.22), vec3f(0.15, 0.14, 0.18), PEAKS) * (0.25 + 1.7 * layers * (0.5 + fbm(p.xz * 0.35, 4u)));
+  let stone = select(vec3f(0.27, 0.25, 0.22), vec3f(0.15, 0.14, 0.18), PEAKS);
+  let rock = stone * (0.25 + 1.7 * layers * (0.5 + fbm(p.xz * 0.35, 4u)));
   let sand = select(vec3f(0.42, 0.35, 0.24), vec3f(0.30, 0.29, 0.33), PEAKS) * (0.45 + 1.1 * fine);
   var cover = mix(vec3f(0.07, 0.20, 0.015), vec3f(0.22, 0.32, 0.035), coarse) * (0.4 + 1.2 * fine);
-  // Farther away flowers are smaller than a sample, and would only flicker.
+  // Distant flowers are smaller than a sample and would only flicker.
   if (p.z < 55.0) {
     let bloom = flower(p.xz);
     cover = mix(cover, bloom.xyz, bloom.w);

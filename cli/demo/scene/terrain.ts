@@ -1,6 +1,6 @@
-/** The ground of the demo's landscapes: a lake in the foreground, hills or mountains around it, and trees on them. */
+/** Part of a drawing, not an op: a lake in the foreground, hills or mountains around it, and trees on them. */
 export const terrain = /* wgsl */ `
-/** How far outside the lake, in parts of its radius: 0 on the shore, negative in the water. */
+/** Distance from the shore in units of the lake's radius: negative in the water. */
 fn shore(p: vec2f) -> f32 {
   let wobble = fbm(p * 0.07 + 3.0, 2u) - 0.375;
   return length((p - scene.lake.xy) / scene.lake.zw) - 1.0 + 0.5 * wobble;
@@ -11,7 +11,7 @@ fn bump(p: vec2f, centre: vec2f, radius: vec2f) -> f32 {
   return exp(-dot(q, q));
 }
 
-/** Height that the relief may reach here: low around the lake, rising to the sides and the far end of the valley. */
+/** Limit of the relief's height: low around the lake, rising to the sides and the far end of the valley. */
 fn relief(p: vec2f, beyond: f32) -> f32 {
   let side = smoothstep(20.0, 110.0, abs(p.x - 0.06 * p.y));
   let far = smoothstep(60.0, 210.0, p.y);
@@ -32,7 +32,7 @@ fn ground(p: vec2f, octaves: u32) -> f32 {
   return mix(HOUSE_LEVEL, meadow + mountain, smoothstep(3.5, 8.0, away));
 }
 
-/** Height of the trees of one jittered grid above the ground; each tree stays inside its cell. */
+/** Height above the ground of the trees of one jittered grid; each tree stays inside its cell. */
 fn tree_layer(p: vec2f, cell_size: f32, layer: u32) -> f32 {
   let q = p / cell_size;
   let cell = vec2i(floor(q));

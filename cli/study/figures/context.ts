@@ -1,7 +1,6 @@
 /** The material of the figures: pictures, models, sizes, and the transfers that several of them show. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Image } from '../../../model/image.js';
 import { defaultOptions } from '../../../model/method/options.js';
 import { scenePath } from '../../demo/files.js';
 import type { LoadedVit } from '../../models/load.js';
@@ -13,28 +12,13 @@ import type { TransferOptions } from '../../transfer/options.js';
 import type { NamedImage } from '../study.js';
 import { drawWall } from './wall.js';
 
-/** Sizes and lengths of a set of figures. */
-export interface Scale {
-  /** Shorter side of the ViT's input in pixels, for maps and for inversions. */
-  readonly vitSize: number;
-  readonly invertSize: number;
-  readonly invertSteps: number;
-  readonly painter: 'skip6' | 'skip';
-  readonly repeats: number;
-  /** Shorter side of the transfers' photos, and of what their ViT sees. */
-  readonly transferSize: number;
-  readonly transferVitSize: number;
-  readonly transferSteps: number;
-  readonly warmStart: number;
-  /** Height of the sheets' pictures in pixels. */
-  readonly height: number;
-}
-
-/** The study's own lengths. */
-const FULL: Scale = {
-  vitSize: 224, invertSize: 224, invertSteps: 2000, painter: 'skip6', repeats: 4,
+/** The study's own lengths, and sizes in pixels: shorter sides of photos and ViT inputs, height of pictures on a sheet. */
+const FULL = {
+  vitSize: 224, invertSize: 224, invertSteps: 2000, painter: 'skip6' as 'skip6' | 'skip', repeats: 4,
   transferSize: 256, transferVitSize: 224, transferSteps: 2000, warmStart: defaultOptions.warmStart, height: 224,
 };
+export type Scale = Readonly<typeof FULL>;
+
 /** Minutes on a CPU: everything small and short, so that the pictures show the direction rather than the end. */
 const QUICK: Scale = {
   vitSize: 112, invertSize: 64, invertSteps: 120, painter: 'skip', repeats: 3,
@@ -57,7 +41,7 @@ export interface FigureContext {
   readonly modelNames: readonly string[];
   readonly pairs: readonly Pair[];
   readonly parts: Parts;
-  readonly tell: (text: string) => void;
+  readonly note: (text: string) => void;
 }
 
 /** The landscapes the project draws, both ways. */
@@ -70,26 +54,17 @@ export const ownPairs = (): Pair[] => [
 export const quarters = ({ vit: { config: { depth } } }: LoadedVit): number[] =>
   [...new Set([1, 2, 3, 4].map((quarter) => Math.max(0, Math.round((quarter * depth) / 4) - 1)))];
 
-/** A finished transfer: its folder and pictures. */
-export interface FinishedTransfer {
-  readonly folder: string;
-  readonly structure: Image;
-  readonly appearance: Image;
-  readonly result: Image;
-  readonly match: number | null;
-}
-
-/** A transfer in OUT/runs: new, resumed, or the finished one that is there. Undefined when interrupted. */
-export async function transferOf(context: FigureContext, pair: Pair): Promise<FinishedTransfer | undefined> {
-  const { scale, seed, parts, modelNames, tell } = context;
+/** A transfer in OUT/runs: a new one, an interrupted one resumed, or a finished one; undefined when interrupted. */
+export async function transferOf(context: FigureContext, pair: Pair) {
+  const { scale, seed, parts, modelNames, note } = context;
   const folder = join(context.out, 'runs', pair.name);
   const options: TransferOptions = {
     structure: pair.structure, appearance: pair.appearance, out: folder, model: modelNames[0]!, vit: {}, size: scale.transferSize,
     saveEvery: 250, force: false, json: false,
     splice: { ...defaultOptions, seed, steps: scale.transferSteps, warmStart: scale.warmStart, vitSize: scale.transferVitSize },
   };
-  const onOther = () => tell(`training ${pair.name} again: its settings changed`);
-  const code = await ensureTransfer(options, parts, { onOther, note: tell });
+  const onOther = (): void => note(`training ${pair.name} again: its settings changed`);
+  const code = await ensureTransfer(options, parts, { onOther, note });
   if (code !== 0) return undefined;
   const sized = { shorterSide: scale.transferSize };
   const report = JSON.parse(await readFile(join(folder, 'report.json'), 'utf8')) as { match: number | null };

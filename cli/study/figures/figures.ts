@@ -23,13 +23,6 @@ export interface FiguresOptions {
   readonly json?: boolean;
 }
 
-interface Made {
-  readonly name: string;
-  readonly path: string;
-  readonly status: 'made' | 'kept' | 'left out';
-  readonly seconds: number;
-}
-
 /** Writes OUT/NAME.png for every figure that does not exist yet. Returns the exit code: 130 when interrupted. */
 export async function figures(options: FiguresOptions, parts: Parts): Promise<number> {
   const { out, quick = false, only, seed, force, json } = options;
@@ -40,25 +33,25 @@ export async function figures(options: FiguresOptions, parts: Parts): Promise<nu
   const vitSize = Math.min(scale.vitSize, scale.invertSize, scale.transferVitSize);
   const { models } = await readModels(options.model, { vitSize }, parts);
   await prepareFolder(out);
-  const tell = (text: string): void => void parts.stderr.write(`${text}\n`);
-  const context: FigureContext = { out, scale, seed, models, modelNames: options.model, pairs, parts, tell };
+  const note = (text: string): void => void parts.stderr.write(`${text}\n`);
+  const context: FigureContext = { out, scale, seed, models, modelNames: options.model, pairs, parts, note };
   const wanted = FIGURES.filter(({ name }) => !only || only.includes(name));
-  const done: Made[] = [];
+  const done: { name: string; path: string; status: 'made' | 'kept' | 'left out'; seconds: number }[] = [];
   for (const [i, { name, what, make }] of wanted.entries()) {
     if (parts.interrupt.aborted) break;
     const file = join(out, `${name}.png`);
     const [path, began] = [resolve(file), performance.now()];
     if (!force && (await exists(path))) {
       done.push({ name, path, status: 'kept', seconds: 0 });
-      tell(`${i + 1}/${wanted.length} ${name}: exists already, --force makes it again`);
+      note(`${i + 1}/${wanted.length} ${name}: exists already, --force makes it again`);
       continue;
     }
-    tell(`${i + 1}/${wanted.length} ${name}: ${what}`);
+    note(`${i + 1}/${wanted.length} ${name}: ${what}`);
     const sheet = await make(context);
     if (sheet === undefined) break;
     const isMade = typeof sheet !== 'string';
     if (isMade) await saveSheet(path, sheet);
-    else tell(`${name} is left out: ${sheet}`);
+    else note(`${name} is left out: ${sheet}`);
     const seconds = Math.round((performance.now() - began) / 100) / 10;
     done.push({ name, path, status: isMade ? 'made' : 'left out', seconds });
     if (isMade && !json) parts.stdout.write(`${file}\n`);

@@ -19,35 +19,35 @@ export interface Figure {
 }
 
 async function pcaLayers(context: FigureContext): Promise<Sheet> {
-  const { models, scale: { vitSize, height }, parts, tell } = context;
+  const { models, scale: { vitSize, height }, parts, note } = context;
   const photos = (await photosOf(context)).slice(0, 1);
   const settings = { ...pcaDefaults, facets: ['keys', 'queries', 'values', 'tokens'], vitSize, height } as const;
   const layers = quarters(models[0]!);
-  return onEngine(parts, (engine) => pcaSheet(engine, models.slice(0, 1), photos, { ...settings, layers }, tell));
+  return onEngine(parts, (engine) => pcaSheet(engine, models.slice(0, 1), photos, { ...settings, layers }, note));
 }
 
 async function pcaModels(context: FigureContext): Promise<Sheet | string> {
-  const { models, scale: { vitSize, height }, parts, tell } = context;
+  const { models, scale: { vitSize, height }, parts, note } = context;
   if (models.length < 2) return 'it needs two models: --model A,B';
   const depth = Math.min(...models.map(({ vit }) => vit.config.depth));
   const photos = (await photosOf(context)).slice(0, 2);
   const settings = { ...pcaDefaults, facets: ['keys'], layers: [Math.floor(depth / 2), depth - 1], vitSize, height } as const;
-  return onEngine(parts, (engine) => pcaSheet(engine, models, photos, settings, tell));
+  return onEngine(parts, (engine) => pcaSheet(engine, models, photos, settings, note));
 }
 
-/** Inversions of the first photo; undefined when interrupted. */
-async function inversions(
-  context: FigureContext, facet: 'cls' | 'keys', layers: readonly number[], repeats = 1,
-): Promise<Sheet | undefined> {
+/** Inversions of the first photo at quarters of the model's depth, from index `first` on. */
+const inversions = (facet: 'cls' | 'keys', first = 0, isRepeated = false): Figure['make'] => async (context) => {
   const { models, scale: { painter, invertSize: vitSize, invertSteps: steps, height }, seed, parts } = context;
   const [photo] = await photosOf(context);
+  const layers = quarters(models[0]!).slice(first);
+  const repeats = isRepeated ? context.scale.repeats : 1;
   const progress = createProgress(layers.length * repeats * steps, parts.stderr);
   const settings = { facet, layers, repeats, painter, steps, lr: 0.01, noise: facet === 'cls', tv: 0, seed, vitSize, height };
   const { sheet } = await onEngine(parts, (engine) =>
     inversionSheet(engine, models[0]!, photo!, settings, progress, parts.interrupt));
   progress.finish();
   return parts.interrupt.aborted ? undefined : sheet;
-}
+};
 
 async function augmentations(context: FigureContext): Promise<Sheet> {
   const { seed, scale: { height }, parts } = context;
@@ -112,18 +112,9 @@ export const FIGURES: readonly Figure[] = [
   { name: 'augmentations', what: 'what training sees', make: augmentations },
   { name: 'pca-layers', what: 'PCA over layers and facets', make: pcaLayers },
   { name: 'pca-models', what: 'PCA of two models', make: pcaModels },
-  {
-    name: 'invert-keys', what: 'inversion of keys',
-    make: (context) => inversions(context, 'keys', quarters(context.models[0]!).slice(-2)),
-  },
-  {
-    name: 'invert-cls-layers', what: 'inversion of CLS over layers',
-    make: (context) => inversions(context, 'cls', quarters(context.models[0]!)),
-  },
-  {
-    name: 'invert-cls-repeats', what: 'repeated inversions of the deepest CLS',
-    make: (context) => inversions(context, 'cls', quarters(context.models[0]!).slice(-1), context.scale.repeats),
-  },
+  { name: 'invert-keys', what: 'inversion of keys', make: inversions('keys', -2) },
+  { name: 'invert-cls-layers', what: 'inversion of CLS over layers', make: inversions('cls') },
+  { name: 'invert-cls-repeats', what: 'repeated inversions of the deepest CLS', make: inversions('cls', -1, true) },
   { name: 'transfers', what: 'a gallery of transfers', make: gallery },
   { name: 'generalisation', what: 'a generator on other pictures', make: generalisation },
   { name: 'mismatch', what: 'photos with nothing in common', make: mismatch },

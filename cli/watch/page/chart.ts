@@ -15,10 +15,6 @@ const AXIS_FONT = '12px system-ui, "Liberation Sans", sans-serif';
 const MARGIN = 1.25;
 const RAW_ALPHA = 0.28;
 
-export interface Chart {
-  show(terms: readonly string[], rows: readonly LossRow[]): void;
-}
-
 type Values = readonly (number | null)[];
 
 interface Curves {
@@ -39,13 +35,14 @@ function dataOf({ steps, raw, smooth }: Curves, isLog: boolean): UPlot.AlignedDa
   return [steps, ...(isLog ? raw.map(positive) : raw), ...smooth] as UPlot.AlignedData;
 }
 
-export function createChart(): Chart {
+/** Returns the function that draws the curves. */
+export function createChart(): (terms: readonly string[], rows: readonly LossRow[]) => void {
   const holder = byId('chart');
   const legend = createLegend(() => redraw(), () => rebuild());
   let curves: Curves = curvesOf([], []);
   let plot: UPlot | undefined;
 
-  const tell = (index: number | null | undefined): void => legend.tell(curves.steps, curves.smooth, index ?? undefined);
+  const showValues: PointAt = (index) => legend.show(curves.steps, curves.smooth, index);
   const size = () => ({ width: Math.max(200, holder.clientWidth), height: Math.max(140, holder.clientHeight) });
   const redraw = (): void => {
     curves.terms.forEach((_, i) => {
@@ -57,23 +54,21 @@ export function createChart(): Chart {
     plot = undefined;
     if (curves.steps.length === 0) return;
     holder.replaceChildren();
-    plot = new uPlot({ ...options(curves.terms, legend.isLog(), tell), ...size() }, dataOf(curves, legend.isLog()), holder);
+    plot = new uPlot({ ...options(curves.terms, legend.isLog(), showValues), ...size() }, dataOf(curves, legend.isLog()), holder);
     redraw();
   };
   new ResizeObserver(() => plot?.setSize(size())).observe(holder);
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', rebuild);
   holder.replaceChildren(element('p', { className: 'none', textContent: 'Curves begin with the first measured step.' }));
 
-  return {
-    show: (terms, rows) => {
-      const sameTerms = terms.join() === curves.terms.join();
-      if (sameTerms && rows.length === curves.steps.length && rows.at(-1)?.[0] === curves.steps.at(-1)) return;
-      curves = curvesOf(terms, rows);
-      legend.names(terms);
-      if (plot && sameTerms) plot.setData(dataOf(curves, legend.isLog()));
-      else rebuild();
-      tell(plot?.cursor.idx);
-    },
+  return (terms, rows) => {
+    const sameTerms = terms.join() === curves.terms.join();
+    if (sameTerms && rows.length === curves.steps.length && rows.at(-1)?.[0] === curves.steps.at(-1)) return;
+    curves = curvesOf(terms, rows);
+    legend.names(terms);
+    if (plot && sameTerms) plot.setData(dataOf(curves, legend.isLog()));
+    else rebuild();
+    showValues(plot?.cursor.idx);
   };
 }
 
@@ -113,15 +108,7 @@ function decadeTicks(low: number, high: number): number[] {
   return ticks.filter((tick) => tick >= low && tick <= high);
 }
 
-interface Legend {
-  names(terms: readonly string[]): void;
-  isOn(i: number): boolean;
-  isLog(): boolean;
-  /** Shows the values at a point of the curves, by default the last. */
-  tell(steps: readonly number[], values: readonly Values[], index: number | undefined): void;
-}
-
-function createLegend(onToggle: () => void, onScale: () => void): Legend {
+function createLegend(onToggle: () => void, onScale: () => void) {
   const legend = byId('legend');
   const at = element('span', { className: 'at' });
   const scale = element('button', { type: 'button', id: 'scale', textContent: 'Log scale' });
@@ -145,15 +132,16 @@ function createLegend(onToggle: () => void, onScale: () => void): Legend {
   };
   let shown = '';
   return {
-    names: (terms) => {
+    names: (terms: readonly string[]): void => {
       if (terms.join() === shown) return;
       shown = terms.join();
       buttons = terms.map(make);
       legend.replaceChildren(...buttons.map(({ button }) => button), at, scale);
     },
-    isOn: (i) => buttons[i] !== undefined && pressed(buttons[i].button),
-    isLog: () => pressed(scale),
-    tell: (steps, values, index) => {
+    isOn: (i: number): boolean => buttons[i] !== undefined && pressed(buttons[i].button),
+    isLog: (): boolean => pressed(scale),
+    /** Shows the values at a point of the curves, by default the last. */
+    show: (steps: readonly number[], values: readonly Values[], index: number | null | undefined): void => {
       const point = index ?? steps.length - 1;
       setText(at, steps[point] === undefined ? '' : `step ${steps[point]}`);
       buttons.forEach(({ value }, i) => {

@@ -8,7 +8,7 @@ import { follow, type Model } from './stream.js';
 import { keepPictures, keepPreviews, resultView, showFigures, showHeader, showInputs } from './view.js';
 
 const showResult = resultView();
-const chart = createChart();
+const showCurves = createChart();
 let model: Model = { connection: 'connecting' };
 let frame = 0;
 
@@ -26,7 +26,7 @@ function draw(): void {
   showFigures(model);
   showInputs(model.run.pictures);
   showResult(model.run);
-  chart.show(model.run.about.terms, model.run.losses);
+  showCurves(model.run.about.terms, model.run.losses);
   keepPreviews(model.run);
 }
 

@@ -38,14 +38,14 @@ export function follow(show: (model: Model) => void, farewell: () => Promise<unk
   };
   const source = new EventSource('events');
   let silence: ReturnType<typeof setTimeout>;
-  const heard = (): void => {
+  const received = (): void => {
     clearTimeout(silence);
     silence = setTimeout(() => set({ connection: 'lost' }), SILENCE_MS);
     if (model.connection !== 'live') set({ connection: 'live' });
   };
   const on = (type: string, act: (data: never) => void): void =>
     source.addEventListener(type, (event) => {
-      heard();
+      received();
       act(JSON.parse((event as MessageEvent<string>).data) as never);
     });
 

@@ -22,15 +22,7 @@ export function duration(seconds: number): string {
 export const speed = (stepsPerSecond: number): string =>
   stepsPerSecond >= 0.95 ? `${short(stepsPerSecond)} steps/s` : `${short(1 / stepsPerSecond)} s/step`;
 
-export const statusText: Readonly<Record<RunStatus, string>> = {
-  starting: 'starting',
-  running: 'running',
-  paused: 'paused',
-  stopping: 'stopping',
-  finished: 'finished',
-  interrupted: 'stopped',
-  failed: 'failed',
-  gone: 'process gone',
-};
+const names: { readonly [status in RunStatus]?: string } = { interrupted: 'stopped', gone: 'process gone' };
+export const statusText = (status: RunStatus): string => names[status] ?? status;
 
 export const percent = ({ done, total }: RunState): string => `${Math.floor((100 * done) / Math.max(1, total))} %`;

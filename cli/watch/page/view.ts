@@ -13,10 +13,10 @@ export function showHeader({ connection, run }: Model): void {
   const status = byId('status');
   const lost = !over && (connection === 'lost' || connection === 'closed');
   status.dataset['status'] = lost ? 'lost' : (state?.status ?? 'starting');
-  setText(status, lost ? 'no connection' : state ? statusText[state.status] : 'connecting');
+  setText(status, lost ? 'no connection' : state ? statusText(state.status) : 'connecting');
   if (!run || !state) return;
   setText(byId('title'), run.about.title);
-  document.title = `${over ? statusText[state.status] : percent(state)} · ${run.about.title}`;
+  document.title = `${over ? statusText(state.status) : percent(state)} · ${run.about.title}`;
   Object.assign(byId<HTMLProgressElement>('progress'), { max: Math.max(1, state.total), value: state.done });
   showBanner(connection, run);
 }
@@ -75,7 +75,7 @@ export function showFigures({ connection, run }: Model): void {
   const { state, about } = run;
   const moving = state.status === 'running' && connection === 'live';
   setText(byId('step'), `${state.done} / ${state.total}`);
-  setText(byId('phase'), isOver(state.status) ? statusText[state.status] : state.phase);
+  setText(byId('phase'), isOver(state.status) ? statusText(state.status) : state.phase);
   setText(byId('speed'), state.stepsPerSecond ? speed(state.stepsPerSecond) : '–');
   const taken = isOver(state.status) ? state.secondsTaken : undefined;
   setText(byId('left-label'), taken === undefined ? 'Time left' : 'Took');
