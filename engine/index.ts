@@ -1,8 +1,8 @@
 /** The engine for embedding: graphs, gradients and programs on any GPUDevice. */
-export { addNode, Graph, labelOf, parameterOp } from './graph/graph.js';
-export type { Dtype, Fused, LeafAttrs, Node, Op, Tensor } from './graph/graph.js';
-export { ceilDiv, f32Bits, linearGrid, type Kernel, type Tuning } from './graph/kernel.js';
-export { ShapeError, showShape, sizeOf, type Shape } from './graph/shape.js';
+export {
+  addNode, ceilDiv, f32Bits, Graph, labelOf, linearGrid, parameterOp, ShapeError, showShape, sizeOf,
+} from './graph/index.js';
+export type { Dtype, Fused, Kernel, LeafAttrs, Node, Op, Shape, Tensor, Tuning } from './graph/index.js';
 export * from './ops/index.js';
 export { createEngine, Engine, type EngineOptions } from './run/engine.js';
 export { checkBufferSize, DeviceLostError, FeatureError, KernelError, OutOfMemoryError } from './run/errors.js';

@@ -4,7 +4,6 @@
  */
 import type { Image } from '../../model/image.js';
 import { composition, type SceneKind } from './composition.js';
-import type { Mask } from './masks.js';
 import { house } from './scene/house.js';
 import { march } from './scene/march.js';
 import { noise } from './scene/noise.js';
@@ -12,6 +11,16 @@ import { render } from './scene/render.js';
 import { sky } from './scene/sky.js';
 import { surface } from './scene/surface.js';
 import { terrain } from './scene/terrain.js';
+
+/** The labels of a mask, one byte a pixel. */
+export const labels = { sky: 0, ground: 1, water: 2, object: 3 } as const;
+
+/** Label numbers, [height, width]. */
+export interface Mask {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array;
+}
 
 export type { SceneKind } from './composition.js';
 

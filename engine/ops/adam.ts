@@ -1,7 +1,6 @@
 /** Adam, one launch for all parameters of a model. */
 import { adamForward } from '../../shaders/adam.js';
-import type { PlainOp, Tensor } from '../graph/graph.js';
-import { expectSame, sizeOf } from '../graph/shape.js';
+import { expectSame, sizeOf, type PlainOp, type Tensor } from '../graph/index.js';
 import { vectorLaunch } from './launch/pointwise.js';
 
 /** Inputs (w, m, v, dw, hyper), outputs (w, m, v). */

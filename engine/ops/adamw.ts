@@ -1,7 +1,6 @@
 /** AdamW with gradient clipping, one launch for all parameters of a model. */
 import { adamwForward } from '../../shaders/adamw.js';
-import type { PlainOp, Tensor } from '../graph/graph.js';
-import { expectSame, sizeOf } from '../graph/shape.js';
+import { expectSame, sizeOf, type PlainOp, type Tensor } from '../graph/index.js';
 import { adamHyper, type AdamSettings } from './adam.js';
 import { spanLaunch } from './launch/pointwise.js';
 

@@ -4,9 +4,7 @@ import {
 } from '../../shaders/attention.js';
 import { attentionBackwardLanes, attentionLanes } from '../../shaders/software/attention.js';
 import { groupRows } from '../../shaders/software/headLanes.js';
-import { addNode, type Op, type Tensor } from '../graph/graph.js';
-import { ceilDiv } from '../graph/kernel.js';
-import type { Shape3 } from '../graph/shape.js';
+import { addNode, ceilDiv, type Op, type Shape3, type Tensor } from '../graph/index.js';
 import { headConstants, headSizes, type Heads } from './launch/heads.js';
 
 /** Workgroup memory that every device has, in bytes. */

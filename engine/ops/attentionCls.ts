@@ -1,6 +1,6 @@
 /** Attention of the first token alone, for the last block of a ViT, of which only that row is used. */
 import { attentionClsBackward, attentionClsForward, type ClsVariant } from '../../shaders/attentionCls.js';
-import { addNode, type Op, type Tensor } from '../graph/graph.js';
+import { addNode, type Op, type Tensor } from '../graph/index.js';
 import { headConstants, headSizes, type Heads } from './launch/heads.js';
 import { shortRowLanes } from './launch/rows.js';
 

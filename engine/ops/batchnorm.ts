@@ -3,9 +3,10 @@ import {
   batchnormBackward, batchnormBackwardPartial, batchnormForward, batchnormGivenForward, batchnormPartial, batchnormSmallBackward,
   batchnormSmallForward,
 } from '../../shaders/batchnorm.js';
-import { addNode, type Node, type Op, type PlainOp, type Tensor } from '../graph/graph.js';
-import { ceilDiv, linearGrid, type Kernel, type Tuning } from '../graph/kernel.js';
-import { expectRank, sameShape, ShapeError, showShape, sizeOf, type Shape, type Shape4 } from '../graph/shape.js';
+import {
+  addNode, ceilDiv, expectRank, linearGrid, sameShape, ShapeError, showShape, sizeOf, type Kernel, type Node, type Op,
+  type PlainOp, type Shape, type Shape4, type Tensor, type Tuning,
+} from '../graph/index.js';
 import { longRowLanes, rowCode } from './launch/rows.js';
 import { leakyReluBackwardOp, leakyReluOp } from './unary.js';
 

@@ -1,7 +1,8 @@
 /** Pointwise functions of two tensors: of one shape, or the second repeated along the leading axes. */
 import { binaryForward, binaryRepeatForward } from '../../shaders/binary.js';
-import { addNode, type Fused, type Node, type Op, type PlainOp, type Tensor } from '../graph/graph.js';
-import { sameShape, ShapeError, showShape, sizeOf, type Shape } from '../graph/shape.js';
+import {
+  addNode, sameShape, ShapeError, showShape, sizeOf, type Fused, type Node, type Op, type PlainOp, type Shape, type Tensor,
+} from '../graph/index.js';
 import { spanLaunch, vectorLaunch } from './launch/pointwise.js';
 import { sum, sumLeading } from './sum.js';
 

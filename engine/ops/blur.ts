@@ -1,7 +1,6 @@
 /** A Gaussian blur of 3 x 3 pixels whose random numbers are inputs. */
 import { blurForward } from '../../shaders/blur.js';
-import { addNode, type PlainOp, type Tensor } from '../graph/graph.js';
-import { expectSame, ShapeError, showShape, sizeOf } from '../graph/shape.js';
+import { addNode, expectSame, ShapeError, showShape, sizeOf, type PlainOp, type Tensor } from '../graph/index.js';
 import { threadLaunch } from './launch/pointwise.js';
 
 const blurOp: PlainOp = {

@@ -1,7 +1,6 @@
 /** Colour jitter whose random numbers are inputs: brightness, contrast, saturation and hue in any order. */
 import { colorJitterForward, colorJitterMean } from '../../shaders/colorJitter.js';
-import { addNode, type PlainOp, type Tensor } from '../graph/graph.js';
-import { expectSame, ShapeError, showShape, type Shape4 } from '../graph/shape.js';
+import { addNode, expectSame, ShapeError, showShape, type PlainOp, type Shape4, type Tensor } from '../graph/index.js';
 import { threadLaunch } from './launch/pointwise.js';
 import { sumLeading } from './sum.js';
 

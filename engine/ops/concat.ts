@@ -1,7 +1,6 @@
 /** Tensors one after the other along an axis. */
 import { concatForward } from '../../shaders/concat.js';
-import { addNode, type Op, type Tensor } from '../graph/graph.js';
-import { ShapeError, showShape, sizeOf, type Shape } from '../graph/shape.js';
+import { addNode, ShapeError, showShape, sizeOf, type Op, type Shape, type Tensor } from '../graph/index.js';
 import { threadLaunch } from './launch/pointwise.js';
 import { alignedSize, pack, reshape } from './view.js';
 import { slice } from './window.js';

@@ -3,9 +3,10 @@ import { forwardGather } from '../../shaders/conv2d.js';
 import { backwardInputGather, conv2dBackwardBias, reflectFold, weightTiles } from '../../shaders/conv2dBackward.js';
 import { tileSize } from '../../shaders/parts/tileProduct.js';
 import { rowsPerLane, STRIP, weightChannels, weightStrips } from '../../shaders/software/conv2dBackward.js';
-import { addNode, type Op, type Tensor } from '../graph/graph.js';
-import { ceilDiv } from '../graph/kernel.js';
-import { expectRank, sameShape, ShapeError, showShape, sizeOf, type Shape, type Shape3, type Shape4 } from '../graph/shape.js';
+import {
+  addNode, ceilDiv, expectRank, sameShape, ShapeError, showShape, sizeOf, type Op, type Shape, type Shape3, type Shape4,
+  type Tensor,
+} from '../graph/index.js';
 import { fuseAdd } from './binary.js';
 import { conv2dFlops, gatherKernel } from './launch/gather.js';
 import { sumLeading } from './sum.js';

@@ -1,7 +1,6 @@
 /** Copies: the same values in memory of their own. */
 import { copyForward } from '../../shaders/copy.js';
-import { addNode, type Node, type PlainOp, type Tensor } from '../graph/graph.js';
-import { sizeOf } from '../graph/shape.js';
+import { addNode, sizeOf, type Node, type PlainOp, type Tensor } from '../graph/index.js';
 import { vectorLaunch } from './launch/pointwise.js';
 
 const copyOp: PlainOp = {

@@ -1,7 +1,6 @@
 /** Cross entropy of logits against given distributions. */
 import { crossEntropyBackward, crossEntropyForward } from '../../shaders/crossEntropy.js';
-import { addNode, type PlainOp, type Tensor } from '../graph/graph.js';
-import { expectSame } from '../graph/shape.js';
+import { addNode, expectSame, type PlainOp, type Tensor } from '../graph/index.js';
 import { rowKernel } from './launch/rows.js';
 
 /** Inputs (x, q), outputs (y, lse). */

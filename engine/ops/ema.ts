@@ -1,7 +1,6 @@
 /** Exponential moving averages, one launch for all parameters of a model. */
 import { emaForward } from '../../shaders/ema.js';
-import { addNode, type PlainOp, type Tensor } from '../graph/graph.js';
-import { expectSame, sizeOf } from '../graph/shape.js';
+import { addNode, expectSame, sizeOf, type PlainOp, type Tensor } from '../graph/index.js';
 import { vectorLaunch } from './launch/pointwise.js';
 
 /** Inputs (mean, x, momentum), output mean. */

@@ -1,8 +1,6 @@
 /** The length of all gradients of a model taken together. */
 import { globalNormForward, globalNormPartial } from '../../shaders/globalNorm.js';
-import { addNode, type PlainOp, type Tensor } from '../graph/graph.js';
-import { ceilDiv, linearGrid } from '../graph/kernel.js';
-import { expectSame, sizeOf } from '../graph/shape.js';
+import { addNode, ceilDiv, expectSame, linearGrid, sizeOf, type PlainOp, type Tensor } from '../graph/index.js';
 import { longRowLanes, rowCode } from './launch/rows.js';
 
 /** Elements that one workgroup adds up. */

@@ -1,6 +1,6 @@
 /** Rows scaled to length 1. */
 import { l2normalizeBackward, l2normalizeForward } from '../../shaders/l2normalize.js';
-import { addNode, type PlainOp, type Tensor } from '../graph/graph.js';
+import { addNode, type PlainOp, type Tensor } from '../graph/index.js';
 import { rowKernel } from './launch/rows.js';
 
 /** Input x, outputs (y, lengths). */

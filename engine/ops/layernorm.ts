@@ -2,9 +2,10 @@
 import {
   layernormBackwardInput, layernormBackwardParameters, layernormForward, layernormPartial, type LayernormVariant,
 } from '../../shaders/layernorm.js';
-import { addNode, type Op, type PlainOp, type Tensor } from '../graph/graph.js';
-import { ceilDiv, linearGrid, type Kernel, type Tuning } from '../graph/kernel.js';
-import { sameShape, ShapeError, showShape, sizeOf, type Shape3 } from '../graph/shape.js';
+import {
+  addNode, ceilDiv, linearGrid, sameShape, ShapeError, showShape, sizeOf, type Kernel, type Op, type PlainOp, type Shape3,
+  type Tensor, type Tuning,
+} from '../graph/index.js';
 import { fuseAdd } from './binary.js';
 import { shortRowLanes } from './launch/rows.js';
 

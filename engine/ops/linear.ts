@@ -1,9 +1,10 @@
 /** Linear layers: a matrix product with bias, and the activation or residual that follows it in the same launch. */
 import { activationBackwardEpilogue, linearEpilogue, type Activation, type LinearEpilogue } from '../../shaders/linear.js';
 import { plainEpilogue, type Epilogue } from '../../shaders/parts/tile.js';
-import { addNode, type Node, type Op, type PlainOp, type Tensor } from '../graph/graph.js';
-import type { Kernel, Tuning } from '../graph/kernel.js';
-import { sameShape, ShapeError, showShape, sizeOf, type Shape, type Shape2 } from '../graph/shape.js';
+import {
+  addNode, sameShape, ShapeError, showShape, sizeOf, type Kernel, type Node, type Op, type PlainOp, type Shape, type Shape2,
+  type Tensor, type Tuning,
+} from '../graph/index.js';
 import { fuseAdd } from './binary.js';
 import { productKernel } from './matmul.js';
 import { sumLeading } from './sum.js';

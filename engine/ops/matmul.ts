@@ -3,9 +3,9 @@ import { MAX_GRID, wholeSubgroups } from '../../shaders/parts/common.js';
 import { GPU_TILE, matmulTiled } from '../../shaders/matmul.js';
 import { matmulLanes, type RegisterTile } from '../../shaders/software/matmul.js';
 import { plainEpilogue, type Product } from '../../shaders/parts/tile.js';
-import { addNode, type Op, type Tensor } from '../graph/graph.js';
-import { ceilDiv, type Kernel, type Tuning } from '../graph/kernel.js';
-import { sameShape, ShapeError, showShape, sizeOf, type Shape } from '../graph/shape.js';
+import {
+  addNode, ceilDiv, sameShape, ShapeError, showShape, sizeOf, type Kernel, type Op, type Shape, type Tensor, type Tuning,
+} from '../graph/index.js';
 import { sumLeading } from './sum.js';
 import { reshape } from './view.js';
 

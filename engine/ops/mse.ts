@@ -1,8 +1,6 @@
 /** Mean squared error. */
 import { mseBackward, mseForward, msePartial } from '../../shaders/mse.js';
-import { addNode, type Op, type PlainOp, type Tensor } from '../graph/graph.js';
-import { ceilDiv, f32Bits, linearGrid } from '../graph/kernel.js';
-import { expectSame, sizeOf } from '../graph/shape.js';
+import { addNode, ceilDiv, expectSame, f32Bits, linearGrid, sizeOf, type Op, type PlainOp, type Tensor } from '../graph/index.js';
 import { vectorLaunch } from './launch/pointwise.js';
 import { longRowLanes, rowCode } from './launch/rows.js';
 

@@ -1,7 +1,6 @@
 /** Normalisation of an image's three channels. */
 import { normalizeForward } from '../../shaders/normalize.js';
-import { addNode, type Op, type Tensor } from '../graph/graph.js';
-import { ShapeError, showShape, sizeOf, type Shape4 } from '../graph/shape.js';
+import { addNode, ShapeError, showShape, sizeOf, type Op, type Shape4, type Tensor } from '../graph/index.js';
 import { threadLaunch } from './launch/pointwise.js';
 
 /** One number per channel, red first. */

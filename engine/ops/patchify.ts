@@ -1,8 +1,8 @@
 /** Images as rows of patches, and the patch embedding made of them. */
 import { patchifyBackward, patchifyForward } from '../../shaders/patchify.js';
-import { addNode, type Op, type Tensor } from '../graph/graph.js';
-import type { Kernel, Tuning } from '../graph/kernel.js';
-import { expectRank, ShapeError, showShape, sizeOf, type Shape, type Shape4 } from '../graph/shape.js';
+import {
+  addNode, expectRank, ShapeError, showShape, sizeOf, type Kernel, type Op, type Shape, type Shape4, type Tensor, type Tuning,
+} from '../graph/index.js';
 import { spanLaunch } from './launch/pointwise.js';
 import { linear } from './linear.js';
 import { reshape } from './view.js';

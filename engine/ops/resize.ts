@@ -1,8 +1,9 @@
 /** Image resampling with PyTorch's numbers: `F.interpolate(..., align_corners=False)`. */
 import { resizeBackward, resizeForward, resizeTotals } from '../../shaders/resize.js';
-import { addNode, type Op, type Tensor } from '../graph/graph.js';
-import { ceilDiv, f32Bits, type Tuning } from '../graph/kernel.js';
-import { expectRank, ShapeError, showShape, sizeOf, type Shape, type Shape2 } from '../graph/shape.js';
+import {
+  addNode, ceilDiv, expectRank, f32Bits, ShapeError, showShape, sizeOf, type Op, type Shape, type Shape2, type Tensor,
+  type Tuning,
+} from '../graph/index.js';
 import { threadLaunch } from './launch/pointwise.js';
 import { normalizationConstants, normalizeOp, type Normalization } from './normalize.js';
 

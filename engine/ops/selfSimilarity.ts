@@ -1,9 +1,7 @@
 /** Cosine similarity of every token with every other. */
 import { SIMILARITY_SIDE, similarityBackward, similarityNorms, similarityTiled } from '../../shaders/selfSimilarity.js';
 import { laneSide, similarityLanes } from '../../shaders/software/selfSimilarity.js';
-import { addNode, type PlainOp, type Tensor } from '../graph/graph.js';
-import { ceilDiv, linearGrid } from '../graph/kernel.js';
-import { expectRank, type Shape3 } from '../graph/shape.js';
+import { addNode, ceilDiv, expectRank, linearGrid, type PlainOp, type Shape3, type Tensor } from '../graph/index.js';
 import { rowCode, shortRowLanes } from './launch/rows.js';
 import { matmul } from './matmul.js';
 

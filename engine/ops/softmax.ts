@@ -1,6 +1,6 @@
 /** Softmax over the last axis. */
 import { softmaxBackward, softmaxForward } from '../../shaders/softmax.js';
-import { addNode, type PlainOp, type Tensor } from '../graph/graph.js';
+import { addNode, type PlainOp, type Tensor } from '../graph/index.js';
 import { rowKernel } from './launch/rows.js';
 
 const softmaxOp: PlainOp = {

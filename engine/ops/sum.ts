@@ -1,8 +1,8 @@
 /** Sums over the leading axes. */
 import { sumBackward, sumColumnsForward, sumForward } from '../../shaders/sum.js';
-import { addNode, type Op, type Tensor } from '../graph/graph.js';
-import { linearGrid } from '../graph/kernel.js';
-import { sameShape, ShapeError, showShape, sizeOf, type Shape } from '../graph/shape.js';
+import {
+  addNode, linearGrid, sameShape, ShapeError, showShape, sizeOf, type Op, type Shape, type Tensor,
+} from '../graph/index.js';
 import { spanLaunch } from './launch/pointwise.js';
 import { longRowLanes, rowCode } from './launch/rows.js';
 

@@ -1,7 +1,6 @@
 /** Pointwise functions of one tensor. */
 import { unaryBackward, unaryForward, unaryFunctions, type UnaryFunction } from '../../shaders/unary.js';
-import { addNode, type Op, type Tensor } from '../graph/graph.js';
-import { sizeOf } from '../graph/shape.js';
+import { addNode, sizeOf, type Op, type Tensor } from '../graph/index.js';
 import { vectorLaunch } from './launch/pointwise.js';
 
 /** Numbers of the function that are fixed when the graph is built; overrides of the kernel under the same names in upper case. */

@@ -1,8 +1,8 @@
 /** Bilinear enlargement to exactly twice the size, used by the generators' decoders. */
 import { upsample2xBackward, upsample2xForward } from '../../shaders/upsample2x.js';
-import { addNode, type Op, type Tensor } from '../graph/graph.js';
-import { ceilDiv } from '../graph/kernel.js';
-import { expectRank, ShapeError, showShape, sizeOf, type Shape, type Shape4 } from '../graph/shape.js';
+import {
+  addNode, ceilDiv, expectRank, ShapeError, showShape, sizeOf, type Op, type Shape, type Shape4, type Tensor,
+} from '../graph/index.js';
 import { concatOp } from './concat.js';
 import { threadLaunch } from './launch/pointwise.js';
 import { channelSlice } from './window.js';

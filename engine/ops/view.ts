@@ -1,6 +1,5 @@
 /** Ops that only rename memory: no launch, no copy. */
-import { addNode, type Op, type PlainOp, type Tensor } from '../graph/graph.js';
-import { ShapeError, showShape, sizeOf, type Shape } from '../graph/shape.js';
+import { addNode, ShapeError, showShape, sizeOf, type Op, type PlainOp, type Shape, type Tensor } from '../graph/index.js';
 
 /** Elements. WebGPU binds storage buffers at multiples of 256 bytes. */
 export const ALIGNMENT = 64;

@@ -1,7 +1,8 @@
 /** Parts of tensors and paddings: slice, crop, pad, flip and a crop that moves from step to step. */
 import { windowBackwardReflect, windowForward } from '../../shaders/window.js';
-import { addNode, type Op, type Tensor } from '../graph/graph.js';
-import { expectRank, expectSame, ShapeError, showShape, sizeOf, type Shape, type Shape2 } from '../graph/shape.js';
+import {
+  addNode, expectRank, expectSame, ShapeError, showShape, sizeOf, type Op, type Shape, type Shape2, type Tensor,
+} from '../graph/index.js';
 import { threadLaunch } from './launch/pointwise.js';
 import { ALIGNMENT } from './view.js';
 

@@ -1,7 +1,5 @@
 /** GPU memory: parameters by name, constants by array, and the pool of slots that all programs share. */
-import type { Dtype } from '../graph/graph.js';
-import { getOrInsert } from '../graph/maps.js';
-import { showShape, sizeOf, type Shape } from '../graph/shape.js';
+import { getOrInsert, showShape, sizeOf, type Dtype, type Shape } from '../graph/index.js';
 import { itemSize } from '../schedule/memory.js';
 import { checkBufferSize, KernelError, OutOfMemoryError } from './errors.js';
 import { toHalves } from './half.js';

@@ -1,7 +1,7 @@
 /** The engine: an open device, and all that the programs on it share. */
-import { Graph, type Dtype, type Node, type Tensor } from '../graph/graph.js';
-import type { Kernel, Tuning } from '../graph/kernel.js';
-import { showShape, sizeOf, type Shape } from '../graph/shape.js';
+import {
+  Graph, showShape, sizeOf, type Dtype, type Kernel, type Node, type Shape, type Tensor, type Tuning,
+} from '../graph/index.js';
 import { schedule } from '../schedule/schedule.js';
 import { allocating, createBuffers, writeElements, type Buffers } from './buffers.js';
 import { checkHalf, mib, OutOfMemoryError } from './errors.js';

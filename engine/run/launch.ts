@@ -1,8 +1,7 @@
 /** From nodes to launches: the kernel of a node as this device runs it, its pipeline and its bindings. */
 import { halfStorage } from '../../shaders/rewrite/halfStorage.js';
 import { workQueue } from '../../shaders/rewrite/workQueue.js';
-import { labelOf, type Node, type Tensor } from '../graph/graph.js';
-import { ceilDiv, linearGrid, type Kernel, type Tuning } from '../graph/kernel.js';
+import { ceilDiv, labelOf, linearGrid, type Kernel, type Node, type Tensor, type Tuning } from '../graph/index.js';
 import { checkHalf } from './errors.js';
 import { createPipelineCache, type Binding, type PipelineCache } from './pipelines.js';
 import type { KernelVariant } from './tuning.js';

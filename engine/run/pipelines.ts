@@ -1,6 +1,5 @@
 /** Pipelines, cached by source and constants: equal launches of all programs compile once. */
-import type { Kernel } from '../graph/kernel.js';
-import { getOrInsert } from '../graph/maps.js';
+import { getOrInsert, type Kernel } from '../graph/index.js';
 import { KernelError, numbered } from './errors.js';
 
 /** The kind of a launch's binding: the `dims` uniform, read-only or writable storage. */

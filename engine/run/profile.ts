@@ -1,6 +1,5 @@
 /** Time per launch: timestamp queries around each if the device has them, else one submit each and the wall clock. */
-import { labelOf } from '../graph/graph.js';
-import { getOrInsert } from '../graph/maps.js';
+import { getOrInsert, labelOf } from '../graph/index.js';
 import { byteSize } from '../schedule/memory.js';
 import { encodeLaunch } from './launch.js';
 import type { Program } from './program.js';

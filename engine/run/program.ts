@@ -1,6 +1,5 @@
 /** A compiled program: bind groups made once, one pass and one submit per run. */
-import { inputOp, labelOf, parameterOp, type LeafAttrs, type Tensor } from '../graph/graph.js';
-import { sizeOf } from '../graph/shape.js';
+import { inputOp, labelOf, parameterOp, sizeOf, type LeafAttrs, type Tensor } from '../graph/index.js';
 import { byteSize, itemSize, type Storage } from '../schedule/memory.js';
 import { showSchedule, type Schedule } from '../schedule/schedule.js';
 import { adapt, variantOf, type Variant } from '../schedule/variant.js';

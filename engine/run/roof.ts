@@ -1,6 +1,6 @@
 /** The ceilings of a device, measured: no kernel can compute or move more. */
 import { ROOF_SUMS, roofFma } from '../../shaders/parts/roof.js';
-import type { Op } from '../graph/graph.js';
+import type { Op } from '../graph/index.js';
 import { copy } from '../ops/copy.js';
 import type { Engine } from './engine.js';
 import { timeRuns } from './profile.js';

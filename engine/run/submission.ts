@@ -1,5 +1,5 @@
 /** Submitting work and waiting for it. Errors that the device reports later become typed errors of the next wait. */
-import type { Dtype } from '../graph/graph.js';
+import type { Dtype } from '../graph/index.js';
 import { itemSize } from '../schedule/memory.js';
 import type { Buffers } from './buffers.js';
 import { DeviceLostError, KernelError, OutOfMemoryError } from './errors.js';

@@ -1,6 +1,5 @@
 /** The kernel variants of a device, chosen once when the engine is made. */
-import type { Node } from '../graph/graph.js';
-import type { Kernel, Tuning } from '../graph/kernel.js';
+import type { Kernel, Node, Tuning } from '../graph/index.js';
 
 /** Another kernel for a node; `usual` is the project's own, which runs if this returns undefined. */
 export type KernelVariant = (node: Node, usual: Kernel, tuning: Tuning) => Kernel | undefined;

@@ -1,7 +1,5 @@
 /** Reverse-mode differentiation: visits nodes from last to first and appends the backward nodes to the same graph. */
-import { labelOf, type Node, type Tensor } from '../graph/graph.js';
-import { getOrInsert } from '../graph/maps.js';
-import { sameShape, sizeOf, showShape } from '../graph/shape.js';
+import { getOrInsert, labelOf, sameShape, showShape, sizeOf, type Node, type Tensor } from '../graph/index.js';
 import { add } from '../ops/binary.js';
 
 /** Suffix of a part's name for the part's gradient. */

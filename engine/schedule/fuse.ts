@@ -1,6 +1,5 @@
 /** Fusion: pairs of nodes that one launch can do. The ops say which (`Op.fuse`); this file says when it is legal. */
-import type { Node, Tensor } from '../graph/graph.js';
-import { getOrInsert } from '../graph/maps.js';
+import { getOrInsert, type Node, type Tensor } from '../graph/index.js';
 
 /** Nodes that read each tensor, in order. */
 export function consumersOf(nodes: readonly Node[]): Map<Tensor, Node[]> {

@@ -2,9 +2,7 @@
  * Memory of all tensors, in three passes: aliases (tensors inside other tensors), lifetimes (the storages that remain and the
  * launches that use them), places (storages in slots, the buffers that they share at different times or offsets). Pure.
  */
-import type { Dtype, Node, Tensor } from '../graph/graph.js';
-import { getOrInsert } from '../graph/maps.js';
-import { sizeOf } from '../graph/shape.js';
+import { getOrInsert, sizeOf, type Dtype, type Node, type Tensor } from '../graph/index.js';
 import { copyNode } from '../ops/copy.js';
 import { alignedSize } from '../ops/view.js';
 

@@ -1,5 +1,5 @@
 /** The order of launches: the graph's own or a greedy one, whichever needs less memory. Pure. */
-import type { Node, Tensor } from '../graph/graph.js';
+import type { Node, Tensor } from '../graph/index.js';
 import { consumersOf } from './fuse.js';
 import { byteSize, type Plan } from './memory.js';
 

@@ -2,9 +2,7 @@
  * From a graph to a list of launches: reachability, common subexpressions, fusion, order and memory.
  * Pure and printable: nothing here knows the GPU.
  */
-import { inputOp, labelOf, parameterOp, type LeafAttrs, type Node, type Tensor } from '../graph/graph.js';
-import { getOrInsert } from '../graph/maps.js';
-import { showShape } from '../graph/shape.js';
+import { getOrInsert, inputOp, labelOf, parameterOp, showShape, type LeafAttrs, type Node, type Tensor } from '../graph/index.js';
 import { fuse } from './fuse.js';
 import { itemSize, planStorage, type Plan } from './memory.js';
 import { orderForMemory } from './order.js';

@@ -2,9 +2,7 @@
  * One program, many image sizes. A graph built again for other sizes mostly differs in numbers that kernels read from `dims`
  * and in the number of workgroups. Then the launches, bind groups and memory of a program serve it too. Pure.
  */
-import type { LeafAttrs, Node, Tensor } from '../graph/graph.js';
-import type { Kernel } from '../graph/kernel.js';
-import { sameShape } from '../graph/shape.js';
+import { sameShape, type Kernel, type LeafAttrs, type Node, type Tensor } from '../graph/index.js';
 import { byteSize, findAliases } from './memory.js';
 import { simplify, type Schedule } from './schedule.js';
 

@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { labels, readMask, type Mask } from '../../cli/demo/masks.js';
+import { labels, type Mask } from '../../cli/demo/scenes.js';
+import { readMask } from '../assets/masks.js';
 import { scenePainter, type Scene, type SceneKind } from '../../cli/demo/scenes.js';
 import { packageRoot } from '../../cli/shared/files.js';
 import { readImage } from '../../cli/photos/photo.js';

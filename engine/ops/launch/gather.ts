@@ -3,8 +3,7 @@ import { gatherTiles } from '../../../shaders/conv2d.js';
 import type { Added, Gather } from '../../../shaders/parts/gather.js';
 import { tileSize } from '../../../shaders/parts/tileProduct.js';
 import { gatherStrips, stripOf } from '../../../shaders/software/conv2d.js';
-import { ceilDiv, linearGrid, type Kernel, type Tuning } from '../../graph/kernel.js';
-import { sizeOf, type Shape, type Shape4 } from '../../graph/shape.js';
+import { ceilDiv, linearGrid, sizeOf, type Kernel, type Shape, type Shape4, type Tuning } from '../../graph/index.js';
 
 /** A convolution that gathers `R` channels of `x` into `N` channels of the node's output `y`. */
 interface GatherLaunch {

@@ -1,6 +1,5 @@
 /** Sizes of multi-head attention. */
-import type { Tensor } from '../../graph/graph.js';
-import { expectRank, ShapeError, showShape, type Shape3 } from '../../graph/shape.js';
+import { expectRank, ShapeError, showShape, type Shape3, type Tensor } from '../../graph/index.js';
 
 /** Attributes of the ops of attention. */
 export interface Heads {

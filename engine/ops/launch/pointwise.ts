@@ -1,5 +1,5 @@
 /** Launches of pointwise kernels, a thread per element or several elements each; see shaders/parts/pointwise.ts. */
-import { ceilDiv, linearGrid, type Kernel, type Tuning } from '../../graph/kernel.js';
+import { ceilDiv, linearGrid, type Kernel, type Tuning } from '../../graph/index.js';
 import { longRowLanes } from './rows.js';
 
 /** Elements that a CPU does at a time: some tens of microseconds. */

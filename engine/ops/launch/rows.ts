@@ -1,7 +1,5 @@
 /** Launches that reduce rows: the lanes that share a row. */
-import type { Op } from '../../graph/graph.js';
-import { linearGrid, type Kernel, type Tuning } from '../../graph/kernel.js';
-import { sizeOf } from '../../graph/shape.js';
+import { linearGrid, sizeOf, type Kernel, type Op, type Tuning } from '../../graph/index.js';
 
 /** A workgroup of `WG` threads, exactly one subgroup when `oneSubgroup`. */
 export interface RowLanes {

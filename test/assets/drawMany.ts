@@ -1,19 +1,19 @@
 /**
  * Draws any number of landscapes with their masks, for the training or measurement of a ViT:
- * `node dist/cli/demo/drawMany.js FOLDER COUNT [FIRST_SEED] [WIDTH] [HEIGHT]` writes COUNT of each kind as valley-0001.png and
+ * `node dist/test/assets/drawMany.js FOLDER COUNT [FIRST_SEED] [WIDTH] [HEIGHT]` writes COUNT of each kind as valley-0001.png and
  * masks/valley-0001.png. Each takes a second or two without a GPU. Existing pictures are kept, so it can be interrupted.
  */
 import { join } from 'node:path';
-import { openDevice } from '../gpu/device.js';
-import { writeImage } from '../photos/photo.js';
-import { exists, prepareFolder } from '../shared/files.js';
+import { openDevice } from '../../cli/gpu/device.js';
+import { writeImage } from '../../cli/photos/photo.js';
+import { exists, prepareFolder } from '../../cli/shared/files.js';
+import { scenePainter } from '../../cli/demo/scenes.js';
 import { writeMask } from './masks.js';
-import { scenePainter } from './scenes.js';
 
 const [folder = '', ...numbers] = process.argv.slice(2);
 const [count = 0, firstSeed = 1, width = 192, height = 128] = numbers.map(Number);
 if (!folder || ![count, firstSeed, width, height].every((n) => Number.isSafeInteger(n) && n > 0)) {
-  console.error('usage: node dist/cli/demo/drawMany.js FOLDER COUNT [FIRST_SEED] [WIDTH] [HEIGHT]');
+  console.error('usage: node dist/test/assets/drawMany.js FOLDER COUNT [FIRST_SEED] [WIDTH] [HEIGHT]');
   process.exit(2);
 }
 await prepareFolder(join(folder, 'masks'));

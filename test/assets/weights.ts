@@ -1,9 +1,9 @@
-/** Writes the untrained ViT that the project ships: `node dist/cli/demo/weights.js` makes the committed file again. */
+/** Writes the untrained ViT that the project ships: `node dist/test/assets/weights.js` makes the committed file again. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { serializeSafetensors } from '../../model/files/safetensors.js';
 import { untrainedVit } from '../../model/vit/untrained.js';
-import { packageRoot, writeFileAtomic, writeJson } from '../shared/files.js';
+import { packageRoot, writeFileAtomic, writeJson } from '../../cli/shared/files.js';
 
 const SEED = 1;
 const folder = join(packageRoot, 'model/weights');

@@ -1,17 +1,8 @@
 /** Masks as PNG files for people: the four labels are grey levels from black to white. */
 import { readFile } from 'node:fs/promises';
 import { PNG } from 'pngjs';
-import { writeFileAtomic } from '../shared/files.js';
-
-/** The labels of a mask, one byte a pixel. */
-export const labels = { sky: 0, ground: 1, water: 2, object: 3 } as const;
-
-/** Label numbers, [height, width]. */
-export interface Mask {
-  readonly width: number;
-  readonly height: number;
-  readonly data: Uint8Array;
-}
+import type { Mask } from '../../cli/demo/scenes.js';
+import { writeFileAtomic } from '../../cli/shared/files.js';
 
 /** The grey level of a label is the label times this: 0, 85, 170, 255. */
 const LEVEL = 85;

@@ -1,10 +1,10 @@
-/** Redraws the demo's committed pictures and masks: `node dist/cli/demo/draw.js [folder]`, a few minutes without a GPU. */
+/** Redraws the demo's committed pictures and masks: `node dist/test/assets/draw.js [folder]`, a few minutes without a GPU. */
 import { join } from 'node:path';
-import { openDevice } from '../gpu/device.js';
-import { writeImage } from '../photos/photo.js';
-import { packageRoot } from '../shared/files.js';
+import { openDevice } from '../../cli/gpu/device.js';
+import { writeImage } from '../../cli/photos/photo.js';
+import { packageRoot } from '../../cli/shared/files.js';
+import { scenePainter } from '../../cli/demo/scenes.js';
 import { writeMask } from './masks.js';
-import { scenePainter } from './scenes.js';
 
 const folder = process.argv[2] ?? join(packageRoot, 'cli', 'demo');
 const { device } = await openDevice();
