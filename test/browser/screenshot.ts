@@ -1,5 +1,5 @@
 /**
- * Makes the README's picture of the page, from a run on the landscapes that the project drew:
+ * Makes the picture of the page in cli/README.md, from a run on the landscapes that the project drew:
  * `node dist/test/browser/screenshot.js [FILE]`. The run is in out/valley-as-peaks; an existing one is used again.
  */
 import { existsSync } from 'node:fs';
