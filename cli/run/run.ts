@@ -105,14 +105,11 @@ async function runTraining(
 /** Opens a lost device again and continues from the last checkpoint. */
 async function onDevices(job: Job, saved: Fields | undefined): Promise<number> {
   const { training, folder, progress, page } = job;
-  let current = saved;
+  let stretch: Stretch | undefined;
   for (let lost = 0; ; lost++) {
-    let stretch: Stretch | undefined;
+    const current = stretch?.record ?? saved;
     try {
-      return await onOneDevice(job, current, lost, (begun) => {
-        stretch = begun;
-        current = begun.record;
-      });
+      return await onOneDevice(job, current, lost, (begun) => (stretch = begun));
     } catch (error) {
       progress.finish();
       const isLost = error instanceof DeviceLostError;
@@ -123,7 +120,7 @@ async function onDevices(job: Job, saved: Fields | undefined): Promise<number> {
         continue;
       }
       if (stretch) await noteFailure(stretch, error);
-      const kept = current && (await folder.checkpoints.newest(() => undefined, () => undefined).catch(() => undefined));
+      const kept = (current ?? stretch) && (await folder.checkpoints.newest(() => undefined, () => undefined).catch(() => undefined));
       if (kept) progress.note(`${stepsOf(kept)} are kept: ${resumeCommand(training.command, folder.path)} continues from there`);
       if (isLost) throw new DeviceLostError(`${error.message}, for the ${lost + 1}th time in this run`);
       if (!(error instanceof OutOfMemoryError)) throw error;
