@@ -70,7 +70,7 @@ const COUNTS: readonly (keyof PretrainOptions)[] = [
 function parseCommand(config: Fields, { folder, json }: ResumeOptions): PretrainCommand {
   const { photos, init, saveEvery, options } = objectOf('pretrain', config['pretrain']);
   const { teacher, ...settings } = objectOf('options', options);
-  if (!Array.isArray(photos) || photos.length === 0) throw new Error('pretrain.photos is no list of folders');
+  if (!Array.isArray(photos) || photos.length === 0) throw new Error('pretrain.photos is not a list of folders');
   checkLike(settings, pretrainDefaults, COUNTS);
   return {
     photos: photos.map((path, i) => textOf(`pretrain.photos[${i}]`, path)),

@@ -48,7 +48,7 @@ const FIRST_SEED = 1001;
 const SHARE = 0.6;
 const BATCH = 8;
 
-/** Measures and prints. Answers with the exit code. */
+/** Measures and prints. Returns the exit code. */
 export async function probe(options: ProbeOptions, { openEngine, stdout, stderr }: Parts): Promise<number> {
   const vits = [];
   for (const model of options.models) vits.push((await loadVit(model)).vit);
