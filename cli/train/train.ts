@@ -115,7 +115,7 @@ async function start(options: TrainOptions, data: Data, at: Start, parts: Parts)
       const { tensors, metadata } = toAnyPairFile({ setup, weights, scale });
       const file = serializeSafetensors(tensors, { ...metadata, steps: String(steps), seed: String(anyPair.seed) });
       await writeFileAtomic(folder.at('generator.safetensors'), file);
-      return validator && validate(validator, weights, moment, { history, every: options.validateEvery }, at);
+      return validator && validate(validator, weights, moment, { history, options }, at);
     },
     summary: () => ({ generator: resolve(folder.at('generator.safetensors')), validation: history.at(-1) ?? null }),
     destroy: () => validator?.destroy(),
@@ -124,13 +124,17 @@ async function start(options: TrainOptions, data: Data, at: Start, parts: Parts)
 
 /** Measures held-out pairs, writes their sheet and figures, and returns the sheet. */
 async function validate(
-  validator: Validator, weights: Weights, { steps, asked }: Moment,
-  { history, every: interval }: { readonly history: Entry[]; readonly every: number }, { folder, note }: Start,
+  validator: Validator, weights: Weights, { steps, asked, last }: Moment,
+  { history, options }: { readonly history: Entry[]; readonly options: TrainOptions }, { folder, note }: Start,
 ) {
   const { figures, picture } = await validator.validate(weights);
-  if (history.at(-1)?.step === steps) history.pop(); // measured again at the end of a stretch
-  history.push({ step: steps, ...figures });
-  if (asked || steps % interval === 0) await folder.preview(steps, picture);
+  // The end of an interrupted stretch leaves no trace in the report: a resumed run writes what an undisturbed one writes.
+  const isPlanned = !asked && (!last || (steps > 0 && steps % options.validateEvery === 0));
+  if (isPlanned || steps === options.anyPair.steps) {
+    if (history.at(-1)?.step === steps) history.pop(); // of an earlier step of the warm start, or of this end
+    history.push({ step: steps, ...figures });
+  }
+  if (isPlanned || asked) await folder.preview(steps, picture);
   const text = { Software: `splice-gpu ${version()}`, Steps: String(steps), Figures: JSON.stringify(figures) };
   await writeImage(folder.at('result.png'), picture, text);
   await writeJson(folder.at('report.json'), { validation: history });
