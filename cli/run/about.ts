@@ -42,34 +42,20 @@ function deviceOf(config: Fields): string | undefined {
   return name && (fieldOf(config, 'device', 'software') === true ? `${name} (software)` : name);
 }
 
-/** Text and facts as they were written; whatever is malformed or missing, as in runs of version 0.1, is left out. */
-function pageOf(config: Fields, folder: string): Pick<PageText, 'title' | 'facts' | 'result'> {
+/** @param folder as the user named it. What is malformed or missing, as in runs of version 0.1, is left out. */
+export function aboutRun(config: Fields, folder: string, terms: readonly string[]): RunAbout {
   const [structure, appearance] = [textOf(config, 'structure', 'path'), textOf(config, 'appearance', 'path')];
   const fallback = structure && appearance ? `${nameOf(structure)} as ${nameOf(appearance)}` : basename(folder);
-  const written = fieldOf(config, 'page', 'facts');
-  const isFact = (fact: unknown): fact is [string, string] =>
-    Array.isArray(fact) && fact.length === 2 && fact.every((part) => typeof part === 'string');
-  return {
-    title: textOf(config, 'page', 'title') ?? fallback,
-    facts: Array.isArray(written) ? written.filter(isFact) : [],
-    result: textOf(config, 'page', 'result') ?? 'Result',
-  };
-}
-
-/** @param folder as the user named it */
-export function aboutRun(config: Fields, folder: string, terms: readonly string[]): RunAbout {
-  const { title, facts } = pageOf(config, folder);
-  const { warmStart, steps } = planOf(config);
-  const common: readonly (readonly [string, string | undefined])[] = [
+  const [{ warmStart, steps }, written, training] = [planOf(config), fieldOf(config, 'page', 'facts'), trainingOf(config)];
+  const facts: readonly (readonly [string, unknown])[] = [
     ['Steps', steps ? (warmStart ? `${warmStart} warm start + ${steps}` : String(steps)) : undefined],
-    ...facts,
+    ...(Array.isArray(written) ? written.filter((fact) => Array.isArray(fact) && fact.length === 2) : []),
     ['Device', deviceOf(config)],
     ['Folder', folder],
   ];
-  const training = trainingOf(config);
   return {
-    title,
-    facts: common.filter((fact): fact is [string, string] => fact[1] !== undefined),
+    title: textOf(config, 'page', 'title') ?? fallback,
+    facts: facts.filter((fact): fact is [string, string] => fact.every((part) => typeof part === 'string')),
     terms,
     again: viewCommand(folder),
     ...(training && { goOn: resumeCommand(training, folder) }),
@@ -77,4 +63,4 @@ export function aboutRun(config: Fields, folder: string, terms: readonly string[
 }
 
 /** Label of a run's newest picture. */
-export const resultLabel = (config: Fields): string => pageOf(config, '').result;
+export const resultLabel = (config: Fields): string => textOf(config, 'page', 'result') ?? 'Result';

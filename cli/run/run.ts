@@ -53,12 +53,7 @@ const MOST_REOPENINGS = 3;
 export async function startTraining(
   training: Training, to: Showing & { readonly out: string; readonly force: boolean }, parts: Parts,
 ): Promise<number> {
-  const folder = await openFolder(to.out, to.force);
-  try {
-    return await runTraining(training, folder, parts, to);
-  } finally {
-    await folder.close();
-  }
+  return within(await openFolder(to.out, to.force), (folder) => runTraining(training, folder, parts, to));
 }
 
 /**
@@ -74,14 +69,15 @@ export async function resumeTraining<O>(
     return { config, options: parseConfig(resume.folder, () => parse(config)) };
   };
   await read(); // before anything is created
-  const folder = await reopenFolder(resume.folder);
-  try {
+  return within(await reopenFolder(resume.folder), async (folder) => {
     const { config, options } = await read();
-    return await runTraining(await prepare(options), folder, parts, resume, config);
-  } finally {
-    await folder.close();
-  }
+    return runTraining(await prepare(options), folder, parts, resume, config);
+  });
 }
+
+/** Closes the folder after the work. */
+const within = (folder: RunFolder, work: (folder: RunFolder) => Promise<number>): Promise<number> =>
+  work(folder).finally(folder.close);
 
 /** Trains to the end or to an interrupt. @param saved the config of the run to continue; absent for a new one */
 async function runTraining(
@@ -120,7 +116,8 @@ async function onDevices(job: Job, saved: Fields | undefined): Promise<number> {
         continue;
       }
       if (stretch) await noteFailure(stretch, error);
-      const kept = (current ?? stretch) && (await folder.checkpoints.newest(() => undefined, () => undefined).catch(() => undefined));
+      const nothing = (): undefined => undefined;
+      const kept = (current ?? stretch) && (await folder.checkpoints.newest(nothing, nothing).catch(nothing));
       if (kept) progress.note(`${stepsOf(kept)} are kept: ${resumeCommand(training.command, folder.path)} continues from there`);
       if (isLost) throw new DeviceLostError(`${error.message}, for the ${lost + 1}th time in this run`);
       if (!(error instanceof OutOfMemoryError)) throw error;
