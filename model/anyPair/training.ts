@@ -1,19 +1,16 @@
 /** Training one generator on many pairs: gradients averaged over a batch of pairs, a moving average of the weights. */
-import { adam, adamHyper, checkBufferSize, ema, Graph, type Engine, type Program, type Tensor } from '../../engine/index.js';
+import { adam, adamHyper, ema, type Engine, type Graph, type Program, type Tensor } from '../../engine/index.js';
 import { CONDITION, conditionalUnet, type ConditionalSizes } from '../generators/conditional.js';
-import { flatten, kaimingUniform, layoutOf, unflatten, type Layout } from '../generators/parameters.js';
+import { kaimingUniform, layoutOf } from '../generators/parameters.js';
 import type { Image } from '../image.js';
-import { drawAppearance, drawStructure, writeDraws } from '../method/augment.js';
+import { drawAppearance, drawStructure } from '../method/augment.js';
 import type { SpliceOptions } from '../method/options.js';
-import { recipes, WHOLE_IMAGE_EVERY } from '../method/recipes.js';
-import { names, stepGraph, type Finish, type Setting, type StepKind } from '../method/steps.js';
+import { names, stepGraph, type Finish, type Setting, type StepGraph, type StepKind } from '../method/steps.js';
 import { random, type Random } from '../random.js';
-import { largestOf, memoryOf, type MemoryNeed } from '../training/memoryNeed.js';
-import { programCache, type ProgramCache } from '../training/programs.js';
+import type { ProgramCache } from '../training/programs.js';
 import type { TrainingRun, TrainingState } from '../training/run.js';
-import { checkState, pairStored, termWeights, trainingSteps, type Submit } from '../training/steps.js';
+import { pairStored, prepare, stepProgram, trainingSteps, writePhotos, type Submit } from '../training/steps.js';
 import type { VitModel, Weight } from '../vit/config.js';
-import { uploadVit } from '../vit/vit.js';
 import { drawRecolour, recolourGraph } from './recolour.js';
 
 export interface AnyPairOptions extends SpliceOptions {
@@ -41,13 +38,9 @@ export interface AnyPairRun extends TrainingRun {
   readonly average: () => Promise<Map<string, Weight>>;
 }
 
-const EPS = 1e-8;
 const averageName = 'generator.average';
 const gradientName = 'generator.gradient';
 const stored = { ...pairStored, average: averageName };
-
-/** The graphs that a gradient comes from. */
-type GradientKind = StepKind | { readonly kind: 'recolour'; readonly size: number };
 
 /** The moving average follows closely at first, while the weights are mostly chance. */
 const averageMomentum = (most: number, updates: number): number => Math.min(most, updates / (9 + updates));
@@ -56,61 +49,34 @@ const averageMomentum = (most: number, updates: number): number => Math.min(most
 const accumulate: Finish = (g, _, gradient, { layout }) =>
   ema(g.parameter(gradientName, [layout.size]), gradient, g.input('momentum', [1]));
 
-const gradientGraph = (g: Graph, kind: GradientKind, setting: Setting): Record<string, Tensor> =>
-  kind.kind === 'recolour' ? recolourGraph(g, kind.size, setting, accumulate) : stepGraph(g, kind, setting, accumulate);
+const gradientGraph: StepGraph = (g, kind, setting) =>
+  (kind.kind === 'warm-start' ? recolourGraph(g, kind.structure, setting, accumulate) : stepGraph(g, kind, setting, accumulate));
 
 /** One Adam step from the mean gradient, and the moving average after it. */
-function updateGraph(g: Graph, { size }: Layout): Record<string, Tensor> {
+function updateGraph(g: Graph, { layout: { size } }: Setting): Record<string, Tensor> {
   const p = (name: string): Tensor => g.parameter(name, [size]);
   const { w } = adam(p(names.weights), p(names.momentum), p(names.variance), p(gradientName), g.input('hyper', [6]));
   return { average: ema(p(averageName), w, g.input('momentum', [1])) };
 }
 
-/** Uploads the ViT and a new generator, or an earlier state; returns the parameters that are not trained. */
-function upload(engine: Engine, { vit, generator, layout, options }: Setting, from?: TrainingState): Map<string, Weight> {
-  uploadVit(engine, vit);
-  // PyTorch's defaults for every recipe: a recipe's own initial weights belong to its network.
-  const initial = kaimingUniform(generator, random(options.seed, 'generator'));
-  const weights = flatten(layout, initial);
-  const values = from?.arrays ?? new Map([['weights', weights], ['average', weights]]);
-  for (const [name, parameter] of [...Object.entries(stored), ['gradient', gradientName] as const]) {
-    engine.writeParameter(parameter, [layout.size], values.get(name) ?? new Float32Array(layout.size));
-  }
-  return new Map([...initial].filter(([name]) => !layout.slices.some((s) => s.name === name)));
-}
-
-/** The steps of a run that need most. */
-function memoryNeed(setting: Setting, size: number): MemoryNeed {
-  const { wholeImage } = recipes[setting.options.recipe];
-  const kinds: GradientKind[] = [
-    { kind: 'crops', structure: size, appearance: size, whole: wholeImage === 'terms' },
-    ...(wholeImage === 'step' ? [{ kind: 'uncropped' } as const] : []),
-    ...(setting.options.warmStart > 0 ? [{ kind: 'recolour', size } as const] : []),
-  ];
-  return memoryOf([...kinds.map((kind) => gradientGraph(new Graph(), kind, setting)), updateGraph(new Graph(), setting.layout)]);
-}
+/** Every recipe begins with PyTorch's default weights: its own belong to its network. */
+const method = { stored, initialWeights: kaimingUniform, step: gradientGraph, other: updateGraph };
 
 /** Adds the gradient of one pair, the `index`-th of the batch. */
 function pairStep(
-  engine: Engine, { sizes, size, seed, recipe, ...options }: AnyPairOptions, draw: (next: Random) => Promise<Pair>,
-  programs: ProgramCache<GradientKind>,
+  engine: Engine, options: AnyPairOptions, draw: (next: Random) => Promise<Pair>, programs: ProgramCache<StepKind>,
 ) {
+  const { sizes, size, seed, recipe } = options;
   return async (phase: Parameters<Submit>[0], step: number, index: number): Promise<Program> => {
     const [uncropped, isWarm] = [phase === 'uncropped', phase === 'warm-start'];
     const next = (what: string): Random =>
       random(seed, isWarm ? phase : 'train', uncropped ? 'uncropped' : 'crops', what, step, index);
     const pair = await draw(next('pair'));
-    engine.writeParameter(names.structure, [1, 3, size, size], pair.structure.data);
-    engine.writeParameter(names.appearance, [1, 3, size, size], pair.appearance.data);
+    writePhotos(engine, pair);
     engine.writeParameter(CONDITION, [sizes.layers, sizes.dim], pair.condition);
-    const b = drawAppearance(next('appearance'), recipe, size, size);
     const a = (isWarm ? drawRecolour : drawStructure)(next('structure'), recipe, size, size);
-    const whole = phase === 'train' && recipes[recipe].wholeImage === 'terms' && step % WHOLE_IMAGE_EVERY === 0;
-    const crops: GradientKind = isWarm
-      ? { kind: 'recolour', size: a.size } : { kind: 'crops', structure: a.size, appearance: b.size, whole };
-    const program = await programs.get(uncropped ? { kind: 'uncropped' } : crops);
-    if (!uncropped) writeDraws(program, a, b);
-    program.write('lambdas', termWeights({ ...options, recipe, seed }, step, whole));
+    const b = isWarm ? a : drawAppearance(next('appearance'), recipe, size, size);
+    const program = await stepProgram(programs, options, phase, step, a, b);
     program.write('momentum', [index / (index + 1)]);
     program.run();
     return program;
@@ -128,34 +94,25 @@ export async function startAnyPair(
   const { size } = options;
   const generator = conditionalUnet(options.sizes);
   generator.checkSize(Math.floor(0.95 * size), Math.floor(0.95 * size));
-  const [layout, square]: [Layout, Image] = [layoutOf(generator), { width: size, height: size, data: new Float32Array() }];
-  const precise = { ...vit, precision: options.precision };
-  const setting: Setting = { vit: precise, generator, layout, structure: square, appearance: square, options };
-  const memory = memoryNeed(setting, size);
-  checkBufferSize(engine.device, 'the largest tensor', memory.largest);
-  if (from) checkState(setting, stored, from);
-  const untrained = await engine.allocate('ViT and generator', () => upload(engine, setting, from));
-  const programs = programCache(engine, {
-    build: (kind: GradientKind) => gradientGraph(engine.graph(), kind, setting),
-    largest: (kind) => (kind.kind === 'recolour' ? { ...kind, size } : largestOf(kind, setting)),
-  });
-  const update = await engine.compile(updateGraph(engine.graph(), layout));
+  const square: Image = { width: size, height: size, data: new Float32Array(3 * size * size) };
+  const [layout, photos] = [layoutOf(generator), { structure: square, appearance: square }];
+  const setting: Setting = { vit: { ...vit, precision: options.precision }, generator, layout, ...photos, options };
+  const { memory, programs, other: update, read, destroy } = await prepare(engine, setting, method, from);
+  // The first pair's momentum of 0 would not remove a NaN that another run left.
+  engine.writeParameter(gradientName, [layout.size], new Float32Array(layout.size));
 
   const onPair = pairStep(engine, options, draw, programs);
   const submit: Submit = async (phase, step, updates) => {
     let last = await onPair(phase, step, 0);
     for (let i = 1; i < options.batch; i++) last = await onPair(phase, step, i);
-    update.write('hyper', adamHyper({ lr: options.lr, betas: options.betas, eps: EPS }, updates));
+    update.write('hyper', adamHyper({ lr: options.lr, betas: options.betas }, updates));
     update.write('momentum', [averageMomentum(options.ema, updates)]);
     update.run();
     return last;
   };
   return Object.assign(trainingSteps(engine, setting, stored, from, submit), {
     memory,
-    average: async () => unflatten(layout, await engine.readParameter(averageName), untrained),
-    destroy: () => {
-      programs.destroy();
-      update.destroy();
-    },
+    destroy,
+    average: () => read(averageName),
   });
 }

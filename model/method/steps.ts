@@ -51,6 +51,9 @@ function featuresOf(g: Graph, xs: readonly Tensor[], { vit, options }: Setting):
   });
 }
 
+/** The outputs of a step of a kind. */
+export type StepGraph = (g: Graph, step: StepKind, setting: Setting) => Record<string, Tensor>;
+
 /** Turns the gradient of the loss by all trained parameters, flat like `weights`, into a tensor that the program computes. */
 export type Finish = (g: Graph, weights: Tensor, gradient: Tensor, setting: Setting) => Tensor;
 

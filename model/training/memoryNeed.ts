@@ -1,7 +1,8 @@
 /** The device memory that a run needs, from the plans of its largest programs. Nothing is allocated to find out. */
 import { Graph, parameterOp, schedule, type Tensor } from '../../engine/index.js';
+import type { Image } from '../image.js';
 import { recipes } from '../method/recipes.js';
-import { resultGraph, stepGraph, type Setting, type StepKind } from '../method/steps.js';
+import { resultGraph, stepGraph, type Setting, type StepGraph, type StepKind } from '../method/steps.js';
 
 /** In bytes. */
 export interface MemoryNeed {
@@ -15,13 +16,13 @@ export interface MemoryNeed {
 }
 
 /** The same kind of step at the largest crops. */
-export function largestOf<K extends StepKind>(kind: K, { structure, appearance }: Pick<Setting, 'structure' | 'appearance'>): K {
-  const side = ({ height, width }: { height: number; width: number }): number => Math.min(height, width);
+export function largestOf(kind: StepKind, { structure, appearance }: Setting): StepKind {
+  const side = ({ height, width }: Image): number => Math.min(height, width);
   return kind.kind === 'uncropped' ? kind : { ...kind, structure: side(structure), appearance: side(appearance) };
 }
 
-/** The steps of a run that need most, and its result. */
-export function memoryNeed(setting: Setting): MemoryNeed {
+/** The steps of a run that need most, and its program besides them: of the result, or of the update. */
+export function memoryNeed(setting: Setting, step: StepGraph = stepGraph, other = resultGraph): MemoryNeed {
   const { wholeImage } = recipes[setting.options.recipe];
   const sizes = { structure: 0, appearance: 0 };
   const kinds: StepKind[] = [
@@ -29,8 +30,8 @@ export function memoryNeed(setting: Setting): MemoryNeed {
     ...(wholeImage === 'step' ? [{ kind: 'uncropped' } as const] : []),
     ...(setting.options.warmStart > 0 ? [{ kind: 'warm-start', ...sizes } as const] : []),
   ];
-  const steps = kinds.map((kind) => stepGraph(new Graph(), largestOf(kind, setting), setting));
-  return memoryOf([...steps, resultGraph(new Graph(), setting)]);
+  const steps = kinds.map((kind) => step(new Graph(), largestOf(kind, setting), setting));
+  return memoryOf([...steps, other(new Graph(), setting)]);
 }
 
 /** The need of programs with these outputs, each in a graph of its own. */

@@ -1,14 +1,11 @@
 /** Programs by what they compute: as few as possible, each run at many sizes. */
-import type { Engine, Program, Tensor, Variant } from '../../engine/index.js';
+import type { Engine, Graph, Program, Tensor, Variant } from '../../engine/index.js';
 
 /** Sets of sizes remembered at once, some tens of KiB each. */
 const MOST_SIZES = 1024;
 
 /** A program and the sizes to run it at. */
-interface Prepared {
-  readonly program: Program;
-  readonly variant: Variant;
-}
+type Prepared = Readonly<{ program: Program; variant: Variant }>;
 
 export interface ProgramCache<K> {
   /** The program for `kind`, set to its sizes. */
@@ -19,22 +16,22 @@ export interface ProgramCache<K> {
 /**
  * One program, compiled for the largest sizes, serves all sizes of a kind. A size whose graph differs in more than numbers gets
  * a program of its own. The sizes that were unused for longest are forgotten when there are too many.
- * @param build the outputs of a kind, a plain JSON value, in a new graph
+ * @param build the outputs of a kind, a plain JSON value
  * @param largest the same kind at its largest sizes
  */
 export function programCache<K>(
-  engine: Engine, { build, largest }: { build: (kind: K) => Record<string, Tensor>; largest: (kind: K) => K },
+  engine: Engine, build: (g: Graph, kind: K) => Record<string, Tensor>, largest: (kind: K) => K = (kind) => kind,
 ): ProgramCache<K> {
   const programs: Program[] = [];
   const prepared = new Map<string, Prepared>();
 
-  const compile = async (kind: K): Promise<Program> => {
-    const program = await engine.compile(build(kind));
+  const compile = async (kind: K): Promise<Prepared> => {
+    const program = await engine.compile(build(engine.graph(), kind));
     programs.push(program);
-    return program;
+    return { program, variant: program.base };
   };
   const adapt = (kind: K): Prepared | undefined => {
-    const outputs = build(kind);
+    const outputs = build(engine.graph(), kind);
     for (const program of programs) {
       const variant = program.variant(outputs);
       if (variant) return { program, variant };
@@ -46,10 +43,7 @@ export function programCache<K>(
     if (known) return known;
     const big = largest(kind);
     if (!adapt(big)) await compile(big);
-    const fitting = adapt(kind);
-    if (fitting) return fitting;
-    const program = await compile(kind);
-    return { program, variant: program.base };
+    return adapt(kind) ?? compile(kind);
   };
 
   return {

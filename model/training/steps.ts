@@ -1,9 +1,25 @@
-/** The steps that a training of one pair and one of many pairs share: their order, their losses, and the state. */
-import type { Engine, Program } from '../../engine/index.js';
+/** What a training of one pair and one of many pairs share: start, programs, order of the steps, losses, and state. */
+import { checkBufferSize, type Engine, type Program } from '../../engine/index.js';
+import { flatten, unflatten } from '../generators/parameters.js';
+import { writeDraws, type Draw } from '../method/augment.js';
 import type { SpliceOptions } from '../method/options.js';
-import { recipes, WHOLE_IMAGE_EVERY } from '../method/recipes.js';
-import { names, type Setting } from '../method/steps.js';
+import { recipes, WHOLE_IMAGE_EVERY, type Recipe } from '../method/recipes.js';
+import { names, type resultGraph, type Setting, type StepGraph, type StepKind } from '../method/steps.js';
+import { random } from '../random.js';
+import type { Weight } from '../vit/config.js';
+import { uploadVit } from '../vit/vit.js';
+import { largestOf, memoryNeed } from './memoryNeed.js';
+import { programCache, type ProgramCache } from './programs.js';
 import type { StepInfo, TrainingRun, TrainingState } from './run.js';
+
+/** What distinguishes the two trainings. */
+interface Method {
+  readonly stored: Stored;
+  readonly initialWeights: Recipe['initialWeights'];
+  readonly step: StepGraph;
+  /** A program besides the steps: of the result, or of the update. */
+  readonly other: typeof resultGraph;
+}
 
 /** Engine parameters that make up the state, by the name of the array. */
 export type Stored = Readonly<Record<string, string>>;
@@ -16,7 +32,7 @@ export type Submit = (kind: StepInfo['phase'] | 'uncropped', step: number, updat
 const TERMS = ['structure', 'appearance', 'identity', 'total'] as const;
 
 /** Weights of the loss terms at a step, in the order of `stepGraph`. The paper's recipe begins with the appearance alone. */
-export function termWeights(options: SpliceOptions, step: number, whole: boolean): number[] {
+function termWeights(options: SpliceOptions, step: number, whole: boolean): number[] {
   const { recipe, lambdaStructure, lambdaAppearance, lambdaIdentity } = options;
   const alone = recipes[recipe].appearanceFirst && step === 0;
   const crops = [alone ? 0 : lambdaStructure, lambdaAppearance, alone ? 0 : lambdaIdentity];
@@ -24,7 +40,7 @@ export function termWeights(options: SpliceOptions, step: number, whole: boolean
 }
 
 /** @throws Error when a state is of another generator, or has steps that the options do not have */
-export function checkState({ layout, options }: Setting, stored: Stored, { counters, arrays }: TrainingState): void {
+function checkState({ layout, options }: Setting, stored: Stored, { counters, arrays }: TrainingState): void {
   for (const name of [...Object.keys(stored), 'losses']) {
     const [length, size] = [arrays.get(name)?.length, name === 'losses' ? TERMS.length : layout.size];
     if (length !== size) throw new Error(`state: ${name} has ${length ?? 'no'} values, this generator needs ${size}`);
@@ -36,11 +52,70 @@ export function checkState({ layout, options }: Setting, stored: Stored, { count
   }
 }
 
-/** The part of a run that does not depend on what its programs compute. @throws as `checkState` for `from` */
+export function writePhotos(engine: Engine, photos: Pick<Setting, 'structure' | 'appearance'>): void {
+  for (const which of ['structure', 'appearance'] as const) {
+    const { height, width, data } = photos[which];
+    engine.writeParameter(names[which], [1, 3, height, width], data);
+  }
+}
+
+/** Uploads photos, ViT and a generator, new or from an earlier state; returns the parameters that are not trained. */
+function upload(engine: Engine, setting: Setting, { stored, initialWeights }: Method, from?: TrainingState): Map<string, Weight> {
+  const { vit, generator, layout, options } = setting;
+  uploadVit(engine, vit);
+  writePhotos(engine, setting);
+  const initial = initialWeights(generator, random(options.seed, 'generator'));
+  const weights = flatten(layout, initial);
+  const values = from?.arrays ?? new Map([['weights', weights], ['average', weights]]);
+  for (const [name, parameter] of Object.entries(stored)) {
+    engine.writeParameter(parameter, [layout.size], values.get(name) ?? new Float32Array(layout.size));
+  }
+  return new Map([...initial].filter(([name]) => !layout.slices.some((s) => s.name === name)));
+}
+
+/**
+ * Checks, uploads and compiles what a run takes. @throws Error when `from` is of another run, OutOfMemoryError when the device
+ * binds no buffer as large as the largest tensor
+ */
+export async function prepare(engine: Engine, setting: Setting, method: Method, from?: TrainingState) {
+  const memory = memoryNeed(setting, method.step, method.other);
+  checkBufferSize(engine.device, 'the largest tensor', memory.largest);
+  if (from) checkState(setting, method.stored, from);
+  const untrained = await engine.allocate('photos, ViT and generator', () => upload(engine, setting, method, from));
+  const programs = programCache<StepKind>(
+    engine, (g, kind) => method.step(g, kind, setting), (kind) => largestOf(kind, setting));
+  const other = await engine.compile(method.other(engine.graph(), setting));
+  return {
+    memory,
+    programs,
+    other,
+    /** All of the generator's parameters by name, the trained ones from the engine's `parameter`. */
+    read: async (parameter: string) => unflatten(setting.layout, await engine.readParameter(parameter), untrained),
+    destroy: () => {
+      programs.destroy();
+      other.destroy();
+    },
+  };
+}
+
+/** The program of a step, with the draws `a` of the structure and `b` of the appearance and the terms' weights written. */
+export async function stepProgram(
+  programs: ProgramCache<StepKind>, options: SpliceOptions, phase: Parameters<Submit>[0], step: number, a: Draw, b: Draw,
+): Promise<Program> {
+  const isTerms = recipes[options.recipe].wholeImage === 'terms';
+  const whole = phase === 'train' && isTerms && step % WHOLE_IMAGE_EVERY === 0;
+  const sizes = { structure: a.size, appearance: b.size };
+  const crops: StepKind = phase === 'train' ? { kind: 'crops', ...sizes, whole } : { kind: 'warm-start', ...sizes };
+  const program = await programs.get(phase === 'uncropped' ? { kind: 'uncropped' } : crops);
+  if (phase !== 'uncropped') writeDraws(program, a, b);
+  program.write('lambdas', termWeights(options, step, whole));
+  return program;
+}
+
+/** The part of a run that does not depend on what its programs compute; `from` as `prepare` checked it. */
 export function trainingSteps(
   engine: Engine, setting: Setting, stored: Stored, from: TrainingState | undefined, submit: Submit,
 ): Omit<TrainingRun, 'memory' | 'destroy'> {
-  if (from) checkState(setting, stored, from);
   const { options } = setting;
   let { warmStepsDone = 0, stepsDone = 0, updates = 0 } = from?.counters ?? {};
   let last: Program | undefined;
