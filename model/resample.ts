@@ -35,46 +35,43 @@ function tapsOf(from: number, to: number): Taps[] {
 }
 
 /**
- * Filters one channel along its rows, into `narrow`, then along its columns, into `out` in 0..1. `source` has rows of `stride`
- * numbers from 0 to `largest`; the first pixel is at `start`.
+ * `box` of a picture with values of 0 to `largest`: each channel filtered along its rows, into `narrow`, then along its columns,
+ * [3, rows, columns] in 0..1.
  */
-function filterPlane(
-  source: Float32Array | Uint8Array, start: number, stride: number, largest: number,
-  columns: readonly Taps[], rows: readonly Taps[], narrow: Float32Array | Float64Array, out: Float32Array,
-): void {
-  const width = columns.length;
-  for (let y = 0; y < narrow.length / width; y++) {
-    for (let x = 0; x < width; x++) {
-      const { first, weights } = columns[x]!;
-      let sum = 0;
-      for (let k = 0; k < weights.length; k++) sum += weights[k]! * source[start + y * stride + first + k]!;
-      narrow[y * width + x] = sum;
+function filtered(
+  { width, height, data }: Image | Bitmap, box: Box, largest: number,
+  columns: readonly Taps[], rows: readonly Taps[], narrow: Float32Array | Float64Array,
+): Float32Array {
+  const [w, h] = [columns.length, rows.length];
+  const out = new Float32Array(3 * w * h);
+  for (let c = 0; c < 3; c++) {
+    for (let y = 0; y < box.height; y++) {
+      const start = (c * height + box.top + y) * width + box.left;
+      for (let x = 0; x < w; x++) {
+        const { first, weights } = columns[x]!;
+        let sum = 0;
+        for (let k = 0; k < weights.length; k++) sum += weights[k]! * data[start + first + k]!;
+        narrow[y * w + x] = sum;
+      }
+    }
+    for (let y = 0; y < h; y++) {
+      const { first, weights } = rows[y]!;
+      for (let x = 0; x < w; x++) {
+        let sum = 0;
+        for (let k = 0; k < weights.length; k++) sum += weights[k]! * narrow[(first + k) * w + x]!;
+        out[(c * h + y) * w + x] = Math.min(1, Math.max(0, sum / largest));
+      }
     }
   }
-  for (let y = 0; y < rows.length; y++) {
-    const { first, weights } = rows[y]!;
-    for (let x = 0; x < width; x++) {
-      let sum = 0;
-      for (let k = 0; k < weights.length; k++) sum += weights[k]! * narrow[(first + k) * width + x]!;
-      out[y * width + x] = Math.min(1, Math.max(0, sum / largest));
-    }
-  }
+  return out;
 }
 
-/**
- * `image` at another size, as PyTorch's `F.interpolate(mode='bicubic', antialias=True, align_corners=False)`, clamped to 0..1. At
- * its own size it is returned as it is.
- */
+/** As PyTorch's `F.interpolate(mode='bicubic', antialias=True, align_corners=False)`, clamped to 0..1; no copy at the same size. */
 export function resample(image: Image, width: number, height: number): Image {
   if (image.width === width && image.height === height) return image;
-  const [columns, rows] = [tapsOf(image.width, width), tapsOf(image.height, height)];
-  const data = new Float32Array(3 * width * height);
+  const box = { left: 0, top: 0, width: image.width, height: image.height };
   const narrow = new Float64Array(width * image.height);
-  for (let c = 0; c < 3; c++) {
-    const out = data.subarray(c * width * height);
-    filterPlane(image.data, c * image.width * image.height, image.width, 1, columns, rows, narrow, out);
-  }
-  return { width, height, data };
+  return { width, height, data: filtered(image, box, 1, tapsOf(image.width, width), tapsOf(image.height, height), narrow) };
 }
 
 /** `image` with its shorter side brought to `side`, the longer one rounded. */
@@ -84,14 +81,8 @@ export function resampleShorterSide(image: Image, side: number): Image {
 }
 
 /** `box` of a bitmap, bicubic and antialiased, mirrored if `flip`: [3, side, side] in 0..1. */
-export function resampled({ width, height, data }: Bitmap, box: Box, side: number, flip: boolean): Float32Array {
-  const [columns, rows] = [tapsOf(box.width, side), tapsOf(box.height, side)];
+export function resampled(bitmap: Bitmap, box: Box, side: number, flip: boolean): Float32Array {
+  const columns = tapsOf(box.width, side);
   if (flip) columns.reverse();
-  const result = new Float32Array(3 * side * side);
-  const narrow = new Float32Array(box.height * side);
-  for (let c = 0; c < 3; c++) {
-    const start = (c * height + box.top) * width + box.left;
-    filterPlane(data, start, width, 255, columns, rows, narrow, result.subarray(c * side * side));
-  }
-  return result;
+  return filtered(bitmap, box, 255, columns, tapsOf(box.height, side), new Float32Array(box.height * side));
 }

@@ -1,10 +1,11 @@
 /** A trained conditional generator in use: one forward pass per picture, and the ViT's measures of a result. */
-import { concat, reshape, type Engine, type Program } from '../../engine/index.js';
+import { concat, reshape, type Engine } from '../../engine/index.js';
 import { CONDITION, conditionalUnet, type ConditionalSizes } from '../generators/conditional.js';
 import { bindParameters, flatten, layoutOf } from '../generators/parameters.js';
 import type { Image } from '../image.js';
 import { appearanceLoss, imageOf, structureLoss } from '../method/losses.js';
 import { recipes } from '../method/recipes.js';
+import { programCache } from '../training/programs.js';
 import type { VitModel, Weights } from '../vit/config.js';
 import { uploadVit, vitFeatures, type VitFeatures } from '../vit/vit.js';
 import type { Looking } from './condition.js';
@@ -24,31 +25,24 @@ export interface Applied {
 export function applyGenerator(engine: Engine, sizes: ConditionalSizes, weights: Weights, name = 'generator.applied'): Applied {
   const generator = conditionalUnet(sizes);
   const layout = layoutOf(generator);
-  const programs = new Map<string, Program>();
   const use = (w: Weights): void => engine.writeParameter(name, [layout.size], flatten(layout, w));
   use(weights);
 
-  const compile = (height: number, width: number): Promise<Program> => {
+  const programs = programCache(engine, (g, [height, width]: readonly [number, number]) => {
     generator.checkSize(height, width);
-    const g = engine.graph();
     const { get } = bindParameters(g, name, layout);
-    return engine.compile({ result: generator.forward(get, g.input('image', [1, 3, height, width])) });
-  };
+    return { result: generator.forward(get, g.input('image', [1, 3, height, width])) };
+  });
   return {
     use,
     apply: async ({ height, width, data }, condition) => {
-      const key = `${height}x${width}`;
-      const program = programs.get(key) ?? (await compile(height, width));
-      programs.set(key, program);
+      const program = await programs.get([height, width]);
       engine.writeParameter(CONDITION, [sizes.layers, sizes.dim], condition);
       program.write('image', data);
       program.run();
       return { height, width, data: await program.read('result') };
     },
-    destroy: () => {
-      for (const program of programs.values()) program.destroy();
-      programs.clear();
-    },
+    destroy: programs.destroy,
   };
 }
 

@@ -2,37 +2,27 @@
 
 const BUCKETS = 2048;
 
-/** Values in buckets of increasing value; a bucket is sorted when it is first read. */
-interface Buckets {
-  readonly values: Float64Array;
-  /** The start of each bucket, and the end of the last. */
-  readonly starts: Uint32Array;
-  readonly sorted: Uint8Array;
-}
-
-function fillBuckets(values: Float64Array): Buckets {
+/** Values in buckets of increasing value, the start of each bucket and the end of the last. */
+function fillBuckets(values: Float64Array): { ordered: Float64Array; starts: Uint32Array } {
   let [low, high] = [Infinity, -Infinity];
-  for (let i = 0; i < values.length; i++) {
-    const v = values[i]!;
+  for (const v of values) {
     if (v < low) low = v;
     if (v > high) high = v;
   }
   const scale = high > low ? (BUCKETS - 1) / (high - low) : 0;
   const starts = new Uint32Array(BUCKETS + 1);
-  for (let i = 0; i < values.length; i++) starts[Math.trunc((values[i]! - low) * scale) + 1]!++;
+  for (const v of values) starts[Math.trunc((v - low) * scale) + 1]!++;
   for (let b = 0; b < BUCKETS; b++) starts[b + 1]! += starts[b]!;
   const next = starts.slice();
   const ordered = new Float64Array(values.length);
-  for (let i = 0; i < values.length; i++) {
-    const v = values[i]!;
-    ordered[next[Math.trunc((v - low) * scale)]!++] = v;
-  }
-  return { values: ordered, starts, sorted: new Uint8Array(BUCKETS) };
+  for (const v of values) ordered[next[Math.trunc((v - low) * scale)]!++] = v;
+  return { ordered, starts };
 }
 
 /** `levels` linearly interpolated quantiles at even steps from the least to the largest value, as numpy's `quantile`. */
 export function quantiles(values: Float64Array, levels: number): Float64Array {
-  const { values: ordered, starts, sorted } = fillBuckets(values);
+  const { ordered, starts } = fillBuckets(values);
+  const sorted = new Uint8Array(BUCKETS); // a bucket is sorted when it is first read
   let bucket = 0;
   const at = (rank: number): number => {
     while (starts[bucket + 1]! <= rank) bucket++; // ranks never fall

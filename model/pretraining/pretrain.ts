@@ -1,9 +1,10 @@
 /** A pretraining run, step by step. */
-import { adamwHyper, checkBufferSize, Graph, type Engine, type Program } from '../../engine/index.js';
+import { adamwHyper, checkBufferSize, Graph, type Engine } from '../../engine/index.js';
 import { flatten, unflatten } from '../generators/parameters.js';
 import type { Bitmap } from '../image.js';
 import { random } from '../random.js';
 import { memoryOf } from '../training/memoryNeed.js';
+import { programCache } from '../training/programs.js';
 import type { TrainingRun, TrainingState } from '../training/run.js';
 import type { VitModel, Weight, Weights } from '../vit/config.js';
 import { uploadVit } from '../vit/vit.js';
@@ -83,22 +84,6 @@ function cropDrawer({ crops }: Objective, photos: readonly Bitmap[], options: Pr
   };
 }
 
-/** Reads keys with a program for each number and size of images. */
-function keysReader(engine: Engine, { setting, result }: Objective) {
-  const programs = new Map<string, Program>();
-  const keys: PretrainRun['keys'] = async (images, side) => {
-    const count = images.length / (3 * side * side);
-    const key = `${count} ${side}`;
-    const program = programs.get(key) ?? (await engine.compile(keysGraph(engine.graph(), setting, result, count, side)));
-    programs.set(key, program);
-    program.write('images', images);
-    program.run();
-    const data = await program.read('keys');
-    return { data, tokens: data.length / (count * setting.options.dim) };
-  };
-  return { keys, destroy: () => programs.forEach((program) => program.destroy()) };
-}
-
 /**
  * Prepares a run on `engine`. What follows depends on photos, options and start alone, and in the last bits on the device.
  * @throws Error when there are fewer photos than a step needs, or `start` does not fit the options; OutOfMemoryError when
@@ -110,12 +95,12 @@ export async function startPretrain(
   const perEpoch = stepsPerEpoch(photos.length, options);
   if (perEpoch < 1) throw new Error(`${photos.length} photos are fewer than the ${options.batch} of one step`);
   const objective = start.teacher ? distillation(options, start.teacher) : selfDistillation(options);
-  const { layout } = objective.setting;
+  const { setting, result } = objective;
   const memory = memoryOf([objective.graph(new Graph())]);
   checkBufferSize(engine.device, 'the largest tensor', memory.largest);
   await engine.allocate('the ViT and its head', () => upload(engine, objective, start));
   const program = await engine.compile(objective.graph(engine.graph()));
-  const reader = keysReader(engine, objective);
+  const readers = programCache(engine, (g, of: readonly [number, number]) => keysGraph(g, setting, result, ...of));
   const draw = cropDrawer(objective, photos, options);
   let done = start.state?.counters['stepsDone'] ?? 0;
   let crops: Map<string, Float32Array> | undefined;
@@ -147,12 +132,19 @@ export async function startPretrain(
       for (const key of objective.state.keys()) arrays.set(key, await engine.readParameter(stateNames[key]));
       return { counters: { stepsDone: done }, arrays };
     },
-    weights: async () => vitPart(unflatten(layout, await engine.readParameter(stateNames[objective.result]), new Map())),
-    keys: reader.keys,
+    weights: async () => vitPart(unflatten(setting.layout, await engine.readParameter(stateNames[result]), new Map())),
+    keys: async (images, side) => {
+      const count = images.length / (3 * side * side);
+      const reader = await readers.get([count, side]);
+      reader.write('images', images);
+      reader.run();
+      const data = await reader.read('keys');
+      return { data, tokens: data.length / (count * options.dim) };
+    },
     sync: () => engine.sync(),
     destroy: () => {
       program.destroy();
-      reader.destroy();
+      readers.destroy();
     },
   };
 }

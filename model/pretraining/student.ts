@@ -7,7 +7,7 @@ import { random, type Random } from '../random.js';
 import type { VitConfig, Weight, Weights } from '../vit/config.js';
 import { interpolatePositions } from '../vit/positions.js';
 import { linear as linearShapes, vitParameters, type NamedShape } from '../vit/untrained.js';
-import { featuresWith, type VitFeatures, type VitParameters } from '../vit/vit.js';
+import { featuresWith, type VitParameters } from '../vit/vit.js';
 import { vitConfigOf, type PretrainOptions } from './options.js';
 
 /** Weight-normalised without gains, and fixed at first. */
@@ -83,20 +83,10 @@ function positionMatrix(g: number, rows: number, cols: number): Float32Array {
   return interpolatePositions({ shape: [1, T, T], data: identity }, rows, cols);
 }
 
-/** A network bound to the flat parameter `name`. */
-export interface BoundNetwork {
-  readonly flat: Tensor;
-  readonly views: readonly Tensor[];
-  /** The ViT's features of normalised images [B, 3, H, W]. */
-  readonly features: (x: Tensor) => VitFeatures;
-  readonly norm: (x: Tensor) => Tensor;
-  /** The linear layer `key` of the head. */
-  readonly layer: (x: Tensor, key: string) => Tensor;
-  /** Logits [N, K] of CLS tokens [N, C] before the final norm, by self-distillation's head. */
-  readonly project: (cls: Tensor) => Tensor;
-}
+export type BoundNetwork = ReturnType<typeof bindNetwork>;
 
-export function bindNetwork(g: Graph, name: string, layout: Layout, config: VitConfig): BoundNetwork {
+/** The network whose weights are in the flat parameter `name`. */
+export function bindNetwork(g: Graph, name: string, layout: Layout, config: VitConfig) {
   const { flat, views, get } = bindParameters(g, name, layout);
   const [C, side] = [config.dim, config.image / config.patch];
   const vit: VitParameters = {
@@ -115,9 +105,12 @@ export function bindNetwork(g: Graph, name: string, layout: Layout, config: VitC
     flat,
     views,
     norm,
+    /** The linear layer `key` of the head. */
     layer,
-    features: (x) => featuresWith(vit, x),
-    project: (cls) => {
+    /** The ViT's features of normalised images [B, 3, H, W]. */
+    features: (x: Tensor) => featuresWith(vit, x),
+    /** Logits [N, K] of CLS tokens [N, C] before the final norm, by self-distillation's head. */
+    project: (cls: Tensor): Tensor => {
       const low = layer(gelu(layer(gelu(layer(norm(cls), 'head.mlp.0')), 'head.mlp.2')), 'head.mlp.4');
       return linear(l2normalize(low), l2normalize(get(LAST_LAYER)));
     },
