@@ -29,7 +29,6 @@ export { parseHuggingFace, parseSidecar, type VitSettings } from './vit/settings
 export { interpolatePositions } from './vit/positions.js';
 export { UNTRAINED_CONFIG, untrainedVit, vitParameters } from './vit/untrained.js';
 export * from './vit/vit.js';
-export { FACETS, type Facet } from './vit/facets.js';
 export { openJudge, type Figures, type Judge, type Seeing } from './compare/judge.js';
 export { LEAST_MATCH } from './compare/match.js';
 export { startPainting, type Painted, type Painting } from './generators/paint.js';

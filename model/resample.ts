@@ -66,7 +66,7 @@ function filtered(
   return out;
 }
 
-/** As PyTorch's `F.interpolate(mode='bicubic', antialias=True, align_corners=False)`, clamped to 0..1; no copy at the same size. */
+/** As PyTorch's `F.interpolate(mode='bicubic', antialias=True, align_corners=False)`, in 0..1; not a copy at the same size. */
 export function resample(image: Image, width: number, height: number): Image {
   if (image.width === width && image.height === height) return image;
   const box = { left: 0, top: 0, width: image.width, height: image.height };

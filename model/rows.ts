@@ -8,6 +8,12 @@ export function unitRows<T extends Float32Array | Float64Array>(rows: T, C: numb
   return unit;
 }
 
+export function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
+  return sum;
+}
+
 /** a b' for rows a [n, C] and b [m, C]: [n, m]. */
 export function products(a: Float32Array | Float64Array, b: Float32Array | Float64Array, C: number): Float64Array {
   const m = b.length / C;

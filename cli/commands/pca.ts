@@ -1,6 +1,6 @@
 /** `splice-gpu pca`: options only. */
 import { Command, Option } from 'commander';
-import { FACETS } from '../../model/vit/facets.js';
+import { FACETS } from '../../model/vit/config.js';
 import { pcaDefaults, type PcaCommandOptions } from '../study/pca.js';
 import { option } from './options.js';
 import { heightOption, inputSizeOption, layersOption, objectOption, sheetOption, vitsOption } from './studyOptions.js';

@@ -28,8 +28,8 @@ export async function compare(options: CompareOptions, { openEngine, openJudge, 
   else stderr.write('no --judge: the figures of a ViT are left out\n');
   const opened = model && (await openEngine());
   try {
-    const viewing = { vitSize: options.vitSize };
-    const judge = await openJudge(structure, appearance, model && { engine: opened!.engine, vit: model.vit, viewing });
+    const { vitSize } = options;
+    const judge = await openJudge(structure, appearance, model && { engine: opened!.engine, vit: model.vit, vitSize });
     const baselines = await trivialRows(judge, structure, appearance);
     const rows: (ReportRow & { path: string })[] = [];
     for (const { path, image } of results) {
@@ -41,7 +41,7 @@ export async function compare(options: CompareOptions, { openEngine, openJudge, 
     if (warning) stderr.write(`${warning}\n`);
     const facts = {
       structure: resolve(options.structure), appearance: resolve(options.appearance),
-      judge: model ? { ...modelFacts(model), ...viewing } : null, match: judge.match ?? null, baselines,
+      judge: model ? { ...modelFacts(model), vitSize } : null, match: judge.match ?? null, baselines,
       results: rows.map(({ path, figures, trainedByJudge = false }) => ({ path: resolve(path), figures, trainedByJudge })),
     };
     stdout.write(options.json ? `${JSON.stringify(facts)}\n` : showReport([...baselines, ...rows]));

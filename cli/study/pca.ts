@@ -4,7 +4,7 @@ import type { Image } from '../../model/image.js';
 import { resample } from '../../model/resample.js';
 import { patchFeatures } from '../../model/study/patches.js';
 import { pcaMaps, type PcaOptions } from '../../model/study/pcaMaps.js';
-import type { Facet } from '../../model/vit/facets.js';
+import type { Facet } from '../../model/vit/config.js';
 import { uploadVit } from '../../model/vit/vit.js';
 import type { LoadedVit } from '../models/load.js';
 import type { Sheet, SheetRow } from '../photos/sheet.js';

@@ -108,7 +108,7 @@ async function start(options: TransferOptions, inputs: Inputs, at: Start, parts:
   const { engine, adapter, folder, from } = at;
   const { structure, appearance, model: { vit, note } } = inputs;
   const pair = [structure.image, appearance.image] as const;
-  const judge = await parts.openJudge(...pair, { engine, vit, viewing: options.splice });
+  const judge = await parts.openJudge(...pair, { engine, vit, vitSize: options.splice.vitSize });
   const startPair = await startOf(options, inputs, parts);
   const run = await startPair(engine, vit, ...pair, options.splice, from);
   // Random weights cannot tell whether photos match, and a tiny ViT knows too little.

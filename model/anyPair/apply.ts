@@ -6,23 +6,18 @@ import type { Image } from '../image.js';
 import { appearanceLoss, imageOf, structureLoss } from '../method/losses.js';
 import { recipes } from '../method/recipes.js';
 import { programCache } from '../training/programs.js';
+import { joined } from '../rows.js';
 import type { VitModel, Weights } from '../vit/config.js';
 import { uploadVit, vitFeatures, type VitFeatures } from '../vit/vit.js';
 import type { Looking } from './condition.js';
 
-export interface Applied {
-  /** Replaces the weights by others of the same sizes. */
-  readonly use: (weights: Weights) => void;
-  /** The image at its own size with the look of the condition [layers, dim]. @throws SizeError for images that are too small */
-  readonly apply: (image: Image, condition: Float32Array) => Promise<Image>;
-  readonly destroy: () => void;
-}
+export type Applied = ReturnType<typeof applyGenerator>;
 
 /**
  * `name` is that of the weights in the engine: a second generator at the same time needs another.
  * @throws Error naming a parameter that is missing or misshapen
  */
-export function applyGenerator(engine: Engine, sizes: ConditionalSizes, weights: Weights, name = 'generator.applied'): Applied {
+export function applyGenerator(engine: Engine, sizes: ConditionalSizes, weights: Weights, name = 'generator.applied') {
   const generator = conditionalUnet(sizes);
   const layout = layoutOf(generator);
   const use = (w: Weights): void => engine.writeParameter(name, [layout.size], flatten(layout, w));
@@ -34,8 +29,10 @@ export function applyGenerator(engine: Engine, sizes: ConditionalSizes, weights:
     return { result: generator.forward(get, g.input('image', [1, 3, height, width])) };
   });
   return {
+    /** Replaces the weights by others of the same sizes. */
     use,
-    apply: async ({ height, width, data }, condition) => {
+    /** The image at its own size with the look of the condition [layers, dim]. @throws SizeError for images that are too small */
+    apply: async ({ height, width, data }: Image, condition: Float32Array): Promise<Image> => {
       const program = await programs.get([height, width]);
       engine.writeParameter(CONDITION, [sizes.layers, sizes.dim], condition);
       program.write('image', data);
@@ -54,12 +51,9 @@ export interface Measured {
   readonly cls: Float32Array;
 }
 
-export interface Measure {
-  readonly of: (result: Image, structure: Image, appearance: Image) => Promise<Measured>;
-  readonly destroy: () => void;
-}
+export type Measure = Awaited<ReturnType<typeof measureResults>>;
 
-export async function measureResults(engine: Engine, vit: VitModel, side: number, options: Looking): Promise<Measure> {
+export async function measureResults(engine: Engine, vit: VitModel, side: number, options: Looking) {
   uploadVit(engine, vit);
   const g = engine.graph();
   const images = g.input('images', [3, 3, side, side]);
@@ -70,10 +64,8 @@ export async function measureResults(engine: Engine, vit: VitModel, side: number
     cls: reshape(result.cls, [vit.config.dim]),
   });
   return {
-    of: async (...squares) => {
-      const data = new Float32Array(9 * side * side);
-      squares.forEach((square, i) => data.set(square.data, 3 * i * side * side));
-      program.write('images', data);
+    of: async (...squares: readonly [result: Image, structure: Image, appearance: Image]): Promise<Measured> => {
+      program.write('images', joined(squares.map(({ data }) => data)));
       program.run();
       const [losses, cls] = [await program.read('losses'), await program.read('cls')];
       return { structure: losses[0]!, appearance: losses[1]!, cls };

@@ -15,20 +15,17 @@ export interface ConditionScale {
   readonly deviation: Float32Array;
 }
 
-/** Computes CLS tokens of squares of `side` pixels, the last layer's before the final norm: [layers, dim]. */
-export interface ClsReader {
-  readonly read: (square: Image) => Promise<Float32Array>;
-  readonly destroy: () => void;
-}
+export type ClsReader = Awaited<ReturnType<typeof clsReader>>;
 
-export async function clsReader(engine: Engine, vit: VitModel, side: number, options: Looking): Promise<ClsReader> {
+/** Reads CLS tokens of squares of `side` pixels, the last layer's before the final norm: [layers, dim]. */
+export async function clsReader(engine: Engine, vit: VitModel, side: number, options: Looking) {
   uploadVit(engine, vit);
   const g = engine.graph();
   const layers = vitLayers(g, vit, recipes[options.recipe].toVit(g.input('photo', [1, 3, side, side]), vit.config, options));
   const rows = layers.map(({ tokens }) => reshape(slice(tokens, 1, 0, 1), [1, vit.config.dim]));
   const program = await engine.compile({ cls: concat(rows, 0) });
   return {
-    read: async ({ width, height, data }) => {
+    read: async ({ width, height, data }: Image): Promise<Float32Array> => {
       if (width !== side || height !== side) throw new Error(`condition: not ${side}x${side} pixels, but ${width}x${height}`);
       program.write('photo', data);
       program.run();

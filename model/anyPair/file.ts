@@ -57,41 +57,45 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** @throws Error naming the field that is wrong */
 function parseSetup(text: string): AnyPairSetup {
-  const { sizes, size, recipe: name, vitSize, antialias, model } = fieldsOf('setup', JSON.parse(text));
-  const { name: modelName, sha256 } = fieldsOf('setup.model', model);
-  const recipe = RECIPE_NAMES.find((known) => known === name);
-  if (!recipe) throw new Error(`setup.recipe is ${JSON.stringify(name)}`);
-  if (typeof antialias !== 'boolean' || typeof modelName !== 'string' || typeof sha256 !== 'string') {
+  const { sizes, size, recipe, vitSize, antialias, model } = fieldsOf('setup', JSON.parse(text));
+  const { name, sha256 } = fieldsOf('setup.model', model);
+  if (typeof antialias !== 'boolean' || typeof name !== 'string' || typeof sha256 !== 'string') {
     throw new Error('setup lacks antialias or model');
   }
   return {
-    sizes: parseSizes(fieldsOf('setup.sizes', sizes)), size: count('size', size, 36), model: { name: modelName, sha256 },
-    recipe, vitSize: count('vitSize', vitSize), antialias,
+    sizes: parseSizes(fieldsOf('setup.sizes', sizes)), size: count('size', size, 36), model: { name, sha256 },
+    recipe: oneOf('setup.recipe', RECIPE_NAMES, recipe), vitSize: count('vitSize', vitSize), antialias,
   };
 }
 
 const COUNTS = ['layers', 'dim', 'expanded', 'width', 'heads', 'headSize'] as const;
 
 export function parseSizes(fields: Fields): ConditionalSizes {
-  const { channels, tokens: mode } = fields;
+  const { channels } = fields;
   if (!Array.isArray(channels) || channels.length !== 5) throw new Error('sizes.channels are not five numbers');
-  const tokens = TOKEN_MODES.find((known) => known === mode);
-  if (!tokens) throw new Error(`sizes.tokens is ${JSON.stringify(mode)}`);
+  const tokens = oneOf('sizes.tokens', TOKEN_MODES, fields['tokens']);
   const scales = count('scales', fields['scales'], 0);
   if (scales > 5) throw new Error(`sizes.scales is ${scales}: at most 5`);
   const counts = Object.fromEntries(COUNTS.map((name) => [name, count(name, fields[name])]));
   return { ...counts, channels: channels.map((c) => count('channels', c)), tokens, scales } as unknown as ConditionalSizes;
 }
 
+const wrong = (name: string, value: unknown): Error => new Error(`${name} is ${JSON.stringify(value)}`);
+
 /** Far above any sensible size; products of a few are still exact. */
 const MOST = 65536;
 
 function count(name: string, value: unknown, least = 1): number {
   if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= MOST) return value as number;
-  throw new Error(`${name} is ${JSON.stringify(value)}`);
+  throw wrong(name, value);
+}
+
+function oneOf<T extends string>(name: string, known: readonly T[], value: unknown): T {
+  if (known.includes(value as T)) return value as T;
+  throw wrong(name, value);
 }
 
 function fieldsOf(name: string, value: unknown): Fields {
   if (isObject(value)) return value;
-  throw new Error(`${name} is ${JSON.stringify(value)}`);
+  throw wrong(name, value);
 }

@@ -1,4 +1,5 @@
 /** Measures of layout and sharpness from a picture's lightness `L` [height, width]. */
+import { dot } from '../rows.js';
 
 const CELL = 8;
 const BINS = 9;
@@ -45,8 +46,6 @@ function normaliseBlocks(votes: Float64Array, w: number, h: number): Float64Arra
   }
   return votes;
 }
-
-const dot = (a: Float64Array, b: Float64Array): number => a.reduce((sum, v, i) => sum + v * b[i]!, 0);
 
 /** Cosine of two pictures' oriented gradients: 1 for the same edges, 0 if one has none. */
 export function edgeCosine(a: Float64Array, b: Float64Array, width: number, height: number): number {

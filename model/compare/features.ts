@@ -3,14 +3,10 @@ import { selfSimilarity, type Engine } from '../../engine/index.js';
 import type { Image } from '../image.js';
 import { recipes } from '../method/recipes.js';
 import { resampleShorterSide } from '../resample.js';
+import { dot } from '../rows.js';
 import { runOnce } from '../runOnce.js';
 import type { VitModel } from '../vit/config.js';
 import { vitFeatures } from '../vit/vit.js';
-
-export interface Viewing {
-  /** Shorter side of the ViT's input in pixels. */
-  readonly vitSize: number;
-}
 
 export interface Features {
   /** Keys of the last block without the CLS row: [patches, C]. */
@@ -24,8 +20,8 @@ export interface Features {
 /** Above this multiple of the ViT's input a picture is reduced before the upload, so that a large photo needs little memory. */
 const LARGE = 4;
 
-/** Features of `image` by a ViT that `uploadVit` has put on the device. */
-export async function featuresOf(engine: Engine, vit: VitModel, image: Image, { vitSize }: Viewing): Promise<Features> {
+/** Features of `image` by a ViT that `uploadVit` has put on the device; `vitSize` is the shorter side of its input in pixels. */
+export async function featuresOf(engine: Engine, vit: VitModel, image: Image, vitSize: number): Promise<Features> {
   const picture = Math.min(image.width, image.height) > LARGE * vitSize ? resampleShorterSide(image, 2 * vitSize) : image;
   const g = engine.graph();
   const photo = g.input('picture', [1, 3, picture.height, picture.width]);
@@ -35,7 +31,5 @@ export async function featuresOf(engine: Engine, vit: VitModel, image: Image, { 
 }
 
 /** Cosine of two vectors; 0 if one is zero. */
-export function cosine(a: Float32Array, b: Float32Array): number {
-  const dot = (x: Float32Array, y: Float32Array): number => x.reduce((sum, v, i) => sum + v * y[i]!, 0);
-  return dot(a, b) / Math.max(Math.sqrt(dot(a, a) * dot(b, b)), 1e-12);
-}
+export const cosine = (a: Float32Array, b: Float32Array): number =>
+  dot(a, b) / Math.max(Math.sqrt(dot(a, a) * dot(b, b)), 1e-12);

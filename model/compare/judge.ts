@@ -2,7 +2,6 @@
 import type { Engine } from '../../engine/index.js';
 import type { Image } from '../image.js';
 import type { VitModel } from '../vit/config.js';
-import type { Viewing } from './features.js';
 import { judgePictures, type PictureFigures } from './pictures.js';
 import { vitJudge, type VitFigures } from './vitJudge.js';
 
@@ -17,12 +16,13 @@ export interface Judge {
 export interface Seeing {
   readonly engine: Engine;
   readonly vit: VitModel;
-  readonly viewing: Viewing;
+  /** Shorter side of the ViT's input in pixels. */
+  readonly vitSize: number;
 }
 
 /** A judge of results for one pair of photos. */
 export async function openJudge(structure: Image, appearance: Image, seeing?: Seeing): Promise<Judge> {
-  const byVit = seeing && (await vitJudge(seeing.engine, seeing.vit, structure, appearance, seeing.viewing));
+  const byVit = seeing && (await vitJudge(seeing.engine, seeing.vit, structure, appearance, seeing.vitSize));
   let byPictures: ReturnType<typeof judgePictures> | undefined; // made for the first result, since it takes seconds
   return {
     ...(byVit && { match: byVit.match }),

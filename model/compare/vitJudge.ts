@@ -5,7 +5,7 @@ import { resample } from '../resample.js';
 import { joined, unitRows } from '../rows.js';
 import type { VitModel } from '../vit/config.js';
 import { uploadVit } from '../vit/vit.js';
-import { cosine, featuresOf, type Features, type Viewing } from './features.js';
+import { cosine, featuresOf, type Features } from './features.js';
 import { kmeans, meanIou } from './kmeans.js';
 import { pairMatch } from './match.js';
 
@@ -33,9 +33,9 @@ const meanSquare = (a: Float32Array, b: Float32Array): number => a.reduce((sum, 
  * Uploads `vit` and judges results of one pair by it. For `selfSimilarity` and `segments` the result is resized to the structure
  * image, for `cls` it keeps its own proportions.
  */
-export async function vitJudge(engine: Engine, vit: VitModel, structure: Image, appearance: Image, viewing: Viewing) {
+export async function vitJudge(engine: Engine, vit: VitModel, structure: Image, appearance: Image, vitSize: number) {
   uploadVit(engine, vit);
-  const look = (image: Image): Promise<Features> => featuresOf(engine, vit, image, viewing);
+  const look = (image: Image): Promise<Features> => featuresOf(engine, vit, image, vitSize);
   const [kept, wanted] = [await look(structure), await look(appearance)];
   return {
     /** The match of the pair's photos; see `LEAST_MATCH`. */

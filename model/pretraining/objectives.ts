@@ -7,7 +7,7 @@ import { distillGraph, distillationHead } from './distill.js';
 import { teacherSide, type PretrainOptions } from './options.js';
 import type { StepSettings } from './schedules.js';
 import { pretrainGraph, stateNames, type PretrainSetting } from './steps.js';
-import { networkLayout, networkRoles } from './student.js';
+import { networkLayout } from './student.js';
 
 export type StateName = keyof typeof stateNames;
 
@@ -26,15 +26,12 @@ export interface Objective {
   readonly inputs: (settings: StepSettings) => Readonly<Record<string, number>>;
 }
 
-const settingOf = (options: PretrainOptions, layout: Layout): PretrainSetting =>
-  ({ options, layout, roles: networkRoles(layout) });
-
 /** Student and optimiser, in both objectives. */
 const trained = ({ size }: Layout): [StateName, number][] => [['student', size], ['momentum', size], ['variance', size]];
 
 /** DINO: the teacher is the student's moving average. */
 export function selfDistillation(options: PretrainOptions): Objective {
-  const setting = settingOf(options, networkLayout(options));
+  const setting = { options, layout: networkLayout(options) };
   const [first, second, ...locals] = selfDistillationCrops(options);
   return {
     setting,
@@ -49,7 +46,7 @@ export function selfDistillation(options: PretrainOptions): Objective {
 
 /** Another ViT is the teacher and is not trained. */
 export function distillation(options: PretrainOptions, teacher: VitModel): Objective {
-  const setting = settingOf(options, networkLayout(options, distillationHead(options, teacher.config)));
+  const setting = { options, layout: networkLayout(options, distillationHead(options, teacher.config)) };
   return {
     setting,
     state: new Map(trained(setting.layout)),

@@ -84,6 +84,19 @@ function cropDrawer({ crops }: Objective, photos: readonly Bitmap[], options: Pr
   };
 }
 
+function keysReader(engine: Engine, { setting, result }: Objective) {
+  const programs = programCache(engine, (g, of: readonly [number, number]) => keysGraph(g, setting, result, ...of));
+  const keys: PretrainRun['keys'] = async (images, side) => {
+    const count = images.length / (3 * side * side);
+    const program = await programs.get([count, side]);
+    program.write('images', images);
+    program.run();
+    const data = await program.read('keys');
+    return { data, tokens: data.length / (count * setting.options.dim) };
+  };
+  return { keys, destroy: programs.destroy };
+}
+
 /**
  * Prepares a run on `engine`. What follows depends on photos, options and start alone, and in the last bits on the device.
  * @throws Error when there are fewer photos than a step needs, or `start` does not fit the options; OutOfMemoryError when
@@ -95,12 +108,11 @@ export async function startPretrain(
   const perEpoch = stepsPerEpoch(photos.length, options);
   if (perEpoch < 1) throw new Error(`${photos.length} photos are fewer than the ${options.batch} of one step`);
   const objective = start.teacher ? distillation(options, start.teacher) : selfDistillation(options);
-  const { setting, result } = objective;
   const memory = memoryOf([objective.graph(new Graph())]);
   checkBufferSize(engine.device, 'the largest tensor', memory.largest);
   await engine.allocate('the ViT and its head', () => upload(engine, objective, start));
   const program = await engine.compile(objective.graph(engine.graph()));
-  const readers = programCache(engine, (g, of: readonly [number, number]) => keysGraph(g, setting, result, ...of));
+  const reader = keysReader(engine, objective);
   const draw = cropDrawer(objective, photos, options);
   let done = start.state?.counters['stepsDone'] ?? 0;
   let crops: Map<string, Float32Array> | undefined;
@@ -132,19 +144,13 @@ export async function startPretrain(
       for (const key of objective.state.keys()) arrays.set(key, await engine.readParameter(stateNames[key]));
       return { counters: { stepsDone: done }, arrays };
     },
-    weights: async () => vitPart(unflatten(setting.layout, await engine.readParameter(stateNames[result]), new Map())),
-    keys: async (images, side) => {
-      const count = images.length / (3 * side * side);
-      const reader = await readers.get([count, side]);
-      reader.write('images', images);
-      reader.run();
-      const data = await reader.read('keys');
-      return { data, tokens: data.length / (count * options.dim) };
-    },
+    weights: async () =>
+      vitPart(unflatten(objective.setting.layout, await engine.readParameter(stateNames[objective.result]), new Map())),
+    keys: reader.keys,
     sync: () => engine.sync(),
     destroy: () => {
       program.destroy();
-      readers.destroy();
+      reader.destroy();
     },
   };
 }

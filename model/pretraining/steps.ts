@@ -6,13 +6,12 @@ import type { Layout } from '../generators/parameters.js';
 import type { VitConfig } from '../vit/config.js';
 import { batchCentre, dinoLoss, teacherTargets } from './loss.js';
 import { vitConfigOf, type PretrainOptions } from './options.js';
-import { bindNetwork, type BoundNetwork } from './student.js';
+import { bindNetwork, networkRoles, type BoundNetwork } from './student.js';
 
 /** Everything that the graphs of a pretraining are made from. */
 export interface PretrainSetting {
   readonly options: PretrainOptions;
   readonly layout: Layout;
-  readonly roles: Float32Array;
 }
 
 /** Names of the run's tensors in the engine; together they are its state. */
@@ -21,10 +20,9 @@ export const stateNames = {
 } as const;
 
 /** One step of AdamW on `student` by the gradient of `loss`, of limited length `norm`; input `hyper` [10] as `adamw` takes it. */
-export function learned(g: Graph, student: BoundNetwork, loss: Tensor, setting: PretrainSetting): { w: Tensor; norm: Tensor } {
-  const { layout } = setting;
+export function learned(g: Graph, student: BoundNetwork, loss: Tensor, { layout }: PretrainSetting): { w: Tensor; norm: Tensor } {
   const dw = pack(gradients(loss, student.views));
-  const roles = g.constant(setting.roles);
+  const roles = g.constant(networkRoles(layout));
   const norm = globalNorm(dw, roles);
   const [m, v] = [g.parameter(stateNames.momentum, [layout.size]), g.parameter(stateNames.variance, [layout.size])];
   return { w: adamw(student.flat, m, v, dw, roles, norm, g.input('hyper', [10])).w, norm };

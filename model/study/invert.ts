@@ -18,24 +18,15 @@ import type { VitModel } from '../vit/config.js';
 import { facetOf, uploadVit, vitFeatures, vitLayers } from '../vit/vit.js';
 import type { InversionOptions, Painter } from './options.js';
 
-export interface Inversion {
-  /** At the size of the inversion. */
-  readonly target: Image;
-  readonly step: () => void;
-  readonly stepsDone: () => number;
-  /** Of the last step, with the total variation. */
-  readonly loss: () => Promise<number>;
-  /** Without added noise. */
-  readonly result: () => Promise<Image>;
-  /** Starts again with other noise and weights. */
-  readonly restart: (seed: number) => void;
-  readonly destroy: () => void;
-}
+export type Inversion = Awaited<ReturnType<typeof startInversion>>;
 
 /** Channels of normal noise in a generator's input. */
 const CHANNELS = 32;
 /** Deviation of the added noise: the published levels, from the start, from half and from three quarters of the steps on. */
 export const NOISE: readonly (readonly [from: number, deviation: number])[] = [[0, 10], [0.5, 2], [0.75, 0.5]];
+
+const normals = (length: number, seed: number, what: string): Float32Array =>
+  Float32Array.from({ length }, random(seed, 'inversion', what).normal);
 
 const published = { down: [16, 32, 64, 128, 128, 128], windows: [7, 7, 5, 5, 3, 3], padding: 'reflect' } as const;
 
@@ -80,8 +71,7 @@ function generatorCanvas(generator: Generator, name: string, { height, width }: 
     begin: (engine, seed) => {
       const weights = kaimingUniform(generator, random(seed, 'inversion', 'weights'));
       engine.writeParameter(name, [layout.size], flatten(layout, weights));
-      const draw = random(seed, 'inversion', 'input');
-      engine.writeParameter(input, shape, Float32Array.from({ length: sizeOf(shape) }, draw.normal));
+      engine.writeParameter(input, shape, normals(sizeOf(shape), seed, 'input'));
     },
   };
 }
@@ -97,10 +87,7 @@ function pixelCanvas(name: string, { height, width }: Image): Canvas {
       const flat = g.parameter(name, shape);
       return { flat, trained: [flat], picture: sigmoid(flat) };
     },
-    begin: (engine, seed) => {
-      const draw = random(seed, 'inversion', 'pixels');
-      engine.writeParameter(name, shape, Float32Array.from({ length: sizeOf(shape) }, draw.normal));
-    },
+    begin: (engine, seed) => engine.writeParameter(name, shape, normals(sizeOf(shape), seed, 'pixels')),
   };
 }
 
@@ -142,9 +129,8 @@ function stepGraph(g: Graph, vit: VitModel, canvas: Canvas, target: Shape, optio
 
 /** Parts of one long row of normal numbers, another one in each step: new numbers would take longer than the step. */
 function noiseSource(seed: number, size: number): (step: number) => Float32Array {
-  const draw = random(seed, 'inversion', 'noise');
   const spare = Math.min(size, 1 << 16);
-  const pool = Float32Array.from({ length: size + spare }, draw.normal);
+  const pool = normals(size + spare, seed, 'noise');
   return (step) => {
     const from = random(seed, 'inversion', 'noise', step).integer(0, spare);
     return pool.subarray(from, from + size);
@@ -155,7 +141,7 @@ function noiseSource(seed: number, size: number): (step: number) => Float32Array
  * Prepares the inversion of `image`'s features.
  * @throws RangeError for a layer that the ViT does not have, SizeError when the picture is too small for the generator
  */
-export async function startInversion(engine: Engine, vit: VitModel, image: Image, options: InversionOptions): Promise<Inversion> {
+export async function startInversion(engine: Engine, vit: VitModel, image: Image, options: InversionOptions) {
   const target = targetOf(image, vit.config, options.vitSize);
   const { height, width } = target;
   const canvas = canvasOf(options.painter, target);
@@ -182,8 +168,9 @@ export async function startInversion(engine: Engine, vit: VitModel, image: Image
   restart(options.seed);
 
   return {
+    /** At the size of the inversion. */
     target,
-    step: () => {
+    step: (): void => {
       if (noise) {
         program.write('noise', noise(stepsDone));
         program.write('level', [NOISE.findLast(([from]) => stepsDone >= from * options.steps)![1]]);
@@ -191,16 +178,19 @@ export async function startInversion(engine: Engine, vit: VitModel, image: Image
       program.write('hyper', adamHyper({ lr: options.lr }, ++stepsDone));
       program.run();
     },
-    stepsDone: () => stepsDone,
-    loss: async () => (await program.read('loss'))[0]!,
-    result: async () => {
+    stepsDone: (): number => stepsDone,
+    /** Of the last step, with the total variation. */
+    loss: async (): Promise<number> => (await program.read('loss'))[0]!,
+    /** Without added noise. */
+    result: async (): Promise<Image> => {
       resultProgram.write('noise', silence);
       resultProgram.write('level', [0]);
       resultProgram.run();
       return { width, height, data: await resultProgram.read('picture') };
     },
+    /** Starts again with other noise and weights. */
     restart,
-    destroy: () => {
+    destroy: (): void => {
       program.destroy();
       resultProgram.destroy();
     },

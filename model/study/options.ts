@@ -1,4 +1,4 @@
-import { FACETS, type Facet } from '../vit/facets.js';
+import { FACETS, type Facet } from '../vit/config.js';
 
 /** `self-similarity` is that of the keys. */
 export type InvertedFacet = 'cls' | Facet | 'self-similarity';

@@ -3,8 +3,7 @@ import type { Engine, Tensor } from '../../engine/index.js';
 import type { Image } from '../image.js';
 import { recipes } from '../method/recipes.js';
 import { runOnce } from '../runOnce.js';
-import type { VitModel } from '../vit/config.js';
-import type { Facet } from '../vit/facets.js';
+import type { Facet, VitModel } from '../vit/config.js';
 import { clsAttention, facetOf, vitLayers, type VitLayer } from '../vit/vit.js';
 
 /** Rows of features, the CLS row first, then the patches row by row. */

@@ -1,6 +1,6 @@
 /** Principal components of rows of features, on the CPU: there are hundreds of rows and at most a thousand columns. */
 import { random } from '../random.js';
-import { gram, products } from '../rows.js';
+import { dot, gram, products } from '../rows.js';
 
 export interface Components {
   /** Mean row [C]. */
@@ -26,7 +26,9 @@ export function principalComponents(features: ArrayLike<number>, C: number, coun
   const rows = features.length / C;
   if (!Number.isInteger(rows) || rows < 1) throw new RangeError(`pca: ${features.length} values are not whole rows of ${C}`);
   if (count < 1 || count > C) throw new RangeError(`pca: ${count} components of ${C} columns`);
-  const mean = columnMeans(features, C);
+  const sums = new Float64Array(C);
+  for (let i = 0; i < features.length; i++) sums[i % C]! += features[i]!;
+  const mean = sums.map((sum) => (sum * C) / features.length);
   const centred = Float64Array.from(features, (v, i) => v - mean[i % C]!);
   const covariance = gram(centred, C).map((sum) => (sum * C) / features.length);
   const { axes, variances } = leadingAxes(covariance, C, count);
@@ -42,12 +44,6 @@ function orient(values: Float64Array, axes: Float64Array, k: number, count: numb
   if (largest >= 0) return;
   for (let i = k; i < values.length; i += count) values[i] = -values[i]!;
   for (let c = 0; c < C; c++) axes[k * C + c] = -axes[k * C + c]!;
-}
-
-function columnMeans(features: ArrayLike<number>, C: number): Float64Array {
-  const mean = new Float64Array(C);
-  for (let i = 0; i < features.length; i++) mean[i % C]! += features[i]!;
-  return mean.map((sum) => (sum * C) / features.length);
 }
 
 function leadingAxes(matrix: Float64Array, C: number, count: number): { axes: Float64Array; variances: Float64Array } {
@@ -81,22 +77,20 @@ function rotate(vectors: Float64Array, rows: Float64Array, C: number): Float64Ar
 function orthonormalized(rows: Float64Array, C: number): Float64Array {
   for (let at = 0; at < rows.length; at += C) {
     const row = rows.subarray(at, at + C);
-    const before = length(row);
+    const before = Math.sqrt(dot(row, row));
     for (let pass = 0; pass < 2; pass++) {
       for (let other = 0; other < at; other += C) {
         const known = rows.subarray(other, other + C);
-        const along = row.reduce((sum, v, c) => sum + v * known[c]!, 0);
+        const along = dot(row, known);
         for (let c = 0; c < C; c++) row[c]! -= along * known[c]!;
       }
     }
-    const norm = length(row);
+    const norm = Math.sqrt(dot(row, row));
     const gain = norm > 1e-12 * before ? 1 / norm : 0;
     for (let c = 0; c < C; c++) row[c]! *= gain;
   }
   return rows;
 }
-
-const length = (row: Float64Array): number => Math.sqrt(row.reduce((sum, v) => sum + v * v, 0));
 
 /** Eigenvalues, largest first, and eigenvectors as rows of a small symmetric matrix [n, n], by Jacobi's rotations. */
 function symmetricEigen(matrix: Float64Array, n: number): { values: Float64Array; vectors: Float64Array } {
@@ -133,6 +127,5 @@ function jacobiRotation(a: Float64Array, v: Float64Array, n: number, p: number, 
     m[j] = sin * x + cos * y;
   };
   for (let k = 0; k < n; k++) turn(a, k * n + p, k * n + q);
-  for (let k = 0; k < n; k++) turn(a, p * n + k, q * n + k);
-  for (let k = 0; k < n; k++) turn(v, p * n + k, q * n + k);
+  for (const m of [a, v]) for (let k = 0; k < n; k++) turn(m, p * n + k, q * n + k);
 }

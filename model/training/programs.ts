@@ -7,11 +7,7 @@ const MOST_SIZES = 1024;
 /** A program and the sizes to run it at. */
 type Prepared = Readonly<{ program: Program; variant: Variant }>;
 
-export interface ProgramCache<K> {
-  /** The program for `kind`, set to its sizes. */
-  readonly get: (kind: K) => Promise<Program>;
-  readonly destroy: () => void;
-}
+export type ProgramCache<K> = ReturnType<typeof programCache<K>>;
 
 /**
  * One program, compiled for the largest sizes, serves all sizes of a kind. A size whose graph differs in more than numbers gets
@@ -21,7 +17,7 @@ export interface ProgramCache<K> {
  */
 export function programCache<K>(
   engine: Engine, build: (g: Graph, kind: K) => Record<string, Tensor>, largest: (kind: K) => K = (kind) => kind,
-): ProgramCache<K> {
+) {
   const programs: Program[] = [];
   const prepared = new Map<string, Prepared>();
 
@@ -47,7 +43,8 @@ export function programCache<K>(
   };
 
   return {
-    get: async (kind) => {
+    /** The program for `kind`, set to its sizes. */
+    get: async (kind: K): Promise<Program> => {
       const key = JSON.stringify(kind);
       const found = prepared.get(key) ?? (await prepare(kind));
       prepared.delete(key);
@@ -56,7 +53,7 @@ export function programCache<K>(
       found.program.use(found.variant);
       return found.program;
     },
-    destroy: () => {
+    destroy: (): void => {
       for (const program of programs) program.destroy();
       programs.length = 0;
       prepared.clear();

@@ -29,6 +29,10 @@ export interface VitConfig {
 export const ACTIVATIONS = ['gelu', 'quickGelu'] as const;
 export type Activation = (typeof ACTIVATIONS)[number];
 
+/** Queries, keys and values of a block (heads side by side, bias included), or the tokens after it, before the final norm. */
+export const FACETS = ['queries', 'keys', 'values', 'tokens'] as const;
+export type Facet = (typeof FACETS)[number];
+
 export const IMAGENET_MEAN = [0.485, 0.456, 0.406] as const;
 export const IMAGENET_STD = [0.229, 0.224, 0.225] as const;
 

@@ -3,8 +3,7 @@ import {
   add, attention, attentionCls, concat, gelu, layernorm, linear, matmul, patchEmbed, quickGelu, scale, slice, softmax,
   type Engine, type Graph, type Tensor,
 } from '../../engine/index.js';
-import type { VitConfig, VitModel } from './config.js';
-import { FACETS, type Facet } from './facets.js';
+import { FACETS, type Facet, type VitConfig, type VitModel } from './config.js';
 import { interpolatePositions } from './positions.js';
 
 /** Outputs of one block: the tokens [B, T, C] after it, and its queries, keys and values next to each other [B, T, 3C]. */
@@ -59,17 +58,18 @@ export interface VitParameters {
 function frozen(g: Graph, vit: VitModel): VitParameters {
   const { config: { dim }, weights } = vit;
   const stored = (name: string) => weights.get(name)!;
-  const clsTable = (B: number): Float32Array => tableOf(vit, `cls ${B}`, () => {
-    const { data } = stored('cls_token');
-    return Float32Array.from({ length: B * dim }, (_, i) => data[i % dim]!);
-  });
-  const positionTable = (rows: number, cols: number): Float32Array =>
-    tableOf(vit, `positions ${rows}x${cols}`, () => interpolatePositions(stored('pos_embed'), rows, cols));
   return {
     config: vit.config,
     get: (name) => g.parameter(named(vit, name), stored(name).shape),
-    cls: (B) => g.constant(clsTable(B), [B, 1, dim]),
-    positions: (rows, cols) => g.constant(positionTable(rows, cols), [1 + rows * cols, dim]),
+    cls: (B) => {
+      const { data } = stored('cls_token');
+      const table = tableOf(vit, `cls ${B}`, () => Float32Array.from({ length: B * dim }, (_, i) => data[i % dim]!));
+      return g.constant(table, [B, 1, dim]);
+    },
+    positions: (rows, cols) => {
+      const table = tableOf(vit, `positions ${rows}x${cols}`, () => interpolatePositions(stored('pos_embed'), rows, cols));
+      return g.constant(table, [1 + rows * cols, dim]);
+    },
   };
 }
 
@@ -87,34 +87,32 @@ function embed(parameters: VitParameters, x: Tensor): Tensor {
   return preNorm ? norm(parameters, 'norm_pre', tokens) : tokens;
 }
 
-/** One block's parts, with its parameters bound. */
-function block(parameters: VitParameters, index: number) {
-  const { heads, activation } = parameters.config;
-  const activate = activation === 'quickGelu' ? quickGelu : gelu;
-  const name = (part: string): string => `blocks.${index}.${part}`;
-  return {
-    qkv: (t: Tensor): Tensor => layer(parameters, name('attn.qkv'), norm(parameters, name('norm1'), t)),
-    attention: (qkv: Tensor): Tensor => attention(qkv, heads),
-    attentionCls: (qkv: Tensor): Tensor => attentionCls(qkv, heads),
-    /** The rest of the block, for tokens `t` with attention `a`. */
-    rest: (t: Tensor, a: Tensor): Tensor => {
-      const mixed = add(layer(parameters, name('attn.proj'), a), t);
-      const hidden = layer(parameters, name('mlp.fc1'), norm(parameters, name('norm2'), mixed));
-      return add(layer(parameters, name('mlp.fc2'), activate(hidden)), mixed);
-    },
-  };
+/** Queries, keys and values of block `name` for tokens `t`. */
+const project = (parameters: VitParameters, name: string, t: Tensor): Tensor =>
+  layer(parameters, `${name}.attn.qkv`, norm(parameters, `${name}.norm1`, t));
+
+/** The rest of the block, for tokens `t` with attention `a`. */
+function rest(parameters: VitParameters, name: string, t: Tensor, a: Tensor): Tensor {
+  const activate = parameters.config.activation === 'quickGelu' ? quickGelu : gelu;
+  const mixed = add(layer(parameters, `${name}.attn.proj`, a), t);
+  const hidden = layer(parameters, `${name}.mlp.fc1`, norm(parameters, `${name}.norm2`, mixed));
+  return add(layer(parameters, `${name}.mlp.fc2`, activate(hidden)), mixed);
+}
+
+/** The first `count` layers for embedded tokens. */
+function layersOf(parameters: VitParameters, embedded: Tensor, count: number): VitLayer[] {
+  let tokens = embedded;
+  return Array.from({ length: count }, (_, i) => {
+    const qkv = project(parameters, `blocks.${i}`, tokens);
+    tokens = rest(parameters, `blocks.${i}`, tokens, attention(qkv, parameters.config.heads));
+    return { tokens, qkv };
+  });
 }
 
 /** All layers of normalised images [B, 3, H, W]; unused ones are never computed. */
 export const vitLayers = (g: Graph, vit: VitModel, x: Tensor): VitLayer[] => inPrecision(g, vit, () => {
   const parameters = frozen(g, vit);
-  let tokens = embed(parameters, x);
-  return Array.from({ length: vit.config.depth }, (_, i) => {
-    const b = block(parameters, i);
-    const qkv = b.qkv(tokens);
-    tokens = b.rest(tokens, b.attention(qkv));
-    return { tokens, qkv };
-  });
+  return layersOf(parameters, embed(parameters, x), vit.config.depth);
 });
 
 /** Queries, keys or values of a layer: [B, T, C], the CLS row first. */
@@ -131,15 +129,12 @@ export const vitFeatures = (g: Graph, vit: VitModel, x: Tensor): VitFeatures =>
 
 /** `vitFeatures` with given parameters. */
 export function featuresWith(parameters: VitParameters, x: Tensor): VitFeatures {
-  const { depth } = parameters.config;
-  let tokens = embed(parameters, x);
-  for (let i = 0; i < depth - 1; i++) {
-    const b = block(parameters, i);
-    tokens = b.rest(tokens, b.attention(b.qkv(tokens)));
-  }
-  const last = block(parameters, depth - 1);
-  const qkv = last.qkv(tokens);
-  return { keys: facet({ qkv }, 'keys'), cls: last.rest(slice(tokens, 1, 0, 1), last.attentionCls(qkv)) };
+  const { depth, heads } = parameters.config;
+  const embedded = embed(parameters, x);
+  const tokens = layersOf(parameters, embedded, depth - 1).at(-1)?.tokens ?? embedded;
+  const last = `blocks.${depth - 1}`;
+  const qkv = project(parameters, last, tokens);
+  return { keys: facet({ qkv }, 'keys'), cls: rest(parameters, last, slice(tokens, 1, 0, 1), attentionCls(qkv, heads)) };
 }
 
 /** Attention of the CLS token over all tokens, per head: [B, T] each. */

@@ -6,7 +6,7 @@ import { batchCentre, dinoLoss, teacherTargets } from '../../model/pretraining/l
 import { pretrainDefaults, type PretrainOptions } from '../../model/pretraining/options.js';
 import { settingsAt } from '../../model/pretraining/schedules.js';
 import { pretrainGraph, stateNames } from '../../model/pretraining/steps.js';
-import { networkLayout, networkRoles } from '../../model/pretraining/student.js';
+import { networkLayout } from '../../model/pretraining/student.js';
 import { flatten, unflatten } from '../../model/generators/parameters.js';
 import type { Weight } from '../../model/vit/config.js';
 import { assertClose, relativeError } from '../helpers/check.js';
@@ -106,7 +106,7 @@ test('twenty steps on one batch, golden', async () => {
   }
   engine.writeParameter(stateNames.centre, [options.prototypes], new Float32Array(options.prototypes));
 
-  const program = await engine.compile(pretrainGraph(engine.graph(), { options, layout, roles: networkRoles(layout) }));
+  const program = await engine.compile(pretrainGraph(engine.graph(), { options, layout }));
   program.write('globals', crops('global', 2, options.batch, options.imageSize));
   program.write('locals', crops('local', options.locals, options.batch, options.localSize));
   const perEpoch: number = meta['run'].steps_per_epoch;

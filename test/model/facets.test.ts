@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { clsAttentionMaps, patchFeatures } from '../../model/study/patches.js';
-import { FACETS } from '../../model/vit/facets.js';
+import { FACETS } from '../../model/vit/config.js';
 import { uploadVit } from '../../model/vit/vit.js';
 import { assertClose } from '../helpers/check.js';
 import { testEngine } from '../helpers/device.js';

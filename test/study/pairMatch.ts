@@ -25,7 +25,7 @@ for (const model of models) {
   uploadVit(engine, vit);
   const read = async (pair: string, which: 'structure' | 'appearance'): Promise<Features> => {
     const file = readdirSync(join(folder, pair)).find((name) => name.startsWith(`${which}.`))!;
-    return featuresOf(engine, vit, await readImage(join(folder, pair, file), { shorterSide: 256 }), { vitSize: 224 });
+    return featuresOf(engine, vit, await readImage(join(folder, pair, file), { shorterSide: 256 }), 224);
   };
   const pairs: { name: string; structure: Features; appearance: Features }[] = [];
   for (const name of readdirSync(folder)) {
