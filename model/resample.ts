@@ -17,10 +17,7 @@ export function cubic(distance: number, a = -0.5): number {
   return x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0;
 }
 
-/**
- * Taps of each of `to` outputs from `from` inputs. A reduction stretches the filter. Weights beyond the border are left out; the
- * remaining ones sum to 1.
- */
+/** Taps of each of `to` outputs from `from` inputs. A reduction stretches the filter. The weights inside the border sum to 1. */
 function tapsOf(from: number, to: number): Taps[] {
   const step = from / to;
   const stretch = Math.max(step, 1);

@@ -84,9 +84,8 @@ function pairStep(
 }
 
 /**
- * Prepares a run. `draw` returns a random pair that depends on `next` alone, so that a resumed run, with `from`, sees the
- * same pairs. @throws Error when the generator cannot take squares of this size or `from` is of another run,
- * OutOfMemoryError when the device binds no buffer as large as the largest tensor
+ * Prepares a run. `draw` returns a random pair that depends on `next` alone, so that a resumed run, with `from`, sees the same
+ * pairs. @throws Error when the generator cannot take squares of this size, and as `prepare`
  */
 export async function startAnyPair(
   engine: Engine, vit: VitModel, options: AnyPairOptions, draw: (next: Random) => Promise<Pair>, from?: TrainingState,

@@ -2,17 +2,14 @@
 import type { Image } from '../image.js';
 import { resample, resampleShorterSide } from '../resample.js';
 import { edgeCosine, sharpness } from './edges.js';
-import { lightness, toLab, type Lab } from './lab.js';
+import { lightness, toLab } from './lab.js';
 import { colourProfile, halve, patchProfile, profileDistance, type Profile } from './wasserstein.js';
 
-/**
- * They distinguish a working run from a broken one, and sharp from blurred; they do not rank methods: a mere tint scores well.
- * Distances are in L*a*b*.
- */
+/** They separate working runs from broken ones and sharp from blurred, but rank no methods: a mere tint scores well. */
 export interface PictureFigures {
   /** Cosine of oriented gradients with the structure image: 1 if its layout is kept. */
   readonly structure: number;
-  /** Sliced Wasserstein distance of colours to the appearance image: 0 if its look is reached. */
+  /** Sliced Wasserstein distance of L*a*b* colours to the appearance image: 0 if its look is reached. */
   readonly colour: number;
   /** The same of 7x7 patches, mean over three scales. */
   readonly patches: number;
@@ -25,17 +22,17 @@ export interface PictureFigures {
 /** Shorter side at which pictures are compared. */
 const SIDE = 256;
 
-/** Of three scales. */
-function patchProfiles(lab: Lab): Profile[] {
-  const half = halve(lab);
-  return [lab, half, halve(half)].map(patchProfile);
-}
-
 /** A picture at the size of the comparison; each property is computed once, on request. */
 function lookAt(image: Image) {
   const lab = toLab(image);
-  const [light, colours, patches] = [once(() => lightness(lab)), once(() => colourProfile(lab)), once(() => patchProfiles(lab))];
-  return { width: image.width, height: image.height, light, colours, patches };
+  const half = once(() => halve(lab));
+  return {
+    width: image.width,
+    height: image.height,
+    light: once(() => lightness(lab)),
+    colours: once(() => colourProfile(lab)),
+    patches: once(() => [lab, half(), halve(half())].map(patchProfile)),
+  };
 }
 
 function once<T extends object>(make: () => T): () => T {
@@ -48,8 +45,7 @@ const meanDistance = (a: readonly Profile[], b: readonly Profile[]): number =>
 
 /**
  * Judges results of one pair; the numbers of oracle/metrics.py. All pictures are first resized (bicubic) to the shorter side
- * `side`; 'own' leaves them as they are, at least 28 pixels each way. For `structure`, `leak` and `sharpness` the result is
- * resized to the structure image.
+ * `side`; 'own' leaves them, at least 28 pixels each way. For `structure`, `leak` and `sharpness` the result gets that size.
  */
 export function judgePictures(
   structureImage: Image, appearanceImage: Image, side: number | 'own' = SIDE,

@@ -8,10 +8,7 @@ const MAX_SHARDS = 1000;
 /** Whether the file begins as a JSON object. A safetensors file begins with a length, whose high bytes are zero. */
 export const looksLikeIndex = (bytes: Uint8Array): boolean => /^\s*\{\s*"/.test(String.fromCharCode(...bytes.subarray(0, 64)));
 
-/**
- * The files that an index names and the tensors it expects in each. Only files in the index's own folder are allowed.
- * @throws CheckpointFileError when it is not an index
- */
+/** The files that an index names, all in its folder, and the tensors in each. @throws CheckpointFileError if it is not one */
 export function parseShardIndex(bytes: Uint8Array): Map<string, string[]> {
   const index = boundedJson(bytes, 'the index', MAX_INDEX);
   const places = isObject(index) ? index['weight_map'] : undefined;

@@ -12,18 +12,12 @@ export interface Painted {
   readonly inStrips: boolean;
 }
 
-export interface Painting {
-  /**
-   * The picture that it makes of `image`, with batch norm's statistics of this whole picture; strip by strip if the whole takes
-   * more than `budget` bytes on the device. @throws SizeError when the image is too small
-   */
-  readonly paint: (image: Image, budget: number, onProgress?: (share: number) => void) => Promise<Painted>;
-}
+export type Painting = ReturnType<typeof startPainting>;
 
 const WEIGHTS = 'painter';
 
 /** @throws Error naming a weight that is missing or misshapen */
-export function startPainting(engine: Engine, generator: Generator, weights: Weights): Painting {
+export function startPainting(engine: Engine, generator: Generator, weights: Weights) {
   const layout = layoutOf(generator);
   engine.writeParameter(WEIGHTS, [layout.size], flatten(layout, weights));
   const atOnce = async ({ width, height, data }: Image): Promise<Image> => {
@@ -32,13 +26,17 @@ export function startPainting(engine: Engine, generator: Generator, weights: Wei
     return { width, height, data: (await runOnce(engine, { picture }, [['photo', data]])).picture };
   };
   return {
-    paint: async (image, budget, onProgress = () => undefined) => {
+    /**
+     * The picture that it makes of `image`, with batch norm's statistics of this whole picture; strip by strip if the whole takes
+     * more than `budget` bytes on the device. @throws SizeError when the image is too small
+     */
+    paint: async (image: Image, budget: number, onProgress?: (share: number) => void): Promise<Painted> => {
       generator.checkSize(image.height, image.width);
       const { total, largest } = wholeBytes(generator, image);
       const binding = engine.device.limits.maxStorageBufferBindingSize;
       if (total <= budget && largest <= binding) return { image: await atOnce(image), inStrips: false };
-      const options = { weights: WEIGHTS, budget: Math.min(budget, binding), onProgress };
-      return { image: await paintInStrips(engine, generator, image, options), inStrips: true };
+      const painted = await paintInStrips(engine, generator, image, WEIGHTS, Math.min(budget, binding), onProgress);
+      return { image: painted, inStrips: true };
     },
   };
 }

@@ -29,15 +29,6 @@ interface Site {
   readonly inputs: Map<string, Float32Array>;
 }
 
-export interface StripOptions {
-  /** Name of the flat parameter buffer that holds the generator's weights. */
-  readonly weights: string;
-  /** Bytes that one strip's program may take on the device. */
-  readonly budget: number;
-  /** Called with the work done so far, 0 to 1. */
-  readonly onProgress?: (share: number) => void;
-}
-
 const heightOf = (t: Tensor): number => t.shape[2]!;
 
 const rowsOf = (x: Tensor, { from, to }: Rows): Tensor =>
@@ -118,14 +109,10 @@ function stripBytes(t: Tensor, rows: Rows, known: Known): number {
 
 /** Rows of a strip, at least one: the layer's height, halved until a strip in its middle fits the budget. */
 function stripHeight(t: Tensor, known: Known, budget: number): number {
-  const H = heightOf(t);
-  const fits = (rows: number): boolean => {
-    const from = Math.floor((H - rows) / 2);
-    return stripBytes(t, { from, to: from + rows }, known) <= budget;
-  };
-  let rows = H;
-  while (rows > 1 && !fits(rows)) rows = Math.ceil(rows / 2);
-  return rows;
+  for (let rows = heightOf(t); ; rows = Math.ceil(rows / 2)) {
+    const from = Math.floor((heightOf(t) - rows) / 2);
+    if (rows === 1 || stripBytes(t, { from, to: from + rows }, known) <= budget) return rows;
+  }
 }
 
 /** Computes a layer strip by strip and passes each to `take`, [1, C, rows, W]. */
@@ -154,9 +141,12 @@ function sourcesOf(t: Tensor, isKept: (t: Tensor) => boolean): Tensor[] {
   return t.node.inputs.flatMap((x) => (isKept(x) ? [x] : isLayer(x) ? sourcesOf(x, isKept) : []));
 }
 
-/** The picture that the generator, its weights on the device, makes of `image`. @throws SizeError when the image is too small */
+/**
+ * The picture that the generator makes of `image`, with its weights in the flat parameter `weights`. A strip's program takes at
+ * most `budget` bytes on the device. `onProgress` gets the work done so far, 0 to 1. @throws SizeError for too small an image
+ */
 export async function paintInStrips(
-  engine: Engine, generator: Generator, image: Image, { weights, budget, onProgress }: StripOptions,
+  engine: Engine, generator: Generator, image: Image, weights: string, budget: number, onProgress?: (share: number) => void,
 ): Promise<Image> {
   const { height, width } = image;
   generator.checkSize(height, width);

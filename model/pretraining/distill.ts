@@ -1,7 +1,4 @@
-/**
- * Learning from another ViT, which is not trained: CLS token and keys, the inputs of a transfer's losses, should equal the
- * teacher's.
- */
+/** Learning from another ViT, a fixed one: CLS token and keys, the inputs of a transfer's losses, should equal the teacher's. */
 import {
   add, concat, layernorm, mse, normalize, resize, scale, selfSimilarity, type Graph, type Tensor,
 } from '../../engine/index.js';

@@ -25,10 +25,7 @@ export interface PretrainOptions {
   readonly headHidden: number;
   readonly bottleneck: number;
   readonly prototypes: number;
-  /**
-   * Learning rate for 256 photos per step, scaled to `batch`; rises from 0 over `warmupEpochs`, then falls by a cosine to
-   * `minLr`.
-   */
+  /** Learning rate for 256 photos per step, scaled to `batch`: from 0 over `warmupEpochs`, then by a cosine to `minLr`. */
   readonly lr: number;
   readonly minLr: number;
   readonly warmupEpochs: number;

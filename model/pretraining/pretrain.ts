@@ -16,10 +16,9 @@ import { keysGraph, stateNames } from './steps.js';
 import { initialWeights, vitPart } from './student.js';
 
 /**
- * Made by `startPretrain`. The losses of a step are `loss`; `gradient`, the length of the gradient before clipping; of
- * self-distillation `entropy`, the mean entropy of the teacher's distributions in nats (log(prototypes) and 0 are the two
- * ways to collapse); of learning from another ViT `cls`, `keys` and `similarity`, the mean squared errors of the CLS
- * token, the keys, and the keys' similarities.
+ * Made by `startPretrain`. The losses of a step are `loss`; `gradient`, the gradient's length before clipping; of
+ * self-distillation `entropy`, the mean of the teacher's distributions in nats (log(prototypes) and 0 are the two ways to
+ * collapse); of learning from another ViT `cls`, `keys` and `similarity` (of the keys), mean squared errors.
  */
 export interface PretrainRun extends TrainingRun {
   /** The ViT that was made (of self-distillation the teacher's) under DINO's names, final norm included. */

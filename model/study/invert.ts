@@ -137,10 +137,7 @@ function noiseSource(seed: number, size: number): (step: number) => Float32Array
   };
 }
 
-/**
- * Prepares the inversion of `image`'s features.
- * @throws RangeError for a layer that the ViT does not have, SizeError when the picture is too small for the generator
- */
+/** Prepares an inversion. @throws RangeError for a layer that the ViT lacks, SizeError for a picture too small to generate */
 export async function startInversion(engine: Engine, vit: VitModel, image: Image, options: InversionOptions) {
   const target = targetOf(image, vit.config, options.vitSize);
   const { height, width } = target;
@@ -149,7 +146,6 @@ export async function startInversion(engine: Engine, vit: VitModel, image: Image
   const g = engine.graph();
   const features = featuresOf(g, vit, g.input('picture', [1, 3, height, width]), options);
   const wanted = (await runOnce(engine, { features }, [['picture', target.data]])).features;
-  canvas.begin(engine, options.seed);
   const program = await engine.compile(stepGraph(engine.graph(), vit, canvas, features.shape, options));
   const resultProgram = await engine.compile({ picture: canvas.paint(engine.graph()).picture });
   const silence = new Float32Array(canvas.noise);

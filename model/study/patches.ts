@@ -32,10 +32,7 @@ async function look(
   return { read, rows, columns };
 }
 
-/**
- * Facets of some layers (0 is the first block) of a picture by a ViT that is on the device.
- * @throws RangeError for a layer that the ViT does not have
- */
+/** Facets of some layers (0 is the first block) of a picture by a ViT on the device. @throws RangeError for any other layer */
 export async function patchFeatures(
   engine: Engine, vit: VitModel, image: Image, vitSize: number, layers: readonly number[], facets: readonly Facet[],
 ): Promise<(layer: number, facet: Facet) => PatchRows> {
@@ -44,10 +41,7 @@ export async function patchFeatures(
   return (layer, facet) => ({ data: read[`${facet} ${layer}`]!, C: vit.config.dim, rows, columns });
 }
 
-/**
- * Attention of the CLS token over the patches (itself left out), [rows * columns] per layer and head.
- * @throws RangeError for a layer that the ViT does not have
- */
+/** The CLS token's attention over the patches, [rows * columns] per layer and head. @throws RangeError as `patchFeatures` */
 export async function clsAttentionMaps(
   engine: Engine, vit: VitModel, image: Image, vitSize: number, layers: readonly number[],
 ): Promise<{ readonly maps: readonly (readonly Float32Array[])[]; readonly rows: number; readonly columns: number }> {

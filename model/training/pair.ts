@@ -36,10 +36,9 @@ function checkSizes({ generator, structure, appearance }: Setting): void {
 }
 
 /**
- * Prepares a run on `engine`. What follows depends on the photos, the ViT and the options alone, and in the last bits on
- * the device. `from` is the state of a run with the same of these; the run continues from it.
- * `own` replaces the recipe's generator. @throws Error when a photo is too small for the generator or `from` is of another
- * run, OutOfMemoryError when the device binds no buffer as large as the largest tensor
+ * Prepares a run on `engine`. What follows depends on the photos, the ViT and the options alone, and in the last bits on the
+ * device. `from` is the state of a run with the same of these, from which it continues; `own` replaces the recipe's generator.
+ * @throws Error when a photo is too small for the generator, and as `prepare`
  */
 export async function startSplice(
   engine: Engine, vit: VitModel, structure: Image, appearance: Image, options: SpliceOptions, from?: TrainingState,

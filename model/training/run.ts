@@ -14,10 +14,7 @@ export type StepLosses = { readonly step: number } & Readonly<Record<string, num
 export const termsOf = ({ step: _, ...terms }: StepLosses): string[] =>
   Object.keys(terms).sort((a, b) => Number(b === 'total') - Number(a === 'total'));
 
-/**
- * All of a run at one moment, except its photos, models and options. Random draws depend on seed and step alone,
- * so the counters represent the generators' state.
- */
+/** A run at one moment, without photos, models and options. Random draws depend on seed and counters, so have no state. */
 export interface TrainingState {
   readonly counters: Readonly<Record<string, number>>;
   readonly arrays: ReadonlyMap<string, Float32Array>;

@@ -118,18 +118,19 @@ export function trainingSteps(
 ): Omit<TrainingRun, 'memory' | 'destroy'> {
   const { options } = setting;
   let { warmStepsDone = 0, stepsDone = 0, updates = 0 } = from?.counters ?? {};
+  const done = { warmStepsDone, stepsDone };
   let last: Program | undefined;
 
   const step = async (): Promise<StepInfo> => {
-    if (warmStepsDone < options.warmStart) {
-      last = await submit('warm-start', warmStepsDone, ++updates);
-      return { phase: 'warm-start', step: warmStepsDone++ };
+    if (done.warmStepsDone < options.warmStart) {
+      last = await submit('warm-start', done.warmStepsDone, ++updates);
+      return { phase: 'warm-start', step: done.warmStepsDone++ };
     }
-    last = await submit('train', stepsDone, ++updates);
+    last = await submit('train', done.stepsDone, ++updates);
     // The losses stay those of the crops.
-    const isWhole = recipes[options.recipe].wholeImage === 'step' && stepsDone % WHOLE_IMAGE_EVERY === 0;
-    if (isWhole) await submit('uncropped', stepsDone, ++updates);
-    return { phase: 'train', step: stepsDone++ };
+    const isWhole = recipes[options.recipe].wholeImage === 'step' && done.stepsDone % WHOLE_IMAGE_EVERY === 0;
+    if (isWhole) await submit('uncropped', done.stepsDone, ++updates);
+    return { phase: 'train', step: done.stepsDone++ };
   };
   /** In the order of TERMS; a step of the warm start has a total alone. */
   const lossValues = async (): Promise<Float32Array> => {
@@ -137,17 +138,12 @@ export function trainingSteps(
     const values = await last.read('losses');
     return values.length === TERMS.length ? values : Float32Array.of(NaN, NaN, NaN, values[2]!);
   };
-  return {
-    get warmStepsDone() {
-      return warmStepsDone;
-    },
-    get stepsDone() {
-      return stepsDone;
-    },
+  return Object.assign(done, {
     step,
     losses: async () => {
+      const { warmStepsDone, stepsDone } = done; // more steps may be submitted meanwhile
       if (warmStepsDone + stepsDone === 0) throw new Error('losses: no step was made yet');
-      const [isWarm, number] = [stepsDone === 0, (stepsDone || warmStepsDone) - 1]; // more steps may be submitted meanwhile
+      const [isWarm, number] = [stepsDone === 0, (stepsDone || warmStepsDone) - 1];
       const values = await lossValues();
       if (isWarm) return { step: number, total: values[3]! };
       return { step: number, ...Object.fromEntries(TERMS.map((term, i) => [term, values[i]!])) };
@@ -155,8 +151,9 @@ export function trainingSteps(
     state: async () => {
       const arrays = new Map<string, Float32Array>();
       for (const [name, parameter] of Object.entries(stored)) arrays.set(name, await engine.readParameter(parameter));
+      const { warmStepsDone, stepsDone } = done;
       return { counters: { warmStepsDone, stepsDone, updates }, arrays: arrays.set('losses', await lossValues()) };
     },
     sync: () => engine.sync(),
-  };
+  });
 }

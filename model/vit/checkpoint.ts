@@ -18,10 +18,7 @@ export function vitFromWeights(name: string, weights: Weights, settings: VitSett
   return vitFromStored(name, new Map(stored), settings);
 }
 
-/**
- * The same for the tensors of a file, of which only the ViT's are read.
- * @throws CheckpointError as above, CheckpointFileError for damaged tensors
- */
+/** The same for a file's tensors; only the ViT's are read. @throws CheckpointError as above, CheckpointFileError if damaged */
 export const vitFromStored = (name: string, tensors: StoredTensors, settings: VitSettings = {}): VitModel =>
   vitFromFound(name, findVit(tensors), settings);
 

@@ -41,8 +41,7 @@ for (const [name, generator, height, width] of cases) {
     const before = engine.buffers.heldBytes();
     const shares: number[] = [];
     const budget = Math.floor(wholeBytes(generator, image).total / 4);
-    const { data } = await paintInStrips(engine, generator, image,
-      { weights: 'weights', budget, onProgress: (share) => shares.push(share) });
+    const { data } = await paintInStrips(engine, generator, image, 'weights', budget, (share) => shares.push(share));
     assertClose(name, data, expected, 2e-5);
     assert.ok(engine.buffers.heldBytes() - before <= budget, 'no more than the budget');
     assert.is(shares.at(-1), 1);
