@@ -5,9 +5,8 @@ import { kaimingUniform, layoutOf } from '../generators/parameters.js';
 import type { Image } from '../image.js';
 import { drawAppearance, drawStructure } from '../method/augment.js';
 import type { SpliceOptions } from '../method/options.js';
-import { names, stepGraph, type Finish, type Setting, type StepGraph, type StepKind } from '../method/steps.js';
+import { names, stepGraph, type Finish, type Setting, type StepGraph } from '../method/steps.js';
 import { random, type Random } from '../random.js';
-import type { ProgramCache } from '../training/programs.js';
 import type { TrainingRun, TrainingState } from '../training/run.js';
 import { pairStored, prepare, stepProgram, trainingSteps, writePhotos, type Submit } from '../training/steps.js';
 import type { VitModel, Weight } from '../vit/config.js';
@@ -62,12 +61,25 @@ function updateGraph(g: Graph, { layout: { size } }: Setting): Record<string, Te
 /** Every recipe begins with PyTorch's default weights: its own belong to its network. */
 const method = { stored, initialWeights: kaimingUniform, step: gradientGraph, other: updateGraph };
 
-/** Adds the gradient of one pair, the `index`-th of the batch. */
-function pairStep(
-  engine: Engine, options: AnyPairOptions, draw: (next: Random) => Promise<Pair>, programs: ProgramCache<StepKind>,
-) {
+/**
+ * Prepares a run. `draw` returns a random pair that depends on `next` alone, so that a resumed run, with `from`, sees the same
+ * pairs. @throws Error when the generator cannot take squares of this size, and as `prepare`
+ */
+export async function startAnyPair(
+  engine: Engine, vit: VitModel, options: AnyPairOptions, draw: (next: Random) => Promise<Pair>, from?: TrainingState,
+): Promise<AnyPairRun> {
   const { sizes, size, seed, recipe } = options;
-  return async (phase: Parameters<Submit>[0], step: number, index: number): Promise<Program> => {
+  const generator = conditionalUnet(sizes);
+  generator.checkSize(Math.floor(0.95 * size), Math.floor(0.95 * size));
+  const square: Image = { width: size, height: size, data: new Float32Array(3 * size * size) };
+  const [layout, photos] = [layoutOf(generator), { structure: square, appearance: square }];
+  const setting: Setting = { vit: { ...vit, precision: options.precision }, generator, layout, ...photos, options };
+  const { memory, programs, other: update, read, destroy } = await prepare(engine, setting, method, from);
+  // The first pair's momentum of 0 would not remove a NaN that another run left.
+  engine.writeParameter(gradientName, [layout.size], new Float32Array(layout.size));
+
+  /** Adds the gradient of one pair, the `index`-th of the batch. */
+  const onPair = async (phase: Parameters<Submit>[0], step: number, index: number): Promise<Program> => {
     const [uncropped, isWarm] = [phase === 'uncropped', phase === 'warm-start'];
     const next = (what: string): Random =>
       random(seed, isWarm ? phase : 'train', uncropped ? 'uncropped' : 'crops', what, step, index);
@@ -81,26 +93,6 @@ function pairStep(
     program.run();
     return program;
   };
-}
-
-/**
- * Prepares a run. `draw` returns a random pair that depends on `next` alone, so that a resumed run, with `from`, sees the same
- * pairs. @throws Error when the generator cannot take squares of this size, and as `prepare`
- */
-export async function startAnyPair(
-  engine: Engine, vit: VitModel, options: AnyPairOptions, draw: (next: Random) => Promise<Pair>, from?: TrainingState,
-): Promise<AnyPairRun> {
-  const { size } = options;
-  const generator = conditionalUnet(options.sizes);
-  generator.checkSize(Math.floor(0.95 * size), Math.floor(0.95 * size));
-  const square: Image = { width: size, height: size, data: new Float32Array(3 * size * size) };
-  const [layout, photos] = [layoutOf(generator), { structure: square, appearance: square }];
-  const setting: Setting = { vit: { ...vit, precision: options.precision }, generator, layout, ...photos, options };
-  const { memory, programs, other: update, read, destroy } = await prepare(engine, setting, method, from);
-  // The first pair's momentum of 0 would not remove a NaN that another run left.
-  engine.writeParameter(gradientName, [layout.size], new Float32Array(layout.size));
-
-  const onPair = pairStep(engine, options, draw, programs);
   const submit: Submit = async (phase, step, updates) => {
     let last = await onPair(phase, step, 0);
     for (let i = 1; i < options.batch; i++) last = await onPair(phase, step, i);

@@ -7,11 +7,7 @@ import { vitJudge, type VitFigures } from './vitJudge.js';
 
 export type Figures = PictureFigures & Partial<VitFigures>;
 
-export interface Judge {
-  /** The match of the pair's photos by the ViT; see `LEAST_MATCH`. */
-  readonly match?: number;
-  readonly judge: (result: Image) => Promise<Figures>;
-}
+export type Judge = Awaited<ReturnType<typeof openJudge>>;
 
 export interface Seeing {
   readonly engine: Engine;
@@ -21,12 +17,13 @@ export interface Seeing {
 }
 
 /** A judge of results for one pair of photos. */
-export async function openJudge(structure: Image, appearance: Image, seeing?: Seeing): Promise<Judge> {
+export async function openJudge(structure: Image, appearance: Image, seeing?: Seeing) {
   const byVit = seeing && (await vitJudge(seeing.engine, seeing.vit, structure, appearance, seeing.vitSize));
   let byPictures: ReturnType<typeof judgePictures> | undefined; // made for the first result, since it takes seconds
   return {
+    /** The match of the pair's photos by the ViT; see `LEAST_MATCH`. */
     ...(byVit && { match: byVit.match }),
-    judge: async (result) => {
+    judge: async (result: Image): Promise<Figures> => {
       byPictures ??= judgePictures(structure, appearance);
       return { ...byPictures(result), ...(byVit && (await byVit.judge(result))) };
     },

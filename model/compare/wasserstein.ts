@@ -11,15 +11,12 @@ const LEVELS = 256;
 /** A cloud's projections: LEVELS even quantiles of each direction, one direction after the other. */
 export type Profile = Float64Array;
 
-function fnv1a(text: string): number {
-  let h = 0x811c9dc5;
-  for (const byte of new TextEncoder().encode(text)) h = Math.imul(h ^ byte, 0x01000193) >>> 0;
-  return h;
-}
-
-/** Unit vectors of `dim` numbers, the same on every machine and in oracle/metrics.py: a counter hash (murmur3's finaliser). */
+/**
+ * Unit vectors of `dim` numbers, the same on every machine and in oracle/metrics.py: a counter, begun at the FNV-1a hash of the
+ * name, through murmur3's finaliser.
+ */
 function directions(name: string, dim: number): Float64Array[] {
-  const start = fnv1a(name);
+  const start = new TextEncoder().encode(name).reduce((h, byte) => Math.imul(h ^ byte, 0x01000193) >>> 0, 0x811c9dc5);
   const value = (i: number): number => {
     let h = (start + Math.imul(i, 0x9e3779b9)) >>> 0;
     h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);

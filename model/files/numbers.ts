@@ -17,20 +17,18 @@ const each = (bytes: number, read: (view: DataView, byte: number) => number): El
 });
 
 /** By safetensors' names. The integers are of counters and index tables that are stored with weights. */
-export const elementTypes: ReadonlyMap<string, ElementType> = new Map(
-  Object.entries({
-    F64: each(8, (view, i) => view.getFloat64(i, true)),
-    F32: each(4, (view, i) => view.getFloat32(i, true)),
-    F16: each(2, (view, i) => halfValues()[view.getUint16(i, true)]!),
-    BF16: each(2, (view, i) => fromBrainFloat(view.getUint16(i, true))),
-    I64: each(8, (view, i) => Number(view.getBigInt64(i, true))),
-    I32: each(4, (view, i) => view.getInt32(i, true)),
-    I16: each(2, (view, i) => view.getInt16(i, true)),
-    I8: each(1, (view, i) => view.getInt8(i)),
-    U8: each(1, (view, i) => view.getUint8(i)),
-    BOOL: each(1, (view, i) => view.getUint8(i)),
-  }),
-);
+export const elementTypes: ReadonlyMap<string, ElementType> = new Map(Object.entries({
+  F64: each(8, (view, i) => view.getFloat64(i, true)),
+  F32: each(4, (view, i) => view.getFloat32(i, true)),
+  F16: each(2, (view, i) => halfValues()[view.getUint16(i, true)]!),
+  BF16: each(2, (view, i) => fromBrainFloat(view.getUint16(i, true))),
+  I64: each(8, (view, i) => Number(view.getBigInt64(i, true))),
+  I32: each(4, (view, i) => view.getInt32(i, true)),
+  I16: each(2, (view, i) => view.getInt16(i, true)),
+  I8: each(1, (view, i) => view.getInt8(i)),
+  U8: each(1, (view, i) => view.getUint8(i)),
+  BOOL: each(1, (view, i) => view.getUint8(i)),
+}));
 
 /**
  * `count` elements of type `dtype` at the start of `bytes` as float32. F32 at a multiple of four in its buffer is not copied: the

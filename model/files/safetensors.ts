@@ -48,12 +48,12 @@ export function parseSafetensors(bytes: Uint8Array): Safetensors {
 export function openSafetensors(bytes: Uint8Array): { tensors: Map<string, StoredTensor>; metadata: Map<string, string> } {
   const { header, dataStart } = readHeader(bytes);
   const metadata = readMetadata(header[METADATA]);
-  const entries = Object.keys(header)
-    .filter((name) => name !== METADATA)
-    .map((name) => readEntry(name, header[name]));
+  const entries = Object.keys(header).filter((name) => name !== METADATA).map((name) => readEntry(name, header[name]));
   checkLayout(entries, bytes.byteLength - dataStart);
   const data = bytes.subarray(dataStart);
-  return { tensors: new Map(entries.map((entry) => [entry.name, storedTensor(entry, data)])), metadata };
+  const tensors = entries.map(({ name, dtype, shape, begin, end }): [string, StoredTensor] =>
+    [name, { shape, dtype, read: () => toFloat32(data.subarray(begin, end), dtype, elementsOf(shape)) }]);
+  return { tensors: new Map(tensors), metadata };
 }
 
 /** How elements are stored; F16 halves the file and keeps three digits. */
@@ -103,12 +103,10 @@ function readHeader(bytes: Uint8Array): { header: Record<string, unknown>; dataS
 function readMetadata(value: unknown): Map<string, string> {
   if (value === undefined) return new Map();
   if (!isObject(value)) throw wrong(`${METADATA} is not an object`);
-  return new Map(
-    Object.entries(value).map(([key, text]) => {
-      if (typeof text !== 'string') throw wrong(`${METADATA}.${shown(key)} is not a string`);
-      return [key, text];
-    }),
-  );
+  return new Map(Object.entries(value).map(([key, text]) => {
+    if (typeof text !== 'string') throw wrong(`${METADATA}.${shown(key)} is not a string`);
+    return [key, text];
+  }));
 }
 
 /** @throws CheckpointFileError naming what of the entry `name` is wrong */
@@ -144,12 +142,6 @@ function checkLayout(entries: readonly Entry[], size: number): void {
   }
   if (place !== size) throw wrong(`${size - place} bytes at the end belong to no tensor`);
 }
-
-const storedTensor = ({ dtype, shape, begin, end }: Entry, data: Uint8Array): StoredTensor => ({
-  shape,
-  dtype,
-  read: () => toFloat32(data.subarray(begin, end), dtype, elementsOf(shape)),
-});
 
 const isSizes = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);

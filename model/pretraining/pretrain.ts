@@ -5,7 +5,7 @@ import type { Bitmap } from '../image.js';
 import { random } from '../random.js';
 import { memoryOf } from '../training/memoryNeed.js';
 import { programCache } from '../training/programs.js';
-import type { TrainingRun, TrainingState } from '../training/run.js';
+import type { StepInfo, TrainingRun, TrainingState } from '../training/run.js';
 import type { VitModel, Weight, Weights } from '../vit/config.js';
 import { uploadVit } from '../vit/vit.js';
 import { drawCrop } from './augment.js';
@@ -113,35 +113,32 @@ export async function startPretrain(
   const program = await engine.compile(objective.graph(engine.graph()));
   const reader = keysReader(engine, objective);
   const draw = cropDrawer(objective, photos, options);
-  let done = start.state?.counters['stepsDone'] ?? 0;
+  const done = { warmStepsDone: 0, stepsDone: start.state?.counters['stepsDone'] ?? 0 };
   let crops: Map<string, Float32Array> | undefined;
 
-  return {
+  return Object.assign(done, {
     memory,
-    warmStepsDone: 0,
-    get stepsDone() {
-      return done;
-    },
-    step: async () => {
-      const settings = settingsAt(done, perEpoch, options);
-      for (const [input, values] of crops ?? draw(done)) program.write(input, values);
+    step: async (): Promise<StepInfo> => {
+      const step = done.stepsDone;
+      const settings = settingsAt(step, perEpoch, options);
+      for (const [input, values] of crops ?? draw(step)) program.write(input, values);
       for (const [input, value] of Object.entries(objective.inputs(settings))) program.write(input, [value]);
       const { lr, weightDecay: decay, lateStep } = settings;
-      program.write('hyper', adamwHyper({ lr, decay, clip: options.clip }, ++done, lateStep));
+      program.write('hyper', adamwHyper({ lr, decay, clip: options.clip }, ++done.stepsDone, lateStep));
       program.run();
       // The next step's crops are drawn while the device computes this one.
-      crops = done < perEpoch * options.epochs ? draw(done) : undefined;
-      return { phase: 'train', step: done - 1 };
+      crops = done.stepsDone < perEpoch * options.epochs ? draw(done.stepsDone) : undefined;
+      return { phase: 'train', step };
     },
     losses: async () => {
-      const step = done - 1; // more steps may be submitted meanwhile
+      const step = done.stepsDone - 1; // more steps may be submitted meanwhile
       const values = await program.read('stats');
       return { step, ...Object.fromEntries(objective.figures.map((name, i) => [name, values[i]!])) };
     },
     state: async () => {
       const arrays = new Map<string, Float32Array>();
       for (const key of objective.state.keys()) arrays.set(key, await engine.readParameter(stateNames[key]));
-      return { counters: { stepsDone: done }, arrays };
+      return { counters: { stepsDone: done.stepsDone }, arrays };
     },
     weights: async () =>
       vitPart(unflatten(objective.setting.layout, await engine.readParameter(stateNames[objective.result]), new Map())),
@@ -151,5 +148,5 @@ export async function startPretrain(
       program.destroy();
       reader.destroy();
     },
-  };
+  });
 }

@@ -91,11 +91,6 @@ function pixelCanvas(name: string, { height, width }: Image): Canvas {
   };
 }
 
-function canvasOf(painter: Painter, target: Image): Canvas {
-  const name = `inversion.${painter}.${target.height}x${target.width}`;
-  return painter === 'pixels' ? pixelCanvas(name, target) : generatorCanvas(painters[painter](), name, target);
-}
-
 /** The features that are inverted, of a picture [1, 3, H, W] in 0..1. */
 function featuresOf(g: Graph, vit: VitModel, picture: Tensor, { facet, layer }: InversionOptions): Tensor {
   const x = normalize(picture, vit.config.mean, vit.config.std);
@@ -140,8 +135,9 @@ function noiseSource(seed: number, size: number): (step: number) => Float32Array
 /** Prepares an inversion. @throws RangeError for a layer that the ViT lacks, SizeError for a picture too small to generate */
 export async function startInversion(engine: Engine, vit: VitModel, image: Image, options: InversionOptions) {
   const target = targetOf(image, vit.config, options.vitSize);
-  const { height, width } = target;
-  const canvas = canvasOf(options.painter, target);
+  const [{ height, width }, { painter }] = [target, options];
+  const name = `inversion.${painter}.${height}x${width}`;
+  const canvas = painter === 'pixels' ? pixelCanvas(name, target) : generatorCanvas(painters[painter](), name, target);
   uploadVit(engine, vit);
   const g = engine.graph();
   const features = featuresOf(g, vit, g.input('picture', [1, 3, height, width]), options);

@@ -53,10 +53,9 @@ export function findVit(tensors: StoredTensors): FoundVit {
 
 /** Families and prefixes whose anchor is in the file, the best first. */
 function candidates(tensors: StoredTensors): { family: Family; prefix: string }[] {
-  const found = families.flatMap((family) =>
-    [...tensors.keys()]
-      .filter((name) => name === family.anchor || name.endsWith(`.${family.anchor}`))
-      .map((name) => ({ family, prefix: name.slice(0, -family.anchor.length) })));
+  const found = families.flatMap((family) => [...tensors.keys()]
+    .filter((name) => name === family.anchor || name.endsWith(`.${family.anchor}`))
+    .map((name) => ({ family, prefix: name.slice(0, -family.anchor.length) })));
   return found.sort((a, b) => rankOf(a.prefix) - rankOf(b.prefix));
 }
 
