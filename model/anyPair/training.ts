@@ -8,7 +8,7 @@ import type { SpliceOptions } from '../method/options.js';
 import { names, stepGraph, type Finish, type Setting, type StepGraph } from '../method/steps.js';
 import { random, type Random } from '../random.js';
 import type { TrainingRun, TrainingState } from '../training/run.js';
-import { pairStored, prepare, stepProgram, trainingSteps, writePhotos, type Submit } from '../training/steps.js';
+import { pairStored, prepare, stepProgram, trainingSteps, writePhotos, type Phase, type Submit } from '../training/steps.js';
 import type { VitModel, Weight } from '../vit/config.js';
 import { drawRecolour, recolourGraph } from './recolour.js';
 
@@ -79,7 +79,7 @@ export async function startAnyPair(
   engine.writeParameter(gradientName, [layout.size], new Float32Array(layout.size));
 
   /** Adds the gradient of one pair, the `index`-th of the batch. */
-  const onPair = async (phase: Parameters<Submit>[0], step: number, index: number): Promise<Program> => {
+  const onPair = async (phase: Phase, step: number, index: number): Promise<Program> => {
     const [uncropped, isWarm] = [phase === 'uncropped', phase === 'warm-start'];
     const next = (what: string): Random =>
       random(seed, isWarm ? phase : 'train', uncropped ? 'uncropped' : 'crops', what, step, index);

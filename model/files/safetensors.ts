@@ -23,13 +23,7 @@ export interface Safetensors {
   readonly metadata: Map<string, string>;
 }
 
-interface Entry {
-  readonly name: string;
-  readonly dtype: string;
-  readonly shape: readonly number[];
-  readonly begin: number;
-  readonly end: number;
-}
+type Entry = Readonly<ReturnType<typeof readEntry>>;
 
 const METADATA = '__metadata__';
 /** A hundred bytes per tensor are usual. */
@@ -110,7 +104,7 @@ function readMetadata(value: unknown): Map<string, string> {
 }
 
 /** @throws CheckpointFileError naming what of the entry `name` is wrong */
-function readEntry(name: string, value: unknown): Entry {
+function readEntry(name: string, value: unknown) {
   const length = name.length;
   if (length > MAX_NAME) throw wrong(`a tensor is called ${shown(name)}, ${length} characters: at most ${MAX_NAME} are read`);
   if (!isObject(value)) throw wrong(`the entry of ${shown(name)} is not an object`);

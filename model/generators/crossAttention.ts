@@ -43,8 +43,7 @@ export function attentionParameters(name: string, C: number, { width, heads, hea
 
 /**
  * x + Wo softmax(q k^T / sqrt(headSize)) v per pixel, with q = Wq x of the feature map [1, C, H, W] and k, v = Wk t, Wv t of the
- * tokens [T, E] (Vaswani et al. 2017, without biases). Channels stay outermost throughout, so nothing is transposed in memory. Wo
- * starts as zeros: at first x passes unchanged.
+ * tokens [T, E] (Vaswani et al. 2017, without biases). Channels stay outermost throughout, so nothing is transposed in memory.
  */
 export function crossAttention(
   p: Parameters, name: string, x: Tensor, tokens: Tensor, { heads, headSize }: ConditionalSizes,

@@ -98,8 +98,7 @@ function keysReader(engine: Engine, { setting, result }: Objective) {
 
 /**
  * Prepares a run on `engine`. What follows depends on photos, options and start alone, and in the last bits on the device.
- * @throws Error when there are fewer photos than a step needs, or `start` does not fit the options; OutOfMemoryError when
- * the device binds no buffer as large as the largest tensor
+ * @throws Error for fewer photos than a step takes or a `start` that does not fit, OutOfMemoryError for too large a tensor
  */
 export async function startPretrain(
   engine: Engine, photos: readonly Bitmap[], options: PretrainOptions, start: PretrainStart = {},

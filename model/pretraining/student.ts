@@ -58,9 +58,8 @@ function initialPositions(T: number, C: number): Float32Array {
 
 /**
  * Initial weights. As published: CLS token truncated normal of deviation 0.02, biases 0, norms 1 and 0, patch embedding and last
- * layer uniform within 1 / sqrt(inputs). Positions are sines and cosines. Matrices are truncated normal of deviation 1 /
- * sqrt(inputs). The published 0.02 is for 384 inputs and more: with it the tokens of a narrow network are so small that for
- * hundreds of steps they hardly depend on the picture.
+ * layer uniform within 1 / sqrt(inputs). Matrices are truncated normal of deviation 1 / sqrt(inputs): the published 0.02 is for
+ * 384 inputs and more, and makes the tokens of a narrow network so small that they hardly depend on the picture for long.
  */
 export function initialWeights({ slices }: Layout, seed: number): Map<string, Weight> {
   return new Map(slices.map(({ name, shape }) => {

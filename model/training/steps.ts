@@ -1,5 +1,5 @@
 /** What a training of one pair and one of many pairs share: start, programs, order of the steps, losses, and state. */
-import { checkBufferSize, type Engine, type Program } from '../../engine/index.js';
+import { checkBufferSize, type Engine, type Graph, type Program } from '../../engine/index.js';
 import { flatten, unflatten } from '../generators/parameters.js';
 import { writeDraws, type Draw } from '../method/augment.js';
 import type { SpliceOptions } from '../method/options.js';
@@ -12,6 +12,11 @@ import { largestOf, memoryNeed } from './memoryNeed.js';
 import { programCache, type ProgramCache } from './programs.js';
 import type { StepInfo, TrainingRun, TrainingState } from './run.js';
 
+/** Engine parameters that make up the state, by the name of the array. */
+type Stored = Readonly<Record<string, string>>;
+
+export const pairStored: Stored = { weights: names.weights, momentum: names.momentum, variance: names.variance };
+
 /** What distinguishes the two trainings. */
 interface Method {
   readonly stored: Stored;
@@ -21,13 +26,10 @@ interface Method {
   readonly other: typeof resultGraph;
 }
 
-/** Engine parameters that make up the state, by the name of the array. */
-export type Stored = Readonly<Record<string, string>>;
-
-export const pairStored: Stored = { weights: names.weights, momentum: names.momentum, variance: names.variance };
+export type Phase = StepInfo['phase'] | 'uncropped';
 
 /** Submits optimiser step `update` (from 1); returns the program whose output `losses` belongs to `step`. */
-export type Submit = (kind: StepInfo['phase'] | 'uncropped', step: number, update: number) => Promise<Program>;
+export type Submit = (phase: Phase, step: number, update: number) => Promise<Program>;
 
 const TERMS = ['structure', 'appearance', 'identity', 'total'] as const;
 
@@ -82,8 +84,8 @@ export async function prepare(engine: Engine, setting: Setting, method: Method, 
   checkBufferSize(engine.device, 'the largest tensor', memory.largest);
   if (from) checkState(setting, method.stored, from);
   const untrained = await engine.allocate('photos, ViT and generator', () => upload(engine, setting, method, from));
-  const programs = programCache<StepKind>(
-    engine, (g, kind) => method.step(g, kind, setting), (kind) => largestOf(kind, setting));
+  const build = (g: Graph, kind: StepKind) => method.step(g, kind, setting);
+  const programs = programCache(engine, build, (kind) => largestOf(kind, setting));
   const other = await engine.compile(method.other(engine.graph(), setting));
   return {
     memory,
@@ -100,10 +102,9 @@ export async function prepare(engine: Engine, setting: Setting, method: Method, 
 
 /** The program of a step, with the draws `a` of the structure and `b` of the appearance and the terms' weights written. */
 export async function stepProgram(
-  programs: ProgramCache<StepKind>, options: SpliceOptions, phase: Parameters<Submit>[0], step: number, a: Draw, b: Draw,
+  programs: ProgramCache<StepKind>, options: SpliceOptions, phase: Phase, step: number, a: Draw, b: Draw,
 ): Promise<Program> {
-  const isTerms = recipes[options.recipe].wholeImage === 'terms';
-  const whole = phase === 'train' && isTerms && step % WHOLE_IMAGE_EVERY === 0;
+  const whole = phase === 'train' && recipes[options.recipe].wholeImage === 'terms' && step % WHOLE_IMAGE_EVERY === 0;
   const sizes = { structure: a.size, appearance: b.size };
   const crops: StepKind = phase === 'train' ? { kind: 'crops', ...sizes, whole } : { kind: 'warm-start', ...sizes };
   const program = await programs.get(phase === 'uncropped' ? { kind: 'uncropped' } : crops);

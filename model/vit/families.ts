@@ -32,6 +32,11 @@ const both = (pairs: Readonly<Record<string, readonly string[]>>): Record<string
   Object.fromEntries(Object.entries(pairs).flatMap(([target, sources]) =>
     ['weight', 'bias'].map((part) => [`${target}.${part}`, stored(...sources.map((s) => `${s}.${part}`))])));
 
+/** The same for the modules of every block, the sources below `prefix` and the block's number. */
+const ofBlocks = (prefix: string, modules: Readonly<Record<string, readonly string[]>>): Record<string, Source> =>
+  both(Object.fromEntries(Object.entries(modules).map(([target, sources]) =>
+    [`blocks.{}.${target}`, sources.map((s) => `${prefix}.{}.${s}`)])));
+
 const OWN_BLOCK = ['norm1', 'attn.qkv', 'attn.proj', 'norm2', 'mlp.fc1', 'mlp.fc2'].map((part) => `blocks.{}.${part}`);
 
 /** OpenAI's `preprocess`: the statistics of CLIP's own training pictures. */
@@ -58,14 +63,11 @@ const huggingFaceVit: Family = {
   table: {
     cls_token: stored('embeddings.cls_token'),
     pos_embed: stored('embeddings.position_embeddings'),
-    ...both({
-      'patch_embed.proj': ['embeddings.patch_embeddings.projection'],
-      'blocks.{}.norm1': ['encoder.layer.{}.layernorm_before'],
-      'blocks.{}.attn.qkv': ['query', 'key', 'value'].map((part) => `encoder.layer.{}.attention.attention.${part}`),
-      'blocks.{}.attn.proj': ['encoder.layer.{}.attention.output.dense'],
-      'blocks.{}.norm2': ['encoder.layer.{}.layernorm_after'],
-      'blocks.{}.mlp.fc1': ['encoder.layer.{}.intermediate.dense'],
-      'blocks.{}.mlp.fc2': ['encoder.layer.{}.output.dense'],
+    ...both({ 'patch_embed.proj': ['embeddings.patch_embeddings.projection'] }),
+    ...ofBlocks('encoder.layer', {
+      norm1: ['layernorm_before'], 'attn.qkv': ['query', 'key', 'value'].map((part) => `attention.attention.${part}`),
+      'attn.proj': ['attention.output.dense'], norm2: ['layernorm_after'],
+      'mlp.fc1': ['intermediate.dense'], 'mlp.fc2': ['output.dense'],
     }),
   },
   block: /^encoder\.layer\.(\d+)\./,
@@ -80,14 +82,10 @@ const huggingFaceClip: Family = {
     cls_token: asRow(2, 'embeddings.class_embedding'),
     pos_embed: asRow(1, 'embeddings.position_embedding.weight'),
     'patch_embed.proj.weight': stored('embeddings.patch_embedding.weight'),
-    ...both({
-      norm_pre: ['pre_layrnorm'], // so spelt in every file
-      'blocks.{}.norm1': ['encoder.layers.{}.layer_norm1'],
-      'blocks.{}.attn.qkv': ['q', 'k', 'v'].map((part) => `encoder.layers.{}.self_attn.${part}_proj`),
-      'blocks.{}.attn.proj': ['encoder.layers.{}.self_attn.out_proj'],
-      'blocks.{}.norm2': ['encoder.layers.{}.layer_norm2'],
-      'blocks.{}.mlp.fc1': ['encoder.layers.{}.mlp.fc1'],
-      'blocks.{}.mlp.fc2': ['encoder.layers.{}.mlp.fc2'],
+    ...both({ norm_pre: ['pre_layrnorm'] }), // so spelt in every file
+    ...ofBlocks('encoder.layers', {
+      norm1: ['layer_norm1'], 'attn.qkv': ['q', 'k', 'v'].map((part) => `self_attn.${part}_proj`),
+      'attn.proj': ['self_attn.out_proj'], norm2: ['layer_norm2'], 'mlp.fc1': ['mlp.fc1'], 'mlp.fc2': ['mlp.fc2'],
     }),
   },
   block: /^encoder\.layers\.(\d+)\./,
@@ -104,13 +102,9 @@ const openAiClip: Family = {
     'patch_embed.proj.weight': stored('conv1.weight'),
     'blocks.{}.attn.qkv.weight': stored('transformer.resblocks.{}.attn.in_proj_weight'),
     'blocks.{}.attn.qkv.bias': stored('transformer.resblocks.{}.attn.in_proj_bias'),
-    ...both({
-      norm_pre: ['ln_pre'],
-      'blocks.{}.norm1': ['transformer.resblocks.{}.ln_1'],
-      'blocks.{}.attn.proj': ['transformer.resblocks.{}.attn.out_proj'],
-      'blocks.{}.norm2': ['transformer.resblocks.{}.ln_2'],
-      'blocks.{}.mlp.fc1': ['transformer.resblocks.{}.mlp.c_fc'],
-      'blocks.{}.mlp.fc2': ['transformer.resblocks.{}.mlp.c_proj'],
+    ...both({ norm_pre: ['ln_pre'] }),
+    ...ofBlocks('transformer.resblocks', {
+      norm1: ['ln_1'], 'attn.proj': ['attn.out_proj'], norm2: ['ln_2'], 'mlp.fc1': ['mlp.c_fc'], 'mlp.fc2': ['mlp.c_proj'],
     }),
   },
   block: /^transformer\.resblocks\.(\d+)\./,

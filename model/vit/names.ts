@@ -6,17 +6,7 @@ import { CheckpointError } from './errors.js';
 import { families, type Family, type Source } from './families.js';
 
 /** A ViT in a file. Every parameter of its family's table is there; shapes are not checked. */
-export interface FoundVit {
-  readonly family: Family;
-  /** The text before the family's names: `model.`, `teacher.backbone.`. */
-  readonly prefix: string;
-  /** Other ViTs in the same file, by prefix. */
-  readonly others: readonly string[];
-  readonly depth: number;
-  readonly tensors: StoredTensors;
-  /** The file's own name of a parameter, for errors. */
-  readonly sourceOf: (name: string) => string;
-}
+export type FoundVit = Readonly<ReturnType<typeof findVit>>;
 
 /** Some checkpoints hold two networks: the teacher is the published model, and an average is better than its source. */
 const ranks: readonly RegExp[] = [/(^|\.)teacher\./, /(^|[._])ema([._]|$)/];
@@ -28,7 +18,7 @@ function rankOf(prefix: string): number {
 }
 
 /** @throws CheckpointError when there is no ViT, or when it is incomplete, with the missing and the left over names */
-export function findVit(tensors: StoredTensors): FoundVit {
+export function findVit(tensors: StoredTensors) {
   const [best, ...rest] = candidates(tensors);
   if (!best) {
     const anchors = families.map(({ anchor }) => anchor).join(', ');
@@ -45,9 +35,15 @@ export function findVit(tensors: StoredTensors): FoundVit {
   checkWhole(family, prefix, [...used].filter((name) => !names.has(name)), leftOver);
   const get = (name: string): StoredTensor => tensors.get(prefix + name)!;
   return {
-    family, prefix, depth, others: rest.map((other) => other.prefix),
+    family,
+    /** The text before the family's names: `model.`, `teacher.backbone.`. */
+    prefix,
+    depth,
+    /** Other ViTs in the same file, by prefix. */
+    others: rest.map((other) => other.prefix),
     tensors: new Map([...table].map(([name, source]) => [name, join(source, get)])),
-    sourceOf: (name) => table.get(name)?.names.map((source) => prefix + source).join(' + ') ?? name,
+    /** The file's own name of a parameter, for errors. */
+    sourceOf: (name: string): string => table.get(name)?.names.map((source) => prefix + source).join(' + ') ?? name,
   };
 }
 
