@@ -26,7 +26,7 @@ export function window({ width, height, data }: Image, top: number, left: number
   return { width: side, height: side, data: square };
 }
 
-/** The largest square in the middle of a picture. */
+/** Position and side of the largest square in the middle of a picture. */
 function middle({ width, height }: Picture<unknown>): { top: number; left: number; side: number } {
   const side = Math.min(width, height);
   return { top: Math.floor((height - side) / 2), left: Math.floor((width - side) / 2), side };

@@ -58,7 +58,7 @@ function updateGraph(g: Graph, { layout: { size } }: Setting): Record<string, Te
   return { average: ema(p(averageName), w, g.input('momentum', [1])) };
 }
 
-/** Every recipe begins with PyTorch's default weights: its own belong to its network. */
+/** PyTorch's default weights with every recipe: a recipe's own belong to its network. */
 const method = { stored, initialWeights: kaimingUniform, step: gradientGraph, other: updateGraph };
 
 /**

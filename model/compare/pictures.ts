@@ -45,7 +45,7 @@ const meanDistance = (a: readonly Profile[], b: readonly Profile[]): number =>
 
 /**
  * Judges results of one pair; the numbers of oracle/metrics.py. All pictures are first resized (bicubic) to the shorter side
- * `side`; 'own' leaves them, at least 28 pixels each way. For `structure`, `leak` and `sharpness` the result gets that size.
+ * `side`; 'own' leaves them, at least 28 pixels each way. `structure`, `leak` and `sharpness` are at the structure image's size.
  */
 export function judgePictures(
   structureImage: Image, appearanceImage: Image, side: number | 'own' = SIDE,

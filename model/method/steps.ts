@@ -74,7 +74,8 @@ const optimise: Finish = (g, weights, gradient, { layout }) =>
 /**
  * One optimiser step. Outputs: `weights`, the updated parameters (in place), and `losses` [4] = structure, appearance, identity
  * and total. Inputs: the draws of model/method/augment.ts, `lambdas` [3 or 5] and `hyper` [6] as `adam` takes it. Another
- * `finish` replaces the update, under the same name. The ViT sees generated images in one batch, photos in another.
+ * `finish` replaces the update, under the same name. The ViT sees every image once: generated images in one batch with gradients,
+ * photos in one batch without.
  */
 export function stepGraph(g: Graph, step: StepKind, setting: Setting, finish: Finish = optimise): Record<string, Tensor> {
   const passes: Bound[] = [];

@@ -16,9 +16,9 @@ import { keysGraph, stateNames } from './steps.js';
 import { initialWeights, vitPart } from './student.js';
 
 /**
- * Made by `startPretrain`. The losses of a step are `loss`; `gradient`, the gradient's length before clipping; of
- * self-distillation `entropy`, the mean of the teacher's distributions in nats (log(prototypes) and 0 are the two ways to
- * collapse); of learning from another ViT `cls`, `keys` and `similarity` (of the keys), mean squared errors.
+ * Made by `startPretrain`. The losses of a step are `loss` and `gradient`, the gradient's length before clipping; also, of
+ * self-distillation, `entropy`, the teacher's mean entropy in nats (log(prototypes) and 0 are the two ways to collapse); of
+ * learning from another ViT, `cls`, `keys` and `similarity` (of the keys), mean squared errors.
  */
 export interface PretrainRun extends TrainingRun {
   /** The ViT that was made (of self-distillation the teacher's) under DINO's names, final norm included. */
@@ -83,6 +83,7 @@ function cropDrawer({ crops }: Objective, photos: readonly Bitmap[], options: Pr
   };
 }
 
+/** Reads keys with a program for each number and size of images. */
 function keysReader(engine: Engine, { setting, result }: Objective) {
   const programs = programCache(engine, (g, of: readonly [number, number]) => keysGraph(g, setting, result, ...of));
   const keys: PretrainRun['keys'] = async (images, side) => {

@@ -132,10 +132,11 @@ function noiseSource(seed: number, size: number): (step: number) => Float32Array
   };
 }
 
-/** Prepares an inversion. @throws RangeError for a layer that the ViT lacks, SizeError for a picture too small to generate */
+/** Prepares an inversion. @throws RangeError for a layer that the ViT lacks, SizeError for a picture too small for a generator */
 export async function startInversion(engine: Engine, vit: VitModel, image: Image, options: InversionOptions) {
   const target = targetOf(image, vit.config, options.vitSize);
-  const [{ height, width }, { painter }] = [target, options];
+  const { height, width } = target;
+  const { painter } = options;
   const name = `inversion.${painter}.${height}x${width}`;
   const canvas = painter === 'pixels' ? pixelCanvas(name, target) : generatorCanvas(painters[painter](), name, target);
   uploadVit(engine, vit);

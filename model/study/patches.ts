@@ -32,7 +32,7 @@ async function look(
   return { read, rows, columns };
 }
 
-/** Facets of some layers (0 is the first block) of a picture by a ViT on the device. @throws RangeError for any other layer */
+/** Facets of some layers (0 is the first block) of a picture by a ViT on the device. @throws RangeError for a layer it lacks */
 export async function patchFeatures(
   engine: Engine, vit: VitModel, image: Image, vitSize: number, layers: readonly number[], facets: readonly Facet[],
 ): Promise<(layer: number, facet: Facet) => PatchRows> {
