@@ -1,4 +1,4 @@
-/** Many pairs: what a CSV file or a folder means, what is gone on with, and that one bad pair spoils nothing else. */
+/** Many pairs: how CSV files and folders are read, which pairs are resumed, and that a bad pair does not affect the others. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
@@ -6,19 +6,23 @@ import * as assert from 'uvu/assert';
 import { batch, type BatchOptions, type BatchPair } from '../../cli/transfer/batch/batch.js';
 import { parsePairs, readPairs, type Pair } from '../../cli/transfer/batch/pairs.js';
 import { reportPage, type PairResult } from '../../cli/transfer/batch/page.js';
+import type { TransferOptions } from '../../cli/transfer/options.js';
 import { batchCommand, withSettings } from '../../cli/commands/batch.js';
 import { InputError, UsageError } from '../../cli/shared/errors.js';
 import { serializeSafetensors } from '../../model/files/safetensors.js';
 import { fakeParts, type FakeBehaviour } from '../helpers/fakeRun.js';
-import { redBlue, splice, temporaryFile, temporaryFolder } from '../helpers/pictures.js';
+import { redBlue, runCli, temporaryFile, temporaryFolder } from '../helpers/pictures.js';
+import { failure, newOut } from '../helpers/runs.js';
 import { tinyWeights } from '../helpers/tinyVit.js';
 
 const COLUMNS = ['seed', 'size', 'steps', 'antialias', 'mean'];
 const csv = (text: string | Buffer) => parsePairs('/data/pairs.csv', Buffer.from(text), COLUMNS);
-const refused = (text: string | Buffer, message: RegExp) => assert.throws(() => csv(text), (error: Error) => error instanceof InputError && message.test(error.message) && !error.message.includes('\n'));
+const refused = (text: string | Buffer, message: RegExp) => assert.throws(() => csv(text), (error: Error) =>
+  error instanceof InputError && message.test(error.message) && !error.message.includes('\n'));
 
-test('csv: paths are relative to the file, columns are settings, empty cells count for nothing', () => {
-  const pairs = csv('structure,appearance,name,seed,size\ncow.jpg,/photos/highland cow.jpg,,3,\n"a, b.png",c.png,"second, no",,64\n'.replace('"second, no"', 'second no'));
+test('csv: paths are relative to the file, columns are settings, empty cells are ignored', () => {
+  const lines = ['structure,appearance,name,seed,size', 'cow.jpg,/photos/highland cow.jpg,,3,', '"a, b.png",c.png,second no,,64'];
+  const pairs = csv(lines.map((line) => `${line}\n`).join(''));
   assert.equal(pairs.map(({ name, structure, appearance, settings, where }) => [name, structure, appearance, settings, where]), [
     ['cow-as-highland-cow', '/data/cow.jpg', '/photos/highland cow.jpg', { seed: '3' }, '/data/pairs.csv line 2'],
     ['second no', '/data/a, b.png', '/data/c.png', { size: '64' }, '/data/pairs.csv line 3'],
@@ -27,11 +31,14 @@ test('csv: paths are relative to the file, columns are settings, empty cells cou
 
 test('csv: as spreadsheets save it: byte order mark, semicolons, CRLF, blank lines, capital letters', () => {
   const pairs = csv('\ufeffStructure;Appearance;SEED\r\n\r\na.png;b.png;7\r\n;;\r\nc.png;d.png;\r\n');
-  assert.equal(pairs.map(({ name, settings, where }) => [name, settings, where]), [['a-as-b', { seed: '7' }, '/data/pairs.csv line 3'], ['c-as-d', {}, '/data/pairs.csv line 5']]);
+  assert.equal(pairs.map(({ name, settings, where }) => [name, settings, where]), [
+    ['a-as-b', { seed: '7' }, '/data/pairs.csv line 3'], ['c-as-d', {}, '/data/pairs.csv line 5'],
+  ]);
 });
 
-test('csv: names of equal pairs are counted, those of files in folders are their folders', () => {
-  assert.equal(csv('structure,appearance\na.png,b.png\na.png,b.png\nA.png,b.png\ncow/structure.jpg,cow/appearance.jpg\n').map(({ name }) => name), ['a-as-b', 'a-as-b-2', 'A-as-b-3', 'cow']);
+test('csv: equal pairs are numbered, and files of one name per folder are named by the folder', () => {
+  const lines = ['structure,appearance', 'a.png,b.png', 'a.png,b.png', 'A.png,b.png', 'cow/structure.jpg,cow/appearance.jpg'];
+  assert.equal(csv(lines.join('\n')).map(({ name }) => name), ['a-as-b', 'a-as-b-2', 'A-as-b-3', 'cow']);
 });
 
 for (const [text, message] of [
@@ -49,38 +56,68 @@ for (const [text, message] of [
   test(`csv: ${JSON.stringify(text)} is refused by name`, () => refused(text, message));
 }
 
-test('csv: what is not UTF-8 is refused', () => refused(Buffer.from([0x73, 0xff, 0xfe, 0x0a]), /is not UTF-8 text: save it as CSV in UTF-8/));
+test('csv: text that is not UTF-8 is refused', () => {
+  refused(Buffer.from([0x73, 0xff, 0xfe, 0x0a]), /is not UTF-8 text: save it as CSV in UTF-8/);
+});
 
 test('folder: subfolders with one structure and one appearance photo', async () => {
   const folder = temporaryFolder();
-  const put = (name: string) => (mkdirSync(join(folder, name, '..'), { recursive: true }), writeFileSync(join(folder, name), 'x'));
-  for (const name of ['b/structure.png', 'b/appearance.JPG', 'a/appearance.webp', 'a/Structure.jpeg', 'notes/readme.txt', 'list.txt']) put(name);
-  assert.equal((await readPairs(folder, [])).map(({ name, appearance }) => [name, appearance]), [['a', join(folder, 'a/appearance.webp')], ['b', join(folder, 'b/appearance.JPG')]]);
+  const put = (name: string): void => {
+    mkdirSync(join(folder, name, '..'), { recursive: true });
+    writeFileSync(join(folder, name), 'x');
+  };
+  for (const name of ['b/structure.png', 'b/appearance.JPG', 'a/appearance.webp', 'a/Structure.jpeg']) put(name);
+  for (const name of ['notes/readme.txt', 'list.txt']) put(name);
+  const found = (await readPairs(folder, [])).map(({ name, appearance }) => [name, appearance]);
+  assert.equal(found, [['a', join(folder, 'a/appearance.webp')], ['b', join(folder, 'b/appearance.JPG')]]);
   put('b/structure.jpg');
-  const error = await readPairs(folder, []).catch((reason: Error) => reason);
-  assert.match((error as Error).message, /b has more than one structure photo: put exactly one/);
-  const none = await readPairs(temporaryFolder(), []).catch((reason: Error) => reason);
-  assert.match((none as Error).message, /holds no pairs: give a folder whose subfolders/);
+  assert.match((await failure(readPairs(folder, []))).message, /b has more than one structure photo: put exactly one/);
+  assert.match((await failure(readPairs(temporaryFolder(), []))).message, /holds no pairs: give a folder whose subfolders/);
 });
 
-const pairOf = (settings: Pair['settings']): Pair => ({ name: 'n', structure: '/a.png', appearance: '/b.png', settings, where: 'pairs.csv line 2' });
+const pairOf = (settings: Pair['settings']): Pair =>
+  ({ name: 'n', structure: '/a.png', appearance: '/b.png', settings, where: 'pairs.csv line 2' });
 
-test('settings of a line are options of transfer, stronger than those for all', async () => {
-  const { options } = await withSettings(pairOf({ seed: '9', antialias: 'no', mean: '0.5' }), '/out/n', ['--seed=2', '--steps=33']);
-  assert.equal([options.splice.seed, options.splice.steps, options.splice.antialias, options.vit.mean, options.out], [9, 33, false, [0.5, 0.5, 0.5], '/out/n']);
-  for (const [settings, message] of [[{ seed: 'x' }, /pairs\.csv line 2: option '--seed <number>' argument 'x' is invalid\. Give a whole number/], [{ antialias: 'perhaps' }, /line 2: antialias is "perhaps": give yes or no/]] as const) {
-    const error = await withSettings(pairOf(settings), '/out/n').catch((reason: Error) => reason);
+test('settings of a line are options of transfer, and replace those for all pairs', async () => {
+  const pair = pairOf({ seed: '9', antialias: 'no', mean: '0.5' });
+  const { options: { out, splice, vit } } = await withSettings(pair, '/out/n', ['--seed=2', '--steps=33']);
+  const { seed, steps, antialias } = splice;
+  assert.equal([seed, steps, antialias, vit.mean, out], [9, 33, false, [0.5, 0.5, 0.5], '/out/n']);
+  for (const [settings, message] of [
+    [{ seed: 'x' }, /^pairs\.csv line 2: option '--seed <number>' argument 'x' is invalid\. Give a whole number/],
+    [{ antialias: 'perhaps' }, /^pairs\.csv line 2: antialias is "perhaps": give yes or no/],
+    [{ checkpointing: '2' }, /^pairs\.csv line 2: checkpointing is "2": give yes or no/],
+  ] as const) {
+    const error = await failure(withSettings(pairOf(settings), '/out/n'));
     assert.instance(error, UsageError);
-    assert.match((error as Error).message, message);
+    assert.match(error.message, message);
   }
 });
 
-test('the command hands options for all pairs on, and every column has its option', async () => {
-  const path = temporaryFile('pairs.csv', 'structure,appearance,lambda-identity\na.png,b.png,0.25\n');
-  let got: BatchOptions | undefined;
-  await batchCommand(async (options) => void (got = options)).parseAsync([path, '--out', '/o', '--mean', '0.1,0.2,0.3', '--no-antialias', '--lr', '0.5'], { from: 'user' });
-  const { splice: made, vit, out } = got!.pairs[0]!.options;
-  assert.equal([made.lambdaIdentity, made.lr, made.antialias, vit.mean, out], [0.25, 0.5, false, [0.1, 0.2, 0.3], '/o/a-as-b']);
+/** The options of transfer that the command makes for each line of a CSV file. */
+async function optionsOf(text: string, ...args: string[]): Promise<TransferOptions[]> {
+  let made: BatchOptions | undefined;
+  const command = batchCommand(async (options) => void (made = options));
+  await command.parseAsync([temporaryFile('pairs.csv', text), '--out', '/o', ...args], { from: 'user' });
+  return made!.pairs.map(({ options }) => options);
+}
+
+test('options for all pairs reach each pair, and every column has its option', async () => {
+  const text = 'structure,appearance,lambda-identity\na.png,b.png,0.25\n';
+  const [options] = await optionsOf(text, '--mean', '0.1,0.2,0.3', '--no-antialias', '--lr', '0.5');
+  const { splice: { lambdaIdentity, lr, antialias }, vit, out } = options!;
+  assert.equal([lambdaIdentity, lr, antialias, vit.mean, out], [0.25, 0.5, false, [0.1, 0.2, 0.3], '/o/a-as-b']);
+});
+
+test('--checkpointing is an option for all pairs, and a column with yes or no', async () => {
+  const checkpointing = async (...given: Parameters<typeof optionsOf>) =>
+    (await optionsOf(...given)).map(({ splice: { checkpointing: isOn } }) => isOn);
+  const two = 'structure,appearance\na.png,b.png\nc.png,d.png\n';
+  assert.equal(await checkpointing(two), [false, false]);
+  assert.equal(await checkpointing(two, '--checkpointing'), [true, true]);
+  const values = ['yes', 'TRUE', '1', 'on', 'no', 'False', '0', 'off', ''];
+  const column = `structure,appearance,checkpointing\n${values.map((value) => `a.png,b.png,${value}\n`).join('')}`;
+  assert.equal(await checkpointing(column), [true, true, true, true, false, false, false, false, false]);
 });
 
 const photos = temporaryFolder();
@@ -99,55 +136,59 @@ async function runBatch(out: string, text: string, behaviour: FakeBehaviour = {}
 }
 
 const three = 'structure,appearance,name,seed\na.png,b.png,one,1\nbroken.png,b.png,bad,1\nb.png,a.png,two,2\n';
+const corrected = three.replace('broken.png', 'a.png');
 
 test('batch: a pair that fails does not stop the others, and the exit code says so', async () => {
-  const out = join(temporaryFolder(), 'out');
+  const out = newOut();
   const { code, summary, heard } = await runBatch(out, three);
   assert.equal([code, summary.done, summary.failed], [1, 2, 1]);
-  assert.equal(summary.results.map(({ status, stepsDone }) => [status, stepsDone]), [['done', 5], ['failed', undefined], ['done', 5]]);
+  const results = summary.results.map(({ status, stepsDone }) => [status, stepsDone]);
+  assert.equal(results, [['done', 5], ['failed', undefined], ['done', 5]]);
   assert.match(summary.results[1]!.error!, /broken\.png is not a photo but text/);
   assert.match(heard.stderr, /\[2\/3\] bad\n.*pairs\.csv line 3: .*broken\.png is not a photo/);
-  assert.equal(readdirSync(out).sort(), ['one', 'report.html', 'two'], 'nothing is left of the pair that could not begin');
+  assert.equal(readdirSync(out).sort(), ['one', 'report.html', 'two'], 'the pair that could not begin leaves nothing');
   const page = readFileSync(join(out, 'report.html'), 'utf8');
   assert.match(page, /3 pairs: 2 done, 1 failed/);
   assert.match(page, /<img src="one\/triptych\.png"/);
   assert.match(page, /<dt>sharpness<\/dt><dd>0\.00500<\/dd>/);
 });
 
-test('batch: started again it makes only what is missing; with the photo mended all is done', async () => {
-  const out = join(temporaryFolder(), 'out');
+test('batch: started again it makes only the missing pairs; with the photo corrected all are done', async () => {
+  const out = newOut();
   await runBatch(out, three);
-  const mended = three.replace('broken.png', 'a.png');
-  const { code, summary, heard } = await runBatch(out, mended);
+  const { code, summary, heard } = await runBatch(out, corrected);
   assert.equal([code, summary.done], [0, 3]);
   assert.is(heard.calls.filter((call) => call === 'step').length, 6, 'the steps of one pair');
   assert.equal(heard.stderr.match(/done already/g)!.length, 2);
 });
 
-test('batch: an interrupted pair is gone on with where it was', async () => {
-  const out = join(temporaryFolder(), 'out');
+test('batch: an interrupted pair is resumed', async () => {
+  const out = newOut();
   const controller = new AbortController();
   let steps = 0;
-  const first = await runBatch(out, three, { onStep: () => void (++steps === 3 && controller.abort()) }, controller.signal);
-  assert.equal([first.code, first.summary.results.map(({ status }) => status)], [130, ['interrupted', 'waiting', 'waiting']]);
-  const second = await runBatch(out, three.replace('broken.png', 'a.png'));
+  const onStep = () => void (++steps === 3 && controller.abort());
+  const first = await runBatch(out, three, { onStep }, controller.signal);
+  assert.is(first.code, 130);
+  assert.equal(first.summary.results.map(({ status }) => status), ['interrupted', 'waiting', 'waiting']);
+  const second = await runBatch(out, corrected);
   assert.is(second.code, 0);
   assert.is(second.heard.calls.filter((call) => call === 'step').length, 18 - 3);
 });
 
-test('batch: more steps go on, other settings under an old name are refused for that pair alone', async () => {
-  const out = join(temporaryFolder(), 'out');
-  const text = three.replace('broken.png', 'a.png');
-  await runBatch(out, text);
-  const { code, summary } = await runBatch(out, text.replace('a.png,b.png,one,1', 'a.png,b.png,one,5').replace(/seed\n/, 'seed\n'));
+test('batch: other settings under an old name are refused for that pair alone', async () => {
+  const out = newOut();
+  await runBatch(out, corrected);
+  const otherSeed = corrected.replace('one,1', 'one,5');
+  const { code, summary } = await runBatch(out, otherSeed);
   assert.equal([code, summary.done, summary.failed], [1, 2, 1]);
-  assert.match(summary.results[0]!.error!, /out\/one holds a run with another seed: delete that folder, or give .*pairs\.csv line 2 another name/);
+  const refusal = /out\/one holds a run with another seed: delete that folder, or give .*pairs\.csv line 2 another name/;
+  assert.match(summary.results[0]!.error!, refusal);
   rmSync(join(out, 'one'), { recursive: true });
-  assert.is((await runBatch(out, text.replace('one,1', 'one,5'))).code, 0);
+  assert.is((await runBatch(out, otherSeed)).code, 0);
 });
 
-test('batch: a run that goes wrong keeps its reason on the page', async () => {
-  const out = join(temporaryFolder(), 'out');
+test('batch: the page shows why a run failed', async () => {
+  const out = newOut();
   const { code, summary } = await runBatch(out, three, { nanFrom: 3 });
   assert.equal([code, summary.failed], [1, 3]);
   assert.match(readFileSync(join(out, 'report.html'), 'utf8'), /class="error">at step 3 the loss is not a finite number/);
@@ -155,15 +196,19 @@ test('batch: a run that goes wrong keeps its reason on the page', async () => {
 });
 
 test('page: text is escaped, links are encoded, nothing is loaded from elsewhere', () => {
-  const page = reportPage('<b> & "c"', [{ name: `<script>alert('x')</script>`, status: 'failed', settings: { model: '"><img src=x>' }, error: '</p><script>', picture: 'a "b" #1/triptych.png' }]);
+  const page = reportPage('<b> & "c"', [{
+    name: `<script>alert('x')</script>`, status: 'failed', settings: { model: '"><img src=x>' }, error: '</p><script>',
+    picture: 'a "b" #1/triptych.png',
+  }]);
   assert.not.match(page, /<script|<img src=x|<b>/);
   assert.match(page, /src="a%20%22b%22%20%231\/triptych\.png"/);
   assert.not.match(page, /https?:/);
 });
 
-test('batch through the command line: bad lines are one line and exit code 2 before anything is made', async () => {
-  const out = join(temporaryFolder(), 'out');
-  const { code, stderr, stdout } = await splice(['batch', temporaryFile('pairs.csv', 'structure,appearance,seed\na.png,b.png,1\nc.png,d.png,minus\n'), '--out', out]);
+test('batch through the command line: a bad line of the file is one line and exit code 2, and nothing is made', async () => {
+  const out = newOut();
+  const path = temporaryFile('pairs.csv', 'structure,appearance,seed\na.png,b.png,1\nc.png,d.png,minus\n');
+  const { code, stderr, stdout } = await runCli(['batch', path, '--out', out]);
   assert.equal([code, stdout], [2, '']);
   assert.match(stderr, /^splice-gpu: .*pairs\.csv line 3: option '--seed <number>' argument 'minus' is invalid[^\n]*\n$/);
   assert.not.ok(existsSync(out));

@@ -30,11 +30,15 @@ test('losses.svg: a picture with a curve for each term, axes and legend', async 
 
 test('losses.svg: ticks are decades that hold all values', () => {
   const svg = lossCurveSvg(entries(31), 'x');
-  for (const tick of ['0.001', '0.01', '0.1', '1', '10', '100']) assert.match(svg, new RegExp(`text-anchor="end">${tick}</text>`));
+  for (const tick of ['0.001', '0.01', '0.1', '1', '10', '100']) {
+    assert.match(svg, new RegExp(`text-anchor="end">${tick}</text>`));
+  }
 });
 
 test('losses.svg: no entry, one entry, zeros and equal values', async () => {
-  for (const list of [[], entries(1), entries(5, () => ({ structure: 0, identity: 0 })), entries(5, () => ({ total: 1, structure: 1, appearance: 1, identity: 1 }))]) {
+  const zeros = entries(5, () => ({ structure: 0, identity: 0 }));
+  const equal = entries(5, () => ({ total: 1, structure: 1, appearance: 1, identity: 1 }));
+  for (const list of [[], entries(1), zeros, equal]) {
     const svg = lossCurveSvg(list, 'x');
     assert.not.match(svg, /NaN|Infinity|undefined/);
     assert.is((await rendered(svg)).width, 820);

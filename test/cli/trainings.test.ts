@@ -1,43 +1,32 @@
-/** Everything that trainings have in common, each case over all three: what they keep, refuse, survive and say. */
-import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+/** Everything that trainings have in common, each case over all three: what they keep, refuse, survive and report. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { encodeCheckpoint, readCheckpoint } from '../../cli/run/checkpoints.js';
 import { TRAININGS } from '../../cli/run/config.js';
-import { InputError, NonFiniteError, UsageError } from '../../cli/shared/errors.js';
+import { InputError, NoAdapterError, NonFiniteError, UsageError } from '../../cli/shared/errors.js';
 import { openRunFolder } from '../../cli/view/folder.js';
 import { DeviceLostError } from '../../engine/index.js';
 import { temporaryFolder } from '../helpers/pictures.js';
-import { changeConfig, trainingParts, trainings, type ShortTraining } from '../helpers/trainings.js';
+import {
+  assertSameContents, configOf, contents, failure, interruptedRun, loggedSteps, newOut, pageOf, resumptions,
+} from '../helpers/runs.js';
+import { trainingParts, trainings, writeConfig, type ShortTraining } from '../helpers/trainings.js';
 
-const json = (path: string) => JSON.parse(readFileSync(path, 'utf8'));
-const newOut = () => join(temporaryFolder(), 'out');
-const configOf = (out: string) => json(join(out, 'config.json'));
 const checkpoints = (out: string) => readdirSync(join(out, 'checkpoints')).sort();
+const newest = (out: string) => join(out, 'checkpoints', checkpoints(out).at(-1)!);
 const loss = () => new DeviceLostError('the GPU device was lost (unplugged)');
+const viewed = async (out: string) => (await openRunFolder(out, async () => false)).snapshot();
 
-const failure = async (run: Promise<unknown>): Promise<Error> => {
-  const error = await run.then(() => undefined, (reason: Error) => reason);
-  assert.instance(error, Error);
-  return error!;
-};
+/** The folder of a run that is interrupted after `steps` steps of training. */
+const interrupted = ({ warmStart, start }: ShortTraining, steps: number): Promise<string> =>
+  interruptedRun(start, warmStart + steps, trainingParts);
 
-/** Bytes of everything that a run computes. */
-function contents(out: string): Record<string, string> {
-  const names = readdirSync(out, { recursive: true, encoding: 'utf8' }).filter((name) => /\.(png|jsonl|svg|safetensors)$|report\.json$/.test(name));
-  const computed = names.filter((name) => name !== 'timings.jsonl' && !name.startsWith('checkpoints'));
-  return Object.fromEntries(computed.sort().map((name) => [name, readFileSync(join(out, name)).toString('base64')]));
-}
-
-/** A run that is interrupted after `steps` steps of training, in a folder that is returned. */
-async function interrupted({ warmStart, start }: ShortTraining, steps: number): Promise<string> {
-  const [out, controller] = [newOut(), new AbortController()];
-  const onStep = (done: number) => void (done === warmStart + steps - 1 && controller.abort());
-  assert.is(await start(out, trainingParts({ onStep }, controller.signal).parts), 130);
-  return out;
-}
+/** A config whose seed has another value, as JSON. */
+const withSeed = (config: object, seed: string): object =>
+  JSON.parse(JSON.stringify(config).replace(/"seed":1\b/g, `"seed":${seed}`));
 
 const undisturbed = new Map<string, string>();
 for (const { name, start } of trainings) {
@@ -51,9 +40,9 @@ assert.equal(trainings.map(({ name }) => name), [...TRAININGS], 'the table has e
 for (const training of trainings) {
   const { name, warmStart, start, resume } = training;
   const whole = undisturbed.get(name)!;
-  const go = (folder: string, change: object = {}, behaviour = {}) => {
+  const resumed = async (folder: string, change: object = {}, behaviour = {}) => {
     const { parts, heard } = trainingParts(behaviour);
-    return resume({ folder, json: false, ...change }, parts).then((code) => ({ code, heard }));
+    return { code: await resume({ folder, json: false, ...change }, parts), heard };
   };
 
   test(`${name}: log, timings, curve, two checkpoints and the config of a finished run`, () => {
@@ -62,18 +51,16 @@ for (const training of trainings) {
     const { command, status, stepsDone, seconds, plan, page, started, device } = configOf(whole);
     assert.equal([command, status, stepsDone, plan], [name, 'finished', 24, { warmStart, steps: 24 }]);
     assert.ok(seconds >= 0 && page.title && Date.parse(started) > 0 && device.device === 'fake');
-    const steps = readFileSync(join(whole, 'log.jsonl'), 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line).step);
-    assert.equal(steps, [0, 10, 20, 23]);
+    assert.equal(loggedSteps(whole), [0, 10, 20, 23]);
   });
 
   test(`${name}: interrupted and resumed, every file is that of an undisturbed run`, async () => {
     for (const steps of [2, 9, 12]) {
       const out = await interrupted(training, steps);
-      const { code, heard } = await go(out);
+      const { code, heard } = await resumed(out);
       assert.is(code, 0);
       assert.match(heard.stderr, new RegExp(`resuming after ${steps} steps`));
-      assert.equal(Object.keys(contents(out)), Object.keys(contents(whole)), `interrupted after ${steps}`);
-      for (const [file, bytes] of Object.entries(contents(whole))) assert.ok(contents(out)[file] === bytes, `${file}, interrupted after ${steps}`);
+      assertSameContents(out, whole, `interrupted after ${steps}`);
     }
   });
 
@@ -87,49 +74,90 @@ for (const training of trainings) {
       assert.not.match(error.message, /--force/);
     }
     assert.equal(contents(out), before);
-    assert.is((await go(out)).code, 0);
+    assert.is((await resumed(out)).code, 0);
+  });
+
+  test(`${name}: a folder without a run is not resumed, and stays as it is`, async () => {
+    const folder = temporaryFolder();
+    const error = await failure(resumed(folder));
+    assert.instance(error, InputError);
+    assert.match(error.message, /holds no run \(there is no .*config\.json\): give the --out folder of a run/);
+    await failure(resumed(join(folder, 'none')));
+    assert.equal(readdirSync(folder), []);
+  });
+
+  test(`${name}: an earlier run is kept without --force, and replaced as a whole with it`, async () => {
+    const out = await interrupted(training, 9);
+    const before = contents(out);
+    const error = await failure(start(out, trainingParts().parts));
+    assert.instance(error, UsageError);
+    assert.match(error.message, /holds an earlier run .*: choose another --out, or --force to replace it, or --resume .*out to/);
+    assert.equal(contents(out), before);
+    const unusable = trainingParts({ startError: new NoAdapterError('no WebGPU adapter') });
+    assert.instance(await failure(start(out, unusable.parts, { force: true })), NoAdapterError);
+    assert.equal(contents(out), before, 'a run that cannot start replaces nothing');
+    mkdirSync(join(out, 'previews'), { recursive: true });
+    writeFileSync(join(out, 'previews/00099.png'), 'of the earlier run');
+    writeFileSync(join(out, 'mine.txt'), 'kept');
+    assert.is(await start(out, trainingParts().parts, { force: true }), 0);
+    assertSameContents(out, whole);
+    assert.equal(checkpoints(out), checkpoints(whole));
+    assert.ok(existsSync(join(out, 'mine.txt')));
+  });
+
+  test(`${name}: a run that cannot start leaves no run and no open device`, async () => {
+    const out = newOut();
+    const { parts, heard } = trainingParts({ startError: new NoAdapterError('no WebGPU adapter') });
+    assert.instance(await failure(start(out, parts)), NoAdapterError);
+    assert.ok(heard.closed);
+    if (name === 'train') assert.equal(readdirSync(out), ['cls.safetensors']); // reading the tokens again would take time
+    else assert.not(existsSync(join(out, '..')));
   });
 
   test(`${name}: view shows its title, steps, curves and picture, and the command that resumes it`, async () => {
     const out = await interrupted(training, 12);
-    const { about, state, losses, previews, pictures } = (await openRunFolder(out, async () => false)).snapshot();
+    const { about, state, losses, previews, pictures } = await viewed(out);
     assert.is(about.goOn, `splice-gpu ${name} --resume ${out}`);
     assert.is(about.title, configOf(out).page.title);
     assert.equal([state.status, state.done, state.total], ['interrupted', warmStart + 12, warmStart + 24]);
     assert.equal([losses.map(([step]) => step), about.terms[0]], [[0, 10, 11], name === 'pretrain' ? 'loss' : 'total']);
-    if (name !== 'train') assert.ok(previews.includes(6) && pictures.some((each) => each.name === 'result')); // nothing is held out here
+    if (name === 'train') return; // without held-out photos it makes no pictures
+    assert.ok(previews.includes(6) && pictures.some((each) => each.name === 'result'));
   });
 
   test(`${name}: --watch gives a page, and a watched run writes the same bytes`, async () => {
     const out = newOut();
     const { parts, heard } = trainingParts();
-    assert.is(await start(out, parts, 0), 0);
+    assert.is(await start(out, parts, { watch: 0 }), 0);
     assert.match(heard.stderr, /watch it at http:\/\/127\.0\.0\.1:\d+/);
-    assert.equal(contents(out), contents(whole));
+    assertSameContents(out, whole);
+    const again = await interrupted(training, 12);
+    assert.match((await resumed(again, { watch: 0 })).heard.stderr, /watch it at http:\/\/127\.0\.0\.1:\d+/);
+    assertSameContents(again, whole);
   });
 
   test(`${name}: a log shorter than its checkpoint is refused, and stays as it is`, async () => {
     const out = await interrupted(training, 20);
     truncateSync(join(out, 'log.jsonl'), 20);
-    const error = await failure(go(out));
+    const error = await failure(resumed(out));
     assert.instance(error, InputError);
     assert.match(error.message, /no checkpoint in .* can be used/);
     assert.is(readFileSync(join(out, 'log.jsonl')).length, 20);
   });
 
-  test(`${name}: a damaged checkpoint is left for the one before it, and that is said`, async () => {
+  test(`${name}: with a damaged checkpoint the one before it is used, and the output says so`, async () => {
     const out = await interrupted(training, 12);
-    const newest = join(out, 'checkpoints', checkpoints(out).at(-1)!);
-    const bytes = readFileSync(newest);
+    const bytes = readFileSync(newest(out));
     bytes[bytes.length - 3]! ^= 4;
-    writeFileSync(newest, bytes);
-    const { code, heard } = await go(out);
+    writeFileSync(newest(out), bytes);
+    const { code, heard } = await resumed(out);
     assert.is(code, 0);
-    assert.match(heard.stderr, /is damaged \(its checksum is wrong\): trying the checkpoint before it\n(.*\n)*resuming after 6 steps/);
-    assert.equal(contents(out), contents(whole));
+    assert.match(heard.stderr,
+      /is damaged \(its checksum is wrong\): trying the checkpoint before it\n(.*\n)*resuming after 6 steps/);
+    assertSameContents(out, whole);
   });
 
-  test(`${name}: a run that fails says so, with its reason, time and curve`, async () => {
+  test(`${name}: a failed run keeps its reason, time and curve, and can be resumed`, async () => {
     const out = newOut();
     const onStep = (done: number) => {
       if (done === warmStart + 14) throw new InputError('the disk is full');
@@ -140,19 +168,22 @@ for (const training of trainings) {
     assert.equal([status, stepsDone], ['failed', 14]);
     assert.match(error, /the disk is full/);
     assert.ok(seconds >= 0 && existsSync(join(out, 'losses.svg')));
-    assert.match(heard.stderr, new RegExp(`12 steps are kept: splice-gpu ${name} --resume .*out continues from there\n$`));
-    assert.is((await go(out)).code, 0);
-    assert.equal(contents(out), contents(whole));
+    const kept = new RegExp(`12 steps are kept: splice-gpu ${name} --resume .*out continues from there\n$`);
+    assert.match(heard.stderr, kept);
+    assert.ok(heard.destroyed && heard.closed);
+    assert.is((await resumed(out)).code, 0);
+    assertSameContents(out, whole);
   });
 
   test(`${name}: a loss that is not finite ends the run, and nothing of it is written`, async () => {
     const out = newOut();
     const error = await failure(start(out, trainingParts({ nanFrom: 15 }).parts));
     assert.instance(error, NonFiniteError);
-    assert.match(error.message, /at step (17|20) the loss is not a finite number any more \(.* NaN.*of step 12; try another --seed or a smaller --lr/);
+    assert.match(error.message, /at step (17|20) the loss is not a finite number any more \(.* NaN/);
+    assert.match(error.message, /of step 12; try another --seed or a smaller --lr/);
     assert.is(configOf(out).status, 'failed');
     assert.not.match(readFileSync(join(out, 'log.jsonl'), 'utf8'), /null|NaN/);
-    assert.is((await readCheckpoint(join(out, 'checkpoints', checkpoints(out).at(-1)!))).state.counters['stepsDone'], 12);
+    assert.is((await readCheckpoint(newest(out))).state.counters['stepsDone'], 12);
   });
 
   test(`${name}: a lost device is opened again, at most three times`, async () => {
@@ -163,51 +194,55 @@ for (const training of trainings) {
     };
     const { parts, heard } = trainingParts({ onStep });
     assert.is(await start(out, parts), 0);
-    assert.match(heard.stderr, /was lost \(unplugged\): opening it again, 3 of at most 3 times\nresuming after 12 steps/);
-    assert.equal(contents(out), contents(whole));
-    const reasons = configOf(out).resumed.map(({ reason }: { reason: string }) => reason);
-    assert.equal(reasons, ['device lost', 'device lost', 'device lost']);
-
-    const again = newOut();
-    const always = (done: number) => {
-      if (done === warmStart + 14) throw loss();
-    };
-    const error = await failure(start(again, trainingParts({ onStep: always }).parts));
-    assert.instance(error, DeviceLostError);
-    assert.match(error.message, /for the 4th time in this run/);
-    assert.is(configOf(again).status, 'failed');
+    const lost = 'was lost \\(unplugged\\): opening it again';
+    const beginning = name === 'pretrain' // it also saves before its first step
+      ? 'resuming after 0 steps' : 'no checkpoint was written yet: starting from the beginning';
+    assert.match(heard.stderr, new RegExp(`${lost}, 1 of at most 3 times\n${beginning}\n`));
+    assert.match(heard.stderr, new RegExp(`${lost}, 3 of at most 3 times\nresuming after 12 steps\n`));
+    assertSameContents(out, whole);
+    assert.equal(resumptions(out), [0, warmStart + 12, warmStart + 12].map((step) => [step, 'device lost']));
   });
 
-  test(`${name}: started, resumed and seconds survive, and a pause is not training`, async () => {
-    const out = await interrupted(training, 9);
-    const first = configOf(out);
-    changeConfig(out, { ...first, started: '2026-01-02T03:04:05.000Z' });
-    const path = join(out, 'checkpoints', checkpoints(out).at(-1)!);
-    const { seconds: before } = await readCheckpoint(path);
-    await sleep(300); // the time between two stretches does not count either
-    assert.is((await go(out)).code, 0);
-    const { started, resumed, seconds } = configOf(out);
-    assert.is(started, '2026-01-02T03:04:05.000Z');
-    assert.equal(resumed.map(({ step, reason }: { step: number; reason: string }) => [step, reason]), [[warmStart + 9, 'resumed']]);
-    assert.ok(seconds >= before && seconds < before + 60, `${before} to ${seconds}`);
+  test(`${name}: a device that is lost a fourth time ends the run, which can be resumed`, async () => {
+    const out = newOut();
+    const onStep = (done: number) => {
+      if (done === warmStart + 14) throw loss();
+    };
+    const error = await failure(start(out, trainingParts({ onStep }).parts));
+    assert.instance(error, DeviceLostError);
+    assert.match(error.message, /lost \(unplugged\), for the 4th time in this run/);
+    assert.is(configOf(out).status, 'failed');
+    assert.is((await resumed(out)).code, 0);
+    assertSameContents(out, whole);
+  });
 
-    const paused = newOut();
+  test(`${name}: a resumed run keeps its start and its seconds`, async () => {
+    const out = await interrupted(training, 9);
+    writeConfig(out, { ...configOf(out), started: '2026-01-02T03:04:05.000Z' });
+    const { seconds: before } = await readCheckpoint(newest(out));
+    await sleep(300); // the time between two stretches does not count either
+    assert.is((await resumed(out)).code, 0);
+    const { started, seconds } = configOf(out);
+    assert.is(started, '2026-01-02T03:04:05.000Z');
+    assert.equal(resumptions(out), [[warmStart + 9, 'resumed']]);
+    assert.ok(seconds >= before && seconds < before + 60, `${before} to ${seconds}`);
+  });
+
+  test(`${name}: a pause does not count as training`, async () => {
+    const out = newOut();
     const { parts, heard } = trainingParts({ onStep: () => sleep(5) });
-    const ended = start(paused, parts, 0);
-    const address = () => /watch it at (http:\S+)/.exec(heard.stderr)?.[1];
-    while (!address()) await sleep(2);
-    const token = /name="splice-token" content="([^"]+)"/.exec(await (await fetch(address()!)).text())![1]!;
-    const command = (what: string) => fetch(`${address()!}do/${what}`, { method: 'POST', headers: { 'x-splice-token': token } });
+    const ended = start(out, parts, { watch: 0 });
+    const { command } = await pageOf(heard);
     while (!heard.calls.includes('step')) await sleep(2);
     const began = Date.now();
     await command('pause');
     await sleep(2500);
     await command('resume');
     assert.is(await ended, 0);
-    assert.ok(configOf(paused).seconds < (Date.now() - began) / 1000 - 2, 'the pause is left out');
+    assert.ok(configOf(out).seconds < (Date.now() - began) / 1000 - 2, 'the pause is left out');
   });
 
-  test(`${name}: the need of memory is said before the first step, and refused when the machine does not have it`, async () => {
+  test(`${name}: the need of memory is printed before the first step, and refused if the machine lacks it`, async () => {
     const onStep = () => assert.match(heard.stderr, /memory: 3 MiB on the device, 2 MiB of it for the largest step/);
     const { parts, heard } = trainingParts({ onStep });
     assert.is(await start(newOut(), parts), 0);
@@ -221,35 +256,39 @@ for (const training of trainings) {
   test(`${name}: settings of a run may not change, except its steps, which may only grow`, async () => {
     const out = await interrupted(training, 9);
     const config = configOf(out);
-    const changed = JSON.parse(JSON.stringify(config).replace(/"seed":1\b/g, '"seed":2'));
-    changeConfig(out, changed);
-    const error = await failure(go(out));
+    writeConfig(out, withSeed(config, '2'));
+    const error = await failure(resumed(out));
     assert.match(error.message, /config\.json has other settings than the run began with: put them back, or start a new run/);
-    changeConfig(out, config);
+    writeConfig(out, config);
     if (name === 'pretrain') return; // its schedules span all epochs: the command line refuses another number
-    const few = await failure(go(out, { steps: 5 }));
+    const few = await failure(resumed(out, { steps: 5 }));
     assert.instance(few, UsageError);
     assert.match(few.message, /--steps 5 is below the 9 steps that are done already: give 9 or more/);
-    assert.is((await go(out, { steps: 30 })).code, 0);
+    assert.is((await resumed(out, { steps: 30 })).code, 0);
     assert.equal([configOf(out).stepsDone, configOf(out).plan.steps], [30, 30]);
   });
 
-  test(`${name}: a config that is damaged is one line with the field`, async () => {
+  test(`${name}: a damaged config is one line that names the damage`, async () => {
     const out = await interrupted(training, 9);
-    const config = configOf(out);
-    changeConfig(out, JSON.parse(JSON.stringify(config).replace(/"seed":1\b/g, '"seed":"x"')));
-    const error = await failure(go(out));
-    assert.instance(error, InputError);
-    assert.match(error.message, /config\.json does not describe a run \(options\.seed is "x"\): put the file back as it was/);
+    const wrongSeed = JSON.stringify(withSeed(configOf(out), '"x"'));
+    const remedy = 'put the file back as it was, or start a new run with another --out';
+    for (const [text, damage] of [['{"options": {', 'it is not JSON'], ['[1]', 'the file is [1]'],
+      [wrongSeed, 'options.seed is "x"']] as const) {
+      writeFileSync(join(out, 'config.json'), text);
+      const error = await failure(resumed(out));
+      assert.instance(error, InputError);
+      assert.is(error.message, `${join(out, 'config.json')} does not describe a run (${damage}): ${remedy}`);
+    }
   });
 }
 
-/** A checkpoint as version 0.1 wrote it: settings in the order of the options, and in `train` with steps of 0. */
+/** Rewrites checkpoints as version 0.1 wrote them: settings in the order of the options, and in `train` with steps of 0. */
 async function likeBefore(out: string, settings: object): Promise<void> {
   for (const name of checkpoints(out)) {
     const path = join(out, 'checkpoints', name);
     const checkpoint = await readCheckpoint(path);
-    writeFileSync(path, encodeCheckpoint({ ...checkpoint, identity: { ...checkpoint.identity, settings: JSON.stringify(settings) } }));
+    const identity = { ...checkpoint.identity, settings: JSON.stringify(settings) };
+    writeFileSync(path, encodeCheckpoint({ ...checkpoint, identity }));
   }
 }
 
@@ -260,12 +299,12 @@ test('a transfer of version 0.1 is viewed and resumed', async () => {
   const { command: _, plan: __, page: ___, ...config } = configOf(out);
   const { steps, saveEvery, size, ...splice } = config.options;
   await likeBefore(out, { ...splice, size });
-  changeConfig(out, config);
-  const { about, state } = (await openRunFolder(out, async () => false)).snapshot();
+  writeConfig(out, config);
+  const { about, state } = await viewed(out);
   assert.equal([about.title, about.goOn], ['structure as appearance', `splice-gpu transfer --resume ${out}`]);
   assert.equal([state.done, state.total, steps, saveEvery], [13, 28, 24, 6]);
   assert.is(await transferring.resume({ folder: out, json: false }, trainingParts().parts), 0);
-  assert.equal(contents(out), contents(undisturbed.get('transfer')!));
+  assertSameContents(out, undisturbed.get('transfer')!);
 });
 
 test('a training on many pairs of version 0.1 is viewed and resumed', async () => {
@@ -273,20 +312,22 @@ test('a training on many pairs of version 0.1 is viewed and resumed', async () =
   const { command: _, plan: __, page: ___, train: { anyPair, ...rest }, ...config } = configOf(out);
   const { holdOut: held, validateEvery, shown } = rest;
   await likeBefore(out, { ...anyPair, steps: 0, held, validateEvery, shown });
-  changeConfig(out, { ...config, kind: 'general generator', train: { ...rest, out, force: false, json: false, general: anyPair } });
-  const { about, state } = (await openRunFolder(out, async () => false)).snapshot();
+  const train = { ...rest, out, force: false, json: false, general: anyPair };
+  writeConfig(out, { ...config, kind: 'general generator', train });
+  const { about, state } = await viewed(out);
   assert.equal([about.goOn, state.total], [`splice-gpu train --resume ${out}`, 28]);
   assert.is(await training.resume({ folder: out, json: false }, trainingParts().parts), 0);
-  assert.equal(contents(out), contents(undisturbed.get('train')!));
+  assertSameContents(out, undisturbed.get('train')!);
 });
 
 test('a pretraining of version 0.1 is refused in one line, and a single pass has nothing to resume', async () => {
   const out = temporaryFolder();
-  changeConfig(out, { program: 'splice-gpu', version: '0.1.0', photosSha256: 'ab', options: {}, status: 'interrupted' });
+  writeConfig(out, { program: 'splice-gpu', version: '0.1.0', photosSha256: 'ab', options: {}, status: 'interrupted' });
   const old = await failure(pretraining.resume({ folder: out, json: false }, trainingParts().parts));
-  assert.match(old.message, /holds a pretraining of version 0\.1, which this version cannot resume: start a new one, with --init/);
+  const refusal = /holds a pretraining of version 0\.1, which this version cannot resume: start a new one, with --init/;
+  assert.match(old.message, refusal);
   for (const config of [{ kind: 'applied generator' }, { command: 'transfer --generator' }]) {
-    changeConfig(out, config);
+    writeConfig(out, config);
     const error = await failure(transferring.resume({ folder: out, json: false }, trainingParts().parts));
     assert.match(error.message, /config\.json does not describe a training: give the --out folder of a transfer run/);
   }

@@ -8,43 +8,25 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { UsageError } from '../../cli/shared/errors.js';
 import { transfer } from '../../cli/transfer/transfer.js';
-import type { Parts } from '../../cli/run/parts.js';
-import { serializeSafetensors } from '../../model/files/safetensors.js';
 import { fakeParts, shortRun, type FakeBehaviour } from '../helpers/fakeRun.js';
-import { redBlue, temporaryFile, temporaryFolder } from '../helpers/pictures.js';
-import { tinyWeights } from '../helpers/tinyVit.js';
-
-const files = {
-  structure: temporaryFile('structure.png', await redBlue(60, 40).png().toBuffer()),
-  appearance: temporaryFile('appearance.jpg', await redBlue(40, 80).jpeg().toBuffer()),
-  model: temporaryFile('tiny.safetensors', serializeSafetensors(tinyWeights())),
-};
-const newOut = () => join(temporaryFolder(), 'out');
+import { assertSameContents, configOf, failure, files, newOut, pageOf } from '../helpers/runs.js';
 
 /** A fake run whose steps take 5 ms, with a page on any free port. */
-function watched(behaviour: FakeBehaviour, change: { out: string; steps: number; saveEvery?: number }) {
-  const { parts, heard } = fakeParts(behaviour);
-  const slowly: Parts['startSplice'] = async (...inputs) => {
-    const run = await parts.startSplice(...inputs);
-    const { step } = run;
-    return Object.defineProperty(run, 'step', { value: () => sleep(5).then(step) });
-  };
-  const options = { ...shortRun({ ...files, out: change.out }, { steps: change.steps }), saveEvery: change.saveEvery ?? 10, watch: 0 };
-  return { heard, ended: transfer(options, { ...parts, startSplice: slowly }) };
+function watched(behaviour: FakeBehaviour, { out, steps, saveEvery = 10 }: { out: string; steps: number; saveEvery?: number }) {
+  const { parts, heard } = fakeParts({ ...behaviour, onStep: () => sleep(5) });
+  const options = { ...shortRun({ ...files, out }, { steps }), saveEvery, watch: 0 };
+  return { heard, ended: transfer(options, parts) };
 }
 
-interface Heard {
+interface Received {
   readonly type: string;
   readonly data: any;
 }
 
-/** A page as far as the run can tell: it follows the stream until the run says good-bye, and sends commands. */
+/** Plays the page: follows the stream until the run ends it, and sends commands. */
 async function openPage(heard: { stderr: string }) {
-  const address = () => /watch it at (http:\S+)/.exec(heard.stderr)?.[1];
-  while (!address()) await sleep(2);
-  const url = address()!;
-  const token = /name="splice-token" content="([^"]+)"/.exec(await (await fetch(url)).text())![1]!;
-  const events: Heard[] = [];
+  const { url, command } = await pageOf(heard);
+  const events: Received[] = [];
   const leaving = new AbortController();
   const response = await fetch(`${url}events`, { signal: leaving.signal });
   const following = (async () => {
@@ -59,25 +41,26 @@ async function openPage(heard: { stderr: string }) {
       }
     }
   })().catch(() => undefined);
-  const states = (): any[] => events.flatMap(({ type, data }) => (type === 'state' ? [data] : type === 'all' ? [data.state] : []));
+  const states = (): any[] => events.flatMap(({ type, data }) => {
+    if (type === 'state') return [data];
+    return type === 'all' ? [data.state] : [];
+  });
   const until = async (is: () => boolean) => {
     for (let i = 0; i < 5000 && !is(); i++) await sleep(2);
-    assert.ok(is(), `it never came: ${JSON.stringify(states().at(-1))}`);
+    assert.ok(is(), `timed out: ${JSON.stringify(states().at(-1))}`);
   };
-  const command = async (name: string) => assert.is((await fetch(`${url}do/${name}`, { method: 'POST', headers: { 'x-splice-token': token } })).status, 204);
-  return { events, states, until, command, following, png: (path: string) => fetch(url + path).then(async (answer) => Buffer.from(await answer.arrayBuffer())) };
+  const png = async (path: string) => Buffer.from(await (await fetch(url + path)).arrayBuffer());
+  return { events, states, until, command, following, png };
 }
 
-test('transfer --watch: a watched run writes what an unwatched one writes, byte for byte', async () => {
+test('transfer --watch: a watched run writes the same bytes as an unwatched one, and its page shows them', async () => {
   const [quiet, out] = [newOut(), newOut()];
-  await transfer({ ...shortRun({ ...files, out: quiet }, { steps: 25 }), saveEvery: 10 }, fakeParts().parts);
+  await transfer(shortRun({ ...files, out: quiet }), fakeParts().parts);
   const { heard, ended } = watched({}, { out, steps: 25 });
   const page = await openPage(heard);
   assert.is(await ended, 0);
   await page.following;
-  for (const name of ['result.png', 'triptych.png', 'log.jsonl', 'generator.safetensors', 'previews/00010.png', 'previews/00020.png']) {
-    assert.ok(readFileSync(join(out, name)).equals(readFileSync(join(quiet, name))), name);
-  }
+  assertSameContents(out, quiet);
   assert.equal(readdirSync(join(out, 'previews')), ['00010.png', '00020.png']);
   assert.equal([page.events.at(-2)!.type, page.events.at(-1)!.type], ['all', 'bye']);
   const { state, losses, previews, about } = page.events.at(-2)!.data;
@@ -98,10 +81,12 @@ test('transfer --watch: pause, save meanwhile, continue, stop', async () => {
   await page.until(() => page.events.some(({ type }) => type === 'preview'));
   const made = steps();
   const preview = page.events.find(({ type }) => type === 'preview')!.data as number;
-  assert.is(made, preview + 5, 'saved where it stands');
+  assert.is(made, preview + 5, 'saved at the current step');
   const name = `${String(preview).padStart(5, '0')}.png`;
   assert.equal(readdirSync(join(out, 'previews')), [name]);
-  assert.ok((await page.png(`preview/${page.events.filter(({ type }) => type === 'all').at(-1)!.data.epoch}/${preview}`)).equals(readFileSync(join(out, 'previews', name))));
+  const { epoch } = page.events.filter(({ type }) => type === 'all').at(-1)!.data;
+  const picture = await page.png(`preview/${epoch}/${preview}`);
+  assert.ok(picture.equals(readFileSync(join(out, 'previews', name))));
   const checkpoint = join(out, 'checkpoints', `${String(made).padStart(5, '0')}.safetensors`);
   await page.until(() => existsSync(checkpoint));
   await sleep(30);
@@ -113,13 +98,13 @@ test('transfer --watch: pause, save meanwhile, continue, stop', async () => {
   assert.is(await ended, 130);
   await page.following;
   assert.is(page.events.at(-2)!.data.state.status, 'interrupted');
-  assert.is(JSON.parse(readFileSync(join(out, 'config.json'), 'utf8')).status, 'interrupted');
+  assert.is(configOf(out).status, 'interrupted');
   assert.ok(existsSync(join(out, 'triptych.png')));
 });
 
-test('transfer --watch: a run that fails says why', async () => {
+test('transfer --watch: the page shows why a run failed', async () => {
   const { heard, ended } = watched({ nanFrom: 15 }, { out: newOut(), steps: 25 });
-  const failing = ended.then(() => assert.unreachable(), () => undefined);
+  const failing = failure(ended);
   const page = await openPage(heard);
   await failing;
   await page.following;
@@ -128,16 +113,16 @@ test('transfer --watch: a run that fails says why', async () => {
   assert.match(state.note, /at step 19 the loss is not a finite number any more/);
 });
 
-test('transfer --watch: a port that is taken is told before anything is left behind', async () => {
+test('transfer --watch: a port in use is refused before anything is written', async () => {
   const other = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => other.once('listening', resolve));
   const { port } = other.address() as AddressInfo;
   const out = newOut();
-  const error = await transfer({ ...shortRun({ ...files, out }), watch: port }, fakeParts().parts).then(() => undefined, (reason: Error) => reason);
+  const error = await failure(transfer({ ...shortRun({ ...files, out }), watch: port }, fakeParts().parts));
   other.close();
   assert.instance(error, UsageError);
-  assert.match(error!.message, /is in use: choose another/);
-  assert.not(existsSync(join(out, '..', 'out')));
+  assert.match(error.message, /is in use: choose another/);
+  assert.not(existsSync(out));
 });
 
 test.run();

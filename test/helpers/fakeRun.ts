@@ -11,7 +11,7 @@ import type { startPretrain } from '../../model/pretraining/pretrain.js';
 import type { startSplice } from '../../model/training/pair.js';
 import type { StepLosses, TrainingRun, TrainingState } from '../../model/training/run.js';
 
-/** What a fake run does at which step. */
+/** How a fake run behaves. */
 export interface FakeBehaviour {
   /** Losses are NaN from this step on. */
   readonly nanFrom?: number;
@@ -22,7 +22,7 @@ export interface FakeBehaviour {
   readonly startError?: Error;
   /** How well the photos match. */
   readonly match?: number;
-  /** Bytes of memory that a run says it needs. */
+  /** Bytes of memory that the run reports to need. */
   readonly bytes?: number;
 }
 
@@ -33,15 +33,18 @@ export interface FakeCalls {
   closed: boolean;
 }
 
-/** The part that all trainings have. */
-function fakeTraining(behaviour: FakeBehaviour, record: FakeCalls, warmStart: number, from: TrainingState | undefined, first = 'total'): TrainingRun {
+/** The part that all trainings have. @param loss name of the loss; `total` comes with its terms */
+function fakeTraining(
+  behaviour: FakeBehaviour, record: FakeCalls, warmStart: number, from: TrainingState | undefined, loss = 'total',
+): TrainingRun {
   const { nanFrom = Infinity, onStep, startError, bytes = 3 * 2 ** 20 } = behaviour;
   if (startError) throw startError;
   let done = from ? stepsIn(from) : 0;
   const trained = () => Math.max(0, done - warmStart);
   const losses = (step: number): StepLosses => {
     const total = step >= nanFrom ? NaN : 10 / (1 + Math.max(0, step));
-    return first === 'total' ? { step, structure: total / 10, appearance: total / 20, identity: total / 5, total } : { step, [first]: total };
+    if (loss !== 'total') return { step, [loss]: total };
+    return { step, structure: total / 10, appearance: total / 20, identity: total / 5, total };
   };
   return {
     get warmStepsDone() {
@@ -78,7 +81,8 @@ function fakeTraining(behaviour: FakeBehaviour, record: FakeCalls, warmStart: nu
   };
 }
 
-const weightsOf = (run: TrainingRun) => async () => new Map([['conv.weight', { shape: [1], data: Float32Array.of(run.stepsDone) }]]);
+const weightsOf = (run: TrainingRun) => async () =>
+  new Map([['conv.weight', { shape: [1], data: Float32Array.of(run.stepsDone) }]]);
 
 /** Pictures are a flat grey of steps / 1000. */
 export function fakeStart(behaviour: FakeBehaviour, record: FakeCalls): typeof startSplice {
@@ -94,30 +98,38 @@ export function fakeStart(behaviour: FakeBehaviour, record: FakeCalls): typeof s
   };
 }
 
-const fakeAnyPair = (behaviour: FakeBehaviour, record: FakeCalls): typeof startAnyPair => async (_engine, _vit, options, _draw, from) => {
-  const run = fakeTraining(behaviour, record, options.warmStart, from);
-  return Object.assign(run, { average: weightsOf(run) });
-};
+const fakeAnyPair = (behaviour: FakeBehaviour, record: FakeCalls): typeof startAnyPair =>
+  async (_engine, _vit, options, _draw, from) => {
+    const run = fakeTraining(behaviour, record, options.warmStart, from);
+    return Object.assign(run, { average: weightsOf(run) });
+  };
 
-const fakePretrain = (behaviour: FakeBehaviour, record: FakeCalls): typeof startPretrain => async (_engine, _photos, { dim }, start = {}) => {
-  const run = fakeTraining(behaviour, record, 0, start.state, 'loss');
-  const keys = async (images: Float32Array, side: number) => ({ data: new Float32Array((images.length / (3 * side * side)) * 5 * dim).fill(0.5), tokens: 5 });
-  return Object.assign(run, { weights: weightsOf(run), keys });
-};
+const fakePretrain = (behaviour: FakeBehaviour, record: FakeCalls): typeof startPretrain =>
+  async (_engine, _photos, { dim }, start = {}) => {
+    const run = fakeTraining(behaviour, record, 0, start.state, 'loss');
+    const tokens = 5;
+    const keys = async (images: Float32Array, side: number) => {
+      const count = images.length / (3 * side * side);
+      return { data: new Float32Array(count * tokens * dim).fill(0.5), tokens };
+    };
+    return Object.assign(run, { weights: weightsOf(run), keys });
+  };
 
-/** Figures of a picture report its red, as `sharpness`. */
-export const fakeJudge = (match: number): typeof openJudge => async () => ({
-  match,
-  judge: async ({ data }) => ({ structure: 1, colour: 0, patches: 0, leak: 0, sharpness: data[0]!, selfSimilarity: 0, cls: 1, segments: 1 }),
-});
+const figures = { structure: 1, colour: 0, patches: 0, leak: 0, selfSimilarity: 0, cls: 1, segments: 1 };
+
+/** Returns the red of a picture's first pixel as its `sharpness`. */
+export const fakeJudge = (match: number): typeof openJudge => async () =>
+  ({ match, judge: async ({ data }) => ({ ...figures, sharpness: data[0]! }) });
 
 export interface Heard extends FakeCalls {
   stdout: string;
   stderr: string;
 }
 
-/** Parts for commands around fake runs, and what happens to them. */
-export function fakeParts(behaviour: FakeBehaviour = {}, interrupt = new AbortController().signal): { parts: Parts; heard: Heard } {
+/** Parts that run a command around fake runs, and a record of their output and calls. */
+export function fakeParts(
+  behaviour: FakeBehaviour = {}, interrupt = new AbortController().signal,
+): { parts: Parts; heard: Heard } {
   const heard: Heard = { stdout: '', stderr: '', calls: [], destroyed: false, closed: false };
   const adapter = { vendor: 'test', architecture: '', device: 'fake', driver: '', software: true };
   const close = () => {
@@ -140,10 +152,6 @@ export function fakeParts(behaviour: FakeBehaviour = {}, interrupt = new AbortCo
 export const shortRun = (
   files: Pick<TransferOptions, 'structure' | 'appearance' | 'model' | 'out'>, change: Partial<TransferOptions['splice']> = {},
 ): TransferOptions => ({
-  ...files,
-  vit: {},
-  saveEvery: 10,
-  json: false,
-  force: false,
+  ...files, vit: {}, saveEvery: 10, json: false, force: false,
   splice: { ...defaultOptions, steps: 25, warmStart: 5, ...change },
 });

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pretrain, resumePretrain } from '../../cli/pretrain/pretrain.js';
 import { writeImage } from '../../cli/photos/photo.js';
-import type { TrainingName } from '../../cli/run/config.js';
+import type { ResumeOptions, TrainingName } from '../../cli/run/config.js';
 import type { Parts } from '../../cli/run/parts.js';
 import { resumeTrain, train } from '../../cli/train/train.js';
 import { resumeTransfer, transfer } from '../../cli/transfer/transfer.js';
@@ -15,22 +15,20 @@ import { untrainedVit } from '../../model/vit/untrained.js';
 import { testDevice } from './device.js';
 import { fakeParts, shortRun, type FakeBehaviour } from './fakeRun.js';
 import { testImage } from './golden.js';
-import { redBlue, temporaryFile, temporaryFolder } from './pictures.js';
+import { temporaryFile, temporaryFolder } from './pictures.js';
+import { files } from './runs.js';
 import { tinyConfig } from './tinyVit.js';
 
 const photos = temporaryFolder();
-for (let i = 0; i < 6; i++) await writeImage(join(photos, `${i}.png`), { width: 36, height: 36, data: testImage(`photo.${i}`, 36, 36) });
-const files = {
-  structure: temporaryFile('structure.png', await redBlue(60, 40).png().toBuffer()),
-  appearance: temporaryFile('appearance.jpg', await redBlue(40, 80).jpeg().toBuffer()),
-  model: temporaryFile('tiny.safetensors', serializeSafetensors(untrainedVit(5, tinyConfig).weights)),
-};
+for (let i = 0; i < 6; i++) {
+  await writeImage(join(photos, `${i}.png`), { width: 36, height: 36, data: testImage(`photo.${i}`, 36, 36) });
+}
+const model = temporaryFile('tiny.safetensors', serializeSafetensors(untrainedVit(5, tinyConfig).weights));
 
-export interface Resume {
-  readonly folder: string;
-  readonly steps?: number;
-  readonly json: boolean;
+/** Options of a new run that tests change. */
+interface Change {
   readonly watch?: number;
+  readonly force?: boolean;
 }
 
 /** A training of 24 steps that is saved every 6. */
@@ -38,51 +36,53 @@ export interface ShortTraining {
   readonly name: TrainingName;
   /** Steps before the 24. */
   readonly warmStart: number;
-  readonly start: (out: string, parts: Parts, watch?: number) => Promise<number>;
-  readonly resume: (resume: Resume, parts: Parts) => Promise<number>;
+  readonly start: (out: string, parts: Parts, change?: Change) => Promise<number>;
+  readonly resume: (resume: ResumeOptions, parts: Parts) => Promise<number>;
 }
-
-const page = (watch?: number) => (watch === undefined ? {} : { watch });
 
 export const trainings: readonly ShortTraining[] = [
   {
     name: 'transfer',
     warmStart: 4,
-    start: (out, parts, watch) => transfer({ ...shortRun({ ...files, out }, { steps: 24, warmStart: 4 }), saveEvery: 6, ...page(watch) }, parts),
+    start: (out, parts, change) =>
+      transfer({ ...shortRun({ ...files, model, out }, { steps: 24, warmStart: 4 }), saveEvery: 6, ...change }, parts),
     resume: resumeTransfer,
   },
   {
     name: 'train',
     warmStart: 4,
-    start: (out, parts, watch) => train({
-      structures: photos, appearances: photos, out, model: files.model, holdOut: 0, validateEvery: 6, shown: 0, force: false, json: false,
-      ...page(watch),
-      anyPair: { ...defaultAnyPair, size: 36, vitSize: 12, steps: 24, warmStart: 4, sizes: { ...defaultSizes, channels: [4, 4, 4, 4, 4] } },
+    start: (out, parts, change) => train({
+      structures: photos, appearances: photos, out, model, holdOut: 0, validateEvery: 6, shown: 0, force: false, json: false,
+      anyPair: {
+        ...defaultAnyPair, size: 36, vitSize: 12, steps: 24, warmStart: 4,
+        sizes: { ...defaultSizes, channels: [4, 4, 4, 4, 4] },
+      },
+      ...change,
     }, parts),
     resume: resumeTrain,
   },
   {
     name: 'pretrain',
     warmStart: 0,
-    start: (out, parts, watch) => pretrain({
-      photos: [photos], out, force: false, json: false, ...page(watch),
+    start: (out, parts, change) => pretrain({
+      photos: [photos], out, force: false, json: false,
       options: { ...pretrainDefaults, dim: 8, heads: 1, imageSize: 16, localSize: 8, batch: 1, epochs: 4 },
+      ...change,
     }, parts),
     resume: resumePretrain,
   },
 ];
 
-/** `fakeParts` with a real engine, which `train` needs for the CLS tokens. */
+/** `fakeParts` with a real engine: `train` reads CLS tokens with it. */
 export function trainingParts(behaviour: FakeBehaviour = {}, interrupt?: AbortSignal) {
   const { parts, heard } = fakeParts(behaviour, interrupt);
   const openEngine = async () => {
-    const engine = createEngine(await testDevice());
-    return { ...(await parts.openEngine()), engine, close: () => engine.destroy() };
+    const [engine, fake] = [createEngine(await testDevice()), await parts.openEngine()];
+    return { ...fake, engine, close: () => (fake.close(), engine.destroy()) };
   };
   return { parts: { ...parts, openEngine }, heard };
 }
 
-/** Writes a config.json again with some of its fields changed. */
-export function changeConfig(out: string, config: object): void {
+/** Replaces config.json. */
+export const writeConfig = (out: string, config: object): void =>
   writeFileSync(join(out, 'config.json'), JSON.stringify(config));
-}
