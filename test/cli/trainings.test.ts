@@ -216,6 +216,27 @@ for (const training of trainings) {
     assertSameContents(out, whole);
   });
 
+  test(`${name}: a lost device that cannot be opened again ends the run, which says failed and can be resumed`, async () => {
+    const [out, open] = [newOut(), { isGone: false }];
+    const onStep = (done: number) => {
+      if (done !== warmStart + 14) return;
+      open.isGone = true;
+      throw loss();
+    };
+    const { parts, heard } = trainingParts({ onStep });
+    const openEngine = async () => {
+      if (open.isGone) throw new Error('no adapter');
+      return parts.openEngine();
+    };
+    const error = await failure(start(out, { ...parts, openEngine }));
+    assert.match(error.message, /the GPU device was lost and none can be opened \(no adapter\)/);
+    assert.match(heard.stderr, /12 steps are kept/);
+    const { status, stepsDone } = configOf(out);
+    assert.equal([status, stepsDone], ['failed', 14]);
+    assert.is((await resumed(out)).code, 0);
+    assertSameContents(out, whole);
+  });
+
   test(`${name}: a resumed run keeps its start and its seconds`, async () => {
     const out = await interrupted(training, 9);
     writeConfig(out, { ...configOf(out), started: '2026-01-02T03:04:05.000Z' });
