@@ -2,8 +2,8 @@
 import { Argument, Command, InvalidArgumentError } from 'commander';
 import { defaultOptions, RECIPE_NAMES, type RecipeName } from '../../model/method/options.js';
 import type { BenchMode, BenchOptions } from '../bench/bench.js';
-import { benchModels } from '../bench/models.js';
-import { UNTRAINED_MODEL } from '../models/load.js';
+import { vitSizes } from '../bench/sizes.js';
+import { knownModels, UNTRAINED_MODEL } from '../models/known.js';
 import { inputSizeOption, objectOption } from './studyOptions.js';
 import { precisionOption, several, whole } from './values.js';
 
@@ -20,6 +20,8 @@ Examples:
   $ splice-gpu bench kernels --filter attention --all-variants
   $ splice-gpu bench kernels --filter linear --variant my-linear.mjs
   $ splice-gpu bench step --save before.json    (change a kernel)    splice-gpu bench step --against before.json`;
+
+const models = [...knownModels, ...vitSizes.keys()];
 
 /** The subjects of a mode without --model and --recipe. */
 const defaults: Readonly<Record<BenchMode, Pick<BenchOptions, 'model' | 'recipe'>>> = {
@@ -40,7 +42,7 @@ export const benchCommand = (run: (options: BenchOptions) => Promise<void>): Com
   new Command('bench')
     .description('measure a training step, its kernels, or the ceilings of the device')
     .addArgument(new Argument('[what]', 'subject of the measurement').choices(Object.keys(defaults)).default('step'))
-    .option('--model <name|file>', `ViT: ${benchModels().join(', ')}, or a checkpoint; may be repeated for kernels`, several)
+    .option('--model <name|file>', `ViT: ${models.join(', ')}, or a checkpoint; may be repeated for kernels`, several)
     .option('--recipe <name>', `generator and losses: ${RECIPE_NAMES.join(', ')}; may be repeated for kernels`, recipes)
     .option('--size <pixels>', 'side of the crops', whole(40, 4096), 128)
     .addOption(inputSizeOption('shorter side of the ViT input', 16))

@@ -1,6 +1,6 @@
 /** `splice-gpu compare`: options only. */
 import { Command } from 'commander';
-import { knownModels } from '../models/load.js';
+import { knownModels } from '../models/known.js';
 import type { CompareOptions } from '../study/compare.js';
 import { inputSizeOption, objectOption } from './studyOptions.js';
 
@@ -17,7 +17,7 @@ export const compareCommand = (run: (options: CompareOptions) => Promise<void>):
     .argument('<result...>', 'pictures to judge')
     .requiredOption('--structure <file>', 'photo with the layout to keep')
     .requiredOption('--appearance <file>', 'photo with the look to reach')
-    .option('--judge <name|file>', `ViT that judges as well: ${knownModels().join(', ')}, or a weight file`)
+    .option('--judge <name|file>', `ViT that judges as well: ${knownModels.join(', ')}, or a weight file`)
     .addOption(inputSizeOption())
     .addOption(objectOption())
     .addHelpText('after', EXAMPLE)

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { defaultOptions } from '../../model/method/options.js';
 import { scenePath } from '../demo/files.js';
-import { DEFAULT_MODEL } from '../models/load.js';
+import { DEFAULT_MODEL } from '../models/known.js';
 import type { TransferOptions } from '../transfer/options.js';
 import { jsonOption, portOf, watchOption } from './options.js';
 import { seedOption } from './studyOptions.js';

@@ -1,7 +1,7 @@
 /** Options that several commands share, each declared once, and what --resume takes of them. */
 import { Command, Option } from 'commander';
 import { defaultOptions, RECIPE_NAMES, type SpliceOptions } from '../../model/method/options.js';
-import { AUTO_MODEL, knownModels } from '../models/load.js';
+import { AUTO_MODEL, knownModels } from '../models/known.js';
 import type { ResumeOptions } from '../run/config.js';
 import { precisionOption, real, seed, whole } from './values.js';
 
@@ -43,7 +43,7 @@ export const runOptions = (withResume: string): readonly Option[] => [
 
 export const modelOption = (): Option => option(
   '--model <name|file>',
-  `ViT: ${knownModels().join(', ')}, a name that "models list" shows, or a checkpoint (safetensors or PyTorch); `
+  `ViT: ${knownModels.join(', ')}, a name that "models list" shows, or a checkpoint (safetensors or PyTorch); `
   + 'auto: dino_vits8 if it is here or can be fetched, else the model that ships',
   (text: string) => text, AUTO_MODEL,
 );

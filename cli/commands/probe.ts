@@ -1,6 +1,6 @@
 /** `splice-gpu probe`: options only. */
 import { Command } from 'commander';
-import { knownModels } from '../models/load.js';
+import { knownModels } from '../models/known.js';
 import type { ProbeOptions } from '../pretrain/probe.js';
 import { objectOption } from './studyOptions.js';
 import { nameList, several, whole } from './values.js';
@@ -23,7 +23,7 @@ Example:
 export const probeCommand = (run: (options: ProbeOptions) => Promise<void>): Command =>
   new Command('probe')
     .description('measure how good the features of ViTs are')
-    .requiredOption('--model <name|file>', `ViT: ${knownModels().join(', ')}, or a checkpoint; may be repeated`, several)
+    .requiredOption('--model <name|file>', `ViT: ${knownModels.join(', ')}, or a checkpoint; may be repeated`, several)
     .option('--photos <dir>', 'folder with a subfolder of photos per class (default: drawn scenes only)')
     .option('--classes <list>', 'subfolders to use, separated by commas (default: all)', nameList)
     .option('--grid <patches>', 'patches along a side of a photo, the same for all models', whole(2, 64), 12)

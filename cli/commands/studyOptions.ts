@@ -1,6 +1,6 @@
 /** Options of the commands that look into ViTs and results, each declared once. */
 import { InvalidArgumentError, type Option } from 'commander';
-import { DEFAULT_MODEL } from '../models/load.js';
+import { DEFAULT_MODEL } from '../models/known.js';
 import { option } from './options.js';
 import { nameList, seed, whole, wholeList } from './values.js';
 

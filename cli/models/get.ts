@@ -54,19 +54,13 @@ export async function getModel(model: KnownModel, options: GetOptions, check: Ch
 async function fetchInto(
   url: string, part: string, model: KnownModel, { trust, signal, output, patience }: GetOptions, check: CheckWeights,
 ): Promise<StoredModel> {
-  const { name, bytes: length, sha256: published } = model;
+  const { name, sha256: published, megabytes, license } = model;
   const remembered = published ?? (trust ? undefined : await firstSeen(name));
-  const progress = downloadProgress(name, output);
-  let announced = false;
-  const onProgress = (done: number, total: number | undefined): void => {
-    // Only once data arrives: without a network the error is all that matters.
-    if (!announced) output.write(`fetching ${name} from ${url}, about ${model.megabytes} MB, license ${model.license}\n`);
-    announced = true;
-    progress.update(done, total);
-  };
-  const expected = { ...(length !== undefined && { bytes: length }), ...(remembered && { sha256: remembered }) };
+  const intro = `fetching ${name} from ${url}, about ${megabytes} MB, license ${license}\n`;
+  const { update: onProgress, finish } = downloadProgress(name, intro, output);
+  const expected = { bytes: model.bytes, sha256: remembered };
   const { bytes, sha256 } = await download(url, part, { signal, expected, onProgress, ...patience })
-    .finally(progress.finish)
+    .finally(finish)
     .catch((error: Error) => {
       const isOther = !published && remembered && error instanceof InputError && error.message.includes(remembered);
       const remedy = 'the file is not the one that was fetched first: --trust takes it anyway';

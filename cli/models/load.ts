@@ -11,9 +11,9 @@ import { CheckpointError } from '../../model/vit/errors.js';
 import { findVit, type FoundVit } from '../../model/vit/names.js';
 import type { VitSettings } from '../../model/vit/settings.js';
 import { InputError, UsageError } from '../shared/errors.js';
-import { exists, packageRoot, readInput } from '../shared/files.js';
+import { exists, readInput } from '../shared/files.js';
 import { getModel, type GetOptions } from './get.js';
-import { fetchable, findKnown } from './known.js';
+import { AUTO_MODEL, DEFAULT_MODEL, findKnown, knownModels, PREFERRED_MODEL, shipped } from './known.js';
 import { readSidecar, stem } from './sidecar.js';
 import { findStored, weightsPath, type StoredModel } from './store.js';
 
@@ -36,38 +36,14 @@ interface Place {
   readonly sha256?: string;
 }
 
-/** The fallback: it ships with the project, which trained it. */
-export const DEFAULT_MODEL = 'vit_mini8';
-/** Random weights, for comparison. */
-export const UNTRAINED_MODEL = 'untrained';
-/** `--model auto`: the best available model. */
-export const AUTO_MODEL = 'auto';
-/** The smallest model that the method works well with. */
-const PREFERRED = 'dino_vits8';
 /** For a model that the user did not name: a missing network must not be noticed. */
 const IMPATIENT = { answerMs: 3000, attempts: 1 } as const;
-
-/** Models of the package, by name. */
-const shipped: ReadonlyMap<string, Place> = new Map(Object.entries({
-  [DEFAULT_MODEL]: 'is small: it learned on pictures of 64 pixels what a supervised ViT-Tiny sees, and does not match DINO',
-  dino_mini8: 'is tiny and was trained briefly on small pictures: it separates what looks different, but knows no objects',
-  [UNTRAINED_MODEL]: 'has random weights and recognises nothing: colours and texture will move, but not object by object',
-}).map(([name, text]) => {
-  const note = `the model "${name}" ${text}. For real results: --model ${PREFERRED}`;
-  return [name, { name, note, path: join(packageRoot, `model/weights/${name}.safetensors`) }];
-}));
-
-/** Names that --model knows without a file: shipped, then fetched on first use. */
-export const knownModels = (): string[] => [...shipped.keys(), ...fetchable.map(({ name }) => name)];
-
-/** Models that are part of the package. */
-export const shippedModels = (): { name: string; path: string }[] => [...shipped].map(([name, { path }]) => ({ name, path }));
 
 /** ViT-Large, the largest that fits the method, has 1.2 GB. */
 const MAX_BYTES = 1.9e9;
 
 /** Settings of a download. */
-export type Fetching = Partial<Pick<GetOptions, 'signal' | 'output' | 'mirror' | 'patience'>>;
+export type Fetching = Partial<Pick<GetOptions, 'signal' | 'output' | 'patience'>>;
 
 /**
  * @param model a known name (fetched on first use), `auto`, or the path of a checkpoint, recognised by content: safetensors, an
@@ -106,13 +82,15 @@ export function checkVitSize(vitSize: number, { name, config }: VitModel): void 
 }
 
 async function findPlace(model: string, fetching: Fetching): Promise<Place> {
-  const place = shipped.get(model) ?? placeOf(await findStored(model));
+  const place = findShipped(model) ?? placeOf(await findStored(model));
   if (place) return place;
   if (findKnown(model)) return fetched(model, fetching);
   if (/[\\/]|\.\w+$/.test(model) || (await exists(model))) return { path: model };
-  const known = `known are ${knownModels().join(', ')} and what "splice-gpu models list" shows`;
+  const known = `known are ${knownModels.join(', ')} and what "splice-gpu models list" shows`;
   throw new UsageError(`unknown model "${model}": ${known}; or give the path of a file`);
 }
+
+const findShipped = (model: string): Place | undefined => shipped.find(({ name }) => name === model);
 
 const placeOf = (stored: StoredModel | undefined): Place | undefined =>
   stored && { path: weightsPath(stored), name: stored.name, sha256: stored.sha256 };
@@ -124,18 +102,18 @@ async function fetched(name: string, fetching: Fetching): Promise<Place> {
 
 /** The preferred model if it is available or can be fetched at once, else the one that ships. */
 async function bestPlace(fetching: Fetching): Promise<Place> {
-  const fallback = shipped.get(DEFAULT_MODEL)!;
-  const place = placeOf(await findStored(PREFERRED));
+  const fallback = findShipped(DEFAULT_MODEL)!;
+  const place = placeOf(await findStored(PREFERRED_MODEL));
   if (place) return place;
   if (process.env['SPLICE_GPU_OFFLINE']) return fallback;
   try {
-    return await fetched(PREFERRED, { ...fetching, patience: { ...IMPATIENT, ...fetching.patience } });
+    return await fetched(PREFERRED_MODEL, { ...fetching, patience: IMPATIENT });
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     // The part of the error that is about the network.
     const reason = (error.cause instanceof Error && error.cause.message) || error.message.split(';')[0];
     const { output = process.stderr } = fetching;
-    const problem = `no model was named and ${PREFERRED} could not be fetched (${reason})`;
+    const problem = `no model was named and ${PREFERRED_MODEL} could not be fetched (${reason})`;
     output.write(`note: ${problem}: using ${DEFAULT_MODEL}, which ships\n`);
     return fallback;
   }

@@ -4,8 +4,8 @@ import { UsageError } from '../shared/errors.js';
 import type { Io } from '../shared/progress.js';
 import { table } from '../shared/table.js';
 import { addModel, getModel } from './get.js';
-import { fetchable, findKnown, type KnownModel } from './known.js';
-import { checkVitFile, knownModels, shippedModels } from './load.js';
+import { fetchable, findKnown, knownModels, shipped, type KnownModel } from './known.js';
+import { checkVitFile } from './load.js';
 import { readSidecar } from './sidecar.js';
 import {
   findStored, modelsFolder, removeStored, storedModels, verifyStored, weightsPath, type StoredModel, type Trust,
@@ -24,7 +24,7 @@ interface ListedModel extends Pick<KnownModel, 'name' | 'what' | 'license'>, Pic
 /** Shipped, fetchable and added models, in this order. */
 export async function listModels(json: boolean, { stdout }: Io): Promise<void> {
   const stored = await storedModels();
-  const models: ListedModel[] = await Promise.all(shippedModels().map(async ({ name, path }): Promise<ListedModel> => {
+  const models: ListedModel[] = await Promise.all(shipped.map(async ({ name, path }): Promise<ListedModel> => {
     const { size: bytes } = await stat(path);
     return { name, what: 'part of splice-gpu', bytes, exact: true, license: 'MIT', from: 'splice-gpu', state: 'ships', path };
   }));
@@ -75,7 +75,7 @@ export async function getModels({ names, ...rest }: GetCommand, { interrupt, std
 
 /** Copies a file into the cache. @throws UsageError when the name is that of another model, InputError when it is not a ViT */
 export async function addToModels({ path, name }: { path: string; name: string }, { stdout }: Io): Promise<void> {
-  if (knownModels().includes(name)) throw new UsageError(`${name} is the name of a model that is known already: choose another`);
+  if (knownModels.includes(name)) throw new UsageError(`${name} is the name of a model that is known already: choose another`);
   const stored = await addModel(path, name, await readSidecar(path), checkVitFile);
   stdout.write(`${name}: ${weightsPath(stored)}, SHA-256 ${stored.sha256}\n`);
 }

@@ -6,8 +6,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { cacheFolder } from '../../cli/shared/cache.js';
 import { getModel } from '../../cli/models/get.js';
-import { fetchable } from '../../cli/models/known.js';
-import { checkVitFile, loadVit, shippedModels } from '../../cli/models/load.js';
+import { fetchable, shipped } from '../../cli/models/known.js';
+import { checkVitFile, loadVit } from '../../cli/models/load.js';
 import { sha256 } from '../../cli/shared/files.js';
 import { transfer } from '../../cli/transfer/transfer.js';
 import { parseSafetensors, serializeSafetensors } from '../../model/files/safetensors.js';
@@ -208,7 +208,7 @@ test('models: the real command line', async () => {
   const { code, stdout } = await splice(['models', 'list', '--json'], { SPLICE_GPU_CACHE: temporaryFolder() });
   assert.is(code, 0);
   assert.equal(JSON.parse(stdout).models.map(({ name, state }: { name: string; state: string }) => `${name}: ${state}`),
-    [...shippedModels().map(({ name }) => `${name}: ships`), ...fetchable.map(({ name }) => `${name}: not here`)]);
+    [...shipped.map(({ name }) => `${name}: ships`), ...fetchable.map(({ name }) => `${name}: not here`)]);
 });
 
 test('models: a folder that cannot be made is named', async () => {
