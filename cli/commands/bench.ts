@@ -4,8 +4,8 @@ import { defaultOptions, RECIPE_NAMES, type RecipeName } from '../../model/metho
 import type { BenchMode, BenchOptions } from '../bench/bench.js';
 import { vitSizes } from '../bench/sizes.js';
 import { knownModels, UNTRAINED_MODEL } from '../models/known.js';
-import { inputSizeOption, objectOption } from './studyOptions.js';
-import { precisionOption, several, whole } from './values.js';
+import { jsonOption, precisionOption, vitSizeOption } from './options.js';
+import { several, whole } from './values.js';
 
 const EXAMPLE = `
 What to measure:
@@ -45,7 +45,7 @@ export const benchCommand = (run: (options: BenchOptions) => Promise<void>): Com
     .option('--model <name|file>', `ViT: ${models.join(', ')}, or a checkpoint; may be repeated for kernels`, several)
     .option('--recipe <name>', `generator and losses: ${RECIPE_NAMES.join(', ')}; may be repeated for kernels`, recipes)
     .option('--size <pixels>', 'side of the crops', whole(40, 4096), 128)
-    .addOption(inputSizeOption('shorter side of the ViT input', 16))
+    .addOption(vitSizeOption('shorter side of the ViT input', 16))
     .option('--repeats <count>', 'measurements per median', whole(1, 1000), 5)
     .option('--checkpointing', 'recompute parts of the generator instead of keeping them', defaultOptions.checkpointing)
     .addOption(precisionOption())
@@ -55,6 +55,6 @@ export const benchCommand = (run: (options: BenchOptions) => Promise<void>): Com
     .option('--variant <file>', 'kernels: module with a kernel of your own; may be repeated', several)
     .option('--save <file>', 'write the result as JSON')
     .option('--against <file>', 'compare with a result saved earlier')
-    .addOption(objectOption())
+    .addOption(jsonOption())
     .addHelpText('after', EXAMPLE)
     .action((what: BenchMode, options: Parsed) => run({ ...defaults[what], ...options, what }));

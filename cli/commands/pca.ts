@@ -2,8 +2,7 @@
 import { Command, Option } from 'commander';
 import { FACETS } from '../../model/vit/facets.js';
 import type { PcaCommandOptions } from '../study/pca.js';
-import { option } from './options.js';
-import { heightOption, inputSizeOption, layersOption, objectOption, sheetOption, vitsOption } from './studyOptions.js';
+import { heightOption, jsonOption, layersOption, option, sheetOption, vitSizeOption, vitsOption } from './options.js';
 import { choiceList } from './values.js';
 
 const EXAMPLE = `
@@ -25,8 +24,8 @@ export const pcaCommand = (run: (options: PcaCommandOptions) => Promise<void>): 
     .addOption(new Option('--of <what>', BASES).choices(['self-similarity', 'facet']).default('self-similarity'))
     .option('--joint', 'use one basis for all pictures: similar parts of different pictures get similar colours')
     .option('--foreground', 'leave out the background, which the first component identifies')
-    .addOption(inputSizeOption('shorter side of the ViT input; larger shows finer patches'))
+    .addOption(vitSizeOption('shorter side of the ViT input; larger shows finer patches'))
     .addOption(heightOption())
-    .addOption(objectOption())
+    .addOption(jsonOption())
     .addHelpText('after', EXAMPLE)
     .action((images: string[], options: Omit<PcaCommandOptions, 'images'>) => run({ ...options, images }));

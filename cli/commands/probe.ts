@@ -2,13 +2,10 @@
 import { Command } from 'commander';
 import { knownModels } from '../models/known.js';
 import type { ProbeOptions } from '../pretrain/probe.js';
-import { objectOption } from './studyOptions.js';
+import { jsonOption } from './options.js';
 import { nameList, several, whole } from './values.js';
 
-interface Parsed extends Omit<ProbeOptions, 'models' | 'json'> {
-  readonly model: string[];
-  readonly json?: boolean;
-}
+type Parsed = Omit<ProbeOptions, 'models'> & { readonly model: readonly string[] };
 
 const EXAMPLE = `
 The figures:
@@ -29,6 +26,6 @@ export const probeCommand = (run: (options: ProbeOptions) => Promise<void>): Com
     .option('--grid <patches>', 'patches along a side of a photo, the same for all models', whole(2, 64), 12)
     .option('--neighbours <count>', 'neighbours that vote', whole(1, 1000), 10)
     .option('--scenes <count>', 'drawn landscapes of each kind', whole(0, 1000), 8)
-    .addOption(objectOption('one JSON array'))
+    .addOption(jsonOption('one JSON array'))
     .addHelpText('after', EXAMPLE)
     .action(({ model: models, json = false, ...options }: Parsed) => run({ ...options, models, json }));

@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { UsageError } from '../shared/errors.js';
 import type { Io } from '../shared/progress.js';
 import { table } from '../shared/table.js';
-import { addModel, getModel } from './get.js';
+import { addModel, getModel, type GetOptions } from './get.js';
 import { fetchable, findKnown, knownModels, shipped, type KnownModel } from './known.js';
 import { checkVitFile } from './load.js';
 import { readSidecar } from './sidecar.js';
@@ -52,10 +52,8 @@ const listing = (models: readonly ListedModel[]): string => table([
   }),
 ], false);
 
-export interface GetCommand {
+export interface GetCommand extends Pick<GetOptions, 'mirror' | 'trust'> {
   readonly names: readonly string[];
-  readonly mirror?: string;
-  readonly trust: boolean;
 }
 
 /** Fetches models that are not in the cache and prints their paths. @throws UsageError for names that cannot be fetched */
