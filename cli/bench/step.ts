@@ -18,7 +18,7 @@ export interface StepRequest extends StepOptions {
 }
 
 /** The figures of a plan, before anything is computed. */
-export const planFigures = ({ plan, launches }: Schedule) => ({
+const planFigures = ({ plan, launches }: Schedule) => ({
   launches: launches.length,
   /** Bytes of the slots that all programs share, and a lower bound of any plan: the largest sum of tensors alive at once. */
   slotBytes: plan.slots.reduce((sum, bytes) => sum + bytes, 0),

@@ -1,11 +1,10 @@
 /** The figures of the study: a function that makes a sheet for each. */
 import { LEAST_MATCH } from '../../../model/compare/match.js';
 import { startPainting } from '../../../model/generators/paint.js';
-import { readImage } from '../../photos/photo.js';
 import type { Facet } from '../../../model/vit/facets.js';
 import type { LoadedVit } from '../../models/load.js';
+import { readImage } from '../../photos/photo.js';
 import type { Sheet, SheetRow } from '../../photos/sheet.js';
-import { createProgress } from '../../shared/progress.js';
 import { augmentSheet } from '../augment.js';
 import { inversionSheet } from '../invert.js';
 import { readGenerator } from '../pairGenerator.js';
@@ -48,11 +47,8 @@ const inversions = (facet: 'cls' | 'keys', first = 0, isRepeated = false): Figur
   const [photo] = await photosOf(context);
   const layers = quarters(models[0]!).slice(first);
   const repeats = isRepeated ? context.scale.repeats : 1;
-  const progress = createProgress(layers.length * repeats * steps, parts.stderr);
   const settings = { facet, layers, repeats, painter, steps, lr: 0.01, noise: facet === 'cls', tv: 0, seed, vitSize, height };
-  const { sheet } = await onEngine(parts, (engine) =>
-    inversionSheet(engine, models[0]!, photo!, settings, progress, parts.interrupt));
-  progress.finish();
+  const { sheet } = await onEngine(parts, (engine) => inversionSheet(engine, models[0]!, photo!, settings, parts));
   return parts.interrupt.aborted ? undefined : sheet;
 };
 

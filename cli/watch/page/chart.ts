@@ -60,7 +60,7 @@ export function createChart(): (terms: readonly string[], rows: readonly LossRow
     const sameTerms = terms.join() === curves.terms.join();
     if (sameTerms && rows.length === curves.steps.length && rows.at(-1)?.[0] === curves.steps.at(-1)) return;
     curves = curvesOf(terms, rows);
-    legend.names(terms);
+    if (!sameTerms) legend.name(terms);
     if (plot && sameTerms) plot.setData(dataOf(curves, legend.isLog()));
     else rebuild();
     showValues(plot?.cursor.idx);
@@ -125,11 +125,8 @@ function createLegend(onToggle: () => void, onScale: () => void) {
     press(button, onToggle);
     return { button, value };
   };
-  let shown = '';
   return {
-    names: (terms: readonly string[]): void => {
-      if (terms.join() === shown) return;
-      shown = terms.join();
+    name: (terms: readonly string[]): void => {
       buttons = terms.map(make);
       legend.replaceChildren(...buttons.map(({ button }) => button), at, scale);
     },
