@@ -36,7 +36,7 @@ const WIDE = ['avx512f', 'avx512bw', 'avx512dq', 'avx512vl'];
  * Variables that Mesa reads when Dawn loads it, and other drivers ignore; values that are set already stay. By default llvmpipe
  * uses vectors of 256 bits; with 512 a lane costs fewer instructions, see `matmulLanes`. Without the folder Mesa warns on stderr.
  */
-export function mesaSettings(env: NodeJS.ProcessEnv = process.env, processor: () => string = processorFlags): Record<string, string> {
+export function mesaSettings(env: NodeJS.ProcessEnv = process.env, processor = processorFlags): Record<string, string> {
   const flags = processor().split(/\s+/);
   const width = env['LP_NATIVE_VECTOR_WIDTH'] ?? (WIDE.every((flag) => flags.includes(flag)) ? '512' : undefined);
   return { XDG_RUNTIME_DIR: env['XDG_RUNTIME_DIR'] ?? tmpdir(), ...(width !== undefined && { LP_NATIVE_VECTOR_WIDTH: width }) };

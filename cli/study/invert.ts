@@ -4,7 +4,7 @@ import { SizeError } from '../../model/generators/parameters.js';
 import type { Image } from '../../model/image.js';
 import { startInversion, type Inversion } from '../../model/study/invert.js';
 import type { InversionOptions } from '../../model/study/options.js';
-import type { LoadedVit } from '../models/load.js';
+import type { LoadedVit } from '../models/read.js';
 import type { Sheet, SheetRow } from '../photos/sheet.js';
 import type { Parts } from '../run/parts.js';
 import { EXIT_INTERRUPTED, InputError, NonFiniteError } from '../shared/errors.js';

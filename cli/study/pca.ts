@@ -6,7 +6,7 @@ import { patchFeatures } from '../../model/study/patches.js';
 import { pcaMaps, type PcaOptions } from '../../model/study/pcaMaps.js';
 import type { Facet } from '../../model/vit/facets.js';
 import { uploadVit } from '../../model/vit/vit.js';
-import type { LoadedVit } from '../models/load.js';
+import type { LoadedVit } from '../models/read.js';
 import type { Sheet, SheetRow } from '../photos/sheet.js';
 import type { Parts } from '../run/parts.js';
 import { makeSheet, modelFacts, readModels, readPictures, type LayerOptions, type NamedImage } from './study.js';

@@ -5,7 +5,7 @@ import { serializeSafetensors } from '../../model/files/safetensors.js';
 import type { Image } from '../../model/image.js';
 import { nameOfDevice } from '../gpu/device.js';
 import { AUTO_MODEL, shipped } from '../models/known.js';
-import type { LoadedVit } from '../models/load.js';
+import type { LoadedVit } from '../models/read.js';
 import { triptych } from '../photos/grid.js';
 import { writeImage, type Photo } from '../photos/photo.js';
 import { MODEL_KEYWORD, type PngText } from '../photos/pngText.js';

@@ -75,8 +75,9 @@ export function after(run: Snapshot, { type, data }: FeedEvent): Snapshot {
   if (type === 'state') return { ...run, state: data };
   if (type === 'losses') return { ...run, losses: [...run.losses, ...data] };
   if (type === 'preview') return { ...run, previews: [...run.previews, data].sort((a, b) => a - b) };
-  const isKnown = run.pictures.some(({ name }) => name === data.name);
-  return { ...run, pictures: isKnown ? run.pictures.map((old) => (old.name === data.name ? data : old)) : [...run.pictures, data] };
+  const { pictures } = run;
+  const isKnown = pictures.some(({ name }) => name === data.name);
+  return { ...run, pictures: isKnown ? pictures.map((old) => (old.name === data.name ? data : old)) : [...pictures, data] };
 }
 
 /** Addresses of PNGs below that of the page. */

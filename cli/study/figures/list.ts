@@ -2,7 +2,7 @@
 import { LEAST_MATCH } from '../../../model/compare/match.js';
 import { startPainting } from '../../../model/generators/paint.js';
 import type { Facet } from '../../../model/vit/facets.js';
-import type { LoadedVit } from '../../models/load.js';
+import type { LoadedVit } from '../../models/read.js';
 import { readImage } from '../../photos/photo.js';
 import type { Sheet, SheetRow } from '../../photos/sheet.js';
 import { augmentSheet } from '../augment.js';
