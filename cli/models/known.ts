@@ -1,4 +1,4 @@
-/** The names of models: those that ship, and those that can be fetched from their makers. It reads no weights, for --help. */
+/** The names of models: those that ship, and those that can be fetched from their makers. Light, because --help lists them. */
 import { join } from 'node:path';
 import { packageRoot } from '../shared/files.js';
 
