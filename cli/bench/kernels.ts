@@ -31,7 +31,7 @@ export interface KernelRow extends Measured {
   /** Share of the nearer of the two ceilings: the time at the ceiling over the measured time. */
   readonly ofRoof: number;
   /** Largest difference from the usual kernel's outputs, as a share of their largest value; absent for the usual kernel. */
-  readonly error?: number;
+  readonly error: number | undefined;
 }
 
 /** A measurement is a run of equal launches that takes at least this long. */
@@ -108,21 +108,13 @@ export async function measureKernels(
   return rows;
 }
 
-interface Run {
-  readonly variant: string;
-  readonly program: Program;
-  readonly batch: number;
-  readonly error?: number;
-  readonly times: number[];
-}
-
 /** Measures all variants of a launch in turn, `repeats` times, so that a disturbance affects all of them. */
 async function measureCase(
   { node, count }: Repeated, variants: readonly Candidate[], repeats: number, roof: Roof,
 ): Promise<KernelRow[]> {
-  const runs: Run[] = [];
+  const runs: { variant: string; program: Program; error: number | undefined; batch: number; times: number[] }[] = [];
   let expected: Float32Array[] | undefined;
-  for (const { name, engine } of variants) {
+  for (const { name: variant, engine } of variants) {
     const program = await prepared(node, engine);
     const outputs = await outputsOf(program);
     const error = expected && Math.max(...outputs.map((y, i) => difference(y, expected![i]!)));
@@ -130,7 +122,7 @@ async function measureCase(
     await timeRuns(program, 1);
     const once = await timeRuns(program, 1);
     const batch = Math.min(256, Math.max(1, Math.ceil(LEAST_MS / Math.max(once, 1e-3))));
-    runs.push({ variant: name, program, batch, times: [], ...(error !== undefined && { error }) });
+    runs.push({ variant, program, error, batch, times: [] });
   }
   for (let i = 0; i < repeats; i++) for (const { program, batch, times } of runs) times.push(await timeRuns(program, batch));
   return runs.map(({ variant, program, times, error }) => {
@@ -142,8 +134,7 @@ async function measureCase(
     return {
       name: `${nameOf(node)}${variant === 'usual' ? '' : ` (${variant})`}`,
       op: node.op.name, variant, count, ms, noise: noise(times),
-      gflops: flops / ms / 1e6, gbPerSecond: bytes / ms / 1e6, ofRoof: atRoof / ms,
-      ...(error !== undefined && { error }),
+      gflops: flops / ms / 1e6, gbPerSecond: bytes / ms / 1e6, ofRoof: atRoof / ms, error,
     };
   });
 }

@@ -43,19 +43,11 @@ export async function readResult(path: string, what: BenchResult['what']): Promi
   throw new InputError(`${path} holds bench ${parsed.what}: compare it with bench ${parsed.what}, not ${what}`);
 }
 
-/** A row of both results. `verdict` is empty if the difference may be noise. */
-export interface Change {
-  readonly name: string;
-  readonly before: number;
-  readonly after: number;
-  /** before / after: above 1 is faster. */
-  readonly speedup: number;
-  readonly noise: number;
-  readonly verdict: 'faster' | 'slower' | '';
-}
-
-/** Compares rows by name. A difference counts when it is larger than the noise of both together, and at least 3 %. */
-export function compare(before: readonly Measured[], after: readonly Measured[]): Change[] {
+/**
+ * Compares rows by name: milliseconds, speedup (above 1 is faster), verdict. A difference counts when it is larger than the noise
+ * of both together, and at least 3 %; else the verdict is empty.
+ */
+export function compare(before: readonly Measured[], after: readonly Measured[]) {
   const known = new Map(before.map((row) => [row.name, row]));
   return after.flatMap((row) => {
     const old = known.get(row.name);

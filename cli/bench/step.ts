@@ -18,38 +18,16 @@ export interface StepRequest extends StepOptions {
 }
 
 /** The figures of a plan, before anything is computed. */
-export interface PlanFigures {
-  readonly launches: number;
+const planFigures = ({ plan, launches }: Schedule) => ({
+  launches: launches.length,
   /** Bytes of the slots that all programs share, and a lower bound of any plan: the largest sum of tensors alive at once. */
-  readonly slotBytes: number;
-  readonly lowerBoundBytes: number;
-  readonly largestSlotBytes: number;
-}
-
-/** The cost of a step. Times are medians of the repeats, in milliseconds. */
-export interface StepFigures extends PlanFigures {
-  readonly pipelines: number;
-  /** Building and planning the graph, compiling its pipelines, making its bind groups. */
-  readonly compileMs: number;
-  /** Building the graph for another crop size and adapting the program to it. */
-  readonly adaptMs: number;
-  /** CPU time to encode and submit a step. */
-  readonly encodeMs: number;
-  /** A step from submit to done. */
-  readonly stepMs: number;
-  /** Bytes of the engine's parameters, constants and slots, and of inputs and outputs. */
-  readonly heldBytes: number;
-  readonly rows: readonly Measured[];
-  readonly launchRows: readonly ProfileRow[];
-}
-
-export function planFigures({ plan, launches }: Schedule): PlanFigures {
-  const slotBytes = plan.slots.reduce((sum, bytes) => sum + bytes, 0);
-  return { launches: launches.length, slotBytes, lowerBoundBytes: plan.lowerBound, largestSlotBytes: plan.slots[0] ?? 0 };
-}
+  slotBytes: plan.slots.reduce((sum, bytes) => sum + bytes, 0),
+  lowerBoundBytes: plan.lowerBound,
+  largestSlotBytes: plan.slots[0] ?? 0,
+});
 
 /** The plan of a step and of a whole run with photos of that size, without a device. */
-export async function planStep(request: StepRequest): Promise<PlanFigures & { readonly run: MemoryNeed }> {
+export async function planStep(request: StepRequest) {
   const vit = await plannedVit(request.model);
   return { ...planFigures(plannedStep(request, vit)), run: memoryNeed(plannedSetting(request, vit)) };
 }
@@ -59,7 +37,7 @@ export const runReport = ({ total, slots, lowerBound, largest }: MemoryNeed): st
   `memory of a run ${mib(total)}: ${mib(slots)} for its largest step (lower bound ${mib(lowerBound)}), ` +
   `largest buffer ${mib(largest)}, the rest weights, photos and constants`;
 
-export function planReport({ slotBytes, lowerBoundBytes, largestSlotBytes, launches }: PlanFigures): string {
+export function planReport({ slotBytes, lowerBoundBytes, largestSlotBytes, launches }: ReturnType<typeof planFigures>): string {
   const bound = `lower bound ${mib(lowerBoundBytes)} (${(100 * (slotBytes / lowerBoundBytes - 1)).toFixed(1)}% above)`;
   return `memory of the step ${mib(slotBytes)} planned, ${bound}, largest buffer ${mib(largestSlotBytes)}, ${launches} launches`;
 }
@@ -76,7 +54,10 @@ export async function stepOutputs(
   return (crop) => cropsStep(engine.graph(), crop, size, setting);
 }
 
-export async function measureStep(request: StepRequest, engine: Engine): Promise<StepFigures> {
+type StepFigures = Awaited<ReturnType<typeof measureStep>>;
+
+/** The cost of a step. Times are medians of the repeats, in milliseconds. */
+export async function measureStep(request: StepRequest, engine: Engine) {
   const { size, repeats } = request;
   const graph = await stepOutputs(request, engine);
   const [program, compileMs] = await timed(() => engine.compile(graph(size)));
@@ -87,7 +68,16 @@ export async function measureStep(request: StepRequest, engine: Engine): Promise
   const launchRows = profiles[0]!.map((row, i) => ({ ...row, ms: median(profiles.map((p) => p[i]!.ms)) }));
   return {
     ...planFigures(program.schedule),
-    pipelines: engine.pipelines.size(), compileMs, adaptMs, encodeMs: median(encode), stepMs: median(step),
+    pipelines: engine.pipelines.size(),
+    /** Building and planning the graph, compiling its pipelines, making its bind groups. */
+    compileMs,
+    /** Building the graph for another crop size and adapting the program to it. */
+    adaptMs,
+    /** CPU time to encode and submit a step. */
+    encodeMs: median(encode),
+    /** A step from submit to done. */
+    stepMs: median(step),
+    /** Bytes of the engine's parameters, constants and slots, and of inputs and outputs. */
     heldBytes: engine.buffers.heldBytes() + program.ownBytes(),
     rows: [summary('step', step), summary('encode', encode), ...sums(profiles, 'part'), ...sums(profiles, 'op')],
     launchRows,

@@ -1,7 +1,7 @@
 /** `splice-gpu apply`: options only. */
 import { Command } from 'commander';
 import type { ApplyOptions } from '../study/apply.js';
-import { objectOption } from './studyOptions.js';
+import { jsonOption } from './options.js';
 import { whole } from './values.js';
 
 const EXAMPLE = `
@@ -20,6 +20,6 @@ export const applyCommand = (run: (options: ApplyOptions) => Promise<void>): Com
     .option('--size <pixels>', 'shorter side to resize the photos to (default: unchanged)', whole(1, 8192))
     .option('--memory <MiB>', 'GPU memory above which a photo is painted in strips', whole(1, 1 << 20), 1024)
     .option('--force', 'replace existing pictures')
-    .addOption(objectOption())
+    .addOption(jsonOption())
     .addHelpText('after', EXAMPLE)
     .action((options: ApplyOptions) => run(options));

@@ -1,7 +1,7 @@
 /** `splice-gpu attention`: options only. */
 import { Command } from 'commander';
 import type { AttentionOptions } from '../study/attention.js';
-import { heightOption, inputSizeOption, layersOption, objectOption, sheetOption, vitOption } from './studyOptions.js';
+import { heightOption, jsonOption, layersOption, sheetOption, vitOption, vitSizeOption } from './options.js';
 
 const EXAMPLE = `
 Example:
@@ -14,8 +14,8 @@ export const attentionCommand = (run: (options: AttentionOptions) => Promise<voi
     .addOption(sheetOption())
     .addOption(vitOption())
     .addOption(layersOption())
-    .addOption(inputSizeOption('shorter side of the ViT input; larger shows finer patches'))
+    .addOption(vitSizeOption('shorter side of the ViT input; larger shows finer patches'))
     .addOption(heightOption())
-    .addOption(objectOption())
+    .addOption(jsonOption())
     .addHelpText('after', EXAMPLE)
     .action((images: string[], options: Omit<AttentionOptions, 'images'>) => run({ ...options, images }));

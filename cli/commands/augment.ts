@@ -1,7 +1,7 @@
 /** `splice-gpu augment`: options only. */
 import { Command } from 'commander';
 import type { AugmentOptions } from '../study/augment.js';
-import { heightOption, objectOption, seedOption, sheetOption } from './studyOptions.js';
+import { heightOption, jsonOption, seedOption, sheetOption } from './options.js';
 import { whole } from './values.js';
 
 const EXAMPLE = `
@@ -17,6 +17,6 @@ export const augmentCommand = (run: (options: AugmentOptions) => Promise<void>):
     .option('--count <number>', 'views of each photo', whole(1, 64), 6)
     .addOption(seedOption('seed of the training'))
     .addOption(heightOption(192))
-    .addOption(objectOption())
+    .addOption(jsonOption())
     .addHelpText('after', EXAMPLE)
     .action((options: AugmentOptions) => run(options));

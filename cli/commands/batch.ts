@@ -8,11 +8,6 @@ import type { TransferOptions } from '../transfer/options.js';
 import { isGiven, jsonOption, option, withOptions } from './options.js';
 import { pairOptions, transferCommand, type TransferWork } from './transfer.js';
 
-interface Parsed {
-  readonly out: string;
-  readonly json?: boolean;
-}
-
 const EXAMPLE = `
 A CSV file has the columns structure and appearance, paths relative to the file. Other columns are named like the options above
 and apply to their line:
@@ -31,10 +26,12 @@ export function batchCommand(run: (options: BatchOptions) => Promise<void>): Com
   const settings = pairOptions();
   const command = new Command('batch').description('transfer many pairs, one after the other, and show them on one page');
   return withOptions(command.argument('<pairs>', 'CSV file, or folder of pairs'), [
-    option('--out <dir>', 'folder for the results').makeOptionMandatory(), ...settings, jsonOption(),
+    option('--out <dir>', 'folder for the results').makeOptionMandatory(),
+    ...settings,
+    jsonOption('the summary as one JSON object'),
   ])
     .addHelpText('after', EXAMPLE)
-    .action(async (source: string, { out, json = false }: Parsed) => {
+    .action(async (source: string, { out, json = false }: { out: string; json?: boolean }) => {
       const given = settings.filter((each) => isGiven(command, each.attributeName()));
       const shared = given.flatMap((each) => asArguments(each, command.getOptionValue(each.attributeName())));
       const pairs = await readPairs(source, settings.map(nameOf));

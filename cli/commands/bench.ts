@@ -2,10 +2,10 @@
 import { Argument, Command, InvalidArgumentError } from 'commander';
 import { defaultOptions, RECIPE_NAMES, type RecipeName } from '../../model/method/options.js';
 import type { BenchMode, BenchOptions } from '../bench/bench.js';
-import { benchModels } from '../bench/models.js';
-import { UNTRAINED_MODEL } from '../models/load.js';
-import { inputSizeOption, objectOption } from './studyOptions.js';
-import { precisionOption, several, whole } from './values.js';
+import { vitSizes } from '../bench/sizes.js';
+import { knownModels, UNTRAINED_MODEL } from '../models/known.js';
+import { jsonOption, precisionOption, vitSizeOption } from './options.js';
+import { several, whole } from './values.js';
 
 const EXAMPLE = `
 What to measure:
@@ -20,6 +20,8 @@ Examples:
   $ splice-gpu bench kernels --filter attention --all-variants
   $ splice-gpu bench kernels --filter linear --variant my-linear.mjs
   $ splice-gpu bench step --save before.json    (change a kernel)    splice-gpu bench step --against before.json`;
+
+const models = [...knownModels, ...vitSizes.keys()];
 
 /** The subjects of a mode without --model and --recipe. */
 const defaults: Readonly<Record<BenchMode, Pick<BenchOptions, 'model' | 'recipe'>>> = {
@@ -40,10 +42,10 @@ export const benchCommand = (run: (options: BenchOptions) => Promise<void>): Com
   new Command('bench')
     .description('measure a training step, its kernels, or the ceilings of the device')
     .addArgument(new Argument('[what]', 'subject of the measurement').choices(Object.keys(defaults)).default('step'))
-    .option('--model <name|file>', `ViT: ${benchModels().join(', ')}, or a checkpoint; may be repeated for kernels`, several)
+    .option('--model <name|file>', `ViT: ${models.join(', ')}, or a checkpoint; may be repeated for kernels`, several)
     .option('--recipe <name>', `generator and losses: ${RECIPE_NAMES.join(', ')}; may be repeated for kernels`, recipes)
     .option('--size <pixels>', 'side of the crops', whole(40, 4096), 128)
-    .addOption(inputSizeOption('shorter side of the ViT input', 16))
+    .addOption(vitSizeOption('shorter side of the ViT input', 16))
     .option('--repeats <count>', 'measurements per median', whole(1, 1000), 5)
     .option('--checkpointing', 'recompute parts of the generator instead of keeping them', defaultOptions.checkpointing)
     .addOption(precisionOption())
@@ -53,6 +55,6 @@ export const benchCommand = (run: (options: BenchOptions) => Promise<void>): Com
     .option('--variant <file>', 'kernels: module with a kernel of your own; may be repeated', several)
     .option('--save <file>', 'write the result as JSON')
     .option('--against <file>', 'compare with a result saved earlier')
-    .addOption(objectOption())
+    .addOption(jsonOption())
     .addHelpText('after', EXAMPLE)
     .action((what: BenchMode, options: Parsed) => run({ ...defaults[what], ...options, what }));

@@ -1,8 +1,8 @@
 /** `splice-gpu compare`: options only. */
 import { Command } from 'commander';
-import { knownModels } from '../models/load.js';
+import { knownModels } from '../models/known.js';
 import type { CompareOptions } from '../study/compare.js';
-import { inputSizeOption, objectOption } from './studyOptions.js';
+import { jsonOption, vitSizeOption } from './options.js';
 
 const EXAMPLE = `
 The table also judges the two photos themselves: the scores of a mere copy. The figures of a ViT are most meaningful when the
@@ -17,8 +17,8 @@ export const compareCommand = (run: (options: CompareOptions) => Promise<void>):
     .argument('<result...>', 'pictures to judge')
     .requiredOption('--structure <file>', 'photo with the layout to keep')
     .requiredOption('--appearance <file>', 'photo with the look to reach')
-    .option('--judge <name|file>', `ViT that judges as well: ${knownModels().join(', ')}, or a weight file`)
-    .addOption(inputSizeOption())
-    .addOption(objectOption())
+    .option('--judge <name|file>', `ViT that judges as well: ${knownModels.join(', ')}, or a weight file`)
+    .addOption(vitSizeOption())
+    .addOption(jsonOption())
     .addHelpText('after', EXAMPLE)
     .action((results: string[], options: Omit<CompareOptions, 'results'>) => run({ ...options, results }));

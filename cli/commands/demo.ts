@@ -1,20 +1,15 @@
 /** `splice-gpu demo`: a transfer between two landscapes that the project drew itself, with the model it ships. */
 import { Command } from 'commander';
-import { defaultOptions } from '../../model/method/options.js';
+import { defaultOptions, type SpliceOptions } from '../../model/method/options.js';
 import { scenePath } from '../demo/files.js';
-import { DEFAULT_MODEL } from '../models/load.js';
+import { DEFAULT_MODEL } from '../models/known.js';
 import type { TransferOptions } from '../transfer/options.js';
-import { jsonOption, portOf, watchOption } from './options.js';
-import { seedOption } from './studyOptions.js';
+import { jsonOption, portOf, seedOption, watchOption, type RunFlags } from './options.js';
 import { whole } from './values.js';
 
-interface Parsed {
+interface Parsed extends Pick<SpliceOptions, 'steps' | 'seed'>, Pick<RunFlags, 'watch' | 'json'> {
   readonly out: string;
-  readonly steps: number;
   readonly size: number;
-  readonly seed: number;
-  readonly watch?: number | true;
-  readonly json?: boolean;
 }
 
 const EXAMPLE = `
@@ -32,7 +27,7 @@ export const demoCommand = (run: (options: TransferOptions) => Promise<void>): C
     .option('--size <pixels>', 'shorter side of the pictures', whole(40, 256), 96)
     .addOption(seedOption('seed of the weights and crops'))
     .addOption(watchOption())
-    .addOption(jsonOption())
+    .addOption(jsonOption('the summary as one JSON object'))
     .addHelpText('after', EXAMPLE)
     .action(({ out, steps, size, seed, watch, json = false }: Parsed) => run({
       structure: scenePath('valley'), appearance: scenePath('peaks'), model: DEFAULT_MODEL, vit: {},

@@ -1,7 +1,7 @@
 /** `splice-gpu figures`: options only. */
 import { Command } from 'commander';
 import type { FiguresOptions } from '../study/figures/figures.js';
-import { objectOption, seedOption, vitsOption } from './studyOptions.js';
+import { jsonOption, seedOption, vitsOption } from './options.js';
 import { nameList } from './values.js';
 
 const EXAMPLE = `
@@ -23,6 +23,6 @@ export const figuresCommand = (run: (options: FiguresOptions) => Promise<void>):
     .option('--only <list>', 'names of figures, separated by commas (default: all)', nameList)
     .addOption(seedOption('seed of the transfers and inversions'))
     .option('--force', 'make existing pictures again')
-    .addOption(objectOption())
+    .addOption(jsonOption())
     .addHelpText('after', EXAMPLE)
     .action((photos: string[], options: Omit<FiguresOptions, 'photos'>) => run({ ...options, photos }));

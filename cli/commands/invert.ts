@@ -3,8 +3,8 @@ import { Command, Option } from 'commander';
 import { INVERTED_FACETS, PAINTERS, type Painter } from '../../model/study/options.js';
 import { UsageError } from '../shared/errors.js';
 import type { InvertOptions } from '../study/invert.js';
-import { heightOption, inputSizeOption, layersOption, objectOption, seedOption, sheetOption, vitOption } from './studyOptions.js';
-import { real, whole } from './values.js';
+import { heightOption, jsonOption, layersOption, seedOption, sheetOption, vitOption, vitSizeOption } from './options.js';
+import { notNegative, positive, whole } from './values.js';
 
 interface Parsed extends Omit<InvertOptions, 'image' | 'painter' | 'noise'> {
   readonly with: 'generator' | 'pixels';
@@ -33,14 +33,14 @@ export const invertCommand = (run: (options: InvertOptions) => Promise<void>): C
     .addOption(new Option('--generator <name>', 'generator that makes the picture').choices(GENERATORS).default('skip6'))
     .option('--repeats <count>', 'inversions of each layer, from different noise', whole(1, 100), 1)
     .option('--steps <count>', 'optimiser steps of each inversion', whole(1), 2000)
-    .option('--lr <rate>', 'learning rate of Adam', real({ positive: true }), 0.01)
+    .option('--lr <rate>', 'learning rate of Adam', positive, 0.01)
     .option('--noise', 'add noise to the generator input, with deviation 10, then 2, then 0.5 (default: only for cls)')
     .option('--no-noise', 'add no noise')
-    .option('--tv <weight>', 'weight of the total variation: larger is smoother', real({ positive: false }), 0)
+    .option('--tv <weight>', 'weight of the total variation: larger is smoother', notNegative, 0)
     .addOption(seedOption('seed of the first repeat'))
-    .addOption(inputSizeOption('shorter side of the picture', 16, 1024))
+    .addOption(vitSizeOption('shorter side of the picture', 16, 1024))
     .addOption(heightOption())
-    .addOption(objectOption())
+    .addOption(jsonOption())
     .addHelpText('after', EXAMPLE)
     .action((image: string, { with: means, generator, noise, ...options }: Parsed) => {
       const isPixels = means === 'pixels';

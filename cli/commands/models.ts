@@ -1,7 +1,7 @@
 /** `splice-gpu models`: options only. */
 import { Command } from 'commander';
 import type { GetCommand } from '../models/manage.js';
-import { objectOption } from './studyOptions.js';
+import { jsonOption } from './options.js';
 
 /** The work of the subcommands. */
 export interface ModelsActions {
@@ -24,14 +24,14 @@ export function modelsCommand({ list, get, add, verify, remove }: ModelsActions)
   const models = new Command('models').description('list, fetch, add, verify and remove ViTs').addHelpText('after', EXAMPLE);
   models.command('list')
     .description('list the models with their sources and licenses, and whether they are in the cache')
-    .addOption(objectOption())
+    .addOption(jsonOption())
     .action(({ json = false }: { json?: boolean }) => list(json));
   models.command('get')
     .description('fetch models into the cache')
     .argument('<name...>', 'names as listed')
     .option('--mirror <url>', 'folder with the files under their own names (default: $SPLICE_GPU_MIRROR, or the listed sources)')
     .option('--trust', 'accept a file that differs from the first one, if no checksum is published')
-    .action((names: string[], { trust = false, ...options }: Partial<GetCommand>) => get({ ...options, names, trust }));
+    .action((names: string[], options: Omit<GetCommand, 'names'>) => get({ ...options, names }));
   models.command('add')
     .description('copy a checkpoint in any readable format into the cache')
     .argument('<file>', 'safetensors or PyTorch; a .json of the same name gives heads, mean and std')
@@ -40,10 +40,10 @@ export function modelsCommand({ list, get, add, verify, remove }: ModelsActions)
   models.command('verify')
     .description('read cached models again and compare their SHA-256')
     .argument('[name...]', 'names as listed (default: all)')
-    .action((names: string[]) => verify(names));
+    .action(verify);
   models.command('remove')
     .description('delete models from the cache')
     .argument('<name...>', 'names as listed')
-    .action((names: string[]) => remove(names));
+    .action(remove);
   return models;
 }

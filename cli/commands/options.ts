@@ -1,11 +1,10 @@
 /** Options that several commands share, each declared once, and what --resume takes of them. */
-import { Command, Option } from 'commander';
-import { defaultOptions, RECIPE_NAMES, type SpliceOptions } from '../../model/method/options.js';
-import { AUTO_MODEL, knownModels } from '../models/load.js';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { defaultOptions, PRECISIONS, RECIPE_NAMES, type SpliceOptions } from '../../model/method/options.js';
+import { AUTO_MODEL, DEFAULT_MODEL, knownModels } from '../models/known.js';
 import type { ResumeOptions } from '../run/config.js';
-import { precisionOption, real, seed, whole } from './values.js';
+import { nameList, notNegative, port, positive, seed, whole, wholeList } from './values.js';
 
-const MAX_PORT = 65_535;
 export const MAX_SIDE = 8192;
 
 /** `flags` and `description` as in commander; `parse` reads the text of a value, `standard` is used without one. */
@@ -18,19 +17,38 @@ export function option<T>(flags: string, description: string, parse?: (text: str
 export const withOptions = (command: Command, options: readonly Option[]): Command =>
   options.reduce((made, each) => made.addOption(each), command);
 
-export const portOption = (): Option =>
-  option('--port <number>', 'port on 127.0.0.1 (default: any free one)', whole(1, MAX_PORT));
+export const jsonOption = (what = 'one JSON object'): Option => option('--json', `print ${what} on stdout`);
+
+export const seedOption = (description: string, standard = 1): Option =>
+  option('--seed <number>', description, seed, standard);
+
+export const vitSizeOption = (description = 'shorter side of the ViT input', least = 1, most = 2048, standard = 224): Option =>
+  option('--vit-size <pixels>', description, whole(least, most), standard);
+
+/** The option of commands that train through a ViT, or measure such a training. */
+export const precisionOption = (): Option =>
+  new Option('--precision <type>', 'storage of the weights and activations of the ViT: f16 halves the memory, on devices that '
+    + 'support it, and keeps three significant digits').choices(PRECISIONS).default(defaultOptions.precision);
+
+/* Options of trainings. */
 
 export const watchOption = (): Option => option<number>(
   '--watch [port]', 'show the run in a browser of this machine, with buttons to pause, save and stop (default: any free port)',
-  whole(1, MAX_PORT),
+  port,
 );
 
 /** The value of --watch; 0, any free port, when none is given. */
 export const portOf = (watch: number | true | undefined): { readonly watch?: number } =>
   watch === undefined ? {} : { watch: watch === true ? 0 : watch };
 
-export const jsonOption = (): Option => option('--json', 'print the summary as one JSON object on stdout');
+/** The parsed `runOptions`. */
+export interface RunFlags {
+  readonly out?: string;
+  readonly resume?: string;
+  readonly force?: boolean;
+  readonly watch?: number | true;
+  readonly json?: boolean;
+}
 
 /** How a training's output is handled. @param withResume what can be given with --resume, in words */
 export const runOptions = (withResume: string): readonly Option[] => [
@@ -38,51 +56,48 @@ export const runOptions = (withResume: string): readonly Option[] => [
   option('--resume <dir>', `continue the run in DIR from its last checkpoint, with its options; it takes only ${withResume}`),
   option('--force', 'replace an earlier run in DIR'),
   watchOption(),
-  jsonOption(),
+  jsonOption('the summary as one JSON object'),
 ];
 
 export const modelOption = (): Option => option(
   '--model <name|file>',
-  `ViT: ${knownModels().join(', ')}, a name that "models list" shows, or a checkpoint (safetensors or PyTorch); `
+  `ViT: ${knownModels.join(', ')}, a name that "models list" shows, or a checkpoint (safetensors or PyTorch); `
   + 'auto: dino_vits8 if it is here or can be fetched, else the model that ships',
   (text: string) => text, AUTO_MODEL,
 );
 
 const weightOption = (name: string, standard: number): Option =>
-  option(`--lambda-${name} <weight>`, `weight of the ${name} loss`, real({ positive: false }), standard);
-
-export const vitSizeOption = (standard: number): Option =>
-  option('--vit-size <pixels>', "shorter side of the ViT's input; smaller is faster and coarser", whole(1, MAX_SIDE), standard);
+  option(`--lambda-${name} <weight>`, `weight of the ${name} loss`, notNegative, standard);
 
 /** The options of the method, with a command's own defaults. */
 export const methodOptions = (standard: SpliceOptions = defaultOptions): readonly Option[] => [
   new Option('--recipe <name>', 'generator, losses and augmentations').choices(RECIPE_NAMES).default(standard.recipe),
   option('--steps <count>', 'optimiser steps after the warm start', whole(1), standard.steps),
-  option('--seed <number>', 'seed of everything random', seed, standard.seed),
+  seedOption('seed of everything random', standard.seed),
   weightOption('structure', standard.lambdaStructure),
   weightOption('appearance', standard.lambdaAppearance),
   weightOption('identity', standard.lambdaIdentity),
-  option('--lr <rate>', 'learning rate', real({ positive: true }), standard.lr),
+  option('--lr <rate>', 'learning rate', positive, standard.lr),
   option('--no-antialias', "point-sample the ViT's input, as the published runs did"),
-  vitSizeOption(standard.vitSize),
+  vitSizeOption("shorter side of the ViT's input; smaller is faster and coarser", 1, MAX_SIDE, standard.vitSize),
   option('--checkpointing', 'recompute parts of the generator instead of storing them: the same numbers, less memory, more time',
     undefined, standard.checkpointing),
   precisionOption(),
 ];
 
+/** What the command line of a training can ask for. */
+export interface TrainingWork<O> {
+  run(options: O): Promise<void>;
+  resume(options: ResumeOptions): Promise<void>;
+}
+
 /** Whether an option was given on the command line. */
 export const isGiven = (command: Command, name: string): boolean => command.getOptionValueSource(name) === 'cli';
 
-/** The part of the parsed options that --resume uses. */
-export interface ParsedResume {
-  readonly steps?: number;
-  readonly watch?: number | true;
-  readonly json?: boolean;
-}
-
 /** What is given with --resume; any option other than `allowed` is an error, since the run's folder decides it. */
 export function resumeOf(
-  command: Command, folder: string, { steps, watch, json = false }: ParsedResume, allowed = ['steps', 'watch', 'json'],
+  command: Command, folder: string, { steps, watch, json = false }: RunFlags & { readonly steps?: number },
+  allowed = ['steps', 'watch', 'json'],
 ): ResumeOptions {
   const given = command.options.filter((each) => isGiven(command, each.attributeName()));
   const extra = given.find((each) => ![...allowed, 'resume'].includes(each.attributeName()));
@@ -94,3 +109,23 @@ export function resumeOf(
 export function requireOption(command: Command, value: unknown, flags: string): void {
   if (!value) command.error(`error: required option '${flags}' not specified`);
 }
+
+/* Options of commands that look into ViTs and results. */
+
+function pngPath(text: string): string {
+  if (/\.png$/i.test(text)) return text;
+  throw new InvalidArgumentError('Give a name that ends in .png: the sheet is a PNG.');
+}
+
+export const sheetOption = (): Option => option('--out <file.png>', 'sheet to write', pngPath).makeOptionMandatory();
+
+export const heightOption = (height = 224): Option =>
+  option('--height <pixels>', 'height of the pictures on the sheet', whole(16, 2048), height);
+
+export const vitOption = (): Option => option('--model <name|file>', 'ViT, by name or weight file').default(DEFAULT_MODEL);
+
+export const vitsOption = (): Option =>
+  option('--model <list>', 'ViTs, by name or weight file, separated by commas', nameList).default([DEFAULT_MODEL], DEFAULT_MODEL);
+
+export const layersOption = (): Option =>
+  option('--layers <list>', 'layers, such as 2,5,11; the first is 0 (default: the last)', wholeList(0, 999));

@@ -1,9 +1,8 @@
 /** `splice-gpu pca`: options only. */
 import { Command, Option } from 'commander';
 import { FACETS } from '../../model/vit/config.js';
-import { pcaDefaults, type PcaCommandOptions } from '../study/pca.js';
-import { option } from './options.js';
-import { heightOption, inputSizeOption, layersOption, objectOption, sheetOption, vitsOption } from './studyOptions.js';
+import type { PcaCommandOptions } from '../study/pca.js';
+import { heightOption, jsonOption, layersOption, option, sheetOption, vitSizeOption, vitsOption } from './options.js';
 import { choiceList } from './values.js';
 
 const EXAMPLE = `
@@ -22,11 +21,11 @@ export const pcaCommand = (run: (options: PcaCommandOptions) => Promise<void>): 
     .addOption(vitsOption())
     .addOption(option('--facets <list>', `some of ${FACETS.join(', ')}`, choiceList(FACETS)).default(['keys'], 'keys'))
     .addOption(layersOption())
-    .addOption(new Option('--of <what>', BASES).choices(['self-similarity', 'facet']).default(pcaDefaults.of))
+    .addOption(new Option('--of <what>', BASES).choices(['self-similarity', 'facet']).default('self-similarity'))
     .option('--joint', 'use one basis for all pictures: similar parts of different pictures get similar colours')
     .option('--foreground', 'leave out the background, which the first component identifies')
-    .addOption(inputSizeOption('shorter side of the ViT input; larger shows finer patches'))
+    .addOption(vitSizeOption('shorter side of the ViT input; larger shows finer patches'))
     .addOption(heightOption())
-    .addOption(objectOption())
+    .addOption(jsonOption())
     .addHelpText('after', EXAMPLE)
     .action((images: string[], options: Omit<PcaCommandOptions, 'images'>) => run({ ...options, images }));

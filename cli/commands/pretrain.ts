@@ -4,10 +4,11 @@ import {
   distillationDefaults, pretrainDefaults, selfDistillationOnly, type PretrainOptions,
 } from '../../model/pretraining/options.js';
 import type { PretrainCommand } from '../pretrain/pretrain.js';
-import type { ResumeOptions } from '../run/config.js';
 import { UsageError } from '../shared/errors.js';
-import { option, portOf, requireOption, resumeOf, runOptions, withOptions } from './options.js';
-import { real, seed, several, whole } from './values.js';
+import {
+  option, portOf, requireOption, resumeOf, runOptions, withOptions, type RunFlags, type TrainingWork,
+} from './options.js';
+import { notNegative, positive, seed, several, whole } from './values.js';
 
 const [d, t] = [pretrainDefaults, distillationDefaults];
 
@@ -22,15 +23,8 @@ function settingsOf(given: Partial<PretrainOptions>): PretrainOptions {
   return { ...distillationDefaults, ...given };
 }
 
-interface Parsed extends Partial<PretrainOptions> {
-  readonly photos?: string[];
-  readonly out?: string;
-  readonly init?: string;
-  readonly resume?: string;
-  readonly force?: boolean;
-  readonly watch?: number | true;
-  readonly json?: boolean;
-  readonly saveEvery?: number;
+interface Parsed extends Partial<PretrainOptions>, RunFlags, Pick<PretrainCommand, 'init' | 'saveEvery'> {
+  readonly photos?: readonly string[];
 }
 
 const EXAMPLE = `
@@ -48,16 +42,7 @@ Example:
   $ splice-gpu pretrain --resume out/vit
   $ splice-gpu pretrain --teacher dino_vitb8 --photos holiday --out out/small`;
 
-const share = real({ positive: false });
-const positive = real({ positive: true });
-
-/** What the command line can ask for. */
-export interface PretrainWork {
-  run(command: PretrainCommand): Promise<void>;
-  resume(options: ResumeOptions): Promise<void>;
-}
-
-export const pretrainCommand = ({ run, resume }: PretrainWork): Command =>
+export const pretrainCommand = ({ run, resume }: TrainingWork<PretrainCommand>): Command =>
   withOptions(new Command('pretrain').description('train a small ViT on folders of photos, without labels or from another ViT'), [
     option('--photos <dir>', 'folder of photos; may be given several times', several),
     ...runOptions('--watch and --json'),
@@ -77,12 +62,12 @@ export const pretrainCommand = ({ run, resume }: PretrainWork): Command =>
     option('--bottleneck <count>', `width of the head's bottleneck (default: ${d.bottleneck})`, whole(1, 4096)),
     option('--prototypes <count>', `outputs of the head (default: ${d.prototypes})`, whole(2, 131072)),
     option('--lr <rate>', `learning rate for 256 photos per step (default: ${d.lr})`, positive),
-    option('--min-lr <rate>', `learning rate at the end (default: ${d.minLr})`, share),
+    option('--min-lr <rate>', `learning rate at the end (default: ${d.minLr})`, notNegative),
     option('--warmup-epochs <count>', `epochs in which the learning rate rises (default: ${d.warmupEpochs})`, whole(0)),
-    option('--weight-decay <number>', `weight decay at the start (default: ${d.weightDecay})`, share),
-    option('--weight-decay-end <number>', `weight decay at the end (default: ${d.weightDecayEnd})`, share),
+    option('--weight-decay <number>', `weight decay at the start (default: ${d.weightDecay})`, notNegative),
+    option('--weight-decay-end <number>', `weight decay at the end (default: ${d.weightDecayEnd})`, notNegative),
     option('--clip <length>', `maximum length of the gradient (default: ${d.clip})`, positive),
-    option('--momentum <share>', `share of itself that the teacher keeps at first (default: ${d.momentum})`, share),
+    option('--momentum <share>', `share of itself that the teacher keeps at first (default: ${d.momentum})`, notNegative),
     option('--teacher-temp-start <number>', `the teacher's temperature at the start (default: ${d.teacherTempStart})`, positive),
     option('--teacher-temp <number>', `the teacher's temperature after its warm-up (default: ${d.teacherTemp})`, positive),
     option('--teacher-warmup-epochs <count>', `epochs of that warm-up (default: ${d.teacherWarmupEpochs})`, whole(0)),

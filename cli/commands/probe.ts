@@ -1,14 +1,11 @@
 /** `splice-gpu probe`: options only. */
 import { Command } from 'commander';
-import { knownModels } from '../models/load.js';
+import { knownModels } from '../models/known.js';
 import type { ProbeOptions } from '../pretrain/probe.js';
-import { objectOption } from './studyOptions.js';
+import { jsonOption } from './options.js';
 import { nameList, several, whole } from './values.js';
 
-interface Parsed extends Omit<ProbeOptions, 'models' | 'json'> {
-  readonly model: string[];
-  readonly json?: boolean;
-}
+type Parsed = Omit<ProbeOptions, 'models'> & { readonly model: readonly string[] };
 
 const EXAMPLE = `
 The figures:
@@ -23,12 +20,12 @@ Example:
 export const probeCommand = (run: (options: ProbeOptions) => Promise<void>): Command =>
   new Command('probe')
     .description('measure how good the features of ViTs are')
-    .requiredOption('--model <name|file>', `ViT: ${knownModels().join(', ')}, or a checkpoint; may be repeated`, several)
+    .requiredOption('--model <name|file>', `ViT: ${knownModels.join(', ')}, or a checkpoint; may be repeated`, several)
     .option('--photos <dir>', 'folder with a subfolder of photos per class (default: drawn scenes only)')
     .option('--classes <list>', 'subfolders to use, separated by commas (default: all)', nameList)
     .option('--grid <patches>', 'patches along a side of a photo, the same for all models', whole(2, 64), 12)
     .option('--neighbours <count>', 'neighbours that vote', whole(1, 1000), 10)
     .option('--scenes <count>', 'drawn landscapes of each kind', whole(0, 1000), 8)
-    .addOption(objectOption('one JSON array'))
+    .addOption(jsonOption('one JSON array'))
     .addHelpText('after', EXAMPLE)
     .action(({ model: models, json = false, ...options }: Parsed) => run({ ...options, models, json }));

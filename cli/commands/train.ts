@@ -1,35 +1,27 @@
 /** `splice-gpu train`: options only. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { defaultAnyPair, defaultSizes } from '../../model/anyPair/options.js';
+import type { AnyPairOptions } from '../../model/anyPair/training.js';
 import type { ConditionalSizes } from '../../model/generators/conditional.js';
-import type { SpliceOptions } from '../../model/method/options.js';
-import type { ResumeOptions } from '../run/config.js';
 import type { TrainOptions } from '../train/options.js';
-import { methodOptions, modelOption, option, portOf, requireOption, resumeOf, runOptions, withOptions } from './options.js';
+import {
+  methodOptions, modelOption, option, portOf, requireOption, resumeOf, runOptions, withOptions, type RunFlags, type TrainingWork,
+} from './options.js';
 import { spliceOf } from './transfer.js';
-import { numbersIn, whole } from './values.js';
+import { numbersIn, share, whole } from './values.js';
 
 type Channels = ConditionalSizes['channels'];
 
-interface Parsed extends SpliceOptions, Pick<ConditionalSizes, 'channels' | 'tokens' | 'heads' | 'headSize' | 'scales'> {
+interface Parsed extends
+  RunFlags, Pick<TrainOptions, 'model' | 'holdOut' | 'validateEvery'>, Omit<AnyPairOptions, 'betas' | 'sizes'>,
+  Pick<ConditionalSizes, 'channels' | 'tokens' | 'heads' | 'headSize' | 'scales'> {
   readonly photos?: string;
   readonly structures?: string;
   readonly appearances?: string;
-  readonly out?: string;
-  readonly resume?: string;
-  readonly model: string;
-  readonly size: number;
-  readonly batch: number;
-  readonly ema: number;
   readonly beta1: number;
-  readonly holdOut: number;
-  readonly validateEvery: number;
   readonly validatePairs: number;
   readonly tokenCount: number;
   readonly tokenWidth: number;
-  readonly force?: boolean;
-  readonly watch?: number | true;
-  readonly json?: boolean;
 }
 
 const EXAMPLE = `
@@ -42,13 +34,7 @@ Example:
   $ splice-gpu train --resume out/cats --steps 30000
   $ splice-gpu transfer --generator out/cats/generator.safetensors --structure a.jpg --appearance b.jpg --out out/ab`;
 
-/** What the command line can ask for. */
-export interface TrainWork {
-  run(options: TrainOptions): Promise<void>;
-  resume(options: ResumeOptions): Promise<void>;
-}
-
-export const trainCommand = ({ run, resume }: TrainWork): Command =>
+export const trainCommand = ({ run, resume }: TrainingWork<TrainOptions>): Command =>
   withOptions(new Command('train').description('train one generator for any structure and appearance, from folders of photos'), [
     option('--photos <dir>', 'folder of photos, two of which make a pair'),
     option('--structures <dir>', 'instead of --photos: a folder of structures'),
@@ -76,12 +62,6 @@ export const trainCommand = ({ run, resume }: TrainWork): Command =>
     .addHelpText('after', EXAMPLE)
     .action((parsed: Parsed, command: Command) =>
       (parsed.resume === undefined ? run(optionsOf(parsed, command)) : resume(resumeOf(command, parsed.resume, parsed))));
-
-function share(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && value >= 0 && value < 1) return value;
-  throw new InvalidArgumentError('Give a number from 0 to below 1.');
-}
 
 function channels(text: string): Channels {
   const values = numbersIn(text);

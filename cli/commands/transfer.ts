@@ -1,33 +1,23 @@
 /** `splice-gpu transfer`: options only. */
 import { Command, InvalidArgumentError, type Option } from 'commander';
 import { defaultOptions, type SpliceOptions } from '../../model/method/options.js';
-import type { ResumeOptions } from '../run/config.js';
+import type { VitSettings } from '../../model/vit/settings.js';
 import type { FinetuneOptions } from '../transfer/finetune.js';
 import type { OnePassOptions } from '../transfer/onePass.js';
 import type { TransferOptions } from '../transfer/options.js';
 import {
   isGiven, MAX_SIDE, methodOptions, modelOption, option, portOf, requireOption, resumeOf, runOptions, withOptions,
+  type RunFlags, type TrainingWork,
 } from './options.js';
-import { numbersIn, rgb, several, whole } from './values.js';
+import { numbersIn, positiveRgb, rgb, several, whole } from './values.js';
 
-interface Parsed extends SpliceOptions {
+interface Parsed extends
+  SpliceOptions, RunFlags, Pick<TransferOptions, 'model' | 'size' | 'saveEvery'>, Omit<VitSettings, 'activation'> {
   readonly structure?: string;
-  readonly appearance?: string[];
-  readonly out?: string;
-  readonly resume?: string;
-  readonly model: string;
-  readonly heads?: number;
-  readonly patch?: number;
-  readonly mean?: [number, number, number];
-  readonly std?: [number, number, number];
-  readonly size?: number;
-  readonly saveEvery: number;
-  readonly force?: boolean;
-  readonly watch?: number | true;
-  readonly json?: boolean;
+  readonly appearance?: readonly string[];
   readonly generator?: string;
   readonly finetune?: number;
-  readonly mix?: number[];
+  readonly mix?: readonly number[];
 }
 
 const EXAMPLE = `
@@ -42,10 +32,7 @@ Example:
   $ splice-gpu transfer --generator cats/generator.safetensors --structure a.jpg --appearance b.jpg --appearance c.jpg \\
       --mix 0,0.25,0.5,0.75,1 --out out/abc`;
 
-/** What the command line can ask for. */
-export interface TransferWork {
-  run(options: TransferOptions): Promise<void>;
-  resume(options: ResumeOptions): Promise<void>;
+export interface TransferWork extends TrainingWork<TransferOptions> {
   onePass(options: OnePassOptions): Promise<void>;
   finetune(options: FinetuneOptions): Promise<void>;
 }
@@ -55,8 +42,8 @@ export const pairOptions = (): readonly Option[] => [
   modelOption(),
   option('--heads <count>', "attention heads of the ViT (default: from the weights' .json, else width / 64)", whole(1)),
   option('--patch <pixels>', 'side of a patch, if the weights must have this one', whole(1)),
-  option('--mean <rgb>', "mean of the input, as 0.485,0.456,0.406 (default: the .json's, else ImageNet's)", rgb({ positive: false })),
-  option('--std <rgb>', "standard deviation of the input (default: the .json's, else ImageNet's)", rgb({ positive: true })),
+  option('--mean <rgb>', "mean of the input, as 0.485,0.456,0.406 (default: the .json's, else ImageNet's)", rgb),
+  option('--std <rgb>', "standard deviation of the input (default: the .json's, else ImageNet's)", positiveRgb),
   option('--size <pixels>', 'shorter side that both photos are scaled to (default: their own)', whole(1, MAX_SIDE)),
   ...methodOptions(),
   option('--warm-start <steps>', 'steps of plain reconstruction first; published: 0', whole(0), defaultOptions.warmStart),

@@ -1,6 +1,5 @@
 /** Parsers of option values for commander: each returns the value or states what is expected. */
-import { InvalidArgumentError, Option } from 'commander';
-import { defaultOptions, PRECISIONS } from '../../model/method/options.js';
+import { InvalidArgumentError } from 'commander';
 
 /** A whole number from `least` to `most`. */
 export const whole = (least: number, most = 1e9) => (text: string): number => {
@@ -12,24 +11,32 @@ export const whole = (least: number, most = 1e9) => (text: string): number => {
 /** The seed of a random generator: 32 bits. */
 export const seed = whole(0, 2 ** 32 - 1);
 
-/** A finite number of at least 0, or above 0 when `positive`. */
-export const real = ({ positive }: { positive: boolean }) => (text: string): number => {
+export const port = whole(1, 65_535);
+
+/** A finite number for which `isRight`. */
+const real = (isRight: (value: number) => boolean, range: string) => (text: string): number => {
   const value = Number(text);
-  if (text.trim() !== '' && Number.isFinite(value) && value >= 0 && !(positive && value === 0)) return value;
-  throw new InvalidArgumentError(`Give a number ${positive ? 'above 0' : 'of 0 or more'}.`);
+  if (text.trim() !== '' && Number.isFinite(value) && isRight(value)) return value;
+  throw new InvalidArgumentError(`Give a number ${range}.`);
 };
+export const positive = real((value) => value > 0, 'above 0');
+export const notNegative = real((value) => value >= 0, 'of 0 or more');
+/** Not the whole. */
+export const share = real((value) => value >= 0 && value < 1, 'from 0 to below 1');
 
 /** The numbers of a list with commas; NaN for an entry that is empty or not a number. */
 export const numbersIn = (text: string): number[] => text.split(',').map((part) => (part.trim() === '' ? NaN : Number(part)));
 
 /** `0.5` or `0.485,0.456,0.406`, of red, green and blue. */
-export const rgb = ({ positive }: { positive: boolean }) => (text: string): [number, number, number] => {
+const colour = (isPositive: boolean) => (text: string): [number, number, number] => {
   const [red = NaN, green = red, blue = red, ...more] = numbersIn(text);
   const values: [number, number, number] = [red, green, blue];
   const isOneOrThree = more.length === 0 && text.split(',').length !== 2;
-  if (isOneOrThree && values.every((value) => Number.isFinite(value) && !(positive && value <= 0))) return values;
-  throw new InvalidArgumentError(`Give one number or three with commas (red,green,blue)${positive ? ', above 0' : ''}.`);
+  if (isOneOrThree && values.every((value) => Number.isFinite(value) && !(isPositive && value <= 0))) return values;
+  throw new InvalidArgumentError(`Give one number or three with commas (red,green,blue)${isPositive ? ', above 0' : ''}.`);
 };
+export const rgb = colour(false);
+export const positiveRgb = colour(true);
 
 /** Whole numbers, in the order given. */
 export const wholeList = (least: number, most: number) => (text: string): number[] => text.split(',').map(whole(least, most));
@@ -51,8 +58,3 @@ export function nameList(text: string): string[] {
 
 /** The value of an option that may be given several times. */
 export const several = (value: string, previous: readonly string[] = []): string[] => [...previous, value];
-
-/** The option of commands that train through a ViT, or measure such a training. */
-export const precisionOption = (): Option =>
-  new Option('--precision <type>', 'storage of the weights and activations of the ViT: f16 halves the memory, on devices that '
-    + 'support it, and keeps three significant digits').choices(PRECISIONS).default(defaultOptions.precision);

@@ -1,12 +1,8 @@
 /** `splice-gpu view`: options only. */
 import { Command } from 'commander';
 import type { ViewOptions } from '../view/view.js';
-import { option, portOption } from './options.js';
-
-interface Parsed {
-  readonly port?: number;
-  readonly json?: boolean;
-}
+import { jsonOption, option } from './options.js';
+import { port } from './values.js';
 
 const EXAMPLE = `
 Shows photos, result, previews and curves in a browser on this machine, and follows a run that is in progress.
@@ -19,7 +15,7 @@ export const viewCommand = (run: (options: ViewOptions) => Promise<void>): Comma
   new Command('view')
     .description('show a run in the browser, finished or in progress')
     .argument('<dir>', 'the --out folder of a run')
-    .addOption(portOption())
-    .addOption(option('--json', 'print the address as one JSON object on stdout'))
+    .addOption(option('--port <number>', 'port on 127.0.0.1 (default: any free one)', port))
+    .addOption(jsonOption('the address as one JSON object'))
     .addHelpText('after', EXAMPLE)
-    .action((folder: string, { port = 0, json = false }: Parsed) => run({ folder, port, json }));
+    .action((folder: string, { port: given = 0, json = false }: Partial<ViewOptions>) => run({ folder, port: given, json }));

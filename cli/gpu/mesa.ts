@@ -8,15 +8,13 @@ import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cacheFolder } from '../shared/cache.js';
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** The folder of the unpacked driver; SPLICE_GPU_CACHE moves it. */
-export const driverFolder = (env: Environment = process.env): string => join(cacheFolder(env), 'driver');
+export const driverFolder = (env: NodeJS.ProcessEnv = process.env): string => join(cacheFolder(env), 'driver');
 
 /** The variables that make the unpacked driver work, undefined when there is none or this process has them already. */
-export function privateDriver(env: Environment = process.env): Record<string, string> | undefined {
+export function privateDriver(env: NodeJS.ProcessEnv = process.env): Record<string, string> | undefined {
   let driver: unknown;
   let libraries: unknown;
   try {
@@ -38,7 +36,7 @@ const WIDE = ['avx512f', 'avx512bw', 'avx512dq', 'avx512vl'];
  * Variables that Mesa reads when Dawn loads it, and other drivers ignore; values that are set already stay. By default llvmpipe
  * uses vectors of 256 bits; with 512 a lane costs fewer instructions, see `matmulLanes`. Without the folder Mesa warns on stderr.
  */
-export function mesaSettings(env: Environment = process.env, processor: () => string = processorFlags): Record<string, string> {
+export function mesaSettings(env: NodeJS.ProcessEnv = process.env, processor = processorFlags): Record<string, string> {
   const flags = processor().split(/\s+/);
   const width = env['LP_NATIVE_VECTOR_WIDTH'] ?? (WIDE.every((flag) => flags.includes(flag)) ? '512' : undefined);
   return { XDG_RUNTIME_DIR: env['XDG_RUNTIME_DIR'] ?? tmpdir(), ...(width !== undefined && { LP_NATIVE_VECTOR_WIDTH: width }) };

@@ -9,7 +9,7 @@ import { request, TransientError, type Answer } from './request.js';
 
 export interface DownloadOptions {
   readonly signal: AbortSignal;
-  readonly expected: Partial<Downloaded>;
+  readonly expected: { readonly bytes?: number | undefined; readonly sha256?: string | undefined };
   readonly onProgress: (done: number, total: number | undefined) => void;
   /** Longest wait for an answer. */
   readonly answerMs?: number;

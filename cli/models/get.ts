@@ -7,6 +7,8 @@ import type { Output } from '../shared/progress.js';
 import { download, hashFile, type DownloadOptions } from './download.js';
 import { fileOf, type KnownModel } from './known.js';
 import { downloadProgress } from './progress.js';
+import { readVit } from './read.js';
+import { readSidecar } from './sidecar.js';
 import { checkName, findStored, firstSeen, openStore, rememberFirstSeen, store, type StoredModel } from './store.js';
 
 export interface GetOptions {
@@ -20,9 +22,6 @@ export interface GetOptions {
   readonly patience?: Pick<DownloadOptions, 'answerMs' | 'silenceMs' | 'attempts' | 'pauseMs'>;
 }
 
-/** Throws what is wrong with weights, or returns. It is passed in because reading weights needs the models. */
-export type CheckWeights = (path: string) => Promise<void>;
-
 /** The address of a model's file. @throws UsageError when the mirror is not an address */
 export function addressOf(model: KnownModel, mirror = process.env['SPLICE_GPU_MIRROR']): string {
   if (!mirror) return model.url;
@@ -35,7 +34,7 @@ export function addressOf(model: KnownModel, mirror = process.env['SPLICE_GPU_MI
  * The model in the cache, fetched if it is not there.
  * @throws InputError when it cannot be fetched or is not what it should be; the signal's reason when aborted
  */
-export async function getModel(model: KnownModel, options: GetOptions, check: CheckWeights): Promise<StoredModel> {
+export async function getModel(model: KnownModel, options: GetOptions): Promise<StoredModel> {
   const present = await findStored(model.name);
   if (present) return present;
   const url = addressOf(model, options.mirror);
@@ -44,7 +43,7 @@ export async function getModel(model: KnownModel, options: GetOptions, check: Ch
   await mkdir(folder, { recursive: true });
   const unlock = await lockFolder(folder);
   try {
-    return await fetchInto(url, join(folder, fileOf(model)), model, options, check);
+    return await fetchInto(url, join(folder, fileOf(model)), model, options);
   } finally {
     await unlock();
     await rmdir(folder).catch(() => undefined); // fails when a part is kept in it
@@ -52,27 +51,21 @@ export async function getModel(model: KnownModel, options: GetOptions, check: Ch
 }
 
 async function fetchInto(
-  url: string, part: string, model: KnownModel, { trust, signal, output, patience }: GetOptions, check: CheckWeights,
+  url: string, part: string, model: KnownModel, { trust, signal, output, patience }: GetOptions,
 ): Promise<StoredModel> {
-  const { name, bytes: length, sha256: published } = model;
+  const { name, sha256: published, megabytes, license } = model;
   const remembered = published ?? (trust ? undefined : await firstSeen(name));
-  const progress = downloadProgress(name, output);
-  let announced = false;
-  const onProgress = (done: number, total: number | undefined): void => {
-    // Only once data arrives: without a network the error is all that matters.
-    if (!announced) output.write(`fetching ${name} from ${url}, about ${model.megabytes} MB, license ${model.license}\n`);
-    announced = true;
-    progress.update(done, total);
-  };
-  const expected = { ...(length !== undefined && { bytes: length }), ...(remembered && { sha256: remembered }) };
+  const intro = `fetching ${name} from ${url}, about ${megabytes} MB, license ${license}\n`;
+  const { update: onProgress, finish } = downloadProgress(name, intro, output);
+  const expected = { bytes: model.bytes, sha256: remembered };
   const { bytes, sha256 } = await download(url, part, { signal, expected, onProgress, ...patience })
-    .finally(progress.finish)
+    .finally(finish)
     .catch((error: Error) => {
       const isOther = !published && remembered && error instanceof InputError && error.message.includes(remembered);
       const remedy = 'the file is not the one that was fetched first: --trust takes it anyway';
       throw isOther ? new InputError(`${error.message}; ${remedy}`, { cause: error }) : error;
     });
-  await check(part).catch(async (error: Error) => {
+  await readVit({ path: part }).catch(async (error: Error) => {
     await rm(part, { force: true });
     throw new InputError(`what came from ${url} cannot be used: ${error.message}; it was removed`, { cause: error });
   });
@@ -90,19 +83,19 @@ async function fetchInto(
  * Copies a file into the cache under a new name, with the settings of its .json file.
  * @throws UsageError when the name is taken, InputError when the file is not a ViT
  */
-export async function addModel(path: string, name: string, settings: object, check: CheckWeights): Promise<StoredModel> {
+export async function addModel(path: string, name: string): Promise<StoredModel> {
   checkName(name);
   if (/\.json$/i.test(path)) {
     throw new UsageError(`${path} is an index of several files: join them into one .safetensors, or give the index to --model`);
   }
   if (await findStored(name)) throw new UsageError(`the cache has a model ${name}: choose another name, or remove it first`);
-  await check(path);
+  await readVit({ path });
   const part = join(await openStore(), `.${name}.${process.pid}.tmp`);
   try {
     await copyFile(path, part);
     const [{ size: bytes }, sha256] = await Promise.all([stat(part), hashFile(part)]);
     const file = `${name}${extname(path) || '.weights'}`;
-    return await store(part, { name, file, bytes, sha256, from: resolve(path), trust: 'added' }, settings);
+    return await store(part, { name, file, bytes, sha256, from: resolve(path), trust: 'added' }, await readSidecar(path));
   } catch (error) {
     await rm(part, { force: true });
     throw fileError(path, error);

@@ -1,4 +1,25 @@
-/** The models that can be fetched by name from their makers. */
+/** The names of models: those that ship, and those that can be fetched from their makers. Light, because --help lists them. */
+import { join } from 'node:path';
+import { packageRoot } from '../shared/files.js';
+
+/** The fallback: it ships with the project, which trained it. */
+export const DEFAULT_MODEL = 'vit_mini8';
+/** Random weights, for comparison. */
+export const UNTRAINED_MODEL = 'untrained';
+/** `--model auto`: the best available model. */
+export const AUTO_MODEL = 'auto';
+/** The smallest model that the method works well with. */
+export const PREFERRED_MODEL = 'dino_vits8';
+
+/** Models of the package, with advice about results made with them. */
+export const shipped = Object.entries({
+  [DEFAULT_MODEL]: 'is small: it learned on pictures of 64 pixels what a supervised ViT-Tiny sees, and does not match DINO',
+  dino_mini8: 'is tiny and was trained briefly on small pictures: it separates what looks different, but knows no objects',
+  [UNTRAINED_MODEL]: 'has random weights and recognises nothing: colours and texture will move, but not object by object',
+}).map(([name, text]) => ({
+  name, note: `the model "${name}" ${text}. For real results: --model ${PREFERRED_MODEL}`,
+  path: join(packageRoot, `model/weights/${name}.safetensors`),
+}));
 
 export interface KnownModel {
   readonly name: string;
@@ -36,6 +57,9 @@ export const fetchable: readonly KnownModel[] = [
   clip('clip_vitb16', 'ViT-B/16', 'ViT-B-16.pt', 351, '5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f'),
   clip('clip_vitb32', 'ViT-B/32', 'ViT-B-32.pt', 354, '40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af'),
 ];
+
+/** Names that --model knows without a file: shipped, then fetched on first use. */
+export const knownModels: readonly string[] = [...shipped, ...fetchable].map(({ name }) => name);
 
 export const findKnown = (name: string): KnownModel | undefined => fetchable.find((model) => model.name === name);
 

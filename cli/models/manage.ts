@@ -3,13 +3,9 @@ import { stat } from 'node:fs/promises';
 import { UsageError } from '../shared/errors.js';
 import type { Io } from '../shared/progress.js';
 import { table } from '../shared/table.js';
-import { addModel, getModel } from './get.js';
-import { fetchable, findKnown, type KnownModel } from './known.js';
-import { checkVitFile, knownModels, shippedModels } from './load.js';
-import { readSidecar } from './sidecar.js';
-import {
-  findStored, modelsFolder, removeStored, storedModels, verifyStored, weightsPath, type StoredModel, type Trust,
-} from './store.js';
+import { addModel, getModel, type GetOptions } from './get.js';
+import { fetchable, findKnown, knownModels, shipped, type KnownModel } from './known.js';
+import { findStored, modelsFolder, removeStored, storedModels, verifyStored, weightsPath, type StoredModel } from './store.js';
 
 /** A line of `models list`. */
 interface ListedModel extends Pick<KnownModel, 'name' | 'what' | 'license'>, Pick<StoredModel, 'bytes' | 'from'> {
@@ -18,16 +14,17 @@ interface ListedModel extends Pick<KnownModel, 'name' | 'what' | 'license'>, Pic
   readonly state: 'ships' | 'cached' | 'not here';
   readonly path?: string;
   readonly sha256?: string;
-  readonly trust?: Trust;
+  readonly trust?: StoredModel['trust'];
 }
 
 /** Shipped, fetchable and added models, in this order. */
 export async function listModels(json: boolean, { stdout }: Io): Promise<void> {
   const stored = await storedModels();
-  const models: ListedModel[] = await Promise.all(shippedModels().map(async ({ name, path }): Promise<ListedModel> => {
-    const { size: bytes } = await stat(path);
-    return { name, what: 'part of splice-gpu', bytes, exact: true, license: 'MIT', from: 'splice-gpu', state: 'ships', path };
-  }));
+  const models: ListedModel[] = [];
+  for (const { name, path } of shipped) {
+    const size = { bytes: (await stat(path)).size, exact: true };
+    models.push({ name, what: 'part of splice-gpu', license: 'MIT', ...size, from: 'splice-gpu', state: 'ships', path });
+  }
   for (const { name, what, license, url, megabytes, bytes } of fetchable) {
     const here = stored.find((model) => model.name === name);
     const size = { bytes: bytes ?? megabytes * 1e6, exact: bytes !== undefined };
@@ -52,10 +49,8 @@ const listing = (models: readonly ListedModel[]): string => table([
   }),
 ], false);
 
-export interface GetCommand {
+export interface GetCommand extends Pick<GetOptions, 'mirror' | 'trust'> {
   readonly names: readonly string[];
-  readonly mirror?: string;
-  readonly trust: boolean;
 }
 
 /** Fetches models that are not in the cache and prints their paths. @throws UsageError for names that cannot be fetched */
@@ -68,15 +63,15 @@ export async function getModels({ names, ...rest }: GetCommand, { interrupt, std
     throw new UsageError(`"${name}" cannot be fetched: ${possible} can; ${remedy}`);
   });
   for (const model of models) {
-    const stored = await getModel(model, { signal: interrupt, output: stderr, ...rest }, checkVitFile);
+    const stored = await getModel(model, { signal: interrupt, output: stderr, ...rest });
     stdout.write(`${model.name}: ${weightsPath(stored)}\n`);
   }
 }
 
 /** Copies a file into the cache. @throws UsageError when the name is that of another model, InputError when it is not a ViT */
 export async function addToModels({ path, name }: { path: string; name: string }, { stdout }: Io): Promise<void> {
-  if (knownModels().includes(name)) throw new UsageError(`${name} is the name of a model that is known already: choose another`);
-  const stored = await addModel(path, name, await readSidecar(path), checkVitFile);
+  if (knownModels.includes(name)) throw new UsageError(`${name} is the name of a model that is known already: choose another`);
+  const stored = await addModel(path, name);
   stdout.write(`${name}: ${weightsPath(stored)}, SHA-256 ${stored.sha256}\n`);
 }
 

@@ -3,12 +3,16 @@ import { clockTime, liveLine, type Output } from '../shared/progress.js';
 
 const BAR = 24;
 
-/** Shows the progress of a download; `finish` ends a redrawn line. */
-export function downloadProgress(name: string, output: Output, now = (): number => performance.now()) {
+/**
+ * Shows the progress of a download; `finish` ends a redrawn line.
+ * @param intro written once data arrives: without a network the error is all that matters
+ */
+export function downloadProgress(name: string, intro: string, output: Output, now = (): number => performance.now()) {
   const { update, finish } = liveLine(output, now, output.isTTY ? -Infinity : now());
   let first: { time: number; done: number } | undefined;
   return {
     update: (done: number, total: number | undefined): void => {
+      if (!first) output.write(intro);
       first ??= { time: now(), done };
       const seconds = (now() - first.time) / 1000;
       const line = downloadLine(name, done, total, seconds > 0.5 ? (done - first.done) / seconds : undefined);

@@ -1,9 +1,7 @@
 /** The proxy of a request, by the variables that curl and others read. */
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 /** The proxy's address for `url`, undefined for a direct connection. Lower-case variables take precedence, NO_PROXY over all. */
-export function proxyFor(url: URL, env: Environment = process.env): string | undefined {
+export function proxyFor(url: URL, env: NodeJS.ProcessEnv = process.env): string | undefined {
   const of = (name: string): string | undefined => env[name.toLowerCase()] || env[name.toUpperCase()] || undefined;
   const proxy = of(url.protocol === 'https:' ? 'https_proxy' : 'http_proxy') ?? of('all_proxy');
   if (!proxy || isExempt(url, of('no_proxy') ?? '')) return undefined;

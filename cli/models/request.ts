@@ -3,9 +3,7 @@ import type { Dispatcher, Response } from 'undici';
 import { proxyFor } from './proxy.js';
 
 /** Another attempt may help: the connection was cut, or the server is busy. */
-export class TransientError extends Error {
-  override readonly name = 'TransientError';
-}
+export class TransientError extends Error { override readonly name = 'TransientError'; }
 
 export interface RequestOptions {
   readonly headers: Readonly<Record<string, string>>;
@@ -19,7 +17,6 @@ export interface RequestOptions {
 /** An answer and its connection. */
 export interface Answer {
   readonly response: Response;
-  readonly url: string;
   /** The body piece by piece. @throws TransientError when it stops */
   readonly body: () => AsyncGenerator<Uint8Array>;
   readonly close: () => Promise<void>;
@@ -81,7 +78,7 @@ async function requestOnce(url: URL, { headers, signal, answerMs, silenceMs }: R
       await failed(error);
     }
   }
-  return { response, url: url.href, body, close };
+  return { response, body, close };
 }
 
 type Agents = Pick<typeof import('undici'), 'Agent' | 'ProxyAgent'>;

@@ -9,7 +9,6 @@ export interface Pixels {
   readonly data: Uint8Array | Uint16Array;
 }
 
-
 /** Width and height from the header alone. @throws Error when there is none */
 export function pngSize(bytes: Buffer): { width: number; height: number } {
   if (bytes.toString('latin1', 12, 16) !== 'IHDR') throw new Error('it has no header');

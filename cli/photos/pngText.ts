@@ -1,5 +1,6 @@
 /** Texts inside a PNG: tEXt chunks, or iTXt if Latin-1 does not suffice (https://www.w3.org/TR/png-3/#11textinfo). */
 import { inflateSync } from 'node:zlib';
+import { crc32 } from '../../model/files/zip.js';
 
 /** Keyword -> text. */
 export type PngText = Readonly<Record<string, string>>;
@@ -7,14 +8,6 @@ export type PngText = Readonly<Record<string, string>>;
 const SIGNATURE = 8;
 /** Bytes of a chunk's length, type and checksum. */
 const AROUND = 12;
-
-const CRC = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let c = byte;
-  for (let k = 0; k < 8; k++) c = c & 1 ? (c >>> 1) ^ 0xedb88320 : c >>> 1;
-  return c;
-});
-
-const crc32 = (bytes: Uint8Array): number => ~bytes.reduce((c, byte) => CRC[(c ^ byte) & 255]! ^ (c >>> 8), -1) >>> 0;
 
 function chunk(type: string, data: Buffer): Buffer {
   const bytes = Buffer.concat([Buffer.alloc(4), Buffer.from(type, 'latin1'), data, Buffer.alloc(4)]);

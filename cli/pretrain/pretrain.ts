@@ -9,7 +9,9 @@ import type { PretrainOptions } from '../../model/pretraining/options.js';
 import type { PretrainRun } from '../../model/pretraining/pretrain.js';
 import type { Weights } from '../../model/vit/config.js';
 import { nameOfDevice } from '../gpu/device.js';
-import { knownModels, loadVit, type LoadedVit } from '../models/load.js';
+import { knownModels } from '../models/known.js';
+import { loadVit } from '../models/load.js';
+import type { LoadedVit } from '../models/read.js';
 import { listPhotos, readBitmaps } from '../photos/folder.js';
 import { writeImage } from '../photos/photo.js';
 import { checkLike, objectOf, settingsText, textOf, wholeOf, type Fields, type ResumeOptions } from '../run/config.js';
@@ -54,7 +56,7 @@ export const resumePretrain = (resume: ResumeOptions, parts: Parts): Promise<num
 /** A command as `config.pretrain` holds it. */
 const savedCommand = ({ photos, init, saveEvery, options }: PretrainCommand) => {
   const { teacher, ...settings } = options;
-  const source = teacher && { teacher: knownModels().includes(teacher) ? teacher : resolve(teacher) };
+  const source = teacher && { teacher: knownModels.includes(teacher) ? teacher : resolve(teacher) };
   return {
     photos: photos.map((folder) => resolve(folder)), init: init === undefined ? null : resolve(init),
     saveEvery: saveEvery ?? null, options: { ...settings, ...source },

@@ -1,5 +1,5 @@
 /** What a command needs from its surroundings: a device, the models' code, a signal, and output. */
-import { createEngine, type Engine } from '../../engine/index.js';
+import type { Engine } from '../../engine/index.js';
 import type { startAnyPair } from '../../model/anyPair/training.js';
 import type { openJudge } from '../../model/compare/judge.js';
 import type { startPretrain } from '../../model/pretraining/pretrain.js';
@@ -23,6 +23,7 @@ export interface Parts extends Io {
 }
 
 async function openEngine(): Promise<OpenedEngine> {
+  const { createEngine } = await import('../../engine/index.js');
   const { adapter, device } = await openDevice();
   const engine = createEngine(device);
   const close = () => {
@@ -32,7 +33,7 @@ async function openEngine(): Promise<OpenedEngine> {
   return { engine, adapter: summarize(adapter), close };
 }
 
-/** The models' code is loaded when it is called: --help, doctor and wrong options do without it. */
+/** The engine's and the models' code is loaded when it is called: --help and wrong options do without it. */
 export const realParts = (io: Io): Parts => ({
   ...io,
   openEngine,

@@ -1,26 +1,17 @@
 /** Turns any error into one line on stderr and an exit code. */
 import { CommanderError } from 'commander';
-import { DeviceLostError, FeatureError, KernelError, OutOfMemoryError } from '../../engine/index.js';
 
 /** The command line itself is wrong: the value of an option, or an unknown name. Exit code 2. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
+export class UsageError extends Error { override readonly name = 'UsageError'; }
 
 /** A thing that the command line names is wrong: a photo, weights, a folder. The message names it and the remedy. Exit code 1. */
-export class InputError extends Error {
-  override readonly name = 'InputError';
-}
+export class InputError extends Error { override readonly name = 'InputError'; }
 
 /** The optimisation diverged: a loss or a picture is not finite. */
-export class NonFiniteError extends Error {
-  override readonly name = 'NonFiniteError';
-}
+export class NonFiniteError extends Error { override readonly name = 'NonFiniteError'; }
 
 /** No WebGPU adapter works on this machine; the message names what to install. */
-export class NoAdapterError extends Error {
-  override readonly name = 'NoAdapterError';
-}
+export class NoAdapterError extends Error { override readonly name = 'NoAdapterError'; }
 
 /** Exit code after Ctrl-C or a termination signal, by the convention of shells. */
 export const EXIT_INTERRUPTED = 130;
@@ -42,10 +33,12 @@ export function errorLine(error: unknown): string | undefined {
     return `${firstLine(error.message.replace(/^error: /, ''))} (--help lists the options)`;
   }
   if (isAbort(error)) return 'interrupted';
-  const remedy = remedies.find(([type]) => error instanceof type)?.[1];
-  const text = firstLine(error instanceof Error ? error.message : String(error));
+  const { name, message } = error instanceof Error ? error : { name: '', message: String(error) };
+  const text = firstLine(message);
+  const remedy = remedies.get(name);
   if (remedy) return `${text}; ${remedy}`;
-  return isExpected(error) ? text : `unexpected: ${text} (DEBUG=1 shows where)`;
+  const isExpected = [UsageError, InputError, NonFiniteError, NoAdapterError].some((type) => error instanceof type);
+  return isExpected ? text : `unexpected: ${text} (DEBUG=1 shows where)`;
 }
 
 /** The same error for developers: stack and causes, all lines. */
@@ -76,14 +69,12 @@ const fileProblems: Readonly<Record<string, string>> = {
   ELOOP: 'is a circle of links: choose another path',
 };
 
-const remedies: readonly (readonly [new (...args: never[]) => Error, string])[] = [
-  [DeviceLostError, 'if it happens again, update the GPU driver'],
-  [OutOfMemoryError, 'a smaller --size or --vit-size needs less, and so does --checkpointing'],
-  [FeatureError, 'leave out --precision f16'],
-  [KernelError, 'please report this with the output of DEBUG=1 and splice-gpu doctor'],
-];
-
-const isExpected = (error: unknown): boolean =>
-  [UsageError, InputError, NonFiniteError, NoAdapterError].some((type) => error instanceof type);
+/** By the names of the engine's errors: importing the classes would load the engine for every command. */
+const remedies: ReadonlyMap<string, string> = new Map([
+  ['DeviceLostError', 'if it happens again, update the GPU driver'],
+  ['OutOfMemoryError', 'a smaller --size or --vit-size needs less, and so does --checkpointing'],
+  ['FeatureError', 'leave out --precision f16'],
+  ['KernelError', 'please report this with the output of DEBUG=1 and splice-gpu doctor'],
+]);
 
 const firstLine = (text: string): string => text.split('\n', 1)[0]!.trim();

@@ -2,15 +2,6 @@
 import { termsOf, type StepLosses } from '../../model/training/run.js';
 import { rateMeter } from './rate.js';
 
-export interface Progress {
-  /** @param done of all steps, the warm start included */
-  update(done: number, phase: string, losses?: StepLosses): void;
-  /** Writes a line of text that stays. */
-  note(text: string): void;
-  /** Ends a redrawn line. */
-  finish(): void;
-}
-
 /** A stream that progress is written to, such as process.stderr. */
 export interface Output {
   readonly isTTY?: boolean;
@@ -56,19 +47,22 @@ export function liveLine(output: Output, now: () => number, written = -Infinity)
       [written, drawn] = [time, terminal];
       output.write(terminal ? `\r${text(output.columns ?? 80)}\x1b[K` : `${text()}\n`);
     },
+    /** Writes a line of text that stays. */
     note: (text: string): void => void output.write(terminal ? `\r\x1b[K${text}\n` : `${text}\n`),
+    /** Ends a redrawn line. */
     finish: (): void => void (drawn && output.write('\n')),
   };
 }
 
-const clock = (): number => performance.now();
+export type Progress = ReturnType<typeof createProgress>;
 
-export function createProgress(total: number, output: Output = process.stderr, now = clock): Progress {
+export function createProgress(total: number, output: Output = process.stderr, now = (): number => performance.now()) {
   const { update, ...rest } = liveLine(output, now);
   const rate = rateMeter(now);
   let latest: StepLosses | undefined;
   return {
-    update: (done, phase, losses) => {
+    /** @param done of all steps, the warm start included */
+    update: (done: number, phase: string, losses?: StepLosses): void => {
       latest = losses ?? latest;
       const state = { done, total, phase, losses: latest, stepsPerSecond: rate.mark(done) };
       update((columns) => (columns === undefined ? plainLine(state) : barLine(state, columns)), done === total);

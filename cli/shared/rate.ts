@@ -2,18 +2,14 @@
 
 const RATE_MS = 20_000;
 
-export interface RateMeter {
-  /** Notes that `done` steps are done. Returns the rate, unknown until there have been steps. */
-  mark(done: number): number | undefined;
-  /** Starts again, such as after a pause. */
-  reset(): void;
-}
+export type RateMeter = ReturnType<typeof rateMeter>;
 
 /** @param now milliseconds of a monotonic clock */
-export function rateMeter(now: () => number = () => performance.now()): RateMeter {
+export function rateMeter(now = (): number => performance.now()) {
   let marks: { readonly time: number; readonly done: number }[] = [];
   return {
-    mark: (done) => {
+    /** Notes that `done` steps are done. Returns the rate, unknown until there have been steps. */
+    mark: (done: number): number | undefined => {
       const time = now();
       marks.push({ time, done });
       while (marks.length > 2 && time - marks[1]!.time > RATE_MS) marks.shift();
@@ -21,8 +17,7 @@ export function rateMeter(now: () => number = () => performance.now()): RateMete
       const seconds = (time - first.time) / 1000;
       return seconds > 0 && done > first.done ? (done - first.done) / seconds : undefined;
     },
-    reset: () => {
-      marks = [];
-    },
+    /** Starts again, such as after a pause. */
+    reset: (): void => void (marks = []),
   };
 }

@@ -24,13 +24,6 @@ export interface ApplyOptions {
   readonly json?: boolean;
 }
 
-interface Applied {
-  readonly image: string;
-  readonly result: string;
-  readonly size: readonly [width: number, height: number];
-  readonly inStrips: boolean;
-}
-
 /** Steps of the progress for one picture. */
 const PARTS = 100;
 
@@ -42,7 +35,7 @@ export async function apply(options: ApplyOptions, parts: Parts): Promise<number
   const undo = await prepareFolder(options.out);
   const text = { Software: `splice-gpu ${version()}`, Generator: resolve(path), 'Generator SHA-256': sha256, Recipe: recipe };
   const progress = createProgress(PARTS * targets.length, stderr);
-  const done: Applied[] = [];
+  const done: { image: string; result: string; size: readonly [width: number, height: number]; inStrips: boolean }[] = [];
   try {
     await onEngine(parts, async (engine) => {
       const { paint } = startPainting(engine, generator, weights);

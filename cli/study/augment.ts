@@ -26,11 +26,10 @@ export async function augment(options: AugmentOptions, parts: Parts): Promise<nu
   return 0;
 }
 
-type Settings = Pick<AugmentOptions, 'count' | 'seed' | 'height'>;
-
 /** Rows are recipes and photos, columns the photo and its views in the first steps. */
 export async function augmentSheet(
-  engine: Engine, structure: NamedImage, appearance: NamedImage, { count, seed, height }: Settings,
+  engine: Engine, structure: NamedImage, appearance: NamedImage,
+  { count, seed, height }: Pick<AugmentOptions, 'count' | 'seed' | 'height'>,
 ): Promise<Sheet> {
   const rows: SheetRow[] = [];
   for (const recipe of RECIPE_NAMES) {

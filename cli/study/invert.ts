@@ -4,11 +4,11 @@ import { SizeError } from '../../model/generators/parameters.js';
 import type { Image } from '../../model/image.js';
 import { startInversion, type Inversion } from '../../model/study/invert.js';
 import type { InversionOptions } from '../../model/study/options.js';
-import type { LoadedVit } from '../models/load.js';
+import type { LoadedVit } from '../models/read.js';
 import type { Sheet, SheetRow } from '../photos/sheet.js';
 import type { Parts } from '../run/parts.js';
 import { EXIT_INTERRUPTED, InputError, NonFiniteError } from '../shared/errors.js';
-import { createProgress, type Progress } from '../shared/progress.js';
+import { createProgress, type Io } from '../shared/progress.js';
 import { makeSheet, modelFacts, readModels, readPictures, type LayerOptions, type NamedImage } from './study.js';
 
 export interface InvertOptions extends Omit<InversionOptions, 'layer'>, LayerOptions {
@@ -21,22 +21,14 @@ export interface InvertOptions extends Omit<InversionOptions, 'layer'>, LayerOpt
 /** Steps between reads of the loss; the GPU's queue runs empty there. */
 const LOOK_EVERY = 20;
 
-interface Found {
-  readonly layer: number;
-  readonly seed: number;
-  readonly loss: number;
-}
-
 /** Writes the sheet. Returns the exit code: 130 when interrupted, and the sheet then has the inversions found so far. */
 export async function invert(options: InvertOptions, parts: Parts): Promise<number> {
-  const { facet, painter, repeats, steps, lr, noise, tv } = options;
-  const { interrupt, stderr } = parts;
+  const { facet, painter, steps, lr, noise, tv } = options;
+  const { interrupt } = parts;
   const [picture] = await readPictures([options.image]);
   const { models: [model], layers } = await readModels([options.model], options, parts);
-  const progress = createProgress(layers.length * repeats * steps, stderr);
   await makeSheet(options, parts, async (engine) => {
-    const { sheet, found } = await inversionSheet(engine, model!, picture!, { ...options, layers }, progress, interrupt);
-    progress.finish();
+    const { sheet, found } = await inversionSheet(engine, model!, picture!, { ...options, layers }, parts);
     const status = interrupt.aborted ? 'interrupted' : 'finished';
     return { sheet, facts: { model: modelFacts(model!), facet, painter, steps, lr, noise, tv, status, inversions: found } };
   });
@@ -47,10 +39,11 @@ type Settings = Omit<InvertOptions, 'image' | 'model' | 'out' | 'json'> & { read
 
 /** Rows are layers, columns the picture and its inversions from other noise. */
 export async function inversionSheet(
-  engine: Engine, model: LoadedVit, picture: NamedImage, options: Settings, progress: Progress, interrupt: AbortSignal,
-): Promise<{ sheet: Sheet; found: Found[] }> {
+  engine: Engine, model: LoadedVit, picture: NamedImage, options: Settings, { stderr, interrupt }: Io,
+) {
   const { layers, repeats, facet, painter, steps, noise, height } = options;
-  const found: Found[] = [];
+  const progress = createProgress(layers.length * repeats * steps, stderr);
+  const found: { layer: number; seed: number; loss: number }[] = [];
   const rows: SheetRow[] = [];
   for (const layer of layers) {
     if (interrupt.aborted) break;
@@ -71,6 +64,7 @@ export async function inversionSheet(
       inversion.destroy();
     }
   }
+  progress.finish();
   const by = painter === 'pixels' ? 'pixels' : `the ${painter} generator`;
   const noisy = noise && painter !== 'pixels' ? ', with added noise' : '';
   const sheet: Sheet = {

@@ -1,28 +1,16 @@
 /** The trained generator of a run, read back from its folder. */
-import { basename, join, resolve } from 'node:path';
-import type { Generator } from '../../model/generators/parameters.js';
+import { join } from 'node:path';
+import { parseSafetensors } from '../../model/files/safetensors.js';
 import type { RecipeName } from '../../model/method/options.js';
 import { recipes } from '../../model/method/recipes.js';
-import { parseSafetensors } from '../../model/files/safetensors.js';
-import type { Weights } from '../../model/vit/config.js';
 import { InputError } from '../shared/errors.js';
 import { readInput, readJson, sha256 } from '../shared/files.js';
-
-export interface TrainedGenerator {
-  /** Name of the run's folder. */
-  readonly name: string;
-  readonly path: string;
-  readonly sha256: string;
-  readonly recipe: RecipeName;
-  readonly generator: Generator;
-  readonly weights: Weights;
-}
 
 const MAX_BYTES = 512e6;
 const isRecipe = (name: unknown): name is RecipeName => typeof name === 'string' && Object.hasOwn(recipes, name);
 
 /** @throws InputError when the folder has no generator that this version can read */
-export async function readGenerator(folder: string): Promise<TrainedGenerator> {
+export async function readGenerator(folder: string) {
   const path = join(folder, 'generator.safetensors');
   const bytes = await readInput(path, MAX_BYTES);
   try {
@@ -33,7 +21,7 @@ export async function readGenerator(folder: string): Promise<TrainedGenerator> {
     const missing = generator.parameters.filter(({ name }) => !tensors.has(name)).map(({ name }) => name);
     const more = missing.length > 3 ? ` and ${missing.length - 3} more` : '';
     if (missing.length > 0) throw new Error(`it lacks ${missing.slice(0, 3).join(', ')}${more}`);
-    return { name: basename(resolve(folder)), path, sha256: sha256(bytes), recipe, generator, weights: tensors };
+    return { path, sha256: sha256(bytes), recipe, generator, weights: tensors };
   } catch (error) {
     const problem = `is not a generator of this program (${(error as Error).message})`;
     throw new InputError(`${path} ${problem}: give the folder of a transfer`, { cause: error });

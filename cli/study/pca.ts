@@ -6,24 +6,22 @@ import { patchFeatures } from '../../model/study/patches.js';
 import { pcaMaps, type PcaOptions } from '../../model/study/pcaMaps.js';
 import type { Facet } from '../../model/vit/config.js';
 import { uploadVit } from '../../model/vit/vit.js';
-import type { LoadedVit } from '../models/load.js';
+import type { LoadedVit } from '../models/read.js';
 import type { Sheet, SheetRow } from '../photos/sheet.js';
 import type { Parts } from '../run/parts.js';
 import { makeSheet, modelFacts, readModels, readPictures, type LayerOptions, type NamedImage } from './study.js';
 
-export interface PcaCommandOptions extends LayerOptions, Partial<PcaOptions> {
+export interface PcaCommandOptions extends LayerOptions, Pick<PcaOptions, 'of'>, Partial<Omit<PcaOptions, 'of'>> {
   readonly images: readonly string[];
   readonly model: readonly string[];
   readonly facets: readonly Facet[];
 }
 
-export const pcaDefaults: PcaOptions = { of: 'self-similarity', joint: false, foreground: false };
-
 /** Writes the sheet. Returns the exit code. */
 export async function pca(options: PcaCommandOptions, parts: Parts): Promise<number> {
   const pictures = await readPictures(options.images);
   const { models, layers } = await readModels(options.model, options, parts);
-  const settings = { ...pcaDefaults, ...options, layers };
+  const settings = { joint: false, foreground: false, ...options, layers };
   await makeSheet(options, parts, async (engine) => ({
     sheet: await pcaSheet(engine, models, pictures, settings, (text) => parts.stderr.write(`${text}\n`)),
     facts: { models: models.map(modelFacts), layers, facets: options.facets, of: settings.of },

@@ -2,7 +2,8 @@
 import { basename, dirname, extname, resolve } from 'node:path';
 import type { Engine } from '../../engine/index.js';
 import type { Image } from '../../model/image.js';
-import { checkVitSize, loadVit, type LoadedVit } from '../models/load.js';
+import { checkVitSize, loadVit } from '../models/load.js';
+import type { LoadedVit } from '../models/read.js';
 import { readImage, writeImage } from '../photos/photo.js';
 import { drawSheet, type Sheet } from '../photos/sheet.js';
 import type { Parts } from '../run/parts.js';

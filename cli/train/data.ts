@@ -2,7 +2,8 @@
 import { resolve } from 'node:path';
 import type { Pair } from '../../model/anyPair/training.js';
 import type { Random } from '../../model/random.js';
-import { checkVitSize, loadVit, type LoadedVit } from '../models/load.js';
+import { checkVitSize, loadVit } from '../models/load.js';
+import type { LoadedVit } from '../models/read.js';
 import type { Identity } from '../run/checkpoints.js';
 import { settingsText } from '../run/config.js';
 import type { Io } from '../shared/progress.js';

@@ -4,7 +4,7 @@ import { parseSizes } from '../../model/anyPair/file.js';
 import { defaultAnyPair } from '../../model/anyPair/options.js';
 import type { AnyPairOptions } from '../../model/anyPair/training.js';
 import type { ConditionalSizes } from '../../model/generators/conditional.js';
-import { knownModels } from '../models/load.js';
+import { knownModels } from '../models/known.js';
 import { checkLike, objectOf, textOf, wholeOf, type Fields, type ResumeOptions } from '../run/config.js';
 
 export interface TrainOptions {
@@ -29,7 +29,7 @@ export interface TrainOptions {
 /** The options as `config.train` holds them. */
 export const savedOptions = ({ structures, appearances, model, holdOut, validateEvery, shown, anyPair }: TrainOptions) => ({
   structures: resolve(structures), appearances: resolve(appearances),
-  model: knownModels().includes(model) ? model : resolve(model), holdOut, validateEvery, shown, anyPair,
+  model: knownModels.includes(model) ? model : resolve(model), holdOut, validateEvery, shown, anyPair,
 });
 
 /** What a config.json describes, `--steps` of the resume included. @throws Error naming the field that is wrong */

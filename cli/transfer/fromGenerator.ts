@@ -3,7 +3,7 @@ import { CONDITION, conditionalUnet } from '../../model/generators/conditional.j
 import { flatten, layoutOf } from '../../model/generators/parameters.js';
 import { startSplice } from '../../model/training/pair.js';
 import type { TrainingState } from '../../model/training/run.js';
-import type { LoadedVit } from '../models/load.js';
+import type { LoadedVit } from '../models/read.js';
 import { InputError } from '../shared/errors.js';
 import { checkVit, conditionsOf, readAnyPairGenerator, type LoadedGenerator } from '../train/generatorFile.js';
 import type { Inputs } from './inputs.js';

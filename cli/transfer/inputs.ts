@@ -1,5 +1,6 @@
 /** The inputs of a transfer, read and checked before anything is created. */
-import { checkVitSize, loadVit, type LoadedVit } from '../models/load.js';
+import { checkVitSize, loadVit } from '../models/load.js';
+import type { LoadedVit } from '../models/read.js';
 import { isOneColour, readPhoto, type Photo } from '../photos/photo.js';
 import type { Io } from '../shared/progress.js';
 import { InputError } from '../shared/errors.js';

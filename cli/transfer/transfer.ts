@@ -4,7 +4,8 @@ import type { Figures } from '../../model/compare/judge.js';
 import { serializeSafetensors } from '../../model/files/safetensors.js';
 import type { Image } from '../../model/image.js';
 import { nameOfDevice } from '../gpu/device.js';
-import { AUTO_MODEL, shippedModels, type LoadedVit } from '../models/load.js';
+import { AUTO_MODEL, shipped } from '../models/known.js';
+import type { LoadedVit } from '../models/read.js';
 import { triptych } from '../photos/grid.js';
 import { writeImage, type Photo } from '../photos/photo.js';
 import { MODEL_KEYWORD, type PngText } from '../photos/pngText.js';
@@ -112,7 +113,7 @@ async function start(options: TransferOptions, inputs: Inputs, at: Start, parts:
   const startPair = await startOf(options, inputs, parts);
   const run = await startPair(engine, vit, ...pair, options.splice, from);
   // Random weights cannot tell whether photos match, and a tiny ViT knows too little.
-  const canTell = !shippedModels().some(({ name }) => name === vit.name);
+  const canTell = !shipped.some(({ name }) => name === vit.name);
   const warning = matchWarning(canTell ? judge.match : undefined);
   const { recipe, seed } = options.splice;
 

@@ -1,31 +1,14 @@
 /** The commands of a page, and the gate between two steps where the run obeys them. */
 import type { FeedWriter } from './feed.js';
-import { isOver } from './snapshot.js';
+import { isOver, type CommandName } from './snapshot.js';
 
-/** The page's buttons; each may be called at any time, any number of times. */
-export interface Controls {
-  pause(): void;
-  resume(): void;
-  stop(): void;
-  save(): void;
-}
+/** The work of the page's buttons; each may be called at any time, any number of times. */
+export type Controls = Readonly<Record<CommandName, () => void>>;
 
-export const COMMANDS = ['pause', 'resume', 'stop', 'save'] as const satisfies readonly (keyof Controls)[];
-
-export interface Gate {
-  readonly controls: Controls;
-  /** Aborted by `stop`, and by the signal of `createGate`. */
-  readonly signal: AbortSignal;
-  /**
-   * To be awaited between steps. Saves on command, and returns when the run may continue or must stop: whether it was paused.
-   * @param save writes the state of the run; also called during a pause
-   * @throws what `save` throws
-   */
-  pass(save: () => Promise<void>): Promise<boolean>;
-}
+export type Gate = ReturnType<typeof createGate>;
 
 /** A gate that shows its state in `feed`. `interrupt` ends a pause. */
-export function createGate(feed: FeedWriter, interrupt: AbortSignal): Gate {
+export function createGate(feed: FeedWriter, interrupt: AbortSignal) {
   const stopping = new AbortController();
   const signal = AbortSignal.any([interrupt, stopping.signal]);
   let paused = false;
@@ -57,6 +40,11 @@ export function createGate(feed: FeedWriter, interrupt: AbortSignal): Gate {
       wake();
     },
   };
+  /**
+   * To be awaited between steps. Saves on command, and returns when the run may continue or must stop: whether it was paused.
+   * @param save writes the state of the run; also called during a pause
+   * @throws what `save` throws
+   */
   const pass = async (save: () => Promise<void>): Promise<boolean> => {
     for (let waited = false; ; ) {
       if (saving) {
@@ -71,5 +59,5 @@ export function createGate(feed: FeedWriter, interrupt: AbortSignal): Gate {
       }
     }
   };
-  return { controls, signal, pass };
+  return { controls, /** Aborted by `stop`, and by `interrupt`. */ signal, pass };
 }

@@ -18,17 +18,17 @@ export function sameSecret(given: unknown, expected: string): boolean {
   return a.length === b.length && timingSafeEqual(a, b);
 }
 
-export const TOKEN_HEADER = 'x-splice-token';
+const TOKEN_HEADER = 'x-splice-token';
 
-const hostsOf = (port: number): string[] => [`127.0.0.1:${port}`, `localhost:${port}`];
+const hostsOf = ({ socket: { localPort } }: IncomingMessage): string[] => [`127.0.0.1:${localPort}`, `localhost:${localPort}`];
 
-export const isOwnHost = (request: IncomingMessage, port: number): boolean => hostsOf(port).includes(request.headers.host ?? '');
+export const isOwnHost = (request: IncomingMessage): boolean => hostsOf(request).includes(request.headers.host ?? '');
 
 /** Whether a command can come from the page: a foreign page can neither read its token nor send the header without permission. */
-export function isOwnCommand({ headers }: IncomingMessage, port: number, token: string): boolean {
-  const { origin } = headers;
-  const fromHere = origin === undefined || hostsOf(port).some((host) => origin === `http://${host}`);
-  return fromHere && sameSecret(headers[TOKEN_HEADER], token);
+export function isOwnCommand(request: IncomingMessage, token: string): boolean {
+  const { origin, [TOKEN_HEADER]: given } = request.headers;
+  const fromHere = origin === undefined || hostsOf(request).some((host) => origin === `http://${host}`);
+  return fromHere && sameSecret(given, token);
 }
 
 /** Nothing from other servers, no inline script or style, no frames; no caching by default. */

@@ -22,44 +22,28 @@ export interface Between {
   draw(): Promise<{ readonly png: Uint8Array; readonly step: number } | undefined>;
 }
 
-export interface LiveRun {
-  readonly url: string;
-  /** Aborted by the page's "stop", and by the signal of `watchRun`. */
-  readonly signal: AbortSignal;
-  readonly feed: FeedWriter;
-  /** May be called again, which forgets earlier curves and previews. */
-  begin(standing: Standing): void;
-  step(done: number, phase: string): void;
-  /** A step's losses, in the order of the terms. */
-  losses(row: LossRow): void;
-  /**
-   * To be awaited between steps: saves, pauses, draws. Returns the milliseconds it took.
-   * The newest result is drawn only while a page is open, and takes at most a twentieth of the time.
-   */
-  between(work: Between): Promise<number>;
-  /** Pages show the end, fetch the pictures they lack, and the server closes. */
-  end(status: 'finished' | 'interrupted' | 'failed', last: { readonly seconds?: number; readonly note?: string }): Promise<void>;
-  /** Closes without news, for runs that never began. */
-  close(): Promise<void>;
-}
+export type LiveRun = Awaited<ReturnType<typeof watchRun>>;
 
 const STATE_MS = 200;
 const DRAW_MS = 1000;
 const DRAW_SHARE = 1 / 20;
 
 /** @throws UsageError when the port is taken or not allowed */
-export async function watchRun(about: RunAbout, port: number, interrupt: AbortSignal): Promise<LiveRun> {
+export async function watchRun(about: RunAbout, port: number, interrupt: AbortSignal) {
   const feed = createFeed(about);
   const gate = createGate(feed, interrupt);
   const server = await serveWatch(feed, { port, controls: gate.controls });
   const rate = rateMeter();
   let closed: Promise<void> | undefined;
-  const close = () => (closed ??= server.close());
+  /** Closes without news, for runs that never began. */
+  const close = (): Promise<void> => (closed ??= server.close());
   return {
     url: server.url,
+    /** Aborted by the page's "stop", and by `interrupt`. */
     signal: gate.signal,
     feed,
-    begin: ({ about: begun, done, total, losses }) => {
+    /** May be called again, which forgets earlier curves and previews. */
+    begin: ({ about: begun, done, total, losses }: Standing): void => {
       rate.reset();
       feed.rewind();
       feed.losses(losses);
@@ -67,9 +51,11 @@ export async function watchRun(about: RunAbout, port: number, interrupt: AbortSi
       feed.about(begun);
     },
     step: stepSender(feed, rate),
-    losses: (row) => feed.losses([row]),
+    /** A step's losses, in the order of the terms. */
+    losses: (row: LossRow): void => feed.losses([row]),
     between: betweenSteps(feed, gate, rate),
-    end: async (status, { seconds, note }) => {
+    /** Pages show the end, fetch the pictures they lack, and the server closes. */
+    end: async (status: 'finished' | 'interrupted' | 'failed', { seconds, note }: { seconds?: number; note?: string }) => {
       feed.state({ status, note, secondsTaken: seconds, secondsLeft: undefined });
       await close();
     },
@@ -78,7 +64,7 @@ export async function watchRun(about: RunAbout, port: number, interrupt: AbortSi
 }
 
 /** Steps are too fast to read: the page gets some of them, every change of phase, and the last one before a pause. */
-function stepSender(feed: FeedWriter, rate: RateMeter): LiveRun['step'] {
+function stepSender(feed: FeedWriter, rate: RateMeter) {
   let [sent, latest] = [-Infinity, { done: 0, phase: '', stepsPerSecond: undefined as number | undefined }];
   let later: ReturnType<typeof setTimeout> | undefined;
   const send = (): void => {
@@ -91,7 +77,7 @@ function stepSender(feed: FeedWriter, rate: RateMeter): LiveRun['step'] {
     const moving = status === 'running' && stepsPerSecond !== undefined;
     feed.state({ done, phase, ...(moving && { stepsPerSecond, secondsLeft: (total - done) / stepsPerSecond }) });
   };
-  return (done, phase) => {
+  return (done: number, phase: string): void => {
     latest = { done, phase, stepsPerSecond: rate.mark(done) };
     const { state } = feed.snapshot();
     const due = sent + STATE_MS - performance.now();
@@ -100,11 +86,15 @@ function stepSender(feed: FeedWriter, rate: RateMeter): LiveRun['step'] {
   };
 }
 
-function betweenSteps(feed: FeedWriter, gate: Gate, rate: RateMeter): LiveRun['between'] {
+/**
+ * To be awaited between steps: saves, pauses, draws. Returns the milliseconds it took.
+ * The newest result is drawn only while a page is open, and takes at most a twentieth of the time.
+ */
+function betweenSteps(feed: FeedWriter, gate: Gate, rate: RateMeter) {
   let nextDrawing = -Infinity;
-  return async ({ save, draw }) => {
+  return async ({ save, draw }: Between): Promise<number> => {
     const began = performance.now();
-    if (began >= nextDrawing && feed.listeners > 0 && !gate.signal.aborted) {
+    if (began >= nextDrawing && feed.listeners.size > 0 && !gate.signal.aborted) {
       const drawn = await draw();
       if (drawn) feed.showPicture({ name: 'result', label: 'Result', step: drawn.step }, async () => drawn.png);
       const now = performance.now();

@@ -4,9 +4,10 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { InputError, UsageError } from '../shared/errors.js';
 import { loadAssets, type Asset } from './assets.js';
-import { COMMANDS, type Controls } from './controls.js';
-import type { Feed, ReadPng } from './feed.js';
+import type { Controls } from './controls.js';
+import type { Feed } from './feed.js';
 import { HEADERS, isOwnCommand, isOwnHost, newSecret, sameSecret } from './guard.js';
+import { COMMANDS, type CommandName } from './snapshot.js';
 import { sendFeed } from './stream.js';
 
 export interface WatchServer {
@@ -35,6 +36,7 @@ interface Context {
   readonly feed: Feed;
   readonly controls: Controls | undefined;
   readonly assets: ReadonlyMap<string, Asset>;
+  readonly secret: string;
   readonly token: string;
   readonly streams: Map<ServerResponse, { end(): void }>;
 }
@@ -42,9 +44,9 @@ interface Context {
 /** @throws UsageError when the port is taken or not allowed */
 export async function serveWatch(feed: Feed, { port, controls }: WatchOptions): Promise<WatchServer> {
   const [secret, token] = [newSecret(), newSecret()];
-  const context: Context = { feed, controls, token, assets: await loadAssets(controls && token), streams: new Map() };
+  const context: Context = { feed, controls, secret, token, assets: await loadAssets(controls && token), streams: new Map() };
   const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: 10_000 }, (request, response) => {
-    answer(context, secret, (server.address() as AddressInfo | null)?.port ?? 0, request, response).catch(() => {
+    answer(context, request, response).catch(() => {
       if (response.headersSent) response.destroy();
       else refuse(response, 500, 'this can no longer be read');
     });
@@ -76,40 +78,28 @@ function listen(server: ReturnType<typeof createServer>, port: number): Promise<
   });
 }
 
-async function answer(
-  context: Context, secret: string, port: number, request: IncomingMessage, response: ServerResponse,
-): Promise<void> {
-  if (!isOwnHost(request, port)) return refuse(response, 403, 'this address answers to its own name only');
+async function answer(context: Context, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (!isOwnHost(request)) return refuse(response, 403, 'this address answers to its own name only');
   const [, first, ...rest] = (request.url ?? '').split('?', 1)[0]!.split('/');
-  const isSecret = sameSecret(first, secret) && rest.length > 0;
+  const isSecret = sameSecret(first, context.secret) && rest.length > 0;
   if (!isSecret) return refuse(response, 404, 'nothing here: open the whole address that splice-gpu printed');
   const route = rest.join('/');
 
   const command = COMMANDS.find((name) => route === `do/${name}`);
-  if (command) return obey(context, command, port, request, response);
+  if (command) return obey(context, command, request, response);
   const isRead = request.method === 'GET' || request.method === 'HEAD';
   if (!isRead) return refuse(response, 405, 'only GET and HEAD are allowed here', { allow: 'GET, HEAD' });
   const asset = context.assets.get(route);
   if (asset) return send(request, response, asset);
   if (route === 'events') return stream(context, request, response);
-  const read = pictureAt(context.feed, route);
+  const read = context.feed.png(route);
   if (read) return send(request, response, { type: 'image/png', body: await read() }, FOREVER);
   return refuse(response, 404, 'nothing here');
 }
 
-/** `picture/NAME/VERSION` and `preview/EPOCH/STEP`, looked up in the feed's lists. */
-function pictureAt(feed: Feed, route: string): ReadPng | undefined {
-  const [, kind, which, number] = /^(picture|preview)\/([a-z]+|\d{1,9})\/(\d{1,9})$/.exec(route) ?? [];
-  if (kind === 'picture') return feed.picture(which!, Number(number));
-  if (kind === 'preview') return feed.preview(Number(which), Number(number));
-  return undefined;
-}
-
-function obey(
-  { controls, token }: Context, command: keyof Controls, port: number, request: IncomingMessage, response: ServerResponse,
-): void {
+function obey({ controls, token }: Context, command: CommandName, request: IncomingMessage, response: ServerResponse): void {
   if (request.method !== 'POST') return refuse(response, 405, 'commands are sent by POST', { allow: 'POST' });
-  if (!isOwnCommand(request, port, token)) return refuse(response, 403, 'commands are accepted from the page only');
+  if (!isOwnCommand(request, token)) return refuse(response, 403, 'commands are accepted from the page only');
   if (!controls) return refuse(response, 409, 'nothing to command: this page only shows a folder');
   controls[command]();
   response.writeHead(204, HEADERS).end();

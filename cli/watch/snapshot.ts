@@ -1,4 +1,8 @@
-/** The state of a run as the server sends it to the page; both sides import this file. */
+/** The state of a run, its changes and its addresses, as the server sends them to the page; both sides import this file. */
+
+/** The page's buttons. */
+export const COMMANDS = ['pause', 'resume', 'stop', 'save'] as const;
+export type CommandName = (typeof COMMANDS)[number];
 
 /** `running` until a command changes it; the last four are final. */
 export type RunStatus = 'starting' | 'running' | 'paused' | 'stopping' | 'finished' | 'interrupted' | 'failed' | 'gone';
@@ -56,3 +60,26 @@ export interface Snapshot {
   /** Increases whenever curves and previews are forgotten: the preview of a step is another picture then. */
   readonly epoch: number;
 }
+
+/** A change to a snapshot; `all` replaces it. */
+export type FeedEvent =
+  | { readonly type: 'all'; readonly data: Snapshot }
+  | { readonly type: 'state'; readonly data: RunState }
+  | { readonly type: 'losses'; readonly data: readonly LossRow[] }
+  | { readonly type: 'picture'; readonly data: PictureInfo }
+  | { readonly type: 'preview'; readonly data: number };
+
+/** The snapshot after an event. */
+export function after(run: Snapshot, { type, data }: FeedEvent): Snapshot {
+  if (type === 'all') return data;
+  if (type === 'state') return { ...run, state: data };
+  if (type === 'losses') return { ...run, losses: [...run.losses, ...data] };
+  if (type === 'preview') return { ...run, previews: [...run.previews, data].sort((a, b) => a - b) };
+  const { pictures } = run;
+  const isKnown = pictures.some(({ name }) => name === data.name);
+  return { ...run, pictures: isKnown ? pictures.map((old) => (old.name === data.name ? data : old)) : [...pictures, data] };
+}
+
+/** Addresses of PNGs below that of the page. */
+export const picturePath = ({ name, version }: PictureInfo): string => `picture/${name}/${version}`;
+export const previewPath = (epoch: number, step: number): string => `preview/${epoch}/${step}`;

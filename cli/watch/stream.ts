@@ -1,6 +1,7 @@
 /** Server-sent events: https://html.spec.whatwg.org/multipage/server-sent-events.html */
 import type { ServerResponse } from 'node:http';
-import type { Feed, FeedEvent } from './feed.js';
+import type { Feed } from './feed.js';
+import type { FeedEvent } from './snapshot.js';
 
 /** Browsers reconnect after this time. */
 const RETRY_MS = 1000;

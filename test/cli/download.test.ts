@@ -198,7 +198,7 @@ test('download progress: a bar on a terminal, few lines otherwise', () => {
   assert.is(downloadLine('m', 50e6, 100e6, 5e6), `m [${'#'.repeat(12)}${'-'.repeat(12)}] 50.0/100.0 MB  5.0 MB/s  0:10 left`);
   assert.is(downloadLine('m', 50e6, undefined, undefined), 'm 50.0 MB');
   let [time, text] = [0, ''];
-  const plain = downloadProgress('m', { write: (t) => (text += t) }, () => time);
+  const plain = downloadProgress('m', '', { write: (t) => (text += t) }, () => time);
   for (let i = 1; i <= 300; i++) {
     time += 100;
     plain.update(i * 1e6, 300e6);

@@ -6,8 +6,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { cacheFolder } from '../../cli/shared/cache.js';
 import { getModel } from '../../cli/models/get.js';
-import { fetchable } from '../../cli/models/known.js';
-import { checkVitFile, loadVit, shippedModels } from '../../cli/models/load.js';
+import { fetchable, shipped } from '../../cli/models/known.js';
+import { loadVit } from '../../cli/models/load.js';
 import { sha256 } from '../../cli/shared/files.js';
 import { transfer } from '../../cli/transfer/transfer.js';
 import { parseSafetensors, serializeSafetensors } from '../../model/files/safetensors.js';
@@ -163,7 +163,7 @@ test('auto: dino_vits8 if it is available, else the model that ships and a line 
   assert.equal([offline.vit.name, text], ['vit_mini8', '']);
   await withServer(dino, ({ url }) => withCache(cache, '', async () => {
     const { sha256: _, bytes: __, ...model } = fetchable.find(({ name }) => name === 'dino_vits8')!;
-    await getModel({ ...model, url: `${url}/x.pth` }, { signal: new AbortController().signal, output }, checkVitFile);
+    await getModel({ ...model, url: `${url}/x.pth` }, { signal: new AbortController().signal, output });
     assert.is((await loadVit('auto', {}, { output })).vit.name, 'dino_vits8');
   }));
 });
@@ -208,7 +208,7 @@ test('models: the real command line', async () => {
   const { code, stdout } = await splice(['models', 'list', '--json'], { SPLICE_GPU_CACHE: temporaryFolder() });
   assert.is(code, 0);
   assert.equal(JSON.parse(stdout).models.map(({ name, state }: { name: string; state: string }) => `${name}: ${state}`),
-    [...shippedModels().map(({ name }) => `${name}: ships`), ...fetchable.map(({ name }) => `${name}: not here`)]);
+    [...shipped.map(({ name }) => `${name}: ships`), ...fetchable.map(({ name }) => `${name}: not here`)]);
 });
 
 test('models: a folder that cannot be made is named', async () => {

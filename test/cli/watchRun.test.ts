@@ -107,7 +107,7 @@ test('live: the result is drawn rarely, and only while a page is open', () =>
     leave();
     assert.is(drawings, 1);
     const [picture] = feed.snapshot().pictures;
-    assert.equal([picture!.name, picture!.step, String(await feed.picture('result', 1)!())], ['result', 1, 'png']);
+    assert.equal([picture!.name, picture!.step, String(await feed.png('picture/result/1')!())], ['result', 1, 'png']);
   }));
 
 const OPTIONS = { recipe: 'splice', steps: 50, warmStart: 10, seed: 7 };
@@ -143,7 +143,7 @@ test('view: a folder is followed: log, previews, result and end', async () => {
   assert.equal(now.losses, [[0, 9, 1, 2, 3], [10, 8, 1, 2, 3]]);
   assert.equal([now.state.status, now.state.done, now.state.total, now.previews], ['running', 21, 60, [10]]);
   assert.equal(now.pictures.map(({ name }) => name), ['structure', 'appearance', 'result']);
-  assert.is(String(await feed.preview(0, 10)!()), 'ten');
+  assert.is(String(await feed.png('preview/0/10')!()), 'ten');
   const heard: string[] = [];
   feed.subscribe(({ type }) => void heard.push(type));
   await feed.refresh();
@@ -164,7 +164,7 @@ test('view: a folder is followed: log, previews, result and end', async () => {
   const { status, done, secondsTaken, stepsPerSecond } = state;
   assert.equal([status, done, secondsTaken, stepsPerSecond, losses.at(-1)], ['finished', 60, 30, 2, [20, 7, 1, 2, 3]]);
   const result = pictures.find(({ name }) => name === 'result')!;
-  assert.equal([result.version, result.step, String(await feed.picture('result', 2)!())], [2, 50, 'newer result']);
+  assert.equal([result.version, result.step, String(await feed.png('picture/result/2')!())], [2, 50, 'newer result']);
 });
 
 test('view: a log that was truncated, or started again, is read again', async () => {
@@ -173,8 +173,8 @@ test('view: a log that was truncated, or started again, is read again', async ()
   truncateSync(at('log.jsonl'), line(0, 9).length);
   await feed.refresh();
   assert.equal([feed.snapshot().losses.length, feed.snapshot().epoch], [1, 1]);
-  assert.is(feed.preview(0, 10), undefined);
-  assert.is(String(await feed.preview(1, 10)!()), 'ten');
+  assert.is(feed.png('preview/0/10'), undefined);
+  assert.is(String(await feed.png('preview/1/10')!()), 'ten');
   rmSync(at('log.jsonl'));
   await feed.refresh();
   assert.equal(feed.snapshot().losses, []);
@@ -206,7 +206,7 @@ test('view: a photo that has changed is cut out of the triptych, or not shown', 
   writeFileSync(at('triptych.png'), await redBlue(60 + 2 + 60 + 2 + 20, 40).png().toBuffer());
   config({ status: 'finished', stepsDone: 50 });
   await without.refresh();
-  const bytes = Buffer.from(await without.picture('structure', 1)!());
+  const bytes = Buffer.from(await without.png('picture/structure/1')!());
   assert.equal([bytes.readUInt32BE(16), bytes.readUInt32BE(20)], [60, 40]);
 });
 

@@ -256,7 +256,7 @@ test('watch: the stream begins with everything, then sends every change; a reade
     assert.equal([rows, changed.done, preview, picture.version], [[[10, 2, null]], 11, 11, 2]);
 
     first.leave();
-    while (it.feed.listeners > 0) await sleep(5);
+    while (it.feed.listeners.size > 0) await sleep(5);
     it.feed.losses([[20, 1, 1]]);
     const again = await listen(it);
     const [all] = await again.until('all');
@@ -270,7 +270,7 @@ test('watch: a slow reader costs no memory, and gets everything once it has caug
     const asking = `GET ${it.base}events HTTP/1.1\r\nHost: 127.0.0.1:${it.port}\r\n\r\n`;
     const socket = connect(it.port, '127.0.0.1', () => socket.write(asking));
     socket.pause();
-    while (it.feed.listeners === 0) await sleep(5);
+    while (it.feed.listeners.size === 0) await sleep(5);
     const note = 'x'.repeat(100_000);
     for (let i = 0; i < 400; i++) {
       it.feed.state({ note, done: i });

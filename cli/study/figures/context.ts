@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { defaultOptions } from '../../../model/method/options.js';
 import { scenePath } from '../../demo/files.js';
-import type { LoadedVit } from '../../models/load.js';
+import type { LoadedVit } from '../../models/read.js';
 import { readImage, writeImage } from '../../photos/photo.js';
 import type { Parts } from '../../run/parts.js';
 import { prepareFolder } from '../../shared/files.js';

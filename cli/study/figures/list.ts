@@ -1,13 +1,14 @@
 /** The figures of the study: a function that makes a sheet for each. */
 import { LEAST_MATCH } from '../../../model/compare/match.js';
 import { startPainting } from '../../../model/generators/paint.js';
+import type { Facet } from '../../../model/vit/config.js';
+import type { LoadedVit } from '../../models/read.js';
 import { readImage } from '../../photos/photo.js';
 import type { Sheet, SheetRow } from '../../photos/sheet.js';
-import { createProgress } from '../../shared/progress.js';
 import { augmentSheet } from '../augment.js';
 import { inversionSheet } from '../invert.js';
 import { readGenerator } from '../pairGenerator.js';
-import { pcaDefaults, pcaSheet } from '../pca.js';
+import { pcaSheet } from '../pca.js';
 import { onEngine } from '../study.js';
 import { photosOf, quarters, transferOf, wallFile, type FigureContext } from './context.js';
 
@@ -18,21 +19,26 @@ export interface Figure {
   readonly make: (context: FigureContext) => Promise<Sheet | string | undefined>;
 }
 
+/** Components of the first `photoCount` photos. */
+async function pcaOf(
+  context: FigureContext, models: readonly LoadedVit[], photoCount: number, facets: readonly Facet[], layers: readonly number[],
+): Promise<Sheet> {
+  const { scale: { vitSize, height }, parts, note } = context;
+  const photos = (await photosOf(context)).slice(0, photoCount);
+  const settings = { of: 'self-similarity', joint: false, foreground: false, facets, layers, vitSize, height } as const;
+  return onEngine(parts, (engine) => pcaSheet(engine, models, photos, settings, note));
+}
+
 async function pcaLayers(context: FigureContext): Promise<Sheet> {
-  const { models, scale: { vitSize, height }, parts, note } = context;
-  const photos = (await photosOf(context)).slice(0, 1);
-  const settings = { ...pcaDefaults, facets: ['keys', 'queries', 'values', 'tokens'], vitSize, height } as const;
-  const layers = quarters(models[0]!);
-  return onEngine(parts, (engine) => pcaSheet(engine, models.slice(0, 1), photos, { ...settings, layers }, note));
+  const [model] = context.models;
+  return pcaOf(context, [model!], 1, ['keys', 'queries', 'values', 'tokens'], quarters(model!));
 }
 
 async function pcaModels(context: FigureContext): Promise<Sheet | string> {
-  const { models, scale: { vitSize, height }, parts, note } = context;
+  const { models } = context;
   if (models.length < 2) return 'it needs two models: --model A,B';
   const depth = Math.min(...models.map(({ vit }) => vit.config.depth));
-  const photos = (await photosOf(context)).slice(0, 2);
-  const settings = { ...pcaDefaults, facets: ['keys'], layers: [Math.floor(depth / 2), depth - 1], vitSize, height } as const;
-  return onEngine(parts, (engine) => pcaSheet(engine, models, photos, settings, note));
+  return pcaOf(context, models, 2, ['keys'], [Math.floor(depth / 2), depth - 1]);
 }
 
 /** Inversions of the first photo at quarters of the model's depth, from index `first` on. */
@@ -41,11 +47,8 @@ const inversions = (facet: 'cls' | 'keys', first = 0, isRepeated = false): Figur
   const [photo] = await photosOf(context);
   const layers = quarters(models[0]!).slice(first);
   const repeats = isRepeated ? context.scale.repeats : 1;
-  const progress = createProgress(layers.length * repeats * steps, parts.stderr);
   const settings = { facet, layers, repeats, painter, steps, lr: 0.01, noise: facet === 'cls', tv: 0, seed, vitSize, height };
-  const { sheet } = await onEngine(parts, (engine) =>
-    inversionSheet(engine, models[0]!, photo!, settings, progress, parts.interrupt));
-  progress.finish();
+  const { sheet } = await onEngine(parts, (engine) => inversionSheet(engine, models[0]!, photo!, settings, parts));
   return parts.interrupt.aborted ? undefined : sheet;
 };
 

@@ -17,15 +17,10 @@ const RAW_ALPHA = 0.28;
 
 type Values = readonly (number | null)[];
 
-interface Curves {
-  readonly terms: readonly string[];
-  readonly steps: number[];
-  readonly raw: readonly Values[];
-  readonly smooth: readonly Values[];
-}
+type Curves = ReturnType<typeof curvesOf>;
 
-function curvesOf(terms: readonly string[], rows: readonly LossRow[]): Curves {
-  const raw = terms.map((_, i) => rows.map((row) => row[i + 1] ?? null));
+function curvesOf(terms: readonly string[], rows: readonly LossRow[]) {
+  const raw: readonly Values[] = terms.map((_, i) => rows.map((row) => row[i + 1] ?? null));
   return { terms, steps: rows.map(([step]) => step), raw, smooth: raw.map(smoothed) };
 }
 
@@ -39,7 +34,7 @@ function dataOf({ steps, raw, smooth }: Curves, isLog: boolean): UPlot.AlignedDa
 export function createChart(): (terms: readonly string[], rows: readonly LossRow[]) => void {
   const holder = byId('chart');
   const legend = createLegend(() => redraw(), () => rebuild());
-  let curves: Curves = curvesOf([], []);
+  let curves = curvesOf([], []);
   let plot: UPlot | undefined;
 
   const showValues: PointAt = (index) => legend.show(curves.steps, curves.smooth, index);
@@ -65,7 +60,7 @@ export function createChart(): (terms: readonly string[], rows: readonly LossRow
     const sameTerms = terms.join() === curves.terms.join();
     if (sameTerms && rows.length === curves.steps.length && rows.at(-1)?.[0] === curves.steps.at(-1)) return;
     curves = curvesOf(terms, rows);
-    legend.names(terms);
+    if (!sameTerms) legend.name(terms);
     if (plot && sameTerms) plot.setData(dataOf(curves, legend.isLog()));
     else rebuild();
     showValues(plot?.cursor.idx);
@@ -130,11 +125,8 @@ function createLegend(onToggle: () => void, onScale: () => void) {
     press(button, onToggle);
     return { button, value };
   };
-  let shown = '';
   return {
-    names: (terms: readonly string[]): void => {
-      if (terms.join() === shown) return;
-      shown = terms.join();
+    name: (terms: readonly string[]): void => {
       buttons = terms.map(make);
       legend.replaceChildren(...buttons.map(({ button }) => button), at, scale);
     },

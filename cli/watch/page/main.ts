@@ -1,5 +1,5 @@
 /** The page of a run: follows its events, draws them, and sends the commands of the buttons. */
-import { isOver } from '../snapshot.js';
+import { isOver, type CommandName } from '../snapshot.js';
 import { createChart } from './chart.js';
 import { command, hasCommands } from './commands.js';
 import { byId, setText } from './dom.js';
@@ -39,7 +39,7 @@ function showButtons({ connection, run }: Model): void {
 }
 
 /** Sends a command; a refusal is shown in place of the status. */
-const send = (name: Parameters<typeof command>[0]): Promise<void> =>
+const send = (name: CommandName): Promise<void> =>
   command(name).catch((error: Error) => setText(byId('status'), error.message));
 
 function listen(): void {

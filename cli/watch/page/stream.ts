@@ -1,5 +1,5 @@
 /** The connection to the run: every event changes one model, which is drawn. */
-import type { LossRow, PictureInfo, RunState, Snapshot } from '../snapshot.js';
+import { after, type FeedEvent, type Snapshot } from '../snapshot.js';
 
 /** `lost` reconnects by itself; `closed` is final. */
 export type Connection = 'connecting' | 'live' | 'lost' | 'closed';
@@ -12,19 +12,6 @@ export interface Model {
 
 /** After this silence the process hangs, sleeps or has stopped: it sends a beat every 5 s. */
 const SILENCE_MS = 20_000;
-
-function withPicture({ pictures }: Snapshot, picture: PictureInfo): PictureInfo[] {
-  const isKnown = pictures.some(({ name }) => name === picture.name);
-  return isKnown ? pictures.map((old) => (old.name === picture.name ? picture : old)) : [...pictures, picture];
-}
-
-/** The change of the snapshot for each type of event. */
-const changes: { readonly [type: string]: (run: Snapshot, data: never) => Partial<Snapshot> } = {
-  state: (_, state: RunState) => ({ state }),
-  losses: (run, rows: readonly LossRow[]) => ({ losses: [...run.losses, ...rows] }),
-  picture: (run, picture: PictureInfo) => ({ pictures: withPicture(run, picture) }),
-  preview: (run, step: number) => ({ previews: [...run.previews, step].sort((a, b) => a - b) }),
-};
 
 /**
  * Follows the run; `show` gets the model after every change.
@@ -51,8 +38,8 @@ export function follow(show: (model: Model) => void, farewell: () => Promise<unk
 
   on('all', (run: Snapshot) => set({ run }));
   on('beat', () => undefined);
-  for (const [type, change] of Object.entries(changes)) {
-    on(type, (data) => void (model.run && set({ run: { ...model.run, ...change(model.run, data) } })));
+  for (const type of ['state', 'losses', 'picture', 'preview'] as const) {
+    on(type, (data) => void (model.run && set({ run: after(model.run, { type, data } as FeedEvent) })));
   }
   on('bye', async () => {
     clearTimeout(silence);

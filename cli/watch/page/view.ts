@@ -1,5 +1,5 @@
 /** Draws the model into the page: texts, figures and pictures. chart.ts draws the curves. */
-import { isOver, type PictureInfo, type RunState, type Snapshot } from '../snapshot.js';
+import { isOver, picturePath, previewPath, type PictureInfo, type RunState, type Snapshot } from '../snapshot.js';
 import { byId, element, setText } from './dom.js';
 import { forget, picture } from './pictures.js';
 import type { Connection, Model } from './stream.js';
@@ -112,8 +112,6 @@ function showImage(image: HTMLImageElement, path: string, alt: string): void {
 const isVersionOf = (before: string, path: string): boolean =>
   before.startsWith('picture/') && before.slice(0, before.lastIndexOf('/')) === path.slice(0, path.lastIndexOf('/'));
 
-const pathOf = ({ name, version }: PictureInfo): string => `picture/${name}/${version}`;
-
 /** Every picture except the result, in the order of the run. */
 export function showInputs(pictures: readonly PictureInfo[]): void {
   const inputs = byId('inputs');
@@ -121,7 +119,7 @@ export function showInputs(pictures: readonly PictureInfo[]): void {
   inputs.hidden = shown.length === 0;
   for (const info of shown) {
     const figure = inputs.querySelector(`#input-${info.name}`) ?? inputs.appendChild(inputFigure(info));
-    showImage(figure.querySelector('img')!, pathOf(info), `${info.label} photo`);
+    showImage(figure.querySelector('img')!, picturePath(info), `${info.label} photo`);
   }
 }
 
@@ -150,8 +148,8 @@ export function resultView(): (run: Snapshot) => void {
     slider.setAttribute('aria-valuetext', chosen === undefined ? 'latest result' : `after ${chosen} steps`);
     latest.setAttribute('aria-pressed', String(chosen === undefined));
     const image = byId<HTMLImageElement>('result-image');
-    if (chosen !== undefined) showImage(image, `preview/${epoch}/${chosen}`, `Preview after ${chosen} steps`);
-    else if (newest) showImage(image, pathOf(newest), 'Newest result');
+    if (chosen !== undefined) showImage(image, previewPath(epoch, chosen), `Preview after ${chosen} steps`);
+    else if (newest) showImage(image, picturePath(newest), 'Newest result');
     const step = chosen ?? newest?.step;
     setText(byId('result-step'), step !== undefined ? `after ${step} steps` : newest ? '' : 'no picture yet');
   };
@@ -173,7 +171,7 @@ const keptPreviews = new Set<string>();
 
 /** Fetches every preview once, so that the slider works after the process of the run has ended. */
 export function keepPreviews({ previews, epoch }: Snapshot): void {
-  for (const path of previews.map((step) => `preview/${epoch}/${step}`)) {
+  for (const path of previews.map((step) => previewPath(epoch, step))) {
     if (!keptPreviews.has(path)) picture(path).catch(() => keptPreviews.delete(path));
     keptPreviews.add(path);
   }
@@ -181,5 +179,5 @@ export function keepPreviews({ previews, epoch }: Snapshot): void {
 
 /** Fetches all pictures. */
 export function keepPictures({ pictures }: Snapshot): void {
-  for (const info of pictures) picture(pathOf(info)).catch(() => undefined);
+  for (const info of pictures) picture(picturePath(info)).catch(() => undefined);
 }
