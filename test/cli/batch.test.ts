@@ -138,7 +138,7 @@ async function runBatch(out: string, text: string, behaviour: FakeBehaviour = {}
 const three = 'structure,appearance,name,seed\na.png,b.png,one,1\nbroken.png,b.png,bad,1\nb.png,a.png,two,2\n';
 const corrected = three.replace('broken.png', 'a.png');
 
-test('batch: a pair that fails does not stop the others, and the exit code says so', async () => {
+test('batch: a pair that fails does not stop the others, and the exit code reports it', async () => {
   const out = newOut();
   const { code, summary, heard } = await runBatch(out, three);
   assert.equal([code, summary.done, summary.failed], [1, 2, 1]);

@@ -104,7 +104,7 @@ for (const [what, damage] of [
   ['a lost end', (path: string) => truncateSync(path, 100)],
   ['nothing in it', (path: string) => truncateSync(path, 0)],
 ] as const) {
-  test(`checkpoints: instead of one with ${what} the one before is used, and the output says so`, async () => {
+  test(`checkpoints: instead of one with ${what} the one before is used, and the output reports it`, async () => {
     const out = await interrupted(18);
     damage(checkpointPath(out, 18));
     const { code, heard } = await resumed(out);

@@ -145,7 +145,7 @@ for (const training of trainings) {
     assert.is(readFileSync(join(out, 'log.jsonl')).length, 20);
   });
 
-  test(`${name}: with a damaged checkpoint the one before it is used, and the output says so`, async () => {
+  test(`${name}: with a damaged checkpoint the one before it is used, and the output reports it`, async () => {
     const out = await interrupted(training, 12);
     const bytes = readFileSync(newest(out));
     bytes[bytes.length - 3]! ^= 4;

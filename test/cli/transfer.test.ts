@@ -80,7 +80,7 @@ test('transfer: the generator carries its recipe, config everything to repeat th
   assert.equal([model.name, model.config.patch, device.device, version], ['tiny', 4, 'fake', '0.1.0']);
 });
 
-test('transfer: report.json has the figures of result and photos, the picture says how it was made', async () => {
+test('transfer: report.json has the figures of result and photos, result.png records how it was made', async () => {
   const out = newOut();
   await transfer(shortRun({ ...files, out }), fakeParts().parts);
   const { judge, match, result, baselines } = json(join(out, 'report.json'));

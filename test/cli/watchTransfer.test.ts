@@ -1,4 +1,4 @@
-/** `transfer --watch`: what the page hears of a run, and that nobody can tell from the results that it was watched. */
+/** `transfer --watch`: what the page receives of a run, and that watching does not change the results. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
