@@ -33,9 +33,12 @@ export function batchCommand(run: (options: BatchOptions) => Promise<void>): Com
     .addHelpText('after', EXAMPLE)
     .action(async (source: string, { out, json = false }: { out: string; json?: boolean }) => {
       const given = settings.filter((each) => isGiven(command, each.attributeName()));
-      const shared = given.flatMap((each) => asArguments(each, command.getOptionValue(each.attributeName())));
       const pairs = await readPairs(source, settings.map(nameOf));
-      const complete = pairs.map((pair) => withSettings(pair, join(out, pair.name), shared));
+      const complete = pairs.map((pair) => {
+        const shared = given.filter((each) => pair.settings[nameOf(each)] === undefined);
+        const args = shared.flatMap((each) => asArguments(each, command.getOptionValue(each.attributeName())));
+        return withSettings(pair, join(out, pair.name), args);
+      });
       await run({ source, out, json, pairs: await Promise.all(complete) });
     });
 }
@@ -49,7 +52,11 @@ function asArguments(each: Option, value: unknown): string[] {
   return [`${each.long}=${Array.isArray(value) ? value.join(',') : String(value)}`];
 }
 
-/** What `transfer` makes of the pair's options: one parser for both. @throws UsageError naming the line */
+/**
+ * What `transfer` makes of the pair's options: one parser for both.
+ * @param shared arguments for all pairs
+ * @throws UsageError naming the line
+ */
 export async function withSettings(pair: Pair, out: string, shared: readonly string[] = []): Promise<BatchPair> {
   const own = Object.entries(pair.settings).flatMap(([name, value]) =>
     (name === 'antialias' || name === 'checkpointing' ? switched(pair, name, value) : [`--${name}=${value}`]));

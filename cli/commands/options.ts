@@ -94,14 +94,18 @@ export interface TrainingWork<O> {
 /** Whether an option was given on the command line. */
 export const isGiven = (command: Command, name: string): boolean => command.getOptionValueSource(name) === 'cli';
 
+/** Fails if an option that would have no effect is given. @param why ends the sentence "--name cannot be given" */
+export function refuseIdle(command: Command, isIdle: (name: string) => boolean, why: string): void {
+  const idle = command.options.find((each) => isGiven(command, each.attributeName()) && isIdle(each.attributeName()));
+  if (idle) command.error(`error: ${idle.long} cannot be given ${why}: leave it out`);
+}
+
 /** What is given with --resume; any option other than `allowed` is an error, since the run's folder decides it. */
 export function resumeOf(
   command: Command, folder: string, { steps, watch, json = false }: RunFlags & { readonly steps?: number },
   allowed = ['steps', 'watch', 'json'],
 ): ResumeOptions {
-  const given = command.options.filter((each) => isGiven(command, each.attributeName()));
-  const extra = given.find((each) => ![...allowed, 'resume'].includes(each.attributeName()));
-  if (extra) command.error(`error: ${extra.long} cannot be given with --resume, which takes it from ${folder}: leave it out`);
+  refuseIdle(command, (name) => ![...allowed, 'resume'].includes(name), `with --resume, which takes it from ${folder}`);
   return { folder, json, ...portOf(watch), ...(isGiven(command, 'steps') && steps !== undefined && { steps }) };
 }
 

@@ -6,7 +6,7 @@ import type { FinetuneOptions } from '../transfer/finetune.js';
 import type { OnePassOptions } from '../transfer/onePass.js';
 import type { TransferOptions } from '../transfer/options.js';
 import {
-  isGiven, MAX_SIDE, methodOptions, modelOption, option, portOf, requireOption, resumeOf, runOptions, withOptions,
+  isGiven, MAX_SIDE, methodOptions, modelOption, option, portOf, refuseIdle, requireOption, resumeOf, runOptions, withOptions,
   type RunFlags, type TrainingWork,
 } from './options.js';
 import { numbersIn, positiveRgb, rgb, several, whole } from './values.js';
@@ -63,6 +63,9 @@ export const transferCommand = (work: TransferWork): Command =>
     .addHelpText('after', EXAMPLE)
     .action((parsed: Parsed, command: Command) => dispatch(parsed, command, work));
 
+/** What one forward pass of a trained generator can be asked for. */
+const ONE_PASS = ['structure', 'appearance', 'out', 'force', 'json', 'generator', 'mix', 'model', 'size'];
+
 function dispatch(parsed: Parsed, command: Command, work: TransferWork): Promise<void> {
   const { resume, generator, finetune, mix } = parsed;
   if (resume !== undefined) return work.resume(resumeOf(command, resume, parsed));
@@ -73,7 +76,11 @@ function dispatch(parsed: Parsed, command: Command, work: TransferWork): Promise
   if (finetune !== undefined && mix) {
     command.error('error: give --mix or --finetune: one mixes conditions, the other trains on one pair');
   }
-  if (finetune === undefined) return work.onePass(onePassOf(generator, parsed, command));
+  if (finetune === undefined) {
+    refuseIdle(command, (name) => !ONE_PASS.includes(name), 'with --generator, which trains nothing without --finetune');
+    return work.onePass(onePassOf(generator, parsed, command));
+  }
+  refuseIdle(command, (name) => name === 'steps' || name === 'warmStart', 'with --finetune, which says how many steps to train');
   const transfer = optionsOf(parsed, command);
   return work.finetune({ generator, steps: finetune, transfer, isGiven: (name) => isGiven(command, name) });
 }

@@ -120,6 +120,13 @@ test('--checkpointing is an option for all pairs, and a column with yes or no', 
   assert.equal(await checkpointing(column), [true, true, true, true, false, false, false, false, false]);
 });
 
+test('a column replaces the option for all pairs, of a switch too, and an empty field does not', async () => {
+  const text = 'structure,appearance,lr,antialias,checkpointing\na.png,b.png,0.5,yes,no\nc.png,d.png,,,\n';
+  const made = await optionsOf(text, '--lr', '0.25', '--no-antialias', '--checkpointing');
+  const values = made.map(({ splice: { lr, antialias, checkpointing } }) => [lr, antialias, checkpointing]);
+  assert.equal(values, [[0.5, true, false], [0.25, false, true]]);
+});
+
 const photos = temporaryFolder();
 writeFileSync(join(photos, 'a.png'), await redBlue(60, 40).png().toBuffer());
 writeFileSync(join(photos, 'b.png'), await redBlue(50, 50).png().toBuffer());

@@ -243,6 +243,18 @@ test('transfer: options that do not go together are refused', async () => {
   await refused('transfer', `${two} --generator g --mix 0,1 --finetune 3`, either);
 });
 
+test('transfer --generator: options without effect are refused', async () => {
+  const onlyOf = (...options: string[]) => transferRows.filter(([option]) => !options.includes(option.split(' ')[0]!));
+  for (const [option] of onlyOf('--force', '--json', '--model', '--size')) {
+    const why = 'with --generator, which trains nothing without --finetune: leave it out';
+    await refused('transfer', `${pair} --generator g ${option}`, `${option.split(' ')[0]} cannot be given ${why}`);
+  }
+  for (const option of ['--steps 7', '--warm-start 0']) {
+    const why = 'with --finetune, which says how many steps to train: leave it out';
+    await refused('transfer', `${pair} --generator g --finetune 3 ${option}`, `${option.split(' ')[0]} cannot be given ${why}`);
+  }
+});
+
 test('pretrain: --photos may be given several times', async () => {
   const [, options] = await called('pretrain', '--photos p --photos q --out o');
   assert.equal(options.photos, ['p', 'q']);

@@ -24,16 +24,19 @@ export interface Import {
   readonly target: string;
   /** Whether only types are imported, which leaves nothing at run time. */
   readonly typesOnly: boolean;
+  /** Whether it is a call, which loads the file only when it runs. */
+  readonly isLazy: boolean;
 }
 
 const IMPORT = /\b(?:import|export)\b(\s+type\b)?([^'";]*?)\bfrom\s*'([^']+)'|\bimport\s*\(?\s*'([^']+)'/g;
 
 export const importsOf = (file: string): Import[] =>
-  [...text(file).matchAll(IMPORT)].map(([, type, names = '', from, bare]) => {
+  [...text(file).matchAll(IMPORT)].map(([all, type, names = '', from, bare]) => {
     const path = (from ?? bare)!;
     const listed = /^\s*\{([^}]*)\}\s*$/.exec(names)?.[1]?.split(',').map((name) => name.trim()).filter(Boolean) ?? [];
     return {
       target: path.startsWith('.') ? relative(root, join(root, file, '..', path)).replaceAll('\\', '/') : path,
       typesOnly: type !== undefined || (listed.length > 0 && listed.every((name) => name.startsWith('type '))),
+      isLazy: from === undefined && all.includes('('),
     };
   });

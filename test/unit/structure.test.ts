@@ -88,6 +88,20 @@ test('no imports of values form a circle', () => {
   assert.equal(circlesOf(new Map(files.map((file) => [file, values(file)]))), []);
 });
 
+test('the command line shows its help without loading the engine or a kernel', () => {
+  const loaded = new Set<string>();
+  const load = (file: string): void => {
+    if (loaded.has(file)) return;
+    loaded.add(file);
+    if (!/^(cli|model)\//.test(file)) return;
+    const targets = importsOf(file).filter(({ typesOnly, isLazy }) => !typesOnly && !isLazy).map(({ target }) => target);
+    for (const target of targets) load(target.replace(/\.js$/, '.ts'));
+  };
+  load('cli/bin.ts');
+  assert.ok(loaded.has('cli/commands/transfer.ts') && loaded.has('commander'));
+  assert.equal([...loaded].filter((file) => /^((engine|shaders)\/|webgpu$)/.test(file)), []);
+});
+
 /** The ops of the files right inside a folder. Parts that several ops share are in subfolders. */
 const opsIn = (folder: string): string[] =>
   sources(folder).map((file) => file.slice(folder.length + 1, -3)).filter((name) => name !== 'index' && !name.includes('/'));
