@@ -8,7 +8,8 @@ export type { StepInfo, StepLosses, TrainingRun, TrainingState } from './trainin
 export { startSplice, type SpliceRun } from './training/pair.js';
 export { skipNetwork, type SkipOptions } from './generators/skip.js';
 export { unet, type UnetOptions } from './generators/unet.js';
-export { CONDITION, conditionalUnet, type ConditionalSizes } from './generators/conditional.js';
+export { CONDITION, conditionalUnet } from './generators/conditional.js';
+export type { ConditionalSizes } from './generators/sizes.js';
 export { applyGenerator, measureResults, type Applied, type Measure } from './anyPair/apply.js';
 export { clsReader, conditionScale, mixed, normalised, type ConditionScale } from './anyPair/condition.js';
 export { fromAnyPairFile, toAnyPairFile, type AnyPairFile, type AnyPairSetup } from './anyPair/file.js';

@@ -2,7 +2,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { defaultAnyPair, defaultSizes } from '../../model/anyPair/options.js';
 import type { AnyPairOptions } from '../../model/anyPair/training.js';
-import type { ConditionalSizes } from '../../model/generators/conditional.js';
+import { TOKEN_MODES, type ConditionalSizes } from '../../model/generators/sizes.js';
 import type { TrainOptions } from '../train/options.js';
 import {
   methodOptions, modelOption, option, portOf, requireOption, resumeOf, runOptions, withOptions, type RunFlags, type TrainingWork,
@@ -52,7 +52,7 @@ export const trainCommand = ({ run, resume }: TrainingWork<TrainOptions>): Comma
     option('--validate-pairs <count>', 'held-out pairs on the sheet and in its figures', whole(1, 32), 6),
     option('--channels <five>', "the UNet's channels, outermost first", channels, defaultSizes.channels),
     new Option('--tokens <mode>', 'CLS tokens of all layers, several made from the last one, or the last one alone')
-      .choices(['layers', 'expanded', 'single']).default(defaultSizes.tokens),
+      .choices(TOKEN_MODES).default(defaultSizes.tokens),
     option('--token-count <count>', 'tokens that "expanded" makes', whole(1, 64), defaultSizes.expanded),
     option('--token-width <count>', 'width of the tokens', whole(1, 4096), defaultSizes.width),
     option('--heads <count>', 'heads of the cross-attention', whole(1, 64), defaultSizes.heads),

@@ -2,7 +2,8 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { normalize, type Engine, type Program } from '../../engine/index.js';
-import { centralSquare, type Image } from '../../model/image.js';
+import type { Image } from '../../model/image.js';
+import { centralSquare } from '../../model/squares.js';
 import { nearestNeighbourAccuracy, patchLabels, separation, type Labelled } from '../../model/study/probe.js';
 import type { VitModel } from '../../model/vit/config.js';
 import { uploadVit, vitFeatures } from '../../model/vit/vit.js';

@@ -1,7 +1,7 @@
 /** Reads a generator for any pair, and makes the conditions that describe appearance photos to it. */
 import type { Engine } from '../../engine/index.js';
 import { clsReader, normalised } from '../../model/anyPair/condition.js';
-import { centralSquare } from '../../model/image.js';
+import { centralSquare } from '../../model/squares.js';
 import { fromAnyPairFile, type AnyPairFile } from '../../model/anyPair/file.js';
 import { parseSafetensors } from '../../model/files/safetensors.js';
 import { loadVit, type Fetching } from '../models/load.js';

@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { parseSizes } from '../../model/anyPair/file.js';
 import { defaultAnyPair } from '../../model/anyPair/options.js';
 import type { AnyPairOptions } from '../../model/anyPair/training.js';
-import type { ConditionalSizes } from '../../model/generators/conditional.js';
+import type { ConditionalSizes } from '../../model/generators/sizes.js';
 import { knownModels } from '../models/known.js';
 import { checkLike, objectOf, textOf, wholeOf, type Fields, type ResumeOptions } from '../run/config.js';
 

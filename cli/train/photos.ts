@@ -1,7 +1,8 @@
 /** The photos of a training on many pairs: read once, at the training size, one byte a channel, with their CLS tokens. */
 import { basename, join } from 'node:path';
 import type { ClsReader } from '../../model/anyPair/condition.js';
-import { centralSquare, window, type Image } from '../../model/image.js';
+import type { Image } from '../../model/image.js';
+import { centralSquare, window } from '../../model/squares.js';
 import { random, type Random } from '../../model/random.js';
 import { parseSafetensors, serializeSafetensors } from '../../model/files/safetensors.js';
 import type { Weight } from '../../model/vit/config.js';

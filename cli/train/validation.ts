@@ -5,7 +5,8 @@ import { applyGenerator, measureResults, type Measured } from '../../model/anyPa
 import { normalised, type ConditionScale } from '../../model/anyPair/condition.js';
 import type { AnyPairSetup } from '../../model/anyPair/file.js';
 import { retrieved } from '../../model/anyPair/retrieval.js';
-import { centralSquare, type Image } from '../../model/image.js';
+import type { Image } from '../../model/image.js';
+import { centralSquare } from '../../model/squares.js';
 import type { VitModel, Weights } from '../../model/vit/config.js';
 import { grid } from '../photos/grid.js';
 import { imageOf, type PhotoSet } from './photos.js';

@@ -1,6 +1,7 @@
 /** A trained conditional generator in use: one forward pass per picture, and the ViT's measures of a result. */
 import { concat, reshape, type Engine } from '../../engine/index.js';
-import { CONDITION, conditionalUnet, type ConditionalSizes } from '../generators/conditional.js';
+import { CONDITION, conditionalUnet } from '../generators/conditional.js';
+import type { ConditionalSizes } from '../generators/sizes.js';
 import { bindParameters, flatten, layoutOf } from '../generators/parameters.js';
 import type { Image } from '../image.js';
 import { appearanceLoss, imageOf, structureLoss } from '../method/losses.js';

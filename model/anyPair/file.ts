@@ -2,7 +2,8 @@
 import { showShape } from '../../engine/index.js';
 import { isObject } from '../files/json.js';
 import type { Safetensors } from '../files/safetensors.js';
-import { conditionalUnet, TOKEN_MODES, type ConditionalSizes } from '../generators/conditional.js';
+import { conditionalUnet } from '../generators/conditional.js';
+import { TOKEN_MODES, type ConditionalSizes } from '../generators/sizes.js';
 import { RECIPE_NAMES } from '../method/options.js';
 import type { Weight, Weights } from '../vit/config.js';
 import type { ConditionScale, Looking } from './condition.js';

@@ -1,5 +1,5 @@
 /** Defaults of training a generator for any pair. They differ from one pair's because every step sees another pair. */
-import type { ConditionalSizes } from '../generators/conditional.js';
+import type { ConditionalSizes } from '../generators/sizes.js';
 import { defaultOptions } from '../method/options.js';
 
 export const defaultAnyPair = {

@@ -1,6 +1,7 @@
 /** Training one generator on many pairs: gradients averaged over a batch of pairs, a moving average of the weights. */
 import { adam, adamHyper, ema, type Engine, type Graph, type Program, type Tensor } from '../../engine/index.js';
-import { CONDITION, conditionalUnet, type ConditionalSizes } from '../generators/conditional.js';
+import { CONDITION, conditionalUnet } from '../generators/conditional.js';
+import type { ConditionalSizes } from '../generators/sizes.js';
 import { kaimingUniform, layoutOf } from '../generators/parameters.js';
 import type { Image } from '../image.js';
 import { drawAppearance, drawStructure } from '../method/augment.js';

@@ -1,7 +1,7 @@
 /** Cross-attention from a feature map to a few tokens, and the tokens' encoder. A dozen keys need no kernel of their own. */
 import { add, concat, gelu, layernorm, linear, matmul, reshape, scale, softmax, type Tensor } from '../../engine/index.js';
-import type { ConditionalSizes } from './conditional.js';
 import { linearSpec, normSpec, type ParameterSpec } from './parameters.js';
+import type { ConditionalSizes } from './sizes.js';
 
 type Parameters = (name: string) => Tensor;
 

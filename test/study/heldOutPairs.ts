@@ -18,7 +18,7 @@ import type { TrainOptions } from '../../cli/train/options.js';
 import { createEngine } from '../../engine/index.js';
 import { applyGenerator, measureResults } from '../../model/anyPair/apply.js';
 import { clsReader, normalised } from '../../model/anyPair/condition.js';
-import { centralSquare } from '../../model/image.js';
+import { centralSquare } from '../../model/squares.js';
 import { judgePictures } from '../../model/compare/pictures.js';
 import { retrieved } from '../../model/anyPair/retrieval.js';
 import type { Image } from '../../model/image.js';

@@ -7,7 +7,7 @@ import { conditionScale, mixed, normalised } from '../../model/anyPair/condition
 import { fromAnyPairFile, toAnyPairFile, type AnyPairSetup } from '../../model/anyPair/file.js';
 import { defaultSizes } from '../../model/anyPair/options.js';
 import { retrieved } from '../../model/anyPair/retrieval.js';
-import { centralSquare } from '../../model/image.js';
+import { centralSquare } from '../../model/squares.js';
 import { conditionalUnet } from '../../model/generators/conditional.js';
 import { kaimingUniform } from '../../model/generators/parameters.js';
 import { random } from '../../model/random.js';
