@@ -24,7 +24,7 @@ import { version } from './shared/version.js';
 
 /** A command's work, loaded when it runs. Returns the exit code; 0 when it returns nothing. */
 type Work<O> = (options: O, parts: Parts) => Promise<number | void>;
-/** What a command calls with its options. */
+/** Turns the loader of a command's work into the function that the command calls with its options. */
 type Does = <O>(load: () => Promise<Work<O>>) => (options: O) => Promise<void>;
 
 /** All commands. */
@@ -77,7 +77,7 @@ export async function run(argv: readonly string[], io?: Io): Promise<number> {
     code = (await (await load())(options, realParts(io ?? { stdout, stderr, interrupt: interruptSignal() }))) ?? 0;
   };
   const program = new Command('splice-gpu')
-    .description('paints one photo with the look of another, on WebGPU')
+    .description('paint one photo with the look of another, on WebGPU')
     .version(version())
     .configureOutput({ outputError: () => undefined, ...(io && { writeOut: (text) => void io.stdout.write(text) }) })
     .exitOverride();

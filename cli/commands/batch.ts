@@ -53,7 +53,7 @@ function asArguments(each: Option, value: unknown): string[] {
 }
 
 /**
- * What `transfer` makes of the pair's options: one parser for both.
+ * The result of `transfer`'s parser for the pair's options: one parser for both.
  * @param shared arguments for all pairs
  * @throws UsageError naming the line
  */

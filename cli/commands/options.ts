@@ -50,7 +50,7 @@ export interface RunFlags {
   readonly json?: boolean;
 }
 
-/** How a training's output is handled. @param withResume what can be given with --resume, in words */
+/** The options for a training's output. @param withResume the options that --resume allows, in words */
 export const runOptions = (withResume: string): readonly Option[] => [
   option('--out <dir>', 'folder for the results'),
   option('--resume <dir>', `continue the run in DIR from its last checkpoint, with its options; it takes only ${withResume}`),
@@ -62,7 +62,7 @@ export const runOptions = (withResume: string): readonly Option[] => [
 export const modelOption = (): Option => option(
   '--model <name|file>',
   `ViT: ${knownModels.join(', ')}, a name that "models list" shows, or a checkpoint (safetensors or PyTorch); `
-  + 'auto: dino_vits8 if it is here or can be fetched, else the model that ships',
+  + 'auto: dino_vits8 if it is in the cache or can be fetched, else the model that ships',
   (text: string) => text, AUTO_MODEL,
 );
 
@@ -85,7 +85,7 @@ export const methodOptions = (standard: SpliceOptions = defaultOptions): readonl
   precisionOption(),
 ];
 
-/** What the command line of a training can ask for. */
+/** The work of a training's command: a new run, or a resumed one. */
 export interface TrainingWork<O> {
   run(options: O): Promise<void>;
   resume(options: ResumeOptions): Promise<void>;
@@ -100,7 +100,7 @@ export function refuseIdle(command: Command, isIdle: (name: string) => boolean, 
   if (idle) command.error(`error: ${idle.long} cannot be given ${why}: leave it out`);
 }
 
-/** What is given with --resume; any option other than `allowed` is an error, since the run's folder decides it. */
+/** The options given with --resume; any option other than `allowed` is an error, since the run's folder decides it. */
 export function resumeOf(
   command: Command, folder: string, { steps, watch, json = false }: RunFlags & { readonly steps?: number },
   allowed = ['steps', 'watch', 'json'],

@@ -41,12 +41,12 @@ export interface TransferWork extends TrainingWork<TransferOptions> {
 export const pairOptions = (): readonly Option[] => [
   modelOption(),
   option('--heads <count>', "attention heads of the ViT (default: from the weights' .json, else width / 64)", whole(1)),
-  option('--patch <pixels>', 'side of a patch, if the weights must have this one', whole(1)),
+  option('--patch <pixels>', 'side of a patch; must match the weights', whole(1)),
   option('--mean <rgb>', "mean of the input, as 0.485,0.456,0.406 (default: the .json's, else ImageNet's)", rgb),
   option('--std <rgb>', "standard deviation of the input (default: the .json's, else ImageNet's)", positiveRgb),
   option('--size <pixels>', 'shorter side that both photos are scaled to (default: their own)', whole(1, MAX_SIDE)),
   ...methodOptions(),
-  option('--warm-start <steps>', 'steps of plain reconstruction first; published: 0', whole(0), defaultOptions.warmStart),
+  option('--warm-start <steps>', 'steps of plain reconstruction first; 0 is as published', whole(0), defaultOptions.warmStart),
   option('--save-every <steps>', 'steps between saved pictures and checkpoints', whole(1), 250),
 ];
 
@@ -63,7 +63,7 @@ export const transferCommand = (work: TransferWork): Command =>
     .addHelpText('after', EXAMPLE)
     .action((parsed: Parsed, command: Command) => dispatch(parsed, command, work));
 
-/** What one forward pass of a trained generator can be asked for. */
+/** The options of one forward pass of a trained generator. */
 const ONE_PASS = ['structure', 'appearance', 'out', 'force', 'json', 'generator', 'mix', 'model', 'size'];
 
 function dispatch(parsed: Parsed, command: Command, work: TransferWork): Promise<void> {
@@ -80,7 +80,7 @@ function dispatch(parsed: Parsed, command: Command, work: TransferWork): Promise
     refuseIdle(command, (name) => !ONE_PASS.includes(name), 'with --generator, which trains nothing without --finetune');
     return work.onePass(onePassOf(generator, parsed, command));
   }
-  refuseIdle(command, (name) => name === 'steps' || name === 'warmStart', 'with --finetune, which says how many steps to train');
+  refuseIdle(command, (name) => name === 'steps' || name === 'warmStart', 'with --finetune, which sets the number of steps');
   const transfer = optionsOf(parsed, command);
   return work.finetune({ generator, steps: finetune, transfer, isGiven: (name) => isGiven(command, name) });
 }
@@ -91,7 +91,7 @@ function shares(text: string): number[] {
   throw new InvalidArgumentError('Give numbers from 0 to 1 with commas, such as 0,0.25,0.5,0.75,1.');
 }
 
-/** What every new run needs. @param looks appearance photos that it takes */
+/** Checks the options that every new run needs. @param looks appearance photos that it takes */
 function required(parsed: Parsed, command: Command, looks: 1 | 2) {
   const { structure = '', appearance = [], out = '', force = false, json = false } = parsed;
   requireOption(command, structure, '--structure <file>');

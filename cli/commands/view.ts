@@ -6,7 +6,7 @@ import { port } from './values.js';
 
 const EXAMPLE = `
 Shows photos, result, previews and curves in a browser on this machine, and follows a run that is in progress.
-DIR is the folder of a transfer, a train or a pretrain run.
+DIR is the folder of a transfer, train or pretrain run.
 
 Example:
   $ splice-gpu view out/cow`;

@@ -64,7 +64,7 @@ export function summarize({ info }: GPUAdapter): AdapterSummary {
   return { vendor, architecture, device, driver: description, software: info.isFallbackAdapter };
 }
 
-/** What to install on this system. */
+/** Advice on what to install on this system. */
 export function driverAdvice(platform: string = process.platform, release: string = osRelease()): string {
   if (platform === 'darwin') return 'macOS 13 or later with Metal is needed';
   if (platform === 'win32') return "install the graphics card maker's current driver (Direct3D 12 is needed)";

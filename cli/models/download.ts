@@ -33,7 +33,7 @@ const notFetched = (url: string, problem: string, cause?: unknown): InputError =
   new InputError(`${url} could not be fetched: ${problem}`, { cause });
 
 const notExpected = (url: string, difference: string): InputError =>
-  new InputError(`${url} is not the file that was expected: ${difference}`);
+  new InputError(`${url} is not the expected file: ${difference}`);
 
 /**
  * Downloads `url` into the file `part`, resuming an earlier attempt, and returns its length and SHA-256. The part is kept for the
@@ -85,7 +85,7 @@ async function fetchRest(url: string, part: string, options: DownloadOptions): P
     const { begin, total } = await rangeOf(answer, have, part, url);
     const most = expected.bytes ?? MOST_BYTES;
     if (total !== undefined && total > most) throw notExpected(url, `it has ${total} bytes instead of ${most}; name a --mirror`);
-    // Of this version of the file are the bytes in `part`.
+    // The version of the file that the bytes in `part` belong to.
     await writeJson(stateOf(part), { url, ...validatorOf(answer) });
     const done = await append(answer.body(), part, begin, (bytes) => {
       if (bytes > most) throw notExpected(url, `it has more than ${most} bytes; name a --mirror`);
@@ -108,11 +108,11 @@ async function rangeOf(
   }
   if (status === 206 || status === 416) {
     await rm(part, { force: true });
-    throw new TransientError('the server sent another part than was asked for');
+    throw new TransientError('the server sent a different part from the one requested');
   }
-  if (status === 408 || status === 429 || status >= 500) throw new TransientError(`the server answers ${status} ${statusText}`);
+  if (status === 408 || status === 429 || status >= 500) throw new TransientError(`the server answered ${status} ${statusText}`);
   const remedy = 'name a --mirror, or get the file from another source and add it with: splice-gpu models add FILE --name NAME';
-  throw notFetched(url, `the server answers ${status} ${statusText}; ${remedy}`);
+  throw notFetched(url, `the server answered ${status} ${statusText}; ${remedy}`);
 }
 
 /** Appends to the first `begin` bytes of `part` and returns its length. @param onPiece gets the length with each piece */

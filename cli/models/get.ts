@@ -62,12 +62,12 @@ async function fetchInto(
     .finally(finish)
     .catch((error: Error) => {
       const isOther = !published && remembered && error instanceof InputError && error.message.includes(remembered);
-      const remedy = 'the file is not the one that was fetched first: --trust takes it anyway';
+      const remedy = 'the file is not the one that was fetched first: --trust accepts it';
       throw isOther ? new InputError(`${error.message}; ${remedy}`, { cause: error }) : error;
     });
   await readVit({ path: part }).catch(async (error: Error) => {
     await rm(part, { force: true });
-    throw new InputError(`what came from ${url} cannot be used: ${error.message}; it was removed`, { cause: error });
+    throw new InputError(`the file from ${url} cannot be used: ${error.message}; it was removed`, { cause: error });
   });
   const trusted = published ? 'published' : 'first use';
   const record = await store(part, { name, file: `${name}${extname(url)}`, bytes, sha256, from: url, trust: trusted });

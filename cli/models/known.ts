@@ -52,7 +52,7 @@ export const fetchable: readonly KnownModel[] = [
     bytes: 86_728_949, sha256: '55c8b267f479b614ec20858947ce361ba804846c193e20be74263a096bb6d75e',
   },
   dino('dino_vits16', 'ViT-S/16', 'dino_deitsmall16_pretrain', 87),
-  dino('dino_vitb8', 'ViT-B/8, as the method was published', 'dino_vitbase8_pretrain', 343),
+  dino('dino_vitb8', 'ViT-B/8, the published choice', 'dino_vitbase8_pretrain', 343),
   dino('dino_vitb16', 'ViT-B/16', 'dino_vitbase16_pretrain', 343),
   clip('clip_vitb16', 'ViT-B/16', 'ViT-B-16.pt', 351, '5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f'),
   clip('clip_vitb32', 'ViT-B/32', 'ViT-B-32.pt', 354, '40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af'),

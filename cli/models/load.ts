@@ -8,7 +8,7 @@ import { AUTO_MODEL, DEFAULT_MODEL, findKnown, knownModels, PREFERRED_MODEL, shi
 import { readVit, type LoadedVit, type Place } from './read.js';
 import { findStored, weightsPath, type StoredModel } from './store.js';
 
-/** For a model that the user did not name: a missing network must not be noticed. */
+/** For a model that the user did not name: a missing network must not cost noticeable time. */
 const IMPATIENT = { answerMs: 3000, attempts: 1 } as const;
 
 /** Settings of a download. */

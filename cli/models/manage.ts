@@ -70,7 +70,7 @@ export async function getModels({ names, ...rest }: GetCommand, { interrupt, std
 
 /** Copies a file into the cache. @throws UsageError when the name is that of another model, InputError when it is not a ViT */
 export async function addToModels({ path, name }: { path: string; name: string }, { stdout }: Io): Promise<void> {
-  if (knownModels.includes(name)) throw new UsageError(`${name} is the name of a model that is known already: choose another`);
+  if (knownModels.includes(name)) throw new UsageError(`${name} is already the name of a known model: choose another`);
   const stored = await addModel(path, name);
   stdout.write(`${name}: ${weightsPath(stored)}, SHA-256 ${stored.sha256}\n`);
 }

@@ -37,10 +37,10 @@ export async function request(address: string, options: RequestOptions): Promise
     await answer.close();
     const next = new URL(target, url);
     const isLessSafe = next.protocol !== 'https:' && next.protocol !== url.protocol;
-    if (isLessSafe) throw new Error(`${url.href} leads to ${next.protocol} on ${next.host}, which is not as safe: not followed`);
+    if (isLessSafe) throw new Error(`${url.href} redirects to ${next.protocol} on ${next.host}, which is less safe: refused`);
     url = next;
   }
-  throw new Error(`${address} leads from one address to the next, more than ${MOST_REDIRECTS} times`);
+  throw new Error(`${address} redirects more than ${MOST_REDIRECTS} times`);
 }
 
 async function requestOnce(url: URL, { headers, signal, answerMs, silenceMs }: RequestOptions): Promise<Answer> {
@@ -50,7 +50,7 @@ async function requestOnce(url: URL, { headers, signal, answerMs, silenceMs }: R
   let timer: NodeJS.Timeout | undefined;
   const expect = (ms: number): void => {
     clearTimeout(timer);
-    timer = setTimeout(() => watchdog.abort(new TransientError(`nothing came for ${ms / 1000} s`)), ms);
+    timer = setTimeout(() => watchdog.abort(new TransientError(`nothing arrived for ${ms / 1000} s`)), ms);
   };
   const close = async (): Promise<void> => {
     clearTimeout(timer);
@@ -98,11 +98,11 @@ function reasonOf(error: unknown): string {
 }
 
 const reasons: Readonly<Record<string, string>> = {
-  ENOTFOUND: 'the host is not known here: no network?',
+  ENOTFOUND: 'the host name is unknown: no network?',
   EAI_AGAIN: 'the host cannot be looked up: no network?',
   ECONNREFUSED: 'the connection was refused',
   ECONNRESET: 'the connection was cut',
   UND_ERR_SOCKET: 'the connection was cut',
-  UND_ERR_CONNECT_TIMEOUT: 'no connection in time',
+  UND_ERR_CONNECT_TIMEOUT: 'the connection timed out',
   ENETUNREACH: 'the network cannot be reached',
 };

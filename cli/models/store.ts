@@ -6,7 +6,7 @@ import { exists, readJson, writeJson } from '../shared/files.js';
 import { cacheFolder } from '../shared/cache.js';
 import { hashFile } from './download.js';
 
-/** Where the checksum comes from. */
+/** The origin of the checksum. */
 export type Trust = 'published' | 'first use' | 'added';
 
 /** The record of a model; its file may hold the settings of a sidecar too. */

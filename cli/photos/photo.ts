@@ -79,7 +79,7 @@ async function decode(path: string, bytes: Buffer, format: PhotoFormat): Promise
   } catch (error) {
     if (error instanceof InputError) throw error;
     const reason = (error as Error).message.split('\n').at(-1)!.trim();
-    const problem = `is a damaged or cut short ${format.toUpperCase()} (${reason})`;
+    const problem = `is a damaged or truncated ${format.toUpperCase()} (${reason})`;
     throw new InputError(`${path} ${problem}: copy or export it again`, { cause: error });
   }
 }

@@ -22,7 +22,7 @@ export interface ProbeOptions {
   readonly photos?: string;
   /** Names of the subfolders; absent: all of them. */
   readonly classes?: readonly string[];
-  /** Patches along a side of the squares photos are cut to: all models look at as many. */
+  /** Patches along a side of the squares that photos are cut to, the same for all models. */
   readonly grid: number;
   readonly neighbours: number;
   /** Landscapes of each kind. */
@@ -35,7 +35,7 @@ export interface ProbeFigures {
   readonly model: string;
   /** Share of the second half of the photos whose class their nearest neighbours in the first half have, by CLS token. */
   readonly neighbours?: number;
-  /** How well keys tell the house from the rest of a scene, and mean over house, sky, ground and water (area under the curve). */
+  /** Separation by keys of the house from the rest of a scene, and mean over house, sky, ground, water (area under the curve). */
   readonly object?: number;
   readonly regions?: number;
 }
@@ -173,7 +173,7 @@ async function readFeatures(program: Program, count: number, C: number): Promise
     ({ cls: cls.slice(i * C, (i + 1) * C), keys: keys.slice(i * each + C, (i + 1) * each) }));
 }
 
-/** The first half of every class is known, the second is asked for. */
+/** The first half of every class is known, the second is classified. */
 function halves(classes: readonly Features[][], C: number, k: number): number {
   const part = (which: 0 | 1): Labelled => {
     const rows = classes.flatMap((features, label) => {

@@ -3,7 +3,7 @@ import { basename, extname } from 'node:path';
 import type { RunAbout } from '../watch/snapshot.js';
 import { resumeCommand, trainingOf, viewCommand, type Fields } from './config.js';
 
-/** What a training says about itself in `config.page`. */
+/** A training's description of itself in `config.page`. */
 export interface PageText {
   readonly title: string;
   readonly facts: readonly (readonly [name: string, value: string])[];

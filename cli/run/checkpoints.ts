@@ -11,7 +11,7 @@ import type { Weight } from '../../model/vit/config.js';
 import { fileError, InputError } from '../shared/errors.js';
 import { syncFolder, writeFileAtomic } from '../shared/files.js';
 
-/** What must be the same when a run is resumed: hashes of its photos and weights, and its settings, by name. */
+/** The parts of a run that a resume must not change: hashes of its photos and weights, and its settings, by name. */
 export type Identity = Readonly<Record<string, string>>;
 
 export interface Checkpoint {
@@ -81,7 +81,7 @@ export function checkpointsIn(folder: string): Checkpoints {
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
   try {
     const { size } = await stat(path);
-    if (size > MAX_BYTES) throw new Error(`no checkpoint has ${size} bytes`);
+    if (size > MAX_BYTES) throw new Error(`it has ${size} bytes, more than any checkpoint`);
     const bytes = await readFile(path);
     return decodeCheckpoint(bytes);
   } catch (error) {
@@ -98,7 +98,7 @@ export function encodeCheckpoint({ state, identity, logBytes, seconds }: Checkpo
   return serializeSafetensors(tensors, { ...metadata, sha256: checksum(tensors, new Map(Object.entries(metadata))) });
 }
 
-/** @throws Error that says what is wrong, for bytes that are not exactly what `encodeCheckpoint` made */
+/** @throws Error naming the fault, for bytes that are not exactly what `encodeCheckpoint` made */
 export function decodeCheckpoint(bytes: Uint8Array): Checkpoint {
   const { tensors, metadata } = parseSafetensors(bytes);
   if (metadata.get('format') !== FORMAT) throw new Error(`it is not a "${FORMAT}"`);
@@ -108,7 +108,7 @@ export function decodeCheckpoint(bytes: Uint8Array): Checkpoint {
   const { format: _, identity = '{}', ...texts } = Object.fromEntries(metadata);
   const numbers = Object.entries(texts).map(([name, text]) => [name, numberOf(name, text)] as const);
   const { logBytes, seconds, ...counters } = Object.fromEntries(numbers);
-  if (logBytes === undefined || seconds === undefined) throw new Error('logBytes or seconds are missing');
+  if (logBytes === undefined || seconds === undefined) throw new Error('logBytes or seconds is missing');
   const arrays = new Map([...tensors].map(([name, { data }]) => [name, data]));
   return { state: { counters, arrays }, identity: JSON.parse(identity) as Identity, logBytes, seconds };
 }

@@ -1,4 +1,4 @@
-/** config.json: what a run's folder says about the run, and whether the run can be resumed from it. */
+/** config.json: the record of a run in its folder, and whether the run can be resumed from it. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileError, InputError, UsageError } from '../shared/errors.js';
@@ -9,7 +9,7 @@ export type Fields = Readonly<Record<string, unknown>>;
 export const TRAININGS = ['transfer', 'train', 'pretrain'] as const;
 export type TrainingName = (typeof TRAININGS)[number];
 
-/** What `--resume` takes from the command line; the rest is in the folder. */
+/** The options of `--resume` on the command line; the rest is in the folder. */
 export interface ResumeOptions {
   readonly folder: string;
   /** Steps in all; as before when absent. */
@@ -61,7 +61,7 @@ export async function readConfigOf(command: TrainingName, folder: string): Promi
   return config;
 }
 
-/** What `parse` makes of a folder's config. @throws InputError naming the file when `parse` throws */
+/** The result of `parse` for a folder's config. @throws InputError naming the file when `parse` throws */
 export const parseConfig = <T>(folder: string, parse: () => T): T => describing(join(folder, 'config.json'), parse);
 
 function describing<T>(path: string, parse: () => T): T {
@@ -77,7 +77,7 @@ function describing<T>(path: string, parse: () => T): T {
 const sorted = (fields: Fields): Fields => Object.fromEntries(Object.entries(fields).sort().map(([name, value]) =>
   [name, typeof value === 'object' && value !== null && !Array.isArray(value) ? sorted(value as Fields) : value]));
 
-/** What must not change of a run's settings, as text. `steps` may be raised, so they are left out. */
+/** The settings of a run that must not change, as text. `steps` may be raised, so they are left out. */
 export const settingsText = ({ steps: _, ...settings }: Fields): string => JSON.stringify(sorted(settings));
 
 /** An entry of an identity in one form: version 0.1 wrote settings in another order and kept their steps. */
@@ -96,7 +96,8 @@ export function checkIdentity(folder: string, saved: Identity, now: Identity, so
   if (where) {
     throw new InputError(`${where} is not the ${changed} that the run in ${folder} began with: put that one back, ${remedy}`);
   }
-  throw new InputError(`${join(folder, 'config.json')} has other ${changed} than the run began with: put them back, ${remedy}`);
+  const path = join(folder, 'config.json');
+  throw new InputError(`${path} has different ${changed} from those the run began with: put them back, ${remedy}`);
 }
 
 /** @throws UsageError when the run has more steps than `steps` already */

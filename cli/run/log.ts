@@ -1,6 +1,6 @@
 /**
  * log.jsonl and timings.jsonl. The log holds only what a run computes, so that the same run on the same device writes the same
- * bytes whether or not it was interrupted. The time that it took is in a file of its own.
+ * bytes whether or not it was interrupted. Times are in a separate file.
  */
 import { appendFile, open, readFile, stat, truncate } from 'node:fs/promises';
 import type { StepLosses } from '../../model/training/run.js';
@@ -13,7 +13,7 @@ export const LOG_EVERY = 10;
 export interface RunLog {
   /** `ms` are the mean milliseconds per step since the entry before. */
   append(entry: StepLosses, ms: number): Promise<void>;
-  /** Syncs the log to the disk. Returns the bytes that a longer run would have too: without a last line between two tens. */
+  /** Syncs the log to the disk. Returns the bytes that a longer run also writes: not a last line between two tens. */
   keep(): Promise<number>;
   /** Cuts both files back to the log's first `bytes` and returns its entries. @throws InputError for damaged lines */
   rewind(bytes: number): Promise<StepLosses[]>;

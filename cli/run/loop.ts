@@ -126,5 +126,5 @@ function lossReader(run: Steps, { onLosses }: LoopHooks, logged: number) {
 /** @throws NonFiniteError naming the figures that are not finite */
 export function checkFinite(where: string, { step: _, ...figures }: StepLosses): void {
   const bad = Object.entries(figures).filter(([, value]) => !Number.isFinite(value)).map(([name, value]) => `${name} ${value}`);
-  if (bad.length > 0) throw new NonFiniteError(`at ${where} the loss is not a finite number any more (${bad.join(', ')})`);
+  if (bad.length > 0) throw new NonFiniteError(`at ${where} the loss is no longer a finite number (${bad.join(', ')})`);
 }

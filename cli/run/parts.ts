@@ -1,4 +1,4 @@
-/** What a command needs from its surroundings: a device, the models' code, a signal, and output. */
+/** The surroundings of a command: a device, the models' code, a signal, and output. */
 import type { Engine } from '../../engine/index.js';
 import type { startAnyPair } from '../../model/anyPair/training.js';
 import type { openJudge } from '../../model/compare/judge.js';

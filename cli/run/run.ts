@@ -1,6 +1,6 @@
 /**
  * A training in a folder, from the device to the last picture: lock, config.json, checkpoints, log, lost devices, pauses, the
- * page, interrupts, the summary and the exit code. It is the same for every training; training.ts says what differs.
+ * page, interrupts, the summary and the exit code. It is the same for every training; training.ts holds the differences.
  */
 import { resolve } from 'node:path';
 import { DeviceLostError, OutOfMemoryError } from '../../engine/index.js';
@@ -20,7 +20,7 @@ import { openPage, type RunPage } from './page.js';
 import type { OpenedEngine, Parts } from './parts.js';
 import type { Moment, Session, Training } from './training.js';
 
-/** How a run is watched and what it prints. */
+/** The port of a run's page, and the form of its summary. */
 interface Showing {
   readonly json: boolean;
   readonly watch?: number;
@@ -197,7 +197,7 @@ function describeRun(
 function continuing(from: Checkpoint | undefined, saved: Fields, adapter: AdapterSummary): string[] {
   if (!from) return ['no checkpoint was written yet: starting from the beginning'];
   const isSame = JSON.stringify(saved['device']) === JSON.stringify(adapter);
-  const note = 'note: this is another device than before, results can differ in the last digits';
+  const note = 'note: this is a different device, so results can differ in the last digits';
   return [`resuming after ${stepsOf(from)}`, ...(isSame ? [] : [note])];
 }
 

@@ -1,4 +1,4 @@
-/** What differs between trainings. Everything else about a run in a folder is in run.ts. */
+/** The differences between trainings. Everything else about a run in a folder is in run.ts. */
 import type { Image } from '../../model/image.js';
 import type { StepInfo, StepLosses, TrainingRun, TrainingState } from '../../model/training/run.js';
 import type { PageText } from './about.js';
@@ -24,7 +24,7 @@ export interface Training {
   readonly pictures: readonly ShownPicture[];
   /** Title of losses.svg. */
   readonly title: string;
-  /** What decides how much memory it needs, and which options need less, in words. */
+  /** The cause of its memory need, and the options that need less, in words. */
   readonly memory: { readonly use: string; readonly remedy: string };
   /** The file in the folder that the training is for. */
   readonly product: string;
@@ -32,7 +32,7 @@ export interface Training {
   readonly start: (at: Start) => Promise<Session>;
 }
 
-/** Where a session starts. */
+/** The starting point of a session. */
 export interface Start extends Pick<OpenedEngine, 'engine' | 'adapter'> {
   readonly folder: RunFolder;
   readonly from?: TrainingState;

@@ -72,7 +72,7 @@ export async function prepareFolder(dir: string): Promise<() => Promise<void>> {
   const target = resolve(dir);
   const made: string[] = [];
   try {
-    // Not mkdir's `recursive`: if the system reports ENOENT below a folder that exists, as /proc does, Node tries for ever.
+    // Not mkdir's `recursive`: if the system reports ENOENT below a folder that exists, as /proc does, Node tries forever.
     for (const folder of await missingFolders(target)) {
       await mkdir(folder);
       made.unshift(folder);

@@ -9,7 +9,7 @@ export interface Output {
   write(text: string): unknown;
 }
 
-/** Where a command prints its result and its messages, and what interrupts it. */
+/** The streams for a command's result and messages, and the signal that interrupts it. */
 export interface Io {
   readonly stdout: Output;
   readonly stderr: Output;

@@ -64,7 +64,7 @@ export async function apply(options: ApplyOptions, parts: Parts): Promise<number
 async function targetsOf({ image, out, force }: ApplyOptions): Promise<{ from: string; to: string }[]> {
   const targets = image.map((from) => ({ from, to: join(out, `${basename(from, extname(from))}.png`) }));
   const twice = targets.find(({ to }, i) => targets.findIndex((other) => other.to === to) < i);
-  if (twice) throw new UsageError(`${twice.from}: another photo of this name is given: both would become ${twice.to}`);
+  if (twice) throw new UsageError(`${twice.from}: another photo has the same name: both would become ${twice.to}`);
   for (const { from, to } of targets) {
     if (resolve(from) === resolve(to)) throw new UsageError(`--out: ${to} is the photo itself, choose another folder`);
     if (!force && (await exists(to))) throw new UsageError(`${to} exists: choose another --out, or --force to replace it`);

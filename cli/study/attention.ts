@@ -48,7 +48,7 @@ export async function attention(options: AttentionOptions, parts: Parts): Promis
     }
     const sheet = {
       title: `CLS attention of ${vit.name}`,
-      note: 'Where the CLS token looks: dark is nowhere, each map by its own maximum.',
+      note: 'Attention of the CLS token, each map relative to its own maximum: dark is none.',
       columns: ['picture', 'all heads', ...Array.from({ length: heads }, (_, h) => `head ${h}`)],
       rows: sheetRows,
       height: options.height,

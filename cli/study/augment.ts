@@ -41,7 +41,7 @@ export async function augmentSheet(
   const what = 'crops of .95 to 1 of the height, flips; of the structure photo also colour jitter and blur';
   return {
     title: 'Augmentations of both recipes',
-    note: `What the first ${count} steps of training with seed ${seed} see: ${what}.`,
+    note: `Views in the first ${count} steps of training with seed ${seed}: ${what}.`,
     columns: ['photo', ...Array.from({ length: count }, (_, i) => `step ${i}`)],
     rows,
     height,

@@ -97,7 +97,7 @@ async function run(
     const now = inversion.stepsDone();
     if (now % LOOK_EVERY === 0 || now === steps) {
       loss = await inversion.loss();
-      const problem = `at step ${now} the loss is not a finite number any more`;
+      const problem = `at step ${now} the loss is no longer a finite number`;
       if (!Number.isFinite(loss)) throw new NonFiniteError(`${phase}: ${problem}; try a smaller --lr or another --seed`);
     }
     onStep(now, `${phase}${Number.isFinite(loss) ? `, loss ${loss.toPrecision(3)}` : ''}`);

@@ -43,7 +43,7 @@ export function paced(note: (text: string) => void, what: string): (done: number
   };
 }
 
-/** What must be the same when a training is resumed. */
+/** The parts of a training that a resume must not change. */
 export function identityOf(options: TrainOptions, { model, train, held: heldOut }: Data): Identity {
   const { anyPair, holdOut: held, validateEvery, shown } = options;
   return {

@@ -32,7 +32,7 @@ export async function readAnyPairGenerator(path: string): Promise<LoadedGenerato
 export function checkVit({ path, setup: { model } }: LoadedGenerator, { vit, sha256: found }: LoadedVit): void {
   if (found === model.sha256) return;
   const [trained, given] = [`${model.name} (sha256 ${model.sha256.slice(0, 12)})`, `${vit.name} (${found.slice(0, 12)})`];
-  throw new InputError(`${path} was trained with the ViT ${trained}, not with ${given}: give that one with --model`);
+  throw new InputError(`${path} was trained with the ViT ${trained}, not with ${given}: give the former with --model`);
 }
 
 /** The ViT that a generator was trained with, as `model` or the generator's file names it. @throws InputError for any other */
@@ -40,7 +40,7 @@ export async function loadVitOf(generator: LoadedGenerator, model: string | unde
   const { path, setup: { model: { name } } } = generator;
   const loaded = await loadVit(model ?? name, {}, fetching).catch((error: Error) => {
     if (model !== undefined || !(error instanceof UsageError)) throw error;
-    throw new UsageError(`${path} was trained with the ViT ${name}, which is not known here: give its file with --model`);
+    throw new UsageError(`${path} was trained with the ViT ${name}, which is unknown here: give its file with --model`);
   });
   checkVit(generator, loaded);
   return loaded;

@@ -32,7 +32,7 @@ export const savedOptions = ({ structures, appearances, model, holdOut, validate
   model: knownModels.includes(model) ? model : resolve(model), holdOut, validateEvery, shown, anyPair,
 });
 
-/** What a config.json describes, `--steps` of the resume included. @throws Error naming the field that is wrong */
+/** The options that a config.json describes, `--steps` of the resume included. @throws Error naming the field that is wrong */
 export function parseOptions(config: Fields, { folder, json, steps }: ResumeOptions): TrainOptions {
   const train = objectOf('train', config['train']);
   const fields = objectOf('train.anyPair', train['anyPair'] ?? train['general']); // `general` in version 0.1

@@ -36,7 +36,7 @@ interface Held {
   readonly tokens: Float32Array;
 }
 
-/** What a validator needs besides the ViT. */
+/** The inputs of a validator besides the ViT. */
 export interface Validating {
   readonly setup: AnyPairSetup;
   readonly scale: ConditionScale;

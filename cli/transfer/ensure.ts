@@ -1,4 +1,4 @@
-/** A transfer that is there in the end: the finished one in its folder, an interrupted one resumed, or a new one. */
+/** Ensures that a folder holds a finished transfer: an existing one, an interrupted one resumed, or a new one. */
 import { join } from 'node:path';
 import { parseConfig, readConfigOf } from '../run/config.js';
 import type { Parts } from '../run/parts.js';

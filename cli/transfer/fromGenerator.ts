@@ -1,4 +1,4 @@
-/** How the training of one pair starts from a generator for any pair. */
+/** Starts the training of one pair from a generator for any pair. */
 import { CONDITION, conditionalUnet } from '../../model/generators/conditional.js';
 import { flatten, layoutOf } from '../../model/generators/parameters.js';
 import { startSplice } from '../../model/training/pair.js';
@@ -9,7 +9,7 @@ import { checkVit, conditionsOf, readAnyPairGenerator, type LoadedGenerator } fr
 import type { Inputs } from './inputs.js';
 import type { TransferOptions } from './options.js';
 
-/** How a run with `options.generator` starts. @throws InputError when the file, or the ViT, is not the one it began with */
+/** The start of a run with `options.generator`. @throws InputError when the file, or the ViT, is not the one it began with */
 export async function generatorStart(
   { path, sha256 }: NonNullable<TransferOptions['generator']>, { model, appearance }: Inputs,
 ): Promise<typeof startSplice> {

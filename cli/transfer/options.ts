@@ -31,7 +31,7 @@ const MAX_SIDE = 8192;
 /** The options as `config.options` holds them. */
 export const savedOptions = ({ splice, size, saveEvery }: TransferOptions) => ({ ...splice, size: size ?? null, saveEvery });
 
-/** What a config.json describes, `--steps` of the resume included. @throws Error naming the field that is wrong */
+/** The options that a config.json describes, `--steps` of the resume included. @throws Error naming the field that is wrong */
 export function parseOptions(config: Fields, { folder, json, steps }: ResumeOptions): TransferOptions {
   const { size, saveEvery, ...splice } = objectOf('options', config['options']);
   const model = objectOf('model', config['model']);

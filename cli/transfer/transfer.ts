@@ -83,7 +83,7 @@ function identityOf({ splice, size, generator }: TransferOptions, { structure, a
 const describePhoto = ({ path, sha256, format, width, height, image }: Photo) =>
   ({ path: resolve(path), sha256, format, size: [width, height], usedSize: [image.width, image.height] });
 
-/** What finds the same weights again: a name, also where `auto` chose it, or the file's whole path. */
+/** A reference that finds the same weights again: a name, also where `auto` chose it, or the file's whole path. */
 function givenModel(model: string, { path, vit }: LoadedVit): string {
   if (model === AUTO_MODEL) return vit.name;
   return model === path ? resolve(path) : model;
@@ -101,7 +101,7 @@ function describe(options: TransferOptions, { structure, appearance, model: load
   };
 }
 
-/** How a run begins: with the recipe's generator, or with one for any pair. */
+/** The start of a run: with the recipe's generator, or with one for any pair. */
 const startOf = async ({ generator }: TransferOptions, inputs: Inputs, { startSplice }: Parts): Promise<Parts['startSplice']> =>
   generator ? (await import('./fromGenerator.js')).generatorStart(generator, inputs) : startSplice;
 
@@ -156,7 +156,7 @@ async function start(options: TransferOptions, inputs: Inputs, at: Start, parts:
   };
 }
 
-/** What result.png says about itself: enough to repeat it, and its figures once it is finished. */
+/** The texts inside result.png: enough to repeat it, and its figures once it is finished. */
 const resultText = (
   options: TransferOptions, { structure, appearance, model }: Inputs, steps: number, figures?: Figures,
 ): PngText => ({

@@ -8,7 +8,7 @@ export type ReadPng = () => Promise<Uint8Array>;
 
 export interface Feed {
   snapshot(): Snapshot;
-  /** Calls `listener` with every change from now on; the returned function ends that. */
+  /** Calls `listener` with every change from now on; the returned function stops the calls. */
   subscribe(listener: (event: FeedEvent) => void): () => void;
   readonly listeners: { readonly size: number };
   /** The PNG at `picturePath` or `previewPath`; undefined when there is none, or only another version. */

@@ -79,7 +79,7 @@ function listen(server: ReturnType<typeof createServer>, port: number): Promise<
 }
 
 async function answer(context: Context, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  if (!isOwnHost(request)) return refuse(response, 403, 'this address answers to its own name only');
+  if (!isOwnHost(request)) return refuse(response, 403, 'only requests to this address under its own name are accepted');
   const [, first, ...rest] = (request.url ?? '').split('?', 1)[0]!.split('/');
   const isSecret = sameSecret(first, context.secret) && rest.length > 0;
   if (!isSecret) return refuse(response, 404, 'nothing here: open the whole address that splice-gpu printed');

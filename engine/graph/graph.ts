@@ -16,7 +16,7 @@ export interface Op<A = any> {
   readonly backward?: (node: Node<A>, dys: Gradients, needed: readonly boolean[]) => Gradients;
   /** The first `inPlace` inputs are overwritten and become the first outputs. They must be parameters or inputs. */
   readonly inPlace?: number;
-  /** How inputs and outputs share memory: see engine/schedule/memory.ts. */
+  /** The way inputs and outputs share memory: see engine/schedule/memory.ts. */
   readonly memory?: 'leaf' | 'view' | 'pack';
   /** Costs little compared with the memory of its outputs: worth computing again if memory is short. */
   readonly cheap?: boolean;
@@ -191,7 +191,7 @@ export class Graph {
     return this.add(constantOp, [], { name: data.length === 1 ? String(data[0]) : '', shape, data })[0]!;
   }
 
-  /** One node per line; snapshot tests hold it. */
+  /** One node per line; snapshot tests check it. */
   toString(): string {
     return this.nodes.map(showNode).join('\n');
   }

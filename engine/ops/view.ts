@@ -15,7 +15,7 @@ const viewOp: Op<ViewAttrs> = {
   memory: 'view',
   shapes: ([x], { shape, offset }) => {
     if (offset % ALIGNMENT !== 0) throw new ShapeError(`view: offset ${offset} is not a multiple of ${ALIGNMENT}`);
-    if (offset > 0 && x!.dtype !== 'f32') throw new ShapeError('view: a part of a tensor of f16 may be where it cannot be bound');
+    if (offset > 0 && x!.dtype !== 'f32') throw new ShapeError('view: part of an f16 tensor may start where it cannot be bound');
     if (offset + sizeOf(shape) <= sizeOf(x!.shape)) return [shape];
     throw new ShapeError(`view: ${showShape(shape)} at ${offset} reaches beyond ${showShape(x!.shape)}`);
   },

@@ -73,9 +73,9 @@ function createReader(device: GPUDevice): Pick<Buffers, 'read' | 'destroy'> {
 /** @throws Error when a parameter is asked for with another size or type than it has */
 function checkSame(name: string, known: Parameter, shape: Shape, dtype: Dtype): void {
   if (sizeOf(known.shape) !== sizeOf(shape)) {
-    throw new Error(`parameter ${name}: holds ${showShape(known.shape)}, asked for as ${showShape(shape)}`);
+    throw new Error(`parameter ${name}: holds ${showShape(known.shape)}, requested as ${showShape(shape)}`);
   }
-  if (known.dtype !== dtype) throw new Error(`parameter ${name}: holds ${known.dtype}, asked for as ${dtype}`);
+  if (known.dtype !== dtype) throw new Error(`parameter ${name}: holds ${known.dtype}, requested as ${dtype}`);
 }
 
 /** The slots that all programs share. */

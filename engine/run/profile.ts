@@ -138,7 +138,7 @@ export function showProfile(rows: readonly ProfileRow[], by: 'op' | 'part' = 'op
   const total = sum(rows, 'ms');
   const lines = [...groups].sort(([, a], [, b]) => sum(b, 'ms') - sum(a, 'ms')).map(([name, members]) => {
     const ms = sum(members, 'ms');
-    // Below the clock's resolution there is no speed.
+    // Times below the clock's resolution give no speed.
     const perSecond = (key: 'flops' | 'bytes'): string => (ms > 0 ? (sum(members, key) / ms / 1e6).toFixed(2) : '-');
     const share = `${((100 * ms) / total).toFixed(1)}%`;
     return [name, String(members.length), ms.toFixed(2), share, perSecond('flops'), perSecond('bytes')];

@@ -1,4 +1,4 @@
-/** Fusion: pairs of nodes that one launch can do. The ops say which (`Op.fuse`); this file says when it is legal. */
+/** Fusion: pairs of nodes that one launch can do. The ops define which (`Op.fuse`); this file decides when it is legal. */
 import { getOrInsert, type Node, type Tensor } from '../graph/index.js';
 
 /** Nodes that read each tensor, in order. */

@@ -54,7 +54,7 @@ function wholeSource(t: Tensor, makerOf: MakerOf): Tensor {
 }
 
 /**
- * Inputs of a pack that can be computed inside it: made by a launch that does not overwrite, in no pack yet, wanted once.
+ * Inputs of a pack that can be computed inside it: made by a launch that does not overwrite, in no pack yet, listed once.
  * No launch that makes another input and no copy into this pack may read them: a launch cannot read and write one buffer.
  */
 function movable(sources: readonly Tensor[], makerOf: MakerOf, rootOf: RootOf): Set<Tensor> {

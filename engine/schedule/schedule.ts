@@ -31,7 +31,7 @@ function reachable(outputs: readonly Tensor[]): Node[] {
   return [...seen].sort((a, b) => a.id - b.id);
 }
 
-/** Merges nodes that compute the same from the same. */
+/** Merges nodes that compute the same from the same inputs. */
 function mergeCommon(nodes: readonly Node[]): { nodes: Node[]; resolve: Schedule['resolve'] } {
   const standIn = new Map<Tensor, Tensor>();
   const resolve = (t: Tensor): Tensor => standIn.get(t) ?? t;
@@ -99,7 +99,7 @@ function showPlace(t: Tensor, plan: Plan): string {
 
 const kib = (bytes: number): string => `${(bytes / 1024).toFixed(1)} KiB`;
 
-/** One launch per line with the place of every tensor, then the slots; snapshot tests hold it. */
+/** One launch per line with the place of every tensor, then the slots; snapshot tests check it. */
 export function showSchedule({ launches, plan }: Schedule): string {
   const places = (ts: readonly Tensor[]): string => ts.map((t) => showPlace(t, plan)).join(', ');
   const lines = launches.map((node) => {

@@ -60,7 +60,7 @@ class Machine {
   /** Skips `size` bytes and returns the position of the first. */
   skip(size: number): number {
     if (size > this.bytes.length - this.at) {
-      throw new CheckpointFileError(`the pickle is cut short, damaged or too long: it wants ${size} bytes at byte ${this.at}`);
+      throw new CheckpointFileError(`the pickle is cut short, damaged or too long: it needs ${size} bytes at byte ${this.at}`);
     }
     this.at += size;
     return this.at - size;
@@ -140,7 +140,7 @@ class Machine {
   }
 
   get(index: number): void {
-    if (!this.memo.has(index)) throw this.fail(`recalls object ${index}`, ', which it has not kept');
+    if (!this.memo.has(index)) throw this.fail(`recalls object ${index}`, ', which it has not stored');
     this.push(this.memo.get(index));
   }
 

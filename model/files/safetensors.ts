@@ -50,7 +50,7 @@ export function openSafetensors(bytes: Uint8Array): { tensors: Map<string, Store
   return { tensors: new Map(tensors), metadata };
 }
 
-/** How elements are stored; F16 halves the file and keeps three digits. */
+/** Storage of the elements; F16 halves the file and keeps three digits. */
 export type StoredType = 'F32' | 'F16';
 
 /** The bytes of a file with `tensors` as `dtype`, the header padded so that the data is aligned to 8 bytes. */

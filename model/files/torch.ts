@@ -97,13 +97,13 @@ function placeStorages(
   for (const key of keys as unknown[]) {
     const id = typeof key === 'string' ? storages.get(key) : undefined;
     if (!id || places.has(id.key)) {
-      throw new CheckpointFileError('the list of storages names one that no tensor uses, or one twice');
+      throw new CheckpointFileError('the list of storages names one twice, or one that no tensor uses');
     }
     const name = `storage ${shown(id.key)}`;
     const size = id.count * elementTypes.get(id.dtype)!.bytes;
     if (at + 8 + size > bytes.length) throw new CheckpointFileError(`${name} ends beyond the file: it is cut short or damaged`);
     const length = Number(view.getBigInt64(at, true));
-    if (length !== id.count) throw new CheckpointFileError(`${name} has another length than its tensors expect`);
+    if (length !== id.count) throw new CheckpointFileError(`${name} has a different length from the one its tensors expect`);
     places.set(id.key, bytes.subarray(at + 8, at + 8 + size));
     at += 8 + size;
   }
@@ -151,7 +151,7 @@ function tensorsIn(root: unknown, fileBytes: number): Map<string, StoredTensor> 
   let visits = 0;
   const walk = (value: unknown, name: string, depth: number): void => {
     if (++visits > MAX_VISITS || depth > MAX_DEPTH || name.length > MAX_NAME) {
-      throw new CheckpointFileError('its dicts are nested too deep, or hold one another');
+      throw new CheckpointFileError('its dicts are nested too deep, or contain one another');
     }
     if (value instanceof TensorValue) {
       if (found.has(name)) throw new CheckpointFileError(`it has two tensors ${shown(name)}`);

@@ -35,7 +35,7 @@ const emptyDict: Call = () => new Map();
 /** `_rebuild_tensor(storage, offset, size, stride, ...)`; the second version adds what only training needs. */
 const rebuildTensor: Call = ([storage, offset, shape, strides]) => {
   if (!(storage instanceof StorageValue) || !isNumbers([offset]) || !isNumbers(shape) || !isNumbers(strides)) {
-    throw new CheckpointFileError('the pickle makes a tensor from something else than a storage with sizes and strides');
+    throw new CheckpointFileError('the pickle makes a tensor from something other than a storage with sizes and strides');
   }
   return new TensorValue(viewOf(storage.storage, { shape, offset: offset as number, strides }));
 };

@@ -129,7 +129,7 @@ function readEntry(bytes: Uint8Array, view: DataView, name: string, entry: Entry
   if (end > bytes.length) throw new CheckpointFileError(`${shown(name)} ends beyond the archive: it is cut short or damaged`);
   const data = bytes.subarray(begin, end);
   if (crc32(data) === crc) return data;
-  throw new CheckpointFileError(`${shown(name)} in the archive is damaged: its CRC-32 is not the one written down`);
+  throw new CheckpointFileError(`${shown(name)} in the archive is damaged: its CRC-32 does not match`);
 }
 
 /** A 64-bit number; not exact above 2^53, which is larger than every file. */

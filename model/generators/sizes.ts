@@ -16,7 +16,7 @@ export interface ConditionalSizes {
   /** Channels of the UNet's scales, outermost first. */
   readonly channels: NonNullable<UnetOptions['down']>;
   readonly tokens: (typeof TOKEN_MODES)[number];
-  /** How many tokens `expanded` makes of the last CLS token. */
+  /** Number of tokens that `expanded` makes of the last CLS token. */
   readonly expanded: number;
   /** Width of the encoder's tokens. */
   readonly width: number;

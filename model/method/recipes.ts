@@ -12,7 +12,7 @@ export interface Recipe {
   readonly initialWeights: (generator: Generator, next: Random) => Map<string, Weight>;
   /** The ViT's input for an image [1, 3, H, W] in 0..1: resized and normalised. */
   readonly toVit: (x: Tensor, vit: VitConfig, options: Pick<SpliceOptions, 'vitSize' | 'antialias'>) => Tensor;
-  /** How often the structure photo's crop is blurred, and how the side of a crop is rounded. */
+  /** Frequency of blur of the structure photo's crop, and rounding of a crop's side. */
   readonly blurChance: number;
   readonly roundCrop: (side: number) => number;
   /** Only the appearance loss counts in the first step. */

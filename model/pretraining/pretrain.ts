@@ -27,7 +27,7 @@ export interface PretrainRun extends TrainingRun {
   readonly keys: (images: Float32Array, side: number) => Promise<{ data: Float32Array; tokens: number }>;
 }
 
-/** Where a run begins (at random, from a ViT's weights, or where another stopped), and the ViT that it learns from. */
+/** The start of a run (at random, from a ViT's weights, or where another stopped), and the ViT that it learns from. */
 export interface PretrainStart {
   /** A ViT to learn from; absent: self-distillation. */
   readonly teacher?: VitModel;

@@ -1,4 +1,4 @@
-/** What every training is: steps, the losses of a step by name, and a state between two steps from which it continues. */
+/** The common form of every training: steps, losses by name, and a state between two steps from which it continues. */
 import type { MemoryNeed } from './memoryNeed.js';
 
 /** Part of a run that a step belongs to, and its number there, from 0. */

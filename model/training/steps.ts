@@ -1,4 +1,4 @@
-/** What a training of one pair and one of many pairs share: start, programs, order of the steps, losses, and state. */
+/** The common parts of training one pair and many pairs: start, programs, order of the steps, losses, and state. */
 import { checkBufferSize, type Engine, type Graph, type Program } from '../../engine/index.js';
 import { flatten, unflatten } from '../generators/parameters.js';
 import { writeDraws, type Draw } from '../method/augment.js';
@@ -17,7 +17,7 @@ type Stored = Readonly<Record<string, string>>;
 
 export const pairStored: Stored = { weights: names.weights, momentum: names.momentum, variance: names.variance };
 
-/** What distinguishes the two trainings. */
+/** The differences between the two trainings. */
 interface Method {
   readonly stored: Stored;
   readonly initialWeights: Recipe['initialWeights'];

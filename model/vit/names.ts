@@ -17,13 +17,13 @@ function rankOf(prefix: string): number {
   return rank >= 0 ? rank : ranks.length + Number(STUDENT.test(prefix));
 }
 
-/** @throws CheckpointError when there is no ViT, or when it is incomplete, with the missing and the left over names */
+/** @throws CheckpointError when there is no ViT, or when it is incomplete, with the missing and the left-over names */
 export function findVit(tensors: StoredTensors) {
   const [best, ...rest] = candidates(tensors);
   if (!best) {
     const anchors = families.map(({ anchor }) => anchor).join(', ');
     const found = listed([...tensors.keys()], 4) || 'nothing';
-    throw new CheckpointError(`no ViT is in it: none of the tensors ${anchors} is there, but ${found}`);
+    throw new CheckpointError(`it holds no ViT: expected one of the tensors ${anchors}, found ${found}`);
   }
   const { family, prefix } = best;
   const own = [...tensors.keys()].filter((name) => name.startsWith(prefix));

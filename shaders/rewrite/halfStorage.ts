@@ -11,7 +11,7 @@
  * Why: the tensors to keep in half precision are known when a graph is planned. A second text of every kernel, or a macro around
  * every load, would make all kernels harder to read for the sake of an option.
  *
- * What an author of a kernel must know: the text that runs is not the text that is written. The rewriting goes by the text alone,
+ * Rules for authors of kernels: the text that runs is not the text that is written. The rewriting goes by the text alone,
  * so a binding that may hold halves
  * - is declared on a line of its own as `@group(0) @binding(n) var<storage, ...> name: array<type>;`;
  * - has the type f32, vec2f, vec4f, or an `alias` of one of them at the start of a line;

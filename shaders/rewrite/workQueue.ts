@@ -13,7 +13,7 @@
  * instructions, which for a short one is most of its time. Long workgroups get a turn each and no loop, since in a loop every
  * instruction is masked.
  *
- * What an author of a kernel must know: the text that runs is not the text that is written. A kernel that asks for a queue (see
+ * Rules for authors of kernels: the text that runs is not the text that is written. A kernel that asks for a queue (see
  * `Kernel` in engine/graph/kernel.ts)
  * - has workgroups that are exactly one subgroup; WGSL's uniformity analysis cannot know that, so its check of subgroup
  *   operations is off in a queue, and test/engine/workQueue.test.ts compiles the kernels of a training step without one;

@@ -60,7 +60,7 @@ export const laneTokens = (lanes: number): string =>
  */
 export const laneProducts = (products: string, row: string, column: string, HS: number, lanes: number): string => {
   const columns = laneColumns(lanes);
-  // Without an explicit value the array keeps those of the last tile on lavapipe, whatever WGSL says about variables in loops.
+  // Without an explicit value the array keeps those of the last tile on lavapipe, although WGSL requires zeros in every turn.
   return wgsl`
     var ${products} = array<${rowsType(lanes)}, ${columns}>();
     for (var g = 0u; g < ${Math.ceil(HS / 2)}u; g++) {

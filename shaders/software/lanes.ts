@@ -1,4 +1,4 @@
-/** How the lanes of a subgroup share what they load: on a CPU a load costs some ten instructions per lane, a broadcast one. */
+/** Sharing of loads among the lanes of a subgroup: on a CPU a load costs some ten instructions per lane, a broadcast one. */
 
 /**
  * An expression for item `i` of what the lanes hold: lane l has items l, l + lanes, ... in variables `name`0, `name`1, ...; or

@@ -5,7 +5,7 @@ import { productFunctions, productKey, type Product } from '../parts/tile.js';
 import { wgsl } from '../parts/wgsl.js';
 import { fromLanes } from './lanes.js';
 
-/** How the kernel cuts C: `lanes` threads of a workgroup with 4 columns each, and `rows` rows. */
+/** The tile of C that a workgroup computes: `lanes` threads of a workgroup with 4 columns each, and `rows` rows. */
 export interface RegisterTile {
   readonly lanes: number;
   readonly rows: number;

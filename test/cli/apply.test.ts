@@ -48,7 +48,7 @@ test('apply: a problem is one line that names it', async () => {
   const refused = (await applied(other, photo)).stderr;
   assert.match(refused, /is not a generator of this program \(it lacks scale\.0\.skip\.conv\.weight, .* more\)/);
   assert.match(refused, /: give the folder of a transfer\n$/);
-  assert.match((await applied(run, photo, photo)).stderr, /another photo of this name/);
+  assert.match((await applied(run, photo, photo)).stderr, /another photo has the same name/);
 });
 
 test.run();

@@ -250,7 +250,7 @@ test('transfer --generator: options without effect are refused', async () => {
     await refused('transfer', `${pair} --generator g ${option}`, `${option.split(' ')[0]} cannot be given ${why}`);
   }
   for (const option of ['--steps 7', '--warm-start 0']) {
-    const why = 'with --finetune, which says how many steps to train: leave it out';
+    const why = 'with --finetune, which sets the number of steps: leave it out';
     await refused('transfer', `${pair} --generator g --finetune 3 ${option}`, `${option.split(' ')[0]} cannot be given ${why}`);
   }
 });

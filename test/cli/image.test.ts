@@ -165,7 +165,7 @@ test('cut short, in every format', async () => {
     const bytes = await sharp(pixels, { raw: { width: 64, height: 64, channels: 3 } }).toFormat(format).toBuffer();
     for (const share of [0.3, 0.7, 0.95]) {
       const cut = bytes.subarray(0, Math.floor(bytes.length * share));
-      await rejects(temporaryFile('cut', cut), new RegExp(`damaged or cut short ${format.toUpperCase()}`));
+      await rejects(temporaryFile('cut', cut), new RegExp(`damaged or truncated ${format.toUpperCase()}`));
     }
   }
 });
@@ -174,8 +174,8 @@ test('damaged PNGs: a wrong checksum, a header only, a chunk in the wrong place'
   const bytes = await redBlue(32, 32).png().toBuffer();
   const flipped = Buffer.from(bytes);
   flipped[bytes.length - 30]! ^= 255;
-  await rejects(temporaryFile('a.png', flipped), /damaged or cut short PNG/);
-  await rejects(temporaryFile('a.png', bytes.subarray(0, 12)), /damaged or cut short PNG \(it has no header\)/);
+  await rejects(temporaryFile('a.png', flipped), /damaged or truncated PNG/);
+  await rejects(temporaryFile('a.png', bytes.subarray(0, 12)), /damaged or truncated PNG \(it has no header\)/);
 });
 
 test('20000 x 20000 is refused by its header, before anything is decoded', async () => {

@@ -66,7 +66,7 @@ test('models: get, list, verify, remove; the first file is trusted, another one 
     const run = inCache(cache, url);
     const refused = await run('models', 'get', 'dino_vits16');
     assert.is(refused.code, 1);
-    assert.match(refused.stderr, /its SHA-256 is .* instead of .*not the one that was fetched first: --trust takes it/);
+    assert.match(refused.stderr, /its SHA-256 is .* instead of .*not the one that was fetched first: --trust accepts it/);
     assert.is((await run('models', 'get', 'dino_vits16', '--trust')).code, 0);
     const path = join(cache, 'splice-gpu/models/dino_vits16.pth');
     writeFileSync(path, readFileSync(path).fill(1, 900, 901));
@@ -82,13 +82,13 @@ test('models: a wrong checksum, and a file that is not a ViT, are refused', asyn
   await withServer(dino, async ({ url }) => {
     const { code, stderr } = await inCache(cache)('models', 'get', 'dino_vits8', '--mirror', url);
     assert.is(code, 1);
-    assert.match(stderr, /is not the file that was expected: it has \d+ bytes instead of 86728949/);
+    assert.match(stderr, /is not the expected file: it has \d+ bytes instead of 86728949/);
     assert.equal(left(), []);
   });
   await withServer(Buffer.from('<!doctype html><title>Log in to the network</title>'), async ({ url }) => {
     const { code, stderr } = await inCache(cache, url)('models', 'get', 'dino_vitb8');
     assert.is(code, 1);
-    assert.match(stderr, /what came from .* cannot be used: .*a web page, not weights.*; it was removed/);
+    assert.match(stderr, /the file from .* cannot be used: .*a web page, not weights.*; it was removed/);
     assert.equal(left(), []);
   });
 });
@@ -103,7 +103,7 @@ test('models: add keeps a file and its settings under a new name', async () => {
   assert.equal([vit.name, vit.config.heads, vit.config.mean], ['mine', 2, [0.5, 0.5, 0.5]]);
   for (const [args, code, text] of [
     [['add', path, '--name', 'mine'], 2, /the cache has a model mine/],
-    [['add', path, '--name', 'dino_vits8'], 2, /known already/],
+    [['add', path, '--name', 'dino_vits8'], 2, /already the name of a known model/],
     [['add', path, '--name', '../up'], 2, /cannot be a model's name/],
     [['add', '/nowhere.pth', '--name', 'b'], 1, /\/nowhere\.pth does not exist/],
     [['add', temporaryFile('a.pth', 'PK\x03\x04 and so on'), '--name', 'b'], 1, /a\.pth: the zip archive has no end/],

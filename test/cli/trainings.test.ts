@@ -179,7 +179,7 @@ for (const training of trainings) {
     const out = newOut();
     const error = await failure(start(out, trainingParts({ nanFrom: 15 }).parts));
     assert.instance(error, NonFiniteError);
-    assert.match(error.message, /at step (17|20) the loss is not a finite number any more \(.* NaN/);
+    assert.match(error.message, /at step (17|20) the loss is no longer a finite number \(.* NaN/);
     assert.match(error.message, /of step 12; try another --seed or a smaller --lr/);
     assert.is(configOf(out).status, 'failed');
     assert.not.match(readFileSync(join(out, 'log.jsonl'), 'utf8'), /null|NaN/);
@@ -279,7 +279,7 @@ for (const training of trainings) {
     const config = configOf(out);
     writeConfig(out, withSeed(config, '2'));
     const error = await failure(resumed(out));
-    assert.match(error.message, /config\.json has other settings than the run began with: put them back, or start a new run/);
+    assert.match(error.message, /config\.json has different settings from those the run began with: put them back, or start/);
     writeConfig(out, config);
     if (name === 'pretrain') return; // its schedules span all epochs: the command line refuses another number
     const few = await failure(resumed(out, { steps: 5 }));

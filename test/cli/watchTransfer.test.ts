@@ -110,7 +110,7 @@ test('transfer --watch: the page shows why a run failed', async () => {
   await page.following;
   const { state } = page.events.at(-2)!.data;
   assert.is(state.status, 'failed');
-  assert.match(state.note, /at step 19 the loss is not a finite number any more/);
+  assert.match(state.note, /at step 19 the loss is no longer a finite number/);
 });
 
 test('transfer --watch: a port in use is refused before anything is written', async () => {

@@ -58,7 +58,7 @@ test('tensors of a half scope hold float16: half the memory, three digits, the s
   program.destroy();
   const other = engine.graph();
   const refused = await engine.compile({ y: scale(other.parameter('half.w', [3]), 1) }).catch(String);
-  assert.match(refused as string, /parameter half.w: holds f16, asked for as f32/);
+  assert.match(refused as string, /parameter half.w: holds f16, requested as f32/);
 });
 
 test('a device without float16 refuses it', async () => {

@@ -49,7 +49,7 @@ test('checkpoint: missing and misshapen tensors are named with what was expected
   };
   rejects(without('blocks.1.attn.qkv.bias'), /a tensor is missing: blocks\.1\.attn\.qkv\.bias/);
   rejects(without('patch_embed.proj.weight'),
-    /no ViT is in it: none of the tensors patch_embed\.proj\.weight, .* is there, but cls_token, pos_embed, .* and 25 more/);
+    /it holds no ViT: expected one of the tensors patch_embed\.proj\.weight, .*, found cls_token, pos_embed, .* and 25 more/);
   const halved = without('cls_token', 'blocks.0.norm1.weight');
   rejects(halved, /2 tensors are missing: cls_token, blocks\.0\.norm1\.weight; left over: norm\.weight, norm\.bias/);
   rejects(halved, /; left over: norm\.weight, norm\.bias \(by DINO's and timm's names\)/);

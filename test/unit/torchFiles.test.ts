@@ -74,7 +74,7 @@ test('PyTorch: damaged and hostile pickles', () => {
   rejects(torchZip([op.tuple]), /no mark/);
   rejects(torchZip([op.get(5)]), /recalls object 5/);
   rejects(torchZip(['\xff']), /opcode 0xff/);
-  rejects(torchZip([`X\xff\xff\xff\x7f`]), /wants 2147483647 bytes/);
+  rejects(torchZip([`X\xff\xff\xff\x7f`]), /needs 2147483647 bytes/);
   rejects(torchZip(tensorCodes({ count: 17, shape: [17] })), /has 64 bytes, 68 are expected/, true);
   rejects(torchZip(tensorCodes({ key: '7' })), /has no x\/data\/7/, true);
   rejects(torchZip(tensorCodes({ shape: [17] })), /does not fit its storage/);
@@ -88,10 +88,10 @@ test('PyTorch: damaged and hostile pickles', () => {
 });
 
 test('PyTorch: objects that hold themselves, and trees that double at every level', () => {
-  rejects(torchZip([op.emptyDict, op.put(0), op.text('a'), op.get(0), op.setItem]), /nested too deep, or hold one another/);
+  rejects(torchZip([op.emptyDict, op.put(0), op.text('a'), op.get(0), op.setItem]), /nested too deep, or contain one another/);
   const doubled = Array.from({ length: 60 },
     (_, i) => [op.emptyDict, op.text('a'), op.get(i), op.setItem, op.text('b'), op.get(i), op.setItem, op.put(i + 1)].join(''));
-  rejects(torchZip([op.emptyDict, op.put(0), ...doubled]), /nested too deep, or hold one another/);
+  rejects(torchZip([op.emptyDict, op.put(0), ...doubled]), /nested too deep, or contain one another/);
   const lists = Array.from({ length: 60 }, (_, i) => op.get(i) + op.get(i) + op.tuple2 + op.put(i + 1)).join('');
   rejects(torchZip([op.text('os'), op.put(0), lists, op.get(60), op.stackGlobal]), /an invalid name/);
 });

@@ -13,7 +13,7 @@ export interface PairResult {
   readonly seconds?: number;
   /** Mean total loss over the logged ones of the last 50 steps. */
   readonly total?: number;
-  /** How well the photos match. */
+  /** The match of the photos. */
   readonly match?: number;
   readonly figures?: Partial<Figures>;
   /** The triptych, relative to the page. */

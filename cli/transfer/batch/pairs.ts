@@ -75,7 +75,7 @@ export function parsePairs(path: string, bytes: Buffer, settings: readonly strin
     const files = { structure: resolve(dirname(path), structure!), appearance: resolve(dirname(path), appearance!) };
     const own = name ? checkName(where, name) : unusedName(files, taken);
     const other = taken.get(own.toLowerCase());
-    if (other) throw new InputError(`${where} has the name "${own}" of ${other}: give each line another in the column "name"`);
+    if (other) throw new InputError(`${where} has the name "${own}" of ${other}: give each line its own in the column "name"`);
     taken.set(own.toLowerCase(), where);
     return { name: own, ...files, settings: Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== '')), where };
   });
@@ -97,7 +97,7 @@ function readLines(path: string, bytes: Buffer, settings: readonly string[]): Li
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
     const problem = error.message.split('\n')[0];
-    throw new InputError(`${path} is not a proper CSV file (${problem}): save it as CSV with commas and UTF-8`, { cause: error });
+    throw new InputError(`${path} is not a valid CSV file (${problem}): save it as CSV with commas and UTF-8`, { cause: error });
   }
 }
 

@@ -1,4 +1,4 @@
-/** Pictures by address, fetched once and kept: they cannot be fetched any more when the process of the run has ended. */
+/** Pictures by address, fetched once and kept: they can no longer be fetched when the run's process has ended. */
 
 /** Limit of the kept bytes, some hundred previews of a large photo; the oldest are removed first. */
 const MOST_BYTES = 400e6;
