@@ -4,7 +4,7 @@
  */
 import { resolve } from 'node:path';
 import { DeviceLostError, OutOfMemoryError } from '../../engine/index.js';
-import type { StepLosses } from '../../model/training/run.js';
+import type { StepLosses, TrainingRun } from '../../model/training/run.js';
 import type { AdapterSummary } from '../gpu/device.js';
 import { errorLine, EXIT_INTERRUPTED, NonFiniteError } from '../shared/errors.js';
 import { createProgress, type Progress } from '../shared/progress.js';
@@ -118,7 +118,7 @@ async function onDevices(job: Job, saved: Fields | undefined): Promise<number> {
       if (stretch) await noteFailure(stretch, error);
       const nothing = (): undefined => undefined;
       const kept = (current ?? stretch) && (await folder.checkpoints.newest(nothing, nothing).catch(nothing));
-      if (kept) progress.note(`${stepsOf(kept)} are kept: ${resumeCommand(training.command, folder.path)} continues from there`);
+      if (kept) progress.note(`${stepsOf(kept.state.counters)} are kept: ${resumeCommand(training.command, folder.path)} continues from there`);
       if (isLost) throw new DeviceLostError(`${error.message}, for the ${lost + 1}th time in this run`);
       if (!(error instanceof OutOfMemoryError)) throw error;
       throw new OutOfMemoryError(`the GPU has too little memory for ${training.memory.use}: ${error.message}`);
@@ -198,7 +198,7 @@ function continuing(from: Checkpoint | undefined, saved: Fields, adapter: Adapte
   if (!from) return ['no checkpoint was written yet: starting from the beginning'];
   const isSame = JSON.stringify(saved['device']) === JSON.stringify(adapter);
   const note = 'note: this is a different device, so results can differ in the last digits';
-  return [`resuming after ${stepsOf(from)}`, ...(isSame ? [] : [note])];
+  return [`resuming after ${stepsOf(from.state.counters)}`, ...(isSame ? [] : [note])];
 }
 
 async function train(stretch: Stretch): Promise<number> {
@@ -217,7 +217,7 @@ async function train(stretch: Stretch): Promise<number> {
       ...end, out: resolve(folder.path), result, losses: log.at(-1) ?? null, device: record['device'], ...session.summary?.(log),
     };
     const hint = status === 'interrupted' ? `; ${resumeCommand(training.command, folder.path)} continues` : '';
-    const sentence = `${status} after ${end.stepsDone} steps in ${end.seconds.toFixed(0)} s: ${result}${hint}`;
+    const sentence = `${status} after ${stepsOf(run)} in ${end.seconds.toFixed(0)} s: ${result}${hint}`;
     parts.stdout.write(`${json ? JSON.stringify(summary) : sentence}\n`);
     return status === 'finished' ? 0 : EXIT_INTERRUPTED;
   } catch (error) {
@@ -260,6 +260,5 @@ function createKeeper({ training, folder, progress, page, session, from, log, se
   return { hooks, keep, lastGood };
 }
 
-function stepsOf({ state: { counters: { warmStepsDone, stepsDone = 0 } } }: Checkpoint): string {
-  return stepsDone > 0 || !warmStepsDone ? `${stepsDone} steps` : `${warmStepsDone} steps of the warm start`;
-}
+const stepsOf = ({ warmStepsDone, stepsDone = 0 }: Readonly<Partial<Pick<TrainingRun, 'warmStepsDone' | 'stepsDone'>>>): string =>
+  (stepsDone > 0 || !warmStepsDone ? `${stepsDone} steps` : `${warmStepsDone} steps of the warm start`);

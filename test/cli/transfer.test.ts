@@ -112,9 +112,14 @@ test('transfer: --json is one object on stdout', async () => {
   assert.ok(summary.meanTotalOfLast50Steps > 0 && heard.stderr.includes('structure'));
 });
 
-test('transfer: an interrupt in the warm start leaves a picture too', async () => {
-  const out = await interruptedRun((folder, parts) => transfer(shortRun({ ...files, out: folder }), parts), 3);
+test('transfer: an interrupt in the warm start leaves a picture too, and says how far it came', async () => {
+  let last = '';
+  const out = await interruptedRun((folder, parts) => {
+    const stdout = { ...parts.stdout, write: (text: string) => void (last = text) };
+    return transfer(shortRun({ ...files, out: folder }), { ...parts, stdout });
+  }, 3);
   assert.ok(existsSync(join(out, 'result.png')) && existsSync(join(out, 'losses.svg')));
+  assert.match(last, /^interrupted after 3 steps of the warm start in \d+ s: /);
 });
 
 test('transfer: Ctrl-C on the running process finishes the step and writes everything', async () => {
