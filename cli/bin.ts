@@ -14,6 +14,7 @@ async function fail(error: unknown): Promise<number> {
 }
 
 process.stdout.on('error', () => process.exit(1)); // the reader of a pipe has left
+process.stderr.on('error', () => undefined); // a training goes on without its progress
 const code = await run(process.argv).catch(fail);
 // Dawn keeps Node alive, so the end is explicit; a piped stdout is written out before.
 process.stdout.write('', () => process.exit(code));

@@ -74,12 +74,21 @@ export async function run(argv: readonly string[], io?: Io): Promise<number> {
   let code = 0;
   const does: Does = (load) => async (options) => {
     const { stdout, stderr } = process;
-    code = (await (await load())(options, realParts(io ?? { stdout, stderr, interrupt: interruptSignal() }))) ?? 0;
+    const work = await load();
+    const ended = new AbortController();
+    try {
+      code = (await work(options, realParts(io ?? { stdout, stderr, interrupt: interruptSignal(ended.signal) }))) ?? 0;
+    } finally {
+      ended.abort();
+    }
   };
   const program = new Command('splice-gpu')
     .description('paint one photo with the look of another, on WebGPU')
     .version(version())
-    .configureOutput({ outputError: () => undefined, ...(io && { writeOut: (text) => void io.stdout.write(text) }) })
+    .configureOutput({
+      outputError: () => undefined,
+      ...(io && { writeOut: (text) => void io.stdout.write(text), writeErr: (text) => void io.stderr.write(text) }),
+    })
     .exitOverride();
   for (const command of commands(does)) {
     program.addCommand(command.copyInheritedSettings(program));

@@ -1,4 +1,5 @@
 /** Finds a ViT's weights: by name in the package, in the cache or at their makers, or a file by its path. */
+import { resolve } from 'node:path';
 import type { VitModel } from '../../model/vit/config.js';
 import type { VitSettings } from '../../model/vit/settings.js';
 import { InputError, UsageError } from '../shared/errors.js';
@@ -29,6 +30,12 @@ export function checkVitSize(vitSize: number, { name, config }: VitModel): void 
   const least = 2 * config.patch;
   if (vitSize >= least) return;
   throw new UsageError(`--vit-size ${vitSize} is below ${least}, two patches of ${name}: give ${least} or more`);
+}
+
+/** A reference that finds the same weights again: a name, also where `auto` chose it, or the file's whole path. */
+export function givenModel(model: string, { path, vit }: LoadedVit): string {
+  if (model === AUTO_MODEL) return vit.name;
+  return model === path ? resolve(path) : model;
 }
 
 async function findPlace(model: string, fetching: Fetching): Promise<Place> {

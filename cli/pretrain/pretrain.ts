@@ -10,8 +10,7 @@ import type { PretrainOptions } from '../../model/pretraining/options.js';
 import type { PretrainRun } from '../../model/pretraining/pretrain.js';
 import type { Weights } from '../../model/vit/config.js';
 import { nameOfDevice } from '../gpu/device.js';
-import { knownModels } from '../models/known.js';
-import { loadVit } from '../models/load.js';
+import { givenModel, loadVit } from '../models/load.js';
 import type { LoadedVit } from '../models/read.js';
 import { listPhotos, readBitmaps } from '../photos/folder.js';
 import { writeImage } from '../photos/photo.js';
@@ -47,17 +46,19 @@ const DETAIL = 2;
 const MAX_INIT_BYTES = 2e9;
 
 /** Returns the exit code: 0, or 130 when interrupted. @throws before anything is created if an input is wrong */
-export const pretrain = async (command: PretrainCommand, parts: Parts): Promise<number> =>
-  startTraining(await prepare(command, parts), command, parts);
+export async function pretrain(command: PretrainCommand, parts: Parts): Promise<number> {
+  if (command.init !== undefined) await readWeights(command.init); // checks it; a run with a checkpoint needs it no more
+  return startTraining(await prepare(command, parts), command, parts);
+}
 
 /** Resumes the training in a folder from its last checkpoint. Its length is fixed: the schedules span all epochs. */
 export const resumePretrain = (resume: ResumeOptions, parts: Parts): Promise<number> =>
   resumeTraining('pretrain', resume, parts, (config) => parseCommand(config, resume), (command) => prepare(command, parts));
 
 /** A command as `config.pretrain` holds it. */
-const savedCommand = ({ photos, init, saveEvery, options }: PretrainCommand) => {
+const savedCommand = ({ photos, init, saveEvery, options }: PretrainCommand, loaded: LoadedVit | undefined) => {
   const { teacher, ...settings } = options;
-  const source = teacher && { teacher: knownModels.includes(teacher) ? teacher : resolve(teacher) };
+  const source = teacher !== undefined && loaded && { teacher: givenModel(teacher, loaded) };
   return {
     photos: photos.map((folder) => resolve(folder)), init: init === undefined ? null : resolve(init),
     saveEvery: saveEvery ?? null, options: { ...settings, ...source },
@@ -75,11 +76,12 @@ function parseCommand(config: Fields, { folder, json }: ResumeOptions): Pretrain
   const { teacher, ...settings } = objectOf('options', options);
   if (!Array.isArray(photos) || photos.length === 0) throw new Error('pretrain.photos is not a list of folders');
   checkLike(settings, pretrainDefaults, COUNTS);
+  for (const name of ['batch', 'epochs']) wholeOf(`options.${name}`, settings[name]);
   return {
     photos: photos.map((path, i) => textOf(`pretrain.photos[${i}]`, path)),
     out: folder,
-    ...(typeof init === 'string' && { init }),
-    ...(typeof saveEvery === 'number' && { saveEvery: wholeOf('pretrain.saveEvery', saveEvery) }),
+    ...(init !== null && { init: textOf('pretrain.init', init) }),
+    ...(saveEvery !== null && { saveEvery: wholeOf('pretrain.saveEvery', saveEvery) }),
     force: false,
     json,
     options: {
@@ -91,12 +93,11 @@ function parseCommand(config: Fields, { folder, json }: ResumeOptions): Pretrain
 
 interface Data {
   readonly photos: Photos;
-  readonly init?: Weights;
   readonly teacher?: LoadedVit;
 }
 
 async function prepare(command: PretrainCommand, parts: Parts): Promise<Training> {
-  const { options, photos: folders, saveEvery } = command;
+  const { options, photos: folders, init, saveEvery } = command;
   const problem = optionsProblem(options);
   if (problem) throw new UsageError(`${problem}: choose other sizes`);
   const data = await readData(command, parts);
@@ -117,8 +118,9 @@ async function prepare(command: PretrainCommand, parts: Parts): Promise<Training
     },
     identity: { 'set of photos': photos.hash, settings: settingsText(settings), ...(teacher && { teacher: teacher.sha256 }) },
     sources: { 'set of photos': names, ...(teacher && { teacher: teacher.path }) },
+    inputs: [...folders, ...(init === undefined ? [] : [init]), ...(teacher ? [teacher.path] : [])],
     config: {
-      pretrain: savedCommand(command), photoCount: photos.bitmaps.length, photosSha256: photos.hash,
+      pretrain: savedCommand(command, teacher), photoCount: photos.bitmaps.length, photosSha256: photos.hash,
       ...(teacher && { teacher: { path: resolve(teacher.path), sha256: teacher.sha256 } }),
     },
     page: {
@@ -142,12 +144,11 @@ async function prepare(command: PretrainCommand, parts: Parts): Promise<Training
   };
 }
 
-async function readData({ options, photos: folders, init: path }: PretrainCommand, { interrupt, stderr }: Io): Promise<Data> {
-  const init = path === undefined ? undefined : await readWeights(path);
+async function readData({ options, photos: folders }: PretrainCommand, { interrupt, stderr }: Io): Promise<Data> {
   const fetching = { signal: interrupt, output: stderr };
   const teacher = options.teacher === undefined ? undefined : await loadVit(options.teacher, {}, fetching);
   const photos = await readPhotos(folders, teacher ? teacherSide(options, teacher.vit.config) : options.imageSize, stderr);
-  return { photos, ...(init && { init }), ...(teacher && { teacher }) };
+  return { photos, ...(teacher && { teacher }) };
 }
 
 async function readWeights(path: string): Promise<Weights> {
@@ -176,9 +177,11 @@ async function readPhotos(folders: readonly string[], largestSide: number, stder
 }
 
 async function start(
-  { options, out }: PretrainCommand, { photos: { bitmaps }, init, teacher }: Data, perEpoch: number, at: Start, parts: Parts,
+  { options, out, init: path }: PretrainCommand, { photos: { bitmaps }, teacher }: Data, perEpoch: number, at: Start,
+  parts: Parts,
 ): Promise<Session> {
   const { engine, adapter, folder, from } = at;
+  const init = from || path === undefined ? undefined : await readWeights(path);
   const begin = { ...(from && { state: from }), ...(init && { init }), ...(teacher && { teacher: teacher.vit }) };
   const run = await parts.startPretrain(engine, bitmaps, options, begin);
   const { batch, depth, dim, seed } = options;

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileError, InputError, UsageError } from '../shared/errors.js';
+import { PRECISIONS, RECIPE_NAMES } from '../../model/method/options.js';
 import type { Identity } from './checkpoints.js';
 
 export type Fields = Readonly<Record<string, unknown>>;
@@ -90,7 +91,8 @@ function canonical(entry: string | undefined): string | undefined {
  * @throws InputError naming what is not as it was when the run began
  */
 export function checkIdentity(folder: string, saved: Identity, now: Identity, sources: Readonly<Record<string, string>>): void {
-  const changed = Object.keys(now).find((name) => canonical(saved[name]) !== canonical(now[name]));
+  const names = new Set([...Object.keys(now), ...Object.keys(saved)]);
+  const changed = [...names].find((name) => canonical(saved[name]) !== canonical(now[name]));
   if (changed === undefined) return;
   const [where, remedy] = [sources[changed], 'or start a new run with another --out'];
   if (where) {
@@ -131,6 +133,13 @@ export function checkLike<T extends object>(fields: Fields, defaults: T, counts:
   }
 }
 
+/** @throws Error unless the recipe and the precision are known ones */
+export function checkMethod(fields: Fields): void {
+  for (const [name, known] of [['recipe', RECIPE_NAMES], ['precision', PRECISIONS]] as const) {
+    if (!known.some((each) => each === fields[name])) throw new Error(`options.${name} is ${show(fields[name])}`);
+  }
+}
+
 export const show = (value: unknown): string => (value === undefined ? 'missing' : JSON.stringify(value).slice(0, 60));
 
 /** The command line that resumes the run in a folder. */
@@ -140,5 +149,8 @@ export const resumeCommand = (training: TrainingName, folder: string): string =>
 /** The command line that shows a run. */
 export const viewCommand = (folder: string): string => `splice-gpu view ${inShell(folder)}`;
 
-/** A path as it is typed. */
-const inShell = (path: string): string => (/^[\w./-]+$/.test(path) ? path : JSON.stringify(path));
+/** A path as it is typed: where single quotes exist, nothing inside them is expanded. */
+function inShell(path: string): string {
+  if (/^[\w./-]+$/.test(path)) return path;
+  return process.platform === 'win32' ? `"${path}"` : `'${path.replaceAll("'", `'\\''`)}'`;
+}

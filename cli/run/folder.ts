@@ -1,12 +1,13 @@
 /** The output folder of a run: its files, and when they are removed. */
 import { mkdir, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative, resolve, sep } from 'node:path';
 import type { Image } from '../../model/image.js';
 import type { StepLosses } from '../../model/training/run.js';
 import { writeImage } from '../photos/photo.js';
 import { UsageError } from '../shared/errors.js';
 import { exists, isTemporary, prepareFolder, writeFileAtomic, writeJson } from '../shared/files.js';
 import { checkpointsIn, type Checkpoints } from './checkpoints.js';
+import { readConfig, resumeCommand, trainingOf } from './config.js';
 import { lossCurveSvg } from './curve.js';
 import { lockFolder } from '../shared/lock.js';
 import { runLog, type RunLog } from './log.js';
@@ -36,7 +37,7 @@ const FILES = [
   'report.json', 'log.jsonl', 'timings.jsonl', 'losses.svg', 'previews',
 ] as const;
 /** Any of these means that a run's results would be overwritten. */
-const PRECIOUS = ['result.png', 'log.jsonl', 'config.json'] as const;
+const PRECIOUS = ['result.png', 'log.jsonl', 'generator.safetensors', 'vit.safetensors', 'checkpoints', 'config.json'] as const;
 
 const previewName = (steps: number): string => `${String(steps).padStart(5, '0')}.png`;
 
@@ -50,15 +51,21 @@ export async function previewsIn(folder: string): Promise<{ readonly steps: numb
 }
 
 /**
- * For a new run. @throws UsageError when the folder holds an earlier one and `force` is off, InputError when it cannot be
- * written to or is in use
+ * For a new run. @param inputs paths of what it reads
+ * @throws UsageError when the folder holds an earlier run and `force` is off, or holds an input that the run would replace,
+ * InputError when it cannot be written to or is in use
  */
-export async function openFolder(path: string, force: boolean): Promise<RunFolder> {
+export async function openFolder(path: string, force: boolean, inputs: readonly string[]): Promise<RunFolder> {
+  const isOurs = (input: string): boolean => FILES.some((name) => name === relative(path, resolve(input)).split(sep)[0]);
+  const replaced = inputs.find(isOurs);
+  if (replaced) throw new UsageError(`${replaced} would be replaced by the new run in ${path}: choose another --out`);
   const folder = await reopenFolder(path);
   for (const earlier of force ? [] : PRECIOUS.map(folder.at)) {
     if (!(await exists(earlier))) continue;
     await folder.close();
-    const choices = `choose another --out, or --force to replace it, or --resume ${path} to continue it`;
+    const training = trainingOf(await readConfig(path).catch(() => ({})));
+    const resume = training ? `, or ${resumeCommand(training, path)} to continue it` : '';
+    const choices = `choose another --out, or --force to replace it${resume}`;
     throw new UsageError(`${path} holds an earlier run (${earlier}): ${choices}`);
   }
   return folder;

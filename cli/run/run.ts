@@ -6,7 +6,8 @@ import { resolve } from 'node:path';
 import { DeviceLostError, OutOfMemoryError } from '../../engine/index.js';
 import type { StepLosses, TrainingRun } from '../../model/training/run.js';
 import type { AdapterSummary } from '../gpu/device.js';
-import { errorLine, EXIT_INTERRUPTED, NonFiniteError } from '../shared/errors.js';
+import { errorLine, EXIT_INTERRUPTED, InputError, NonFiniteError, UsageError } from '../shared/errors.js';
+import { exists } from '../shared/files.js';
 import { createProgress, type Progress } from '../shared/progress.js';
 import { version } from '../shared/version.js';
 import { stepsIn, type Checkpoint } from './checkpoints.js';
@@ -53,7 +54,7 @@ const MOST_REOPENINGS = 3;
 export async function startTraining(
   training: Training, to: Showing & { readonly out: string; readonly force: boolean }, parts: Parts,
 ): Promise<number> {
-  return within(await openFolder(to.out, to.force), (folder) => runTraining(training, folder, parts, to));
+  return within(await openFolder(to.out, to.force, training.inputs), (folder) => runTraining(training, folder, parts, to));
 }
 
 /**
@@ -117,8 +118,11 @@ async function onDevices(job: Job, saved: Fields | undefined): Promise<number> {
       }
       if (stretch) await noteFailure(stretch, error);
       const nothing = (): undefined => undefined;
-      const kept = (current ?? stretch) && (await folder.checkpoints.newest(nothing, nothing).catch(nothing));
-      if (kept) progress.note(`${stepsOf(kept.state.counters)} are kept: ${resumeCommand(training.command, folder.path)} continues from there`);
+      // A refused folder cannot be continued as it is.
+      const isRefused = !stretch && (error instanceof InputError || error instanceof UsageError);
+      const kept = !isRefused && (current ?? stretch) && (await folder.checkpoints.newest(nothing, nothing).catch(nothing));
+      const command = resumeCommand(training.command, folder.path);
+      if (kept) progress.note(`${stepsOf(kept.state.counters)} are kept: ${command} continues from there`);
       if (isLost) throw new DeviceLostError(`${error.message}, for the ${lost + 1}th time in this run`);
       if (!(error instanceof OutOfMemoryError)) throw error;
       throw new OutOfMemoryError(`the GPU has too little memory for ${training.memory.use}: ${error.message}`);
@@ -136,7 +140,7 @@ async function onOneDevice(
   job: Job, saved: Fields | undefined, lost: number, onBegun: (stretch: Stretch) => void,
 ): Promise<number> {
   const { training, folder, parts, progress, page } = job;
-  const from = saved && (await findCheckpoint(job));
+  const from = saved && (await findCheckpoint(job, saved));
   let opened: OpenedEngine | undefined;
   let session: Session | undefined;
   try {
@@ -146,12 +150,15 @@ async function onOneDevice(
     session = await training.start({ ...opened, folder, note: progress.note, ...(from && { from: from.state }) });
     const { memory } = session.run;
     checkMemory(memory, opened.adapter, training.memory.remedy);
-    if (!saved) await folder.begin();
+    if (!saved) {
+      if (await exists(folder.at('config.json'))) parts.interrupt.throwIfAborted(); // keeps the earlier run
+      await folder.begin();
+    }
     const log = saved ? await folder.rewind(from?.logBytes ?? 0, from?.state.counters['stepsDone'] ?? 0) : [];
     if (lost === 0) [...session.notes, describeMemory(memory)].forEach(progress.note);
     if (saved) continuing(from, saved, opened.adapter).forEach(progress.note);
     const record = describeRun(training, opened.adapter, from, saved, lost > 0 ? 'device lost' : 'resumed');
-    const now = () => Date.now() / 1000 - (page?.idle() ?? 0);
+    const now = () => performance.now() / 1000 - (page?.idle() ?? 0);
     const began = now() - (from?.seconds ?? 0);
     const seconds = () => Number((now() - began).toFixed(3));
     const stretch: Stretch = { ...job, session, from, record, log, seconds };
@@ -167,12 +174,16 @@ async function onOneDevice(
 }
 
 /** The checkpoint to continue from. @throws InputError when photos, weights or settings are not those the run began with */
-async function findCheckpoint({ training, folder, progress }: Job): Promise<Checkpoint | undefined> {
+async function findCheckpoint({ training, folder, progress }: Job, saved: Fields): Promise<Checkpoint | undefined> {
   const logSize = await folder.log.size();
   const problem = ({ logBytes }: Checkpoint): string | undefined =>
     logBytes > logSize ? `${folder.at('log.jsonl')} has ${logSize} bytes, a checkpoint needs ${logBytes} of it` : undefined;
   const from = await folder.checkpoints.newest(problem, progress.note);
-  if (!from) return undefined;
+  if (!from) {
+    if (!['finished', 'interrupted'].includes(String(saved['status']))) return undefined;
+    const problem = `${folder.at('checkpoints')} holds no checkpoint, but the run is ${String(saved['status'])}`;
+    throw new InputError(`${problem}: put the checkpoints back, or start a new run with another --out`);
+  }
   checkIdentity(folder.path, from.identity, training.identity, training.sources);
   checkSteps(training.plan.steps, from.state.counters['stepsDone'] ?? 0);
   return from;

@@ -17,6 +17,8 @@ export interface Training {
   readonly identity: Identity;
   /** Paths of photos and weights, by their names in the identity. */
   readonly sources: Readonly<Record<string, string>>;
+  /** Paths of what it reads, which a new run must not remove from its folder. */
+  readonly inputs: readonly string[];
   /** Its part of config.json: all that it takes to repeat the run. */
   readonly config: Fields;
   readonly page: PageText;

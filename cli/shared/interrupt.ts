@@ -4,8 +4,8 @@ import { EXIT_INTERRUPTED } from './errors.js';
 /** A key press reaches a re-executed process twice: from the terminal, and forwarded by its parent. */
 const SAME_PRESS_MS = 500;
 
-/** Aborted by the first SIGINT or SIGTERM. */
-export function interruptSignal(): AbortSignal {
+/** Aborted by the first SIGINT or SIGTERM. @param ended when aborted, the process's signals are let go */
+export function interruptSignal(ended?: AbortSignal): AbortSignal {
   const controller = new AbortController();
   let first = 0;
   const onSignal = () => {
@@ -15,5 +15,9 @@ export function interruptSignal(): AbortSignal {
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
+  ended?.addEventListener('abort', () => {
+    process.off('SIGINT', onSignal);
+    process.off('SIGTERM', onSignal);
+  });
   return controller.signal;
 }

@@ -46,7 +46,8 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
 /** Whether a process has `folder`; removes nothing. */
 export async function isHeld(folder: string): Promise<boolean> {
   const me = await thisProcess();
-  for (const name of (await readdir(folder)).filter((file) => NAME.test(file))) {
+  const names = await readdir(folder).catch(() => []); // it may have been deleted
+  for (const name of names.filter((file) => NAME.test(file))) {
     const holder = parseHolder(await readFile(join(folder, name), 'utf8').catch(() => ''));
     if (holder && (await isAlive(holder, me))) return true;
   }

@@ -4,8 +4,9 @@ import { parseSizes } from '../../model/anyPair/file.js';
 import { defaultAnyPair } from '../../model/anyPair/options.js';
 import type { AnyPairOptions } from '../../model/anyPair/training.js';
 import type { ConditionalSizes } from '../../model/generators/sizes.js';
-import { knownModels } from '../models/known.js';
-import { checkLike, objectOf, textOf, wholeOf, type Fields, type ResumeOptions } from '../run/config.js';
+import { givenModel } from '../models/load.js';
+import type { LoadedVit } from '../models/read.js';
+import { checkLike, checkMethod, objectOf, textOf, wholeOf, type Fields, type ResumeOptions } from '../run/config.js';
 
 export interface TrainOptions {
   /** Folders; the same one twice when pairs are drawn from one. */
@@ -27,9 +28,11 @@ export interface TrainOptions {
 }
 
 /** The options as `config.train` holds them. */
-export const savedOptions = ({ structures, appearances, model, holdOut, validateEvery, shown, anyPair }: TrainOptions) => ({
-  structures: resolve(structures), appearances: resolve(appearances),
-  model: knownModels.includes(model) ? model : resolve(model), holdOut, validateEvery, shown, anyPair,
+export const savedOptions = (
+  { structures, appearances, model, holdOut, validateEvery, shown, anyPair }: TrainOptions, loaded: LoadedVit,
+) => ({
+  structures: resolve(structures), appearances: resolve(appearances), model: givenModel(model, loaded),
+  holdOut, validateEvery, shown, anyPair,
 });
 
 /** The options that a config.json describes, `--steps` of the resume included. @throws Error naming the field that is wrong */
@@ -37,6 +40,8 @@ export function parseOptions(config: Fields, { folder, json, steps }: ResumeOpti
   const train = objectOf('train', config['train']);
   const fields = objectOf('train.anyPair', train['anyPair'] ?? train['general']); // `general` in version 0.1
   checkLike(fields, defaultAnyPair, ['size', 'steps', 'batch', 'seed', 'warmStart', 'vitSize']);
+  checkMethod(fields);
+  for (const name of ['size', 'steps', 'batch', 'vitSize']) wholeOf(`options.${name}`, fields[name]);
   parseSizes({ ...objectOf('sizes', fields['sizes']), layers: 1, dim: 1 }); // checks them
   const { holdOut, shown } = train;
   const areCounts = [holdOut, shown].every((count) => Number.isSafeInteger(count) && (count as number) >= 0);

@@ -39,8 +39,9 @@ async function prepare(options: TrainOptions, parts: Parts): Promise<Training> {
     plan: { warmStart, steps, savesAt: every(validateEvery) },
     identity: identityOf(options, data),
     sources: { 'set of structure photos': structures, 'set of appearance photos': appearances, 'ViT weights': data.model.path },
+    inputs: [structures, appearances, data.model.path],
     config: {
-      train: savedOptions(options),
+      train: savedOptions(options, data.model),
       model: { name: data.model.vit.name, path: resolve(data.model.path), sha256: data.model.sha256 },
     },
     page: {

@@ -38,7 +38,7 @@ export async function onePass(options: OnePassOptions, parts: Parts): Promise<nu
   const { image: structure } = await readPhoto(options.structure, reading);
   const looks: Image[] = [];
   for (const path of appearances) looks.push((await readPhoto(path, reading)).image);
-  const folder = await openFolder(options.out, options.force);
+  const folder = await openFolder(options.out, options.force, [options.generator, options.structure, ...appearances, model.path]);
   let opened: OpenedEngine | undefined;
   try {
     opened = await parts.openEngine();

@@ -1,10 +1,9 @@
 /** The options of a transfer, and how config.json holds them. */
 import { resolve } from 'node:path';
-import { defaultOptions, PRECISIONS, type SpliceOptions } from '../../model/method/options.js';
-import { recipes } from '../../model/method/recipes.js';
+import { defaultOptions, type SpliceOptions } from '../../model/method/options.js';
 import { CheckpointError } from '../../model/vit/errors.js';
 import { parseSidecar, type VitSettings } from '../../model/vit/settings.js';
-import { checkLike, objectOf, show, textOf, wholeOf, type Fields, type ResumeOptions } from '../run/config.js';
+import { checkLike, checkMethod, objectOf, textOf, wholeOf, type Fields, type ResumeOptions } from '../run/config.js';
 
 export interface TransferOptions {
   readonly structure: string;
@@ -66,8 +65,7 @@ function vitSettings(value: unknown): VitSettings {
 function parseSplice(fields: Fields): SpliceOptions {
   checkLike(fields, defaultOptions, ['steps', 'seed', 'warmStart', 'vitSize']);
   const splice = fields as unknown as SpliceOptions;
-  if (!PRECISIONS.includes(splice.precision)) throw new Error(`options.precision is ${show(splice.precision)}`);
-  if (!Object.hasOwn(recipes, splice.recipe)) throw new Error(`options.recipe is ${show(splice.recipe)}`);
+  checkMethod(fields);
   for (const name of ['steps', 'vitSize', 'lr'] as const) {
     if (splice[name] === 0) throw new Error(`options.${name} is 0`);
   }
@@ -77,8 +75,8 @@ function parseSplice(fields: Fields): SpliceOptions {
 
 /** The first setting in which a saved run differs from the wanted one; more steps are not a difference. */
 export function differenceOf(saved: TransferOptions, wanted: TransferOptions): string | undefined {
-  const flat = ({ structure, appearance, size, splice }: TransferOptions): Fields =>
-    ({ ...splice, size, structure: resolve(structure), appearance: resolve(appearance) });
+  const flat = ({ structure, appearance, size, splice, vit }: TransferOptions): Fields =>
+    ({ ...splice, ...vit, size, structure: resolve(structure), appearance: resolve(appearance) });
   const [before, now] = [flat(saved), flat(wanted)];
   const isSameModel = wanted.model === 'auto' || [wanted.model, resolve(wanted.model)].includes(saved.model);
   const changed = Object.keys(now).find((name) => name !== 'steps' && JSON.stringify(before[name]) !== JSON.stringify(now[name]));

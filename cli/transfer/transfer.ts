@@ -4,8 +4,8 @@ import type { Figures } from '../../model/compare/judge.js';
 import { serializeSafetensors } from '../../model/files/safetensors.js';
 import type { Image } from '../../model/image.js';
 import { nameOfDevice } from '../gpu/device.js';
-import { AUTO_MODEL, shipped } from '../models/known.js';
-import type { LoadedVit } from '../models/read.js';
+import { shipped } from '../models/known.js';
+import { givenModel } from '../models/load.js';
 import { triptych } from '../photos/grid.js';
 import { writeImage, type Photo } from '../photos/photo.js';
 import { MODEL_KEYWORD, type PngText } from '../photos/pngText.js';
@@ -39,12 +39,13 @@ const shortPath = (path: string): string => join(basename(dirname(resolve(path))
 async function prepare(options: TransferOptions, parts: Parts): Promise<Training> {
   const inputs = await readInputs(options, parts);
   const { structure, appearance, model } = inputs;
-  const { splice, saveEvery } = options;
+  const { splice, saveEvery, generator } = options;
   return {
     command: 'transfer',
     plan: { warmStart: splice.warmStart, steps: splice.steps, savesAt: every(saveEvery) },
     identity: identityOf(options, inputs),
     sources: { 'structure photo': structure.path, 'appearance photo': appearance.path, 'ViT weights': model.path },
+    inputs: [structure.path, appearance.path, model.path, ...(generator ? [generator.path] : [])],
     config: describe(options, inputs),
     page: {
       title: `${nameOf(structure.path)} as ${nameOf(appearance.path)}`,
@@ -82,12 +83,6 @@ function identityOf({ splice, size, generator }: TransferOptions, { structure, a
 
 const describePhoto = ({ path, sha256, format, width, height, image }: Photo) =>
   ({ path: resolve(path), sha256, format, size: [width, height], usedSize: [image.width, image.height] });
-
-/** A reference that finds the same weights again: a name, also where `auto` chose it, or the file's whole path. */
-function givenModel(model: string, { path, vit }: LoadedVit): string {
-  if (model === AUTO_MODEL) return vit.name;
-  return model === path ? resolve(path) : model;
-}
 
 function describe(options: TransferOptions, { structure, appearance, model: loaded }: Inputs) {
   const { generator, model } = options;

@@ -188,8 +188,10 @@ test('batch: other settings under an old name are refused for that pair alone', 
   const otherSeed = corrected.replace('one,1', 'one,5');
   const { code, summary } = await runBatch(out, otherSeed);
   assert.equal([code, summary.done, summary.failed], [1, 2, 1]);
-  const refusal = /out\/one holds a run with another seed: delete that folder, or give .*pairs\.csv line 2 another name/;
-  assert.match(summary.results[0]!.error!, refusal);
+  const remedy = 'put the setting back, choose another --out, or give .*pairs\\.csv line 2 another name';
+  assert.match(summary.results[0]!.error!, new RegExp(`out/one holds a run with another seed: ${remedy}`));
+  const withMean = three.replace(/seed\n/, 'seed,mean\n').replace('one,1', 'one,1,0.25').replace(/(bad,1|two,2)/g, '$1,');
+  assert.match((await runBatch(out, withMean)).summary.results[0]!.error!, /holds a run with another mean: /);
   rmSync(join(out, 'one'), { recursive: true });
   assert.is((await runBatch(out, otherSeed)).code, 0);
 });

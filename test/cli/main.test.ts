@@ -1,10 +1,12 @@
 /** The command line as other programs call it: `run` with output of its own. */
+import { spawnSync } from 'node:child_process';
 import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CommanderError } from 'commander';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { run } from '../../cli/main.js';
+import { resumeCommand, viewCommand } from '../../cli/run/config.js';
 import { errorLine, exitCodeOf } from '../../cli/shared/errors.js';
 import { packageRoot } from '../../cli/shared/files.js';
 import { temporaryFolder } from '../helpers/pictures.js';
@@ -74,6 +76,31 @@ for (const [line, message] of [
     assert.equal([exitCodeOf(outcome), printed], [2, { stdout: '', stderr: '' }]);
   });
 }
+
+test('help without a command is an error, and goes to the stderr of the caller', async () => {
+  for (const args of [[], ['models']]) {
+    const { outcome, stdout, stderr } = await called(...args);
+    assert.equal([exitCodeOf(outcome), stdout], [2, '']);
+    assert.match(stderr, /^Usage: splice-gpu /);
+  }
+});
+
+test('commands that messages name can be pasted into a shell', () => {
+  const path = "a $HOME `id` it's";
+  assert.is(resumeCommand('train', 'out/a'), 'splice-gpu train --resume out/a');
+  if (process.platform === 'win32') return;
+  const { stdout } = spawnSync('sh', ['-c', viewCommand(path).replace('splice-gpu view', "printf '%s'")], { encoding: 'utf8' });
+  assert.is(stdout, path);
+});
+
+test('a command on the streams of the process leaves no listeners for signals', async () => {
+  const counts = () => ['SIGINT', 'SIGTERM'].map((name) => process.listenerCount(name));
+  const before = counts();
+  const { write } = process.stdout;
+  process.stdout.write = (): boolean => true;
+  await run(['node', 'splice-gpu', 'models', 'list']).finally(() => (process.stdout.write = write));
+  assert.equal(counts(), before);
+});
 
 test('commands one after the other share no options, exit codes or output', async () => {
   assert.equal(await called('models', 'verify'), { outcome: 0, stdout: 'no models in the cache\n', stderr: '' });

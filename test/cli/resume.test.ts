@@ -63,6 +63,7 @@ test('resume: files after the checkpoint are made again, and half-written ones a
 test('resume: before the first checkpoint it starts from the beginning', async () => {
   const out = await interrupted(3);
   rmSync(join(out, 'checkpoints'), { recursive: true });
+  writeFileSync(join(out, 'config.json'), JSON.stringify({ ...configOf(out), status: 'running' })); // as after a kill
   const { heard } = await resumed(out);
   assert.match(heard.stderr, /no checkpoint was written yet: starting from the beginning/);
   assertSameContents(out, undisturbed);

@@ -1,11 +1,13 @@
 /** Everything that trainings have in common, each case over all three: what they keep, refuse, survive and report. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { addModel } from '../../cli/models/get.js';
 import { encodeCheckpoint, readCheckpoint } from '../../cli/run/checkpoints.js';
 import { TRAININGS } from '../../cli/run/config.js';
+import type { Parts } from '../../cli/run/parts.js';
 import { InputError, NoAdapterError, NonFiniteError, UsageError } from '../../cli/shared/errors.js';
 import { openRunFolder } from '../../cli/view/folder.js';
 import { DeviceLostError } from '../../engine/index.js';
@@ -13,7 +15,7 @@ import { temporaryFolder } from '../helpers/pictures.js';
 import {
   assertSameContents, configOf, contents, failure, interruptedRun, loggedSteps, newOut, pageOf, resumptions,
 } from '../helpers/runs.js';
-import { trainingParts, trainings, writeConfig, type ShortTraining } from '../helpers/trainings.js';
+import { model, trainingParts, trainings, writeConfig, type ShortTraining } from '../helpers/trainings.js';
 
 const checkpoints = (out: string) => readdirSync(join(out, 'checkpoints')).sort();
 const newest = (out: string) => join(out, 'checkpoints', checkpoints(out).at(-1)!);
@@ -91,7 +93,8 @@ for (const training of trainings) {
     const before = contents(out);
     const error = await failure(start(out, trainingParts().parts));
     assert.instance(error, UsageError);
-    assert.match(error.message, /holds an earlier run .*: choose another --out, or --force to replace it, or --resume .*out to/);
+    const choices = `choose another --out, or --force to replace it, or splice-gpu ${name} --resume ${out} to continue it`;
+    assert.match(error.message, new RegExp(`holds an earlier run .*: ${choices}$`));
     assert.equal(contents(out), before);
     const unusable = trainingParts({ startError: new NoAdapterError('no WebGPU adapter') });
     assert.instance(await failure(start(out, unusable.parts, { force: true })), NoAdapterError);
@@ -103,6 +106,71 @@ for (const training of trainings) {
     assertSameContents(out, whole);
     assert.equal(checkpoints(out), checkpoints(whole));
     assert.ok(existsSync(join(out, 'mine.txt')));
+  });
+
+  test(`${name}: --force keeps the earlier run when an interrupt comes before the first step`, async () => {
+    const out = await interrupted(training, 9);
+    const before = contents(out);
+    await failure(start(out, trainingParts({}, AbortSignal.abort(new Error('interrupted'))).parts, { force: true }));
+    assert.equal(contents(out), before);
+    assert.is((await resumed(out)).code, 0);
+  });
+
+  test(`${name}: --force does not replace the files that the new run reads`, async () => {
+    const out = await interrupted(training, 9);
+    const weights = join(out, 'generator.safetensors');
+    copyFileSync(model, weights);
+    const before = contents(out);
+    const error = await failure(start(out, trainingParts().parts, { force: true, model: weights }));
+    assert.instance(error, UsageError);
+    assert.is(error.message, `${weights} would be replaced by the new run in ${out}: choose another --out`);
+    assert.equal(contents(out), before);
+  });
+
+  test(`${name}: a ViT that was given by its name in the cache is found again`, async () => {
+    process.env['SPLICE_GPU_CACHE'] = temporaryFolder();
+    await addModel(model, 'mine');
+    const withModel = (out: string, parts: Parts) => start(out, parts, { model: 'mine' });
+    const out = await interruptedRun(withModel, warmStart + 9, trainingParts);
+    assert.is((await resumed(out)).code, 0);
+    assert.match(JSON.stringify(configOf(out)), /"(given|model|teacher)":"mine"/);
+  });
+
+  test(`${name}: results that are no run are kept without --force`, async () => {
+    for (const file of ['generator.safetensors', 'vit.safetensors', 'result.png']) {
+      const folder = temporaryFolder();
+      writeFileSync(join(folder, file), 'mine');
+      const error = await failure(start(folder, trainingParts().parts));
+      const choices = 'choose another --out, or --force to replace it';
+      assert.match(error.message, new RegExp(`holds an earlier run .*${file}\\): ${choices}$`));
+      assert.equal(readdirSync(folder), [file]);
+    }
+  });
+
+  test(`${name}: a finished or interrupted run without its checkpoints is not begun again`, async () => {
+    const out = await interrupted(training, 9);
+    rmSync(join(out, 'checkpoints'), { recursive: true });
+    const before = contents(out);
+    const { parts, heard } = trainingParts();
+    const error = await failure(resume({ folder: out, json: false }, parts));
+    assert.instance(error, InputError);
+    assert.match(error.message, /holds no checkpoint, but the run is interrupted: put the checkpoints back, or start/);
+    assert.equal(contents(out), before);
+    assert.not.match(heard.stderr, /are kept/);
+  });
+
+  test(`${name}: a clock that is set back damages no checkpoint and no time`, async () => {
+    const { now } = Date;
+    const stopped = new AbortController();
+    const onStep = (done: number) => {
+      if (done === 8) Date.now = () => now() - 3_600_000;
+      if (done === warmStart + 13) stopped.abort();
+    };
+    const out = newOut();
+    await start(out, trainingParts({ onStep }, stopped.signal).parts).finally(() => (Date.now = now));
+    assert.ok(configOf(out).seconds >= 0);
+    assert.is((await resumed(out)).code, 0);
+    assertSameContents(out, whole);
   });
 
   test(`${name}: a run that cannot start leaves no run and no open device`, async () => {
@@ -139,9 +207,11 @@ for (const training of trainings) {
   test(`${name}: a log shorter than its checkpoint is refused, and stays as it is`, async () => {
     const out = await interrupted(training, 20);
     truncateSync(join(out, 'log.jsonl'), 20);
-    const error = await failure(resumed(out));
+    const { parts, heard } = trainingParts();
+    const error = await failure(resume({ folder: out, json: false }, parts));
     assert.instance(error, InputError);
     assert.match(error.message, /no checkpoint in .* can be used/);
+    assert.not.match(heard.stderr, /are kept/);
     assert.is(readFileSync(join(out, 'log.jsonl')).length, 20);
   });
 
@@ -292,9 +362,12 @@ for (const training of trainings) {
   test(`${name}: a damaged config is one line that names the damage`, async () => {
     const out = await interrupted(training, 9);
     const wrongSeed = JSON.stringify(withSeed(configOf(out), '"x"'));
+    const [right, wrong] = name === 'pretrain' ? ['"batch":1,', '"batch":0,'] : [/"recipe":"[^"]+"/, '"recipe":"x"'];
+    const wrongMethod = JSON.stringify(configOf(out)).replace(right!, wrong as string);
     const remedy = 'put the file back as it was, or start a new run with another --out';
     for (const [text, damage] of [['{"options": {', 'it is not JSON'], ['[1]', 'the file is [1]'],
-      [wrongSeed, 'options.seed is "x"']] as const) {
+      [wrongSeed, 'options.seed is "x"'], [wrongMethod, name === 'pretrain' ? 'options.batch is 0' : 'options.recipe is "x"'],
+    ] as const) {
       writeFileSync(join(out, 'config.json'), text);
       const error = await failure(resumed(out));
       assert.instance(error, InputError);

@@ -23,12 +23,15 @@ const photos = temporaryFolder();
 for (let i = 0; i < 6; i++) {
   await writeImage(join(photos, `${i}.png`), { width: 36, height: 36, data: testImage(`photo.${i}`, 36, 36) });
 }
-const model = temporaryFile('tiny.safetensors', serializeSafetensors(untrainedVit(5, tinyConfig).weights));
+/** The weights of a tiny ViT. */
+export const model = temporaryFile('tiny.safetensors', serializeSafetensors(untrainedVit(5, tinyConfig).weights));
 
 /** Options of a new run that tests change. */
 interface Change {
   readonly watch?: number;
   readonly force?: boolean;
+  /** The ViT; in `pretrain` the teacher. */
+  readonly model?: string;
 }
 
 /** A training of 24 steps that is saved every 6. */
@@ -64,9 +67,11 @@ export const trainings: readonly ShortTraining[] = [
   {
     name: 'pretrain',
     warmStart: 0,
-    start: (out, parts, change) => pretrain({
+    start: (out, parts, { model: teacher, ...change } = {}) => pretrain({
       photos: [photos], out, force: false, json: false,
-      options: { ...pretrainDefaults, dim: 8, heads: 1, imageSize: 16, localSize: 8, batch: 1, epochs: 4 },
+      options: {
+        ...pretrainDefaults, dim: 8, heads: 1, imageSize: 16, localSize: 8, batch: 1, epochs: 4, ...(teacher && { teacher }),
+      },
       ...change,
     }, parts),
     resume: resumePretrain,

@@ -65,7 +65,7 @@ async function runPair(pair: BatchPair, parts: Parts): Promise<PairResult> {
   const about = { name, settings };
   try {
     const onOther = (setting: string): never => {
-      const remedy = `delete that folder, or give ${pair.where} another name`;
+      const remedy = `put the setting back, choose another --out, or give ${pair.where} another name`;
       throw new InputError(`${options.out} holds a run with another ${setting}: ${remedy}`);
     };
     const code = await ensureTransfer(options, parts, { onOther, note: (text) => parts.stderr.write(`${text}\n`) });
