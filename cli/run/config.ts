@@ -99,7 +99,7 @@ export function checkIdentity(folder: string, saved: Identity, now: Identity, so
     throw new InputError(`${where} is not the ${changed} that the run in ${folder} began with: put that one back, ${remedy}`);
   }
   const path = join(folder, 'config.json');
-  throw new InputError(`${path} has different ${changed} from those the run began with: put them back, ${remedy}`);
+  throw new InputError(`${path} does not have the ${changed} that the run began with: put the file back as it was, ${remedy}`);
 }
 
 /** @throws UsageError when the run has more steps than `steps` already */

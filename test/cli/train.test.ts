@@ -171,6 +171,10 @@ test('transfer --finetune begins with the generator, and can be resumed', async 
   assert.is(config.generator.path, generator);
   assert.is(await resumeTransfer({ folder: out, steps: 3, json: true }, parts().parts), 0);
   assert.ok(existsSync(join(out, 'previews/00003.png')));
+  const { generator: _, ...without } = configOf(out);
+  writeFileSync(join(out, 'config.json'), JSON.stringify(without));
+  const error = await failure(resumeTransfer({ folder: out, steps: 4, json: true }, parts().parts));
+  assert.match(error.message, /config\.json does not have the generator for all pairs that the run began with/);
 });
 
 test.run();

@@ -9,9 +9,10 @@ import { encodeCheckpoint, readCheckpoint } from '../../cli/run/checkpoints.js';
 import { TRAININGS } from '../../cli/run/config.js';
 import type { Parts } from '../../cli/run/parts.js';
 import { InputError, NoAdapterError, NonFiniteError, UsageError } from '../../cli/shared/errors.js';
+import { isHeld } from '../../cli/shared/lock.js';
 import { openRunFolder } from '../../cli/view/folder.js';
 import { DeviceLostError } from '../../engine/index.js';
-import { temporaryFolder } from '../helpers/pictures.js';
+import { temporaryFile, temporaryFolder } from '../helpers/pictures.js';
 import {
   assertSameContents, configOf, contents, failure, interruptedRun, loggedSteps, newOut, pageOf, resumptions,
 } from '../helpers/runs.js';
@@ -349,7 +350,7 @@ for (const training of trainings) {
     const config = configOf(out);
     writeConfig(out, withSeed(config, '2'));
     const error = await failure(resumed(out));
-    assert.match(error.message, /config\.json has different settings from those the run began with: put them back, or start/);
+    assert.match(error.message, /config\.json does not have the settings that the run began with: put the file back/);
     writeConfig(out, config);
     if (name === 'pretrain') return; // its schedules span all epochs: the command line refuses another number
     const few = await failure(resumed(out, { steps: 5 }));
@@ -387,6 +388,24 @@ async function likeBefore(out: string, settings: object): Promise<void> {
 }
 
 const [transferring, training, pretraining] = trainings as [ShortTraining, ShortTraining, ShortTraining];
+
+test('a pretraining with --init is resumed without that file, which must be there at first', async () => {
+  const init = temporaryFile('init.safetensors', readFileSync(model));
+  const out = await interruptedRun((to, parts) => pretraining.start(to, parts, { init }), 9, trainingParts);
+  rmSync(init);
+  assert.is(await pretraining.resume({ folder: out, json: false }, trainingParts().parts), 0);
+  assertSameContents(out, undisturbed.get('pretrain')!);
+  const missing = await failure(pretraining.start(newOut(), trainingParts().parts, { init }));
+  assert.match(missing.message, /init\.safetensors does not exist/);
+});
+
+test('view of a run whose folder is deleted shows what it has read', async () => {
+  const out = await interrupted(transferring, 9);
+  writeConfig(out, { ...configOf(out), status: 'running' });
+  const { snapshot } = await openRunFolder(out, isHeld);
+  rmSync(out, { recursive: true });
+  assert.is((await snapshot()).about.title, 'structure as appearance');
+});
 
 test('a transfer of version 0.1 is viewed and resumed', async () => {
   const out = await interrupted(transferring, 9);

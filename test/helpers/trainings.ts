@@ -32,6 +32,8 @@ interface Change {
   readonly force?: boolean;
   /** The ViT; in `pretrain` the teacher. */
   readonly model?: string;
+  /** Weights that `pretrain` begins with. */
+  readonly init?: string;
 }
 
 /** A training of 24 steps that is saved every 6. */
