@@ -2,11 +2,11 @@
 import { createHash } from 'node:crypto';
 import { basename, resolve } from 'node:path';
 import { parseSafetensors, serializeSafetensors } from '../../model/files/safetensors.js';
-import type { Image } from '../../model/image.js';
-import type { Bitmap } from '../../model/image.js';
+import type { Bitmap, Image } from '../../model/image.js';
 import { middleSquare } from '../../model/squares.js';
-import { optionsProblem, pretrainDefaults, stepsPerEpoch, teacherSide, vitConfigOf } from '../../model/pretraining/options.js';
-import type { PretrainOptions } from '../../model/pretraining/options.js';
+import {
+  optionsProblem, pretrainDefaults, stepsPerEpoch, teacherSide, vitConfigOf, type PretrainOptions,
+} from '../../model/pretraining/options.js';
 import type { PretrainRun } from '../../model/pretraining/pretrain.js';
 import type { Weights } from '../../model/vit/config.js';
 import { nameOfDevice } from '../gpu/device.js';

@@ -11,7 +11,7 @@ import { labels, scenePainter, type Scene } from '../demo/scenes.js';
 import { fileError, InputError } from '../shared/errors.js';
 import { readImage, resizeImage } from '../photos/photo.js';
 import { listPhotos } from '../photos/folder.js';
-import { createProgress, type Output, type Progress } from '../shared/progress.js';
+import { createProgress } from '../shared/progress.js';
 import type { Parts } from '../run/parts.js';
 import { table } from '../shared/table.js';
 import { loadVit } from '../models/load.js';
@@ -63,16 +63,12 @@ export async function probe(options: ProbeOptions, { openEngine, stdout, stderr 
     const scenes = await drawScenes(engine, options.scenes, tick('drawing scenes'));
     const rows: ProbeFigures[] = [];
     for (const vit of vits) rows.push(await measure(engine, vit, classes, scenes, options, tick(vit.name)));
-    finish(progress, stdout, rows, options.json);
+    progress.finish();
+    stdout.write(options.json ? `${JSON.stringify(rows)}\n` : tableOf(rows));
   } finally {
     close();
   }
   return 0;
-}
-
-function finish(progress: Progress, stdout: Output, rows: readonly ProbeFigures[], json: boolean): void {
-  progress.finish();
-  stdout.write(json ? `${JSON.stringify(rows)}\n` : tableOf(rows));
 }
 
 /** Photos by class. @throws InputError for a folder without at least two classes */

@@ -1,5 +1,5 @@
 /** A run in words, from its config.json: for the page of a run in progress and of one in a folder. */
-import { basename, extname } from 'node:path';
+import { basename, dirname, extname, join, resolve } from 'node:path';
 import type { RunAbout } from '../watch/snapshot.js';
 import { resumeCommand, trainingOf, viewCommand, type Fields } from './config.js';
 
@@ -33,6 +33,9 @@ export function planOf(config: Fields): { readonly warmStart: number; readonly s
     numberOf(config, 'plan', name) ?? numberOf(config, 'options', name) ?? numberOf(config, 'train', 'general', name) ?? 0;
   return { warmStart: number('warmStart'), steps: number('steps') };
 }
+
+/** Folder and file: several runs often have files of the same name, and the folder often is the pair's name. */
+export const shortPath = (path: string): string => join(basename(dirname(resolve(path))), basename(path));
 
 /** Name of a photo in a title. */
 export const nameOf = (path: string): string => basename(path, extname(path));

@@ -5,7 +5,7 @@
 import { appendFile, open, readFile, stat, truncate } from 'node:fs/promises';
 import type { StepLosses } from '../../model/training/run.js';
 import { fileError, InputError } from '../shared/errors.js';
-import { writeFileAtomic } from '../shared/files.js';
+import { parseJson, writeFileAtomic } from '../shared/files.js';
 
 /** Steps between two lines of the log; the last step has one too. */
 export const LOG_EVERY = 10;
@@ -53,7 +53,7 @@ export function parseLog(path: string, text: string): StepLosses[] {
     const entry = parseJson(line);
     const values = Object.values(entry ?? {});
     const areNumbers = values.length > 1 && values.every((value) => typeof value === 'number');
-    if (areNumbers && typeof entry?.['step'] === 'number') return entry as StepLosses;
+    if (areNumbers && typeof entry?.['step'] === 'number') return entry as unknown as StepLosses;
     const remedy = 'put the file back as it was, or start a new run with another --out';
     throw new InputError(`${path} is damaged in line ${i + 1}: ${remedy}`);
   });
@@ -64,14 +64,6 @@ async function cutTimings(path: string, lastStep: number): Promise<void> {
   const text = await readFile(path, 'utf8').catch(() => '');
   const lines = text.split('\n').filter((line) => Number(parseJson(line)?.['step'] ?? Infinity) <= lastStep);
   if (text) await writeFileAtomic(path, lines.map((line) => `${line}\n`).join(''));
-}
-
-function parseJson(line: string): Record<string, unknown> | undefined {
-  try {
-    return JSON.parse(line) as Record<string, unknown>;
-  } catch {
-    return undefined;
-  }
 }
 
 async function syncFile(path: string): Promise<void> {

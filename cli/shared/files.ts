@@ -24,15 +24,19 @@ export async function readInput(path: string, maxBytes: number): Promise<Buffer>
   }
 }
 
-/** The object in a JSON file; undefined when there is none, or the file is damaged. */
-export async function readJson(path: string): Promise<Readonly<Record<string, unknown>> | undefined> {
+/** The object in a JSON text; undefined when there is none, or the text is damaged. */
+export function parseJson(text: string): Readonly<Record<string, unknown>> | undefined {
   try {
-    const value: unknown = JSON.parse(await readFile(path, 'utf8'));
+    const value: unknown = JSON.parse(text);
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
   } catch {
     return undefined;
   }
 }
+
+/** The object in a JSON file; undefined when there is none, or the file is damaged. */
+export const readJson = async (path: string): Promise<Readonly<Record<string, unknown>> | undefined> =>
+  parseJson(await readFile(path, 'utf8').catch(() => ''));
 
 /** Writes a file in the target's folder and renames it, so that readers see the old file or the whole new one. */
 export async function writeFileAtomic(path: string, data: Uint8Array | string): Promise<void> {

@@ -13,11 +13,9 @@ export function interruptSignal(ended?: AbortSignal): AbortSignal {
     if (!controller.signal.aborted) first = performance.now();
     controller.abort();
   };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
-  ended?.addEventListener('abort', () => {
-    process.off('SIGINT', onSignal);
-    process.off('SIGTERM', onSignal);
-  });
+  for (const name of ['SIGINT', 'SIGTERM']) {
+    process.on(name, onSignal);
+    ended?.addEventListener('abort', () => process.off(name, onSignal));
+  }
   return controller.signal;
 }

@@ -8,7 +8,7 @@ import { readdir, readFile, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { InputError } from './errors.js';
-import { writeFileAtomic } from './files.js';
+import { parseJson, writeFileAtomic } from './files.js';
 
 interface Holder {
   readonly pid: number;
@@ -83,14 +83,10 @@ function refusal(folder: string, { pid, host, since, path }: Other, me: Holder):
 
 /** Undefined for a damaged file: whole ones are written in one step, so a damaged one holds nothing. */
 function parseHolder(text: string): Holder | undefined {
-  try {
-    const { pid, start, host, boot, since } = JSON.parse(text) as Record<keyof Holder, unknown>;
-    const areTexts = [start, host, boot, since].every((value) => typeof value === 'string');
-    const isHolder = areTexts && Number.isSafeInteger(pid) && (pid as number) > 0;
-    return isHolder ? ({ pid, start, host, boot, since } as Holder) : undefined;
-  } catch {
-    return undefined;
-  }
+  const { pid, start, host, boot, since } = parseJson(text) ?? {};
+  const areTexts = [start, host, boot, since].every((value) => typeof value === 'string');
+  const isHolder = areTexts && Number.isSafeInteger(pid) && (pid as number) > 0;
+  return isHolder ? ({ pid, start, host, boot, since } as Holder) : undefined;
 }
 
 /** Whether the process is still running. Processes of other machines are taken to be. */

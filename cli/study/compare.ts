@@ -1,9 +1,10 @@
 /** The work of `splice-gpu compare`: figures of results for one pair of photos. */
-import { basename, dirname, join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Image } from '../../model/image.js';
 import { checkVitSize, loadVit } from '../models/load.js';
 import { readImage, readImageText } from '../photos/photo.js';
 import { MODEL_KEYWORD } from '../photos/pngText.js';
+import { shortPath } from '../run/about.js';
 import type { Parts } from '../run/parts.js';
 import { matchWarning, showReport, trivialRows, type ReportRow } from '../transfer/report.js';
 import { modelFacts } from './study.js';
@@ -34,7 +35,7 @@ export async function compare(options: CompareOptions, { openEngine, openJudge, 
     const rows: (ReportRow & { path: string })[] = [];
     for (const { path, image } of results) {
       const trainedByJudge = model !== undefined && (await readImageText(path))[MODEL_KEYWORD] === model.sha256;
-      rows.push({ name: nameOf(path), path, figures: await judge.judge(image), ...(trainedByJudge && { trainedByJudge }) });
+      rows.push({ name: shortPath(path), path, figures: await judge.judge(image), ...(trainedByJudge && { trainedByJudge }) });
       stderr.write(`compared ${path}\n`);
     }
     const warning = matchWarning(judge.match);
@@ -50,6 +51,3 @@ export async function compare(options: CompareOptions, { openEngine, openJudge, 
   }
   return 0;
 }
-
-/** Folder and file: the results of several runs often have the same name. */
-const nameOf = (path: string): string => join(basename(dirname(resolve(path))), basename(path));

@@ -6,7 +6,6 @@ import type { Io } from '../shared/progress.js';
 import { InputError } from '../shared/errors.js';
 import type { TransferOptions } from './options.js';
 
-
 export interface Inputs {
   readonly structure: Photo;
   readonly appearance: Photo;

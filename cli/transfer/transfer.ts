@@ -1,5 +1,5 @@
 /** The work of `splice-gpu transfer`: the training of one pair, new or resumed. */
-import { basename, dirname, join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Figures } from '../../model/compare/judge.js';
 import { serializeSafetensors } from '../../model/files/safetensors.js';
 import type { Image } from '../../model/image.js';
@@ -9,7 +9,7 @@ import { givenModel } from '../models/load.js';
 import { triptych } from '../photos/grid.js';
 import { writeImage, type Photo } from '../photos/photo.js';
 import { MODEL_KEYWORD, type PngText } from '../photos/pngText.js';
-import { nameOf } from '../run/about.js';
+import { nameOf, shortPath } from '../run/about.js';
 import type { Identity } from '../run/checkpoints.js';
 import { settingsText, type ResumeOptions } from '../run/config.js';
 import { every } from '../run/loop.js';
@@ -32,9 +32,6 @@ export const resumeTransfer = (resume: ResumeOptions, parts: Parts): Promise<num
   resumeTraining('transfer', resume, parts, (config) => parseOptions(config, resume), (options) => prepare(options, parts));
 
 const sizeOf = ({ image }: Photo): string => `${image.width} x ${image.height}`;
-
-/** Folder and file: the folder often is the pair's name. */
-const shortPath = (path: string): string => join(basename(dirname(resolve(path))), basename(path));
 
 async function prepare(options: TransferOptions, parts: Parts): Promise<Training> {
   const inputs = await readInputs(options, parts);

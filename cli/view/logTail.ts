@@ -1,5 +1,6 @@
 /** Reads a log.jsonl that another process may be writing: each time only the new lines. */
 import { open } from 'node:fs/promises';
+import { parseJson } from '../shared/files.js';
 import type { LossRow } from '../watch/snapshot.js';
 
 /** A log of a million steps has 20 MB; more is not read. */
@@ -19,7 +20,7 @@ export function logTail(path: string): LogTail {
   let terms: readonly string[] = [];
 
   const rowOf = (line: string): LossRow[] => {
-    const entry = parseLine(line);
+    const entry = parseJson(line);
     if (typeof entry?.['step'] !== 'number') return [];
     if (terms.length === 0) {
       const names = Object.keys(entry).filter((key) => !NOT_TERMS.includes(key));
@@ -63,14 +64,5 @@ async function readFrom(path: string, startAt: (found: Found) => number): Promis
     return { bytes: bytes.subarray(0, bytesRead), inode, size };
   } finally {
     await file.close();
-  }
-}
-
-function parseLine(line: string): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value: unknown = JSON.parse(line);
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
   }
 }

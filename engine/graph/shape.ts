@@ -9,9 +9,7 @@ export type Shape3 = readonly [number, number, number];
 export type Shape4 = readonly [number, number, number, number];
 
 /** A tensor does not fit where it is used. The message names the op and prints both sides. */
-export class ShapeError extends Error {
-  override readonly name = 'ShapeError';
-}
+export class ShapeError extends Error { override readonly name = 'ShapeError'; }
 
 /** Number of elements. */
 export const sizeOf = (shape: Shape): number => shape.reduce((product, n) => product * n, 1);
