@@ -47,8 +47,8 @@ const MAX_INIT_BYTES = 2e9;
 
 /** Returns the exit code: 0, or 130 when interrupted. @throws before anything is created if an input is wrong */
 export async function pretrain(command: PretrainCommand, parts: Parts): Promise<number> {
-  if (command.init !== undefined) await readWeights(command.init); // checks it; a run with a checkpoint needs it no more
-  return startTraining(await prepare(command, parts), command, parts);
+  const init = command.init === undefined ? undefined : await readWeights(command.init);
+  return startTraining(await prepare(command, parts, init), command, parts);
 }
 
 /** Resumes the training in a folder from its last checkpoint. Its length is fixed: the schedules span all epochs. */
@@ -93,14 +93,16 @@ function parseCommand(config: Fields, { folder, json }: ResumeOptions): Pretrain
 
 interface Data {
   readonly photos: Photos;
+  /** The weights to begin with, in a new run. A resumed one needs them only if it has no checkpoint yet. */
+  readonly init?: Weights;
   readonly teacher?: LoadedVit;
 }
 
-async function prepare(command: PretrainCommand, parts: Parts): Promise<Training> {
+async function prepare(command: PretrainCommand, parts: Parts, weights?: Weights): Promise<Training> {
   const { options, photos: folders, init, saveEvery } = command;
   const problem = optionsProblem(options);
   if (problem) throw new UsageError(`${problem}: choose other sizes`);
-  const data = await readData(command, parts);
+  const data = { ...(await readData(command, parts)), ...(weights && { init: weights }) };
   const { photos, teacher } = data;
   const { batch, epochs, imageSize, dim, depth, patch, seed } = options;
   const perEpoch = stepsPerEpoch(photos.bitmaps.length, options);
@@ -177,11 +179,11 @@ async function readPhotos(folders: readonly string[], largestSide: number, stder
 }
 
 async function start(
-  { options, out, init: path }: PretrainCommand, { photos: { bitmaps }, teacher }: Data, perEpoch: number, at: Start,
-  parts: Parts,
+  { options, out, init: path }: PretrainCommand, { photos: { bitmaps }, init: weights, teacher }: Data, perEpoch: number,
+  at: Start, parts: Parts,
 ): Promise<Session> {
   const { engine, adapter, folder, from } = at;
-  const init = from || path === undefined ? undefined : await readWeights(path);
+  const init = from || path === undefined ? undefined : (weights ?? (await readWeights(path)));
   const begin = { ...(from && { state: from }), ...(init && { init }), ...(teacher && { teacher: teacher.vit }) };
   const run = await parts.startPretrain(engine, bitmaps, options, begin);
   const { batch, depth, dim, seed } = options;

@@ -10,6 +10,9 @@ export type Fields = Readonly<Record<string, unknown>>;
 export const TRAININGS = ['transfer', 'train', 'pretrain'] as const;
 export type TrainingName = (typeof TRAININGS)[number];
 
+/** The remedy for a damaged file of a run. */
+export const RESTORE = 'put the file back as it was, or start a new run with another --out';
+
 /** The options of `--resume` on the command line; the rest is in the folder. */
 export interface ResumeOptions {
   readonly folder: string;
@@ -20,7 +23,7 @@ export interface ResumeOptions {
   readonly watch?: number;
 }
 
-/** @throws InputError when there is no config.json, or it cannot be read */
+/** @throws InputError when config.json is missing or unreadable */
 export async function readConfig(folder: string): Promise<Fields> {
   const path = join(folder, 'config.json');
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
@@ -69,8 +72,7 @@ function describing<T>(path: string, parse: () => T): T {
   try {
     return parse();
   } catch (error) {
-    const remedy = 'put the file back as it was, or start a new run with another --out';
-    throw new InputError(`${path} does not describe a run (${(error as Error).message}): ${remedy}`, { cause: error });
+    throw new InputError(`${path} does not describe a run (${(error as Error).message}): ${RESTORE}`, { cause: error });
   }
 }
 
@@ -94,12 +96,12 @@ export function checkIdentity(folder: string, saved: Identity, now: Identity, so
   const names = new Set([...Object.keys(now), ...Object.keys(saved)]);
   const changed = [...names].find((name) => canonical(saved[name]) !== canonical(now[name]));
   if (changed === undefined) return;
-  const [where, remedy] = [sources[changed], 'or start a new run with another --out'];
+  const where = sources[changed];
   if (where) {
-    throw new InputError(`${where} is not the ${changed} that the run in ${folder} began with: put that one back, ${remedy}`);
+    const remedy = 'put that one back, or start a new run with another --out';
+    throw new InputError(`${where} is not the ${changed} that the run in ${folder} began with: ${remedy}`);
   }
-  const path = join(folder, 'config.json');
-  throw new InputError(`${path} does not have the ${changed} that the run began with: put the file back as it was, ${remedy}`);
+  throw new InputError(`${join(folder, 'config.json')} does not have the ${changed} that the run began with: ${RESTORE}`);
 }
 
 /** @throws UsageError when the run has more steps than `steps` already */

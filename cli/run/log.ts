@@ -6,6 +6,7 @@ import { appendFile, open, readFile, stat, truncate } from 'node:fs/promises';
 import type { StepLosses } from '../../model/training/run.js';
 import { fileError, InputError } from '../shared/errors.js';
 import { parseJson, writeFileAtomic } from '../shared/files.js';
+import { RESTORE } from './config.js';
 
 /** Steps between two lines of the log; the last step has one too. */
 export const LOG_EVERY = 10;
@@ -54,8 +55,7 @@ export function parseLog(path: string, text: string): StepLosses[] {
     const values = Object.values(entry ?? {});
     const areNumbers = values.length > 1 && values.every((value) => typeof value === 'number');
     if (areNumbers && typeof entry?.['step'] === 'number') return entry as unknown as StepLosses;
-    const remedy = 'put the file back as it was, or start a new run with another --out';
-    throw new InputError(`${path} is damaged in line ${i + 1}: ${remedy}`);
+    throw new InputError(`${path} is damaged in line ${i + 1}: ${RESTORE}`);
   });
 }
 

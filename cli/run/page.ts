@@ -46,7 +46,7 @@ export async function openPage(
       await showPreviews();
       live.feed.showPicture({ name: 'result', label: result, step }, async () => encodeImage(picture));
     },
-    /** See `LiveRun.between`. @param draw absent when there is no picture to show between two saves */
+    /** See `LiveRun.between`. @param draw absent for a run that draws nothing between two saves */
     between: async (save: () => Promise<void>, step: number, draw: (() => Promise<Image>) | undefined): Promise<number> => {
       const ms = await live.between({
         save,

@@ -36,11 +36,12 @@ export async function openRunFolder(folder: string, isHeld: (folder: string) => 
     feed.losses(rows);
   };
   const refresh = async (): Promise<void> => {
+    const before = config;
     config = await readConfig(folder).catch(() => config); // between two runs there is none for a moment
     await readLog();
     const key = JSON.stringify([config, tail.terms]);
     if (key !== seen) {
-      if (seen !== '' && fieldOf(JSON.parse(seen)[0] as Fields, 'started') !== config['started']) rate.reset();
+      if (before['started'] !== config['started']) rate.reset();
       feed.about(aboutRun(config, folder, tail.terms));
       await showInputs(feed, config, folder);
     }
