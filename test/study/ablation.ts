@@ -113,7 +113,8 @@ export function ablationTable(judged: readonly Judged[], { sets, pairs }: Pick<A
   const rows = sets.map(({ name }) => {
     const own = judged.filter(({ set }) => set === name);
     const cells = columns.map(({ key, digits }) => {
-      const spread = spreadOf(pairs.map(({ name: of }) => own.filter(({ pair }) => pair === of).map(({ figures }) => figures[key]!)));
+      const groups = pairs.map(({ name: of }) => own.filter(({ pair }) => pair === of).map(({ figures }) => figures[key]!));
+      const spread = spreadOf(groups);
       const middle = own.length > 0 ? mean(own.map(({ figures }) => figures[key]!)).toFixed(digits) : '-';
       return Number.isFinite(spread) ? `${middle} ±${spread.toFixed(digits)}` : middle;
     });
