@@ -102,11 +102,12 @@ export function refuseIdle(command: Command, isIdle: (name: string) => boolean, 
 
 /** The options given with --resume; any option other than `allowed` is an error, since the run's folder decides it. */
 export function resumeOf(
-  command: Command, folder: string, { steps, watch, json = false }: RunFlags & { readonly steps?: number },
+  command: Command, folder: string, { steps, until, watch, json = false }: RunFlags & Pick<ResumeOptions, 'steps' | 'until'>,
   allowed = ['steps', 'watch', 'json'],
 ): ResumeOptions {
   refuseIdle(command, (name) => ![...allowed, 'resume'].includes(name), `with --resume, which takes it from ${folder}`);
-  return { folder, json, ...portOf(watch), ...(isGiven(command, 'steps') && steps !== undefined && { steps }) };
+  const given = { ...(isGiven(command, 'steps') && { steps }), ...(isGiven(command, 'until') && { until }) };
+  return { folder, json, ...portOf(watch), ...given };
 }
 
 /** Fails as commander does for a required option. */

@@ -4,7 +4,8 @@ import { defaultOptions, type SpliceOptions } from '../../model/method/options.j
 import type { VitSettings } from '../../model/vit/settings.js';
 import type { FinetuneOptions } from '../transfer/finetune.js';
 import type { OnePassOptions } from '../transfer/onePass.js';
-import type { TransferOptions } from '../transfer/options.js';
+import { untilField, type TransferOptions } from '../transfer/options.js';
+import { TO_THE_END, untilOf } from '../transfer/until.js';
 import {
   isGiven, MAX_SIDE, methodOptions, modelOption, option, portOf, refuseIdle, requireOption, resumeOf, runOptions, withOptions,
   type RunFlags, type TrainingWork,
@@ -18,6 +19,7 @@ interface Parsed extends
   readonly generator?: string;
   readonly finetune?: number;
   readonly mix?: readonly number[];
+  readonly until: string;
 }
 
 const EXAMPLE = `
@@ -48,13 +50,15 @@ export const pairOptions = (): readonly Option[] => [
   ...methodOptions(),
   option('--warm-start <steps>', 'steps of plain reconstruction first; 0 is as published', whole(0), defaultOptions.warmStart),
   option('--save-every <steps>', 'steps between saved pictures and checkpoints', whole(1), 250),
+  option('--until <what>', 'end before --steps: "plateau", when nothing gets better from save to save, or when a save reaches '
+    + 'figures, such as sharpness:0.2 or structure:0.7,colour:5', untilText, TO_THE_END),
 ];
 
 export const transferCommand = (work: TransferWork): Command =>
   withOptions(new Command('transfer').description('paint the structure photo with the look of the appearance photo'), [
     option('--structure <file>', 'photo whose layout is kept (PNG, JPEG, WebP or AVIF)'),
     option('--appearance <file>', 'photo whose look is taken; twice with --mix', several),
-    ...runOptions('--steps (more of them), --watch and --json'),
+    ...runOptions('--steps (more of them), --until, --watch and --json'),
     option('--generator <file>', 'a generator that `train` made: one forward pass instead of a training'),
     option('--finetune <steps>', 'with --generator: train it on this pair (default of --lr: 0.0002)', whole(1)),
     option('--mix <shares>', 'with --generator: shares of the second appearance, such as 0,0.5,1; strip.png shows them', shares),
@@ -68,7 +72,7 @@ const ONE_PASS = ['structure', 'appearance', 'out', 'force', 'json', 'generator'
 
 function dispatch(parsed: Parsed, command: Command, work: TransferWork): Promise<void> {
   const { resume, generator, finetune, mix } = parsed;
-  if (resume !== undefined) return work.resume(resumeOf(command, resume, parsed));
+  if (resume !== undefined) return work.resume(resumeOf(command, resume, parsed, ['steps', 'until', 'watch', 'json']));
   if (generator === undefined) {
     if (finetune !== undefined || mix) command.error(`error: ${mix ? '--mix' : '--finetune'} needs --generator`);
     return work.run(optionsOf(parsed, command));
@@ -83,6 +87,15 @@ function dispatch(parsed: Parsed, command: Command, work: TransferWork): Promise
   refuseIdle(command, (name) => name === 'steps' || name === 'warmStart', 'with --finetune, which sets the number of steps');
   const transfer = optionsOf(parsed, command);
   return work.finetune({ generator, steps: finetune, transfer, isGiven: (name) => isGiven(command, name) });
+}
+
+function untilText(text: string): string {
+  try {
+    untilOf(text);
+    return text;
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
 }
 
 function shares(text: string): number[] {
@@ -111,7 +124,7 @@ function onePassOf(generator: string, parsed: Parsed, command: Command): OnePass
 }
 
 function optionsOf(parsed: Parsed, command: Command): TransferOptions {
-  const { model, heads, patch, mean, std, size, saveEvery, watch } = parsed;
+  const { model, heads, patch, mean, std, size, saveEvery, until, watch } = parsed;
   const { appearance, ...rest } = required(parsed, command, 1);
   return {
     ...rest,
@@ -120,6 +133,7 @@ function optionsOf(parsed: Parsed, command: Command): TransferOptions {
     vit: { ...(heads && { heads }), ...(patch && { patch }), ...(mean && { mean }), ...(std && { std }) },
     ...(size && { size }),
     saveEvery,
+    ...untilField(until),
     ...portOf(watch),
     splice: spliceOf(parsed),
   };

@@ -18,6 +18,8 @@ export interface ResumeOptions {
   readonly folder: string;
   /** Steps in all; as before when absent. */
   readonly steps?: number;
+  /** When the run ends before its last step, as `transfer --until`; as before when absent. */
+  readonly until?: string;
   readonly json: boolean;
   /** Port of the page that shows the run, 0 for any free one; no page when absent. */
   readonly watch?: number;

@@ -9,6 +9,7 @@ import { exists, isTemporary, prepareFolder, writeFileAtomic, writeJson } from '
 import { checkpointsIn, type Checkpoints } from './checkpoints.js';
 import { readConfig, resumeCommand, trainingOf } from './config.js';
 import { lossCurveSvg } from './curve.js';
+import { figureLog } from './figures.js';
 import { lockFolder } from '../shared/lock.js';
 import { runLog, type RunLog } from './log.js';
 
@@ -16,6 +17,7 @@ import { runLog, type RunLog } from './log.js';
 export interface RunFolder {
   readonly path: string;
   readonly log: RunLog;
+  readonly figures: ReturnType<typeof figureLog>;
   readonly checkpoints: Checkpoints;
   /** The path of a file in the folder. */
   at(name: string): string;
@@ -34,7 +36,7 @@ export interface RunFolder {
 /** The config goes first: without it nothing takes the rest for a run. */
 const FILES = [
   'config.json', 'checkpoints', 'result.png', 'triptych.png', 'strip.png', 'generator.safetensors', 'vit.safetensors', 'vit.json',
-  'report.json', 'log.jsonl', 'timings.jsonl', 'losses.svg', 'previews',
+  'report.json', 'log.jsonl', 'timings.jsonl', 'figures.jsonl', 'losses.svg', 'previews',
 ] as const;
 /** Any of these means that a run's results would be overwritten. */
 const PRECIOUS = ['result.png', 'log.jsonl', 'generator.safetensors', 'vit.safetensors', 'checkpoints', 'config.json'] as const;
@@ -84,6 +86,7 @@ export async function reopenFolder(path: string): Promise<RunFolder> {
     path,
     at,
     log,
+    figures: figureLog(at('figures.jsonl')),
     checkpoints: checkpointsIn(at('checkpoints')),
     begin: async () => {
       for (const name of FILES) await rm(at(name), { recursive: true, force: true });

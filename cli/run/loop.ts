@@ -11,6 +11,8 @@ export interface LoopPlan {
   readonly steps: number;
   /** Whether to save after this many steps of a phase; asked for 0 too, before the first step. */
   readonly savesAt: (steps: number) => boolean;
+  /** The run stops after this many steps as if interrupted, to be continued later. */
+  readonly stopAt?: number;
 }
 
 /** A plan's usual answer. */
@@ -21,6 +23,8 @@ export interface LoopHooks {
   onLosses(entry: StepLosses, ms: number): Promise<void>;
   /** When the plan says so, except after the last step, and when a user `asked`. All losses so far were finite. */
   onSave(phase: StepInfo['phase'], asked: boolean): Promise<void>;
+  /** Whether the result is good enough to end before the plan does. Asked before every step. */
+  isEnough(): boolean;
   /** After every step; `done` includes the warm start. */
   onStep(done: number, phase: string): void;
   /** Between two steps, for as long as it takes. `save` does what a planned save does. Returns milliseconds without training. */
@@ -32,7 +36,8 @@ const SLOW_STEP_MS = 100;
 const MEASURED_STEPS = 5;
 
 /**
- * Trains from the state of `run` to the end of the plan. The GPU's queue runs empty only when losses are logged.
+ * Trains from the state of `run` to the end of the plan, or until the result is good enough. The GPU's queue runs empty only when
+ * losses are logged.
  * @param logged the last step that is in the log already, -1 for none
  * @throws NonFiniteError when a loss is not a finite number, and whatever `run` throws
  */
@@ -43,7 +48,8 @@ export async function trainLoop(
   const reader = lossReader(run, hooks, logged);
   let makeStep = pacedStep(run);
   if (run.warmStepsDone + run.stepsDone === 0 && plan.savesAt(0)) await hooks.onSave('train', false);
-  for (let done = run.warmStepsDone + run.stepsDone + 1; done <= total && !interrupt.aborted; done++) {
+  const goesOn = (): boolean => !interrupt.aborted && !hooks.isEnough() && run.stepsDone < (plan.stopAt ?? Infinity);
+  for (let done = run.warmStepsDone + run.stepsDone + 1; done <= total && goesOn(); done++) {
     if (done === plan.warmStart + 1) {
       makeStep = pacedStep(run);
       reader.start();
@@ -61,7 +67,7 @@ export async function trainLoop(
   }
   await reader.finish(run.stepsDone - 1);
   await run.sync();
-  return run.stepsDone < plan.steps ? 'interrupted' : 'finished';
+  return run.stepsDone < plan.steps && !hooks.isEnough() ? 'interrupted' : 'finished';
 }
 
 /** The run's `step`, which waits after each of the first steps to learn the device's speed, and later only on slow devices. */

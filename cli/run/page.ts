@@ -7,6 +7,7 @@ import { watchRun } from '../watch/live.js';
 import type { LossRow } from '../watch/snapshot.js';
 import { aboutRun, planOf, type PageText } from './about.js';
 import type { Fields } from './config.js';
+import type { PictureRow } from './figures.js';
 import { previewsIn } from './folder.js';
 
 /** A picture that the page shows next to the result. */
@@ -34,12 +35,16 @@ export async function openPage(
     url: live.url,
     signal: live.signal,
     /** The training begins, or continues after `done` steps (warm start included) with what its folder holds. */
-    begin: async (record: Fields, done: number, log: readonly StepLosses[]): Promise<void> => {
+    begin: async (
+      record: Fields, done: number, log: readonly StepLosses[], figures: readonly PictureRow[],
+    ): Promise<void> => {
       const { warmStart, steps } = planOf(record);
-      live.begin({ about: aboutRun(record, folder, terms), done, total: warmStart + steps, losses: log.map(rowOf) });
+      live.begin({ about: aboutRun(record, folder, terms), done, total: warmStart + steps, losses: log.map(rowOf), figures });
       await showPreviews();
     },
     losses: (entry: StepLosses): void => live.losses(rowOf(entry)),
+    /** All rows so far. */
+    figures: (rows: readonly PictureRow[]): void => live.feed.figures(rows),
     step: live.step,
     /** A picture was saved, perhaps also as a preview. */
     saved: async (step: number, picture: Image): Promise<void> => {

@@ -4,6 +4,7 @@
  */
 import { resolve } from 'node:path';
 import { DeviceLostError, OutOfMemoryError } from '../../engine/index.js';
+import type { Image } from '../../model/image.js';
 import type { StepLosses, TrainingRun } from '../../model/training/run.js';
 import type { AdapterSummary } from '../gpu/device.js';
 import { errorLine, EXIT_INTERRUPTED, InputError, NonFiniteError, UsageError } from '../shared/errors.js';
@@ -154,7 +155,9 @@ async function onOneDevice(
       if (await exists(folder.at('config.json'))) parts.interrupt.throwIfAborted(); // keeps the earlier run
       await folder.begin();
     }
-    const log = saved ? await folder.rewind(from?.logBytes ?? 0, from?.state.counters['stepsDone'] ?? 0) : [];
+    const trained = from?.state.counters['stepsDone'] ?? 0;
+    const log = saved ? await folder.rewind(from?.logBytes ?? 0, trained) : [];
+    if (saved) await folder.figures.rewind((step) => step <= trained && training.plan.savesAt(step));
     if (lost === 0) [...session.notes, describeMemory(memory)].forEach(progress.note);
     if (saved) continuing(from, saved, opened.adapter).forEach(progress.note);
     const record = describeRun(training, opened.adapter, from, saved, lost > 0 ? 'device lost' : 'resumed');
@@ -164,7 +167,7 @@ async function onOneDevice(
     const stretch: Stretch = { ...job, session, from, record, log, seconds };
     await folder.config({ ...record, status: 'running' });
     onBegun(stretch);
-    await page?.begin(record, from ? stepsIn(from.state) : 0, log);
+    await page?.begin(record, from ? stepsIn(from.state) : 0, log, folder.figures.rows());
     return await train(stretch);
   } finally {
     session?.destroy?.();
@@ -219,16 +222,18 @@ async function train(stretch: Stretch): Promise<number> {
   try {
     const status = await trainLoop(run, training.plan, hooks, page?.signal ?? parts.interrupt, log.at(-1)?.step);
     await keep({ phase: 'train', steps: run.stepsDone, asked: false, last: true });
-    const end = { status, stepsDone: run.stepsDone, seconds: seconds() };
+    const ended = run.stepsDone < training.plan.steps ? training.until?.(folder.figures.rows()) : undefined;
+    const end = { status, stepsDone: run.stepsDone, seconds: seconds(), ...(ended && { ended }) };
     await folder.config({ ...record, ...end });
     progress.finish();
-    await page?.end(status, end);
+    await page?.end(status, { seconds: end.seconds, ...(ended && { note: `${ended}.` }) });
     const result = resolve(folder.at(training.product));
     const summary = {
       ...end, out: resolve(folder.path), result, losses: log.at(-1) ?? null, device: record['device'], ...session.summary?.(log),
     };
     const hint = status === 'interrupted' ? `; ${resumeCommand(training.command, folder.path)} continues` : '';
-    const sentence = `${status} after ${stepsOf(run)} in ${end.seconds.toFixed(0)} s: ${result}${hint}`;
+    const why = ended ? ` (${ended})` : '';
+    const sentence = `${status} after ${stepsOf(run)}${why} in ${end.seconds.toFixed(0)} s: ${result}${hint}`;
     parts.stdout.write(`${json ? JSON.stringify(summary) : sentence}\n`);
     return status === 'finished' ? 0 : EXIT_INTERRUPTED;
   } catch (error) {
@@ -246,8 +251,16 @@ function createKeeper({ training, folder, progress, page, session, from, log, se
     const state = await run.state();
     await folder.checkpoints.write({ state, identity: training.identity, logBytes: await folder.log.keep(), seconds: seconds() });
   };
+  /** A save that only this run makes, by a user's wish or an interrupt, leaves no row: equal runs have equal rows. */
+  const measure = async (picture: Image, { steps }: Moment): Promise<void> => {
+    const isPlanned = training.plan.savesAt(steps) || steps === training.plan.steps;
+    if (!session.measure || !isPlanned || folder.figures.rows().some(({ step }) => step === steps)) return;
+    await folder.figures.add({ step: steps, ...session.measure(picture) });
+    page?.figures(folder.figures.rows());
+  };
   const keep = async (moment: Moment): Promise<void> => {
     const picture = await session.keep(moment);
+    if (picture) await measure(picture, moment);
     await folder.curve(log, training.title);
     if (picture) await page?.saved(moment.steps, picture);
     if (moment.steps > 0) savedAt = moment.steps;
@@ -264,6 +277,7 @@ function createKeeper({ training, folder, progress, page, session, from, log, se
       progress.update(done, phase, log.at(-1));
       page?.step(done, phase);
     },
+    isEnough: () => training.until?.(folder.figures.rows()) !== undefined,
     between: async (save) => (page ? page.between(save, run.stepsDone, session.draw) : 0),
   };
   const picture = `${folder.at('result.png')} is the last good picture, of step`;

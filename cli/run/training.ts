@@ -4,6 +4,7 @@ import type { StepInfo, StepLosses, TrainingRun, TrainingState } from '../../mod
 import type { PageText } from './about.js';
 import type { Identity } from './checkpoints.js';
 import type { Fields, TrainingName } from './config.js';
+import type { PictureRow } from './figures.js';
 import type { RunFolder } from './folder.js';
 import type { LoopPlan } from './loop.js';
 import type { ShownPicture } from './page.js';
@@ -24,6 +25,8 @@ export interface Training {
   readonly page: PageText;
   /** Pictures that the page shows next to the result. */
   readonly pictures: readonly ShownPicture[];
+  /** Says why a run with these figures ends before its last step, undefined while it goes on. */
+  readonly until?: (figures: readonly PictureRow[]) => string | undefined;
   /** Title of losses.svg. */
   readonly title: string;
   /** The cause of its memory need, and the options that need less, in words. */
@@ -63,6 +66,8 @@ export interface Session {
    * @throws NonFiniteError instead of writing values that are not finite
    */
   keep(moment: Moment): Promise<Image | undefined>;
+  /** Figures of such a picture, for figures.jsonl; absent where pictures are not measured. */
+  measure?(picture: Image): Readonly<Record<string, number>>;
   /** A picture for the page between two saves; absent where one takes long. */
   draw?(): Promise<Image>;
   /** Further fields of the summary. */

@@ -1,10 +1,11 @@
 /** Ensures that a folder holds a finished transfer: an existing one, an interrupted one resumed, or a new one. */
 import { join } from 'node:path';
-import { parseConfig, readConfigOf } from '../run/config.js';
+import { objectOf, parseConfig, readConfigOf } from '../run/config.js';
 import type { Parts } from '../run/parts.js';
 import { exists } from '../shared/files.js';
 import { differenceOf, parseOptions, type TransferOptions } from './options.js';
 import { resumeTransfer, transfer } from './transfer.js';
+import { TO_THE_END } from './until.js';
 
 export interface Ensuring {
   /** Called when the folder has a run with another `setting`: throws, or returns and the run is replaced. */
@@ -15,9 +16,9 @@ export interface Ensuring {
 /** Returns the exit code of `transfer`. Nothing is printed on stdout. @throws InputError when the folder's run is damaged */
 export async function ensureTransfer(options: TransferOptions, parts: Parts, { onOther, note }: Ensuring): Promise<number> {
   const quiet = { ...parts, stdout: { write: () => undefined } };
-  const { out, splice: { steps } } = options;
+  const { out, until = TO_THE_END, splice: { steps } } = options;
   if (!(await exists(join(out, 'config.json')))) return transfer(options, quiet);
-  const resume = { folder: out, steps, json: false };
+  const resume = { folder: out, steps, until, json: false };
   const config = await readConfigOf('transfer', out);
   const isLonger = Number(config['stepsDone'] ?? 0) > steps;
   const saved = parseConfig(out, () => parseOptions(config, resume));
@@ -26,7 +27,9 @@ export async function ensureTransfer(options: TransferOptions, parts: Parts, { o
     onOther(changed);
     return transfer({ ...options, force: true }, quiet);
   }
-  if (config['status'] === 'finished' && config['stepsDone'] === steps) {
+  const { steps: planned, until: wanted = TO_THE_END } = objectOf('options', config['options']);
+  const isComplete = config['stepsDone'] === steps || (config['ended'] !== undefined && planned === steps && wanted === until);
+  if (config['status'] === 'finished' && isComplete) {
     note('done already');
     return 0;
   }

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { defaultOptions, type SpliceOptions } from '../../model/method/options.js';
 import { CheckpointError } from '../../model/vit/errors.js';
 import { parseSidecar, type VitSettings } from '../../model/vit/settings.js';
+import { TO_THE_END, untilOf } from './until.js';
 import { checkLike, checkMethod, objectOf, textOf, wholeOf, type Fields, type ResumeOptions } from '../run/config.js';
 
 export interface TransferOptions {
@@ -19,6 +20,8 @@ export interface TransferOptions {
   readonly force: boolean;
   /** Port of the page that shows the run, 0 for any free one; no page when absent. */
   readonly watch?: number;
+  /** When the run ends before its last step; see until.ts. To the last step when absent. */
+  readonly until?: string;
   readonly splice: SpliceOptions;
   /** A generator for any pair to begin with, instead of a new one of the recipe's. */
   readonly generator?: { readonly path: string; readonly sha256: string };
@@ -28,11 +31,12 @@ export interface TransferOptions {
 const MAX_SIDE = 8192;
 
 /** The options as `config.options` holds them. */
-export const savedOptions = ({ splice, size, saveEvery }: TransferOptions) => ({ ...splice, size: size ?? null, saveEvery });
+export const savedOptions = ({ splice, size, saveEvery, until }: TransferOptions) =>
+  ({ ...splice, size: size ?? null, saveEvery, ...(until !== undefined && { until }) });
 
 /** The options that a config.json describes, `--steps` of the resume included. @throws Error naming the field that is wrong */
-export function parseOptions(config: Fields, { folder, json, steps }: ResumeOptions): TransferOptions {
-  const { size, saveEvery, ...splice } = objectOf('options', config['options']);
+export function parseOptions(config: Fields, { folder, json, steps, until }: ResumeOptions): TransferOptions {
+  const { size, saveEvery, until: saved, ...splice } = objectOf('options', config['options']);
   const model = objectOf('model', config['model']);
   const generator = config['generator'] === undefined ? undefined : objectOf('generator', config['generator']);
   return {
@@ -45,11 +49,20 @@ export function parseOptions(config: Fields, { folder, json, steps }: ResumeOpti
     saveEvery: wholeOf('options.saveEvery', saveEvery),
     json,
     force: false,
+    ...untilField(until ?? saved),
     ...(generator && {
       generator: { path: textOf('generator.path', generator['path']), sha256: textOf('generator.sha256', generator['sha256']) },
     }),
     splice: { ...parseSplice(splice), ...(steps !== undefined && { steps }) },
   };
+}
+
+/** Nothing for the default. @throws Error for what `untilOf` refuses */
+export function untilField(value: unknown): Pick<TransferOptions, 'until'> {
+  if (value === undefined || value === TO_THE_END) return {};
+  const until = textOf('options.until', value);
+  untilOf(until);
+  return { until };
 }
 
 /** The settings that shapes of weights do not tell. */

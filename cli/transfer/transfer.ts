@@ -22,6 +22,7 @@ import { version } from '../shared/version.js';
 import { readInputs, type Inputs } from './inputs.js';
 import { parseOptions, savedOptions, type TransferOptions } from './options.js';
 import { matchWarning, trivialRows } from './report.js';
+import { untilOf } from './until.js';
 
 /** Trains one pair. Returns the exit code: 0, or 130 when interrupted. @throws before anything is created if an input is wrong */
 export const transfer = async (options: TransferOptions, parts: Parts): Promise<number> =>
@@ -36,9 +37,11 @@ const sizeOf = ({ image }: Photo): string => `${image.width} x ${image.height}`;
 async function prepare(options: TransferOptions, parts: Parts): Promise<Training> {
   const inputs = await readInputs(options, parts);
   const { structure, appearance, model } = inputs;
-  const { splice, saveEvery, generator } = options;
+  const { splice, saveEvery, generator, until } = options;
+  const isEnough = until === undefined ? undefined : untilOf(until);
   return {
     command: 'transfer',
+    ...(isEnough && { until: isEnough }),
     plan: { warmStart: splice.warmStart, steps: splice.steps, savesAt: every(saveEvery) },
     identity: identityOf(options, inputs),
     sources: { 'structure photo': structure.path, 'appearance photo': appearance.path, 'ViT weights': model.path },
@@ -139,6 +142,7 @@ async function start(options: TransferOptions, inputs: Inputs, at: Start, parts:
       await writeImage(folder.at('result.png'), picture, resultText(options, inputs, moment.steps, figures));
       return picture;
     },
+    measure: judge.glance,
     draw: () => run.result(),
     summary: (log) => {
       const recent = log.filter(({ step }) => step >= run.stepsDone - 50).map(({ total }) => total!);

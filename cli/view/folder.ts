@@ -5,6 +5,7 @@ import sharp from 'sharp';
 import { encodeImage, readPhoto } from '../photos/photo.js';
 import { aboutRun, fieldOf, numberOf, planOf, resultLabel, textOf } from '../run/about.js';
 import { readConfig, type Fields } from '../run/config.js';
+import { readFigures } from '../run/figures.js';
 import { previewsIn } from '../run/folder.js';
 import { rateMeter } from '../shared/rate.js';
 import { createFeed, type Feed, type FeedWriter, type ReadPng } from '../watch/feed.js';
@@ -39,6 +40,7 @@ export async function openRunFolder(folder: string, isHeld: (folder: string) => 
     const before = config;
     config = await readConfig(folder).catch(() => config); // between two runs there is none for a moment
     await readLog();
+    await showMeasures(feed, folder);
     const key = JSON.stringify([config, tail.terms]);
     if (key !== seen) {
       if (before['started'] !== config['started']) rate.reset();
@@ -66,6 +68,7 @@ function stateOf(config: Fields, logged: number): RunState {
   const status = (STATUSES.includes(named) ? named : 'running') as RunStatus;
   const trained = isOver(status) ? (numberOf(config, 'stepsDone') ?? logged) : logged;
   const done = trained > 0 || status === 'finished' ? Math.min(total, warmStart + trained) : 0;
+  const ended = status === 'finished' ? textOf(config, 'ended') : undefined;
   const seconds = isOver(status) ? numberOf(config, 'seconds') : undefined;
   return {
     status,
@@ -74,6 +77,7 @@ function stateOf(config: Fields, logged: number): RunState {
     total,
     ...(seconds && { secondsTaken: seconds, stepsPerSecond: done / seconds }),
     ...(status === 'failed' && { note: textOf(config, 'error') }),
+    ...(ended && { note: `${ended}.` }),
   };
 }
 
@@ -100,6 +104,11 @@ async function showPreviews(feed: FeedWriter, folder: string): Promise<void> {
   const previews = await previewsIn(folder);
   for (const { steps, path } of previews) feed.showPreview(steps, () => readFile(path));
   feed.keepPreviews(previews.map(({ steps }) => steps));
+}
+
+async function showMeasures(feed: FeedWriter, folder: string): Promise<void> {
+  const rows = await readFigures(join(folder, 'figures.jsonl')).catch(() => []); // a page must not fail because a file does
+  if (JSON.stringify(rows) !== JSON.stringify(feed.snapshot().figures)) feed.figures(rows);
 }
 
 /** The photos as they were used: from their files if these are unchanged, else cut out of triptych.png. */

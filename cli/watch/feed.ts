@@ -1,6 +1,7 @@
 /** The news of a run: the run writes, the server and its pages read. Pictures are read only on request. */
 import {
-  after, picturePath, previewPath, type FeedEvent, type LossRow, type PictureInfo, type RunAbout, type RunState, type Snapshot,
+  after, picturePath, previewPath,
+  type FeedEvent, type FigureRow, type LossRow, type PictureInfo, type RunAbout, type RunState, type Snapshot,
 } from './snapshot.js';
 
 /** Returns the bytes of a PNG. */
@@ -20,20 +21,22 @@ export interface FeedWriter extends Feed {
   state(change: Partial<RunState>): void;
   /** Rows to append. */
   losses(rows: readonly LossRow[]): void;
+  /** All rows so far. */
+  figures(rows: readonly FigureRow[]): void;
   /** Shows a picture, or a newer one in place of that of the same name. Versions count from 1. */
   showPicture(picture: Omit<PictureInfo, 'version'>, read: ReadPng): void;
   /** Adds a preview, or replaces the one of the same step. */
   showPreview(step: number, read: ReadPng): void;
   /** Removes all previews except those of these steps. */
   keepPreviews(steps: readonly number[]): void;
-  /** Forgets curves and previews: the run was started again, or resumed at an earlier step. */
+  /** Forgets curves, figures and previews: the run was started again, or resumed at an earlier step. */
   rewind(): void;
 }
 
 /** A run's feed, held in memory. */
 export function createFeed(about: RunAbout, start: Partial<RunState> = {}): FeedWriter {
   const state: RunState = { status: 'starting', phase: '', done: 0, total: 1, ...start };
-  let run: Snapshot = { about, state, losses: [], pictures: [], previews: [], epoch: 0 };
+  let run: Snapshot = { about, state, losses: [], figures: [], pictures: [], previews: [], epoch: 0 };
   const pngs = new Map<string, ReadPng>();
   const listeners = new Set<(event: FeedEvent) => void>();
   const emit = (event: FeedEvent): void => {
@@ -55,6 +58,7 @@ export function createFeed(about: RunAbout, start: Partial<RunState> = {}): Feed
     losses: (rows) => {
       if (rows.length > 0) emit({ type: 'losses', data: rows });
     },
+    figures: (rows) => emit({ type: 'figures', data: rows }),
     showPicture: (picture, read) => {
       const old = run.pictures.find(({ name }) => name === picture.name);
       if (old) pngs.delete(picturePath(old));
@@ -73,7 +77,7 @@ export function createFeed(about: RunAbout, start: Partial<RunState> = {}): Feed
     },
     rewind: () => {
       forget(run.previews);
-      change({ losses: [], previews: [], epoch: run.epoch + 1 });
+      change({ losses: [], figures: [], previews: [], epoch: run.epoch + 1 });
     },
   };
 }

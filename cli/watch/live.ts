@@ -3,7 +3,7 @@ import { rateMeter, type RateMeter } from '../shared/rate.js';
 import { createGate, type Gate } from './controls.js';
 import { createFeed, type FeedWriter } from './feed.js';
 import { serveWatch } from './server.js';
-import { isOver, type LossRow, type RunAbout } from './snapshot.js';
+import { isOver, type FigureRow, type LossRow, type RunAbout } from './snapshot.js';
 
 /** The state of a run at its start, or when it resumes from a checkpoint. */
 export interface Standing {
@@ -12,6 +12,7 @@ export interface Standing {
   readonly done: number;
   readonly total: number;
   readonly losses: readonly LossRow[];
+  readonly figures: readonly FigureRow[];
 }
 
 /** The work for the page between two steps. */
@@ -43,10 +44,11 @@ export async function watchRun(about: RunAbout, port: number, interrupt: AbortSi
     signal: gate.signal,
     feed,
     /** May be called again, which forgets earlier curves and previews. */
-    begin: ({ about: begun, done, total, losses }: Standing): void => {
+    begin: ({ about: begun, done, total, losses, figures }: Standing): void => {
       rate.reset();
       feed.rewind();
       feed.losses(losses);
+      feed.figures(figures);
       feed.state({ status: 'running', done, total, note: undefined, stepsPerSecond: undefined, secondsLeft: undefined });
       feed.about(begun);
     },

@@ -41,6 +41,9 @@ export interface RunState {
 /** A step and its value of every term, in the order of `terms`; null for a value that is not finite. */
 export type LossRow = readonly [step: number, ...values: (number | null)[]];
 
+/** The figures of the picture saved after `step` steps, by name; null for a value that is not finite. */
+export type FigureRow = { readonly step: number } & Readonly<Record<string, number | null>>;
+
 /** A picture that is shown large. `version` changes with its content; `step` is the step that it shows. */
 export interface PictureInfo {
   readonly name: string;
@@ -54,6 +57,8 @@ export interface Snapshot {
   readonly about: RunAbout;
   readonly state: RunState;
   readonly losses: readonly LossRow[];
+  /** Of all saves so far; empty where pictures are not measured. */
+  readonly figures: readonly FigureRow[];
   readonly pictures: readonly PictureInfo[];
   /** Steps with a preview, ascending. */
   readonly previews: readonly number[];
@@ -61,11 +66,12 @@ export interface Snapshot {
   readonly epoch: number;
 }
 
-/** A change to a snapshot; `all` replaces it. */
+/** A change to a snapshot; `all` replaces it, `figures` replaces all rows. */
 export type FeedEvent =
   | { readonly type: 'all'; readonly data: Snapshot }
   | { readonly type: 'state'; readonly data: RunState }
   | { readonly type: 'losses'; readonly data: readonly LossRow[] }
+  | { readonly type: 'figures'; readonly data: readonly FigureRow[] }
   | { readonly type: 'picture'; readonly data: PictureInfo }
   | { readonly type: 'preview'; readonly data: number };
 
@@ -74,6 +80,7 @@ export function after(run: Snapshot, { type, data }: FeedEvent): Snapshot {
   if (type === 'all') return data;
   if (type === 'state') return { ...run, state: data };
   if (type === 'losses') return { ...run, losses: [...run.losses, ...data] };
+  if (type === 'figures') return { ...run, figures: data };
   if (type === 'preview') return { ...run, previews: [...run.previews, data].sort((a, b) => a - b) };
   const { pictures } = run;
   const isKnown = pictures.some(({ name }) => name === data.name);

@@ -2,7 +2,7 @@
 import type { Engine } from '../../engine/index.js';
 import type { Image } from '../image.js';
 import type { VitModel } from '../vit/config.js';
-import { judgePictures, type PictureFigures } from './pictures.js';
+import { glanceAt, judgePictures, type Glance, type PictureFigures } from './pictures.js';
 import { vitJudge, type VitFigures } from './vitJudge.js';
 
 export type Figures = PictureFigures & Partial<VitFigures>;
@@ -19,10 +19,14 @@ export interface Seeing {
 /** A judge of results for one pair of photos. */
 export async function openJudge(structure: Image, appearance: Image, seeing?: Seeing) {
   const byVit = seeing && (await vitJudge(seeing.engine, seeing.vit, structure, appearance, seeing.vitSize));
-  let byPictures: ReturnType<typeof judgePictures> | undefined; // made for the first result, since it takes seconds
+  // Made for the first result, since it takes seconds.
+  let byPictures: ReturnType<typeof judgePictures> | undefined;
+  let byGlance: ReturnType<typeof glanceAt> | undefined;
   return {
     /** The match of the pair's photos by the ViT; see `LEAST_MATCH`. */
     ...(byVit && { match: byVit.match }),
+    /** The figures that take a fraction of a second, from the pictures alone. */
+    glance: (result: Image): Glance => (byGlance ??= glanceAt(structure, appearance))(result),
     judge: async (result: Image): Promise<Figures> => {
       byPictures ??= judgePictures(structure, appearance);
       return { ...byPictures(result), ...(byVit && (await byVit.judge(result))) };

@@ -19,6 +19,9 @@ export interface PictureFigures {
   readonly sharpness: number;
 }
 
+/** The figures that take little time: for every saved picture of a run. */
+export type Glance = Pick<PictureFigures, 'structure' | 'colour' | 'sharpness'>;
+
 /** Shorter side at which pictures are compared. */
 const SIDE = 256;
 
@@ -43,6 +46,26 @@ function once<T extends object>(make: () => T): () => T {
 const meanDistance = (a: readonly Profile[], b: readonly Profile[]): number =>
   a.reduce((sum, p, i) => sum + profileDistance(p, b[i]!), 0) / a.length;
 
+type Look = ReturnType<typeof lookAt>;
+
+/** Looks at results of one pair: at their own proportions, and at the structure image's size. */
+function viewer(structureImage: Image, appearanceImage: Image, side: number | 'own') {
+  const sized = (image: Image): Image => (side === 'own' ? image : resampleShorterSide(image, side));
+  const [s, a] = [lookAt(sized(structureImage)), lookAt(sized(appearanceImage))];
+  const { width, height } = s;
+  const sharp = sharpness(s.light(), width, height);
+  const view = (result: Image): { own: Look; fit: Look } => {
+    const own = result === structureImage ? s : result === appearanceImage ? a : lookAt(sized(result));
+    return { own, fit: own.width === width && own.height === height ? own : lookAt(resample(result, width, height)) };
+  };
+  const glance = ({ own, fit }: { own: Look; fit: Look }): Glance => ({
+    structure: edgeCosine(s.light(), fit.light(), width, height),
+    colour: profileDistance(own.colours(), a.colours()),
+    sharpness: sharpness(fit.light(), width, height) / (sharp + 1e-9),
+  });
+  return { s, a, view, glance };
+}
+
 /**
  * Judges results of one pair; the numbers of oracle/metrics.py. All pictures are first resized (bicubic) to the shorter side
  * `side`; 'own' leaves them, at least 28 pixels each way. `structure`, `leak` and `sharpness` are at the structure image's size.
@@ -50,19 +73,17 @@ const meanDistance = (a: readonly Profile[], b: readonly Profile[]): number =>
 export function judgePictures(
   structureImage: Image, appearanceImage: Image, side: number | 'own' = SIDE,
 ): (result: Image) => PictureFigures {
-  const sized = (image: Image): Image => (side === 'own' ? image : resampleShorterSide(image, side));
-  const [s, a] = [lookAt(sized(structureImage)), lookAt(sized(appearanceImage))];
-  const { width, height } = s;
-  const sharp = sharpness(s.light(), width, height);
+  const { s, a, view, glance } = viewer(structureImage, appearanceImage, side);
   return (result) => {
-    const own = result === structureImage ? s : result === appearanceImage ? a : lookAt(sized(result));
-    const fit = own.width === width && own.height === height ? own : lookAt(resample(result, width, height));
-    return {
-      structure: edgeCosine(s.light(), fit.light(), width, height),
-      colour: profileDistance(own.colours(), a.colours()),
-      patches: meanDistance(own.patches(), a.patches()),
-      leak: profileDistance(fit.colours(), s.colours()),
-      sharpness: sharpness(fit.light(), width, height) / (sharp + 1e-9),
-    };
+    const { own, fit } = view(result);
+    const { structure, colour, sharpness: sharp } = glance({ own, fit });
+    const [patches, leak] = [meanDistance(own.patches(), a.patches()), profileDistance(fit.colours(), s.colours())];
+    return { structure, colour, patches, leak, sharpness: sharp };
   };
+}
+
+/** The figures of `judgePictures` that take little time, the same numbers. */
+export function glanceAt(structureImage: Image, appearanceImage: Image): (result: Image) => Glance {
+  const { view, glance } = viewer(structureImage, appearanceImage, SIDE);
+  return (result) => glance(view(result));
 }

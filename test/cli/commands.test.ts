@@ -74,7 +74,7 @@ const transferRows: readonly Row[] = [
   ...outputRows, ...methodRows('splice'), ['--recipe splice-transfer', 'splice.recipe', 'splice-transfer'],
   ['--model v.pth', 'model', 'v.pth'], ['--heads 3', 'vit.heads', 3], ['--patch 4', 'vit.patch', 4],
   ['--mean 0', 'vit.mean', [0, 0, 0]], ['--std 0.1,0.2,0.3', 'vit.std', [0.1, 0.2, 0.3]],
-  ['--size 64', 'size', 64], ['--save-every 9', 'saveEvery', 9],
+  ['--size 64', 'size', 64], ['--save-every 9', 'saveEvery', 9], ['--until plateau', 'until', 'plateau'],
 ];
 
 const trainRows: readonly Row[] = [
@@ -148,7 +148,8 @@ for (const name of ['transfer', 'train', 'pretrain'] as const) {
   });
 
   test(`${name}: --resume takes no option that the folder decides`, async () => {
-    const allowed = ['--watch', '--json', ...(name === 'pretrain' ? [] : ['--steps'])];
+    const more = { transfer: ['--steps', '--until'], train: ['--steps'], pretrain: [] }[name];
+    const allowed = ['--watch', '--json', ...more];
     assert.equal(await called(name, '--resume d'), ['resume', { folder: 'd', json: false }]);
     assert.equal(await called(name, '--resume d --json --watch'), ['resume', { folder: 'd', json: true, watch: 0 }]);
     assert.equal(await called(name, '--watch 81 --resume d'), ['resume', { folder: 'd', json: false, watch: 81 }]);
@@ -158,6 +159,10 @@ for (const name of ['transfer', 'train', 'pretrain'] as const) {
     }
   });
 }
+
+test('transfer: --resume takes --until', async () => {
+  assert.equal(await called('transfer', '--resume d --until steps'), ['resume', { folder: 'd', json: false, until: 'steps' }]);
+});
 
 test('transfer, train: --resume takes --steps; pretrain has none', async () => {
   for (const name of ['transfer', 'train'] as const) {

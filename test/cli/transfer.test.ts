@@ -12,8 +12,8 @@ import { pixelAt, temporaryFile } from '../helpers/pictures.js';
 import { configOf, failure, files, interruptedRun, json, linesOf, loggedSteps, newOut } from '../helpers/runs.js';
 
 const everything = [
-  'checkpoints', 'config.json', 'generator.safetensors', 'log.jsonl', 'losses.svg', 'previews', 'report.json', 'result.png',
-  'timings.jsonl', 'triptych.png',
+  'checkpoints', 'config.json', 'figures.jsonl', 'generator.safetensors', 'log.jsonl', 'losses.svg', 'previews', 'report.json',
+  'result.png', 'timings.jsonl', 'triptych.png',
 ];
 
 test('transfer: all files, and nothing else', async () => {

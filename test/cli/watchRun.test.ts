@@ -69,7 +69,8 @@ test('gate: one save per press, before the run continues, and its error is the r
 /** A live run on any free port, closed when `use` is through. */
 async function withLive(use: (live: LiveRun) => Promise<void>): Promise<void> {
   const live = await watchRun(ABOUT, 0, never);
-  live.begin({ about: { ...ABOUT, title: 'begun' }, done: 0, total: 100, losses: [[0, 3]] });
+  const figures = [{ step: 5, sharpness: 1 }];
+  live.begin({ about: { ...ABOUT, title: 'begun' }, done: 0, total: 100, losses: [[0, 3]], figures });
   live.feed.showPreview(5, async () => Buffer.from('five'));
   try {
     await use(live);
@@ -82,8 +83,10 @@ test('live: a resumed run begins with its earlier curves', () =>
   withLive(async ({ feed, begin, losses }) => {
     const { state, about, previews, losses: rows } = feed.snapshot();
     assert.equal([state.status, state.total, about.title, previews, rows], ['running', 100, 'begun', [5], [[0, 3]]]);
+    assert.equal(feed.snapshot().figures, [{ step: 5, sharpness: 1 }]);
     losses([10, 2]);
-    begin({ about: ABOUT, done: 5, total: 100, losses: [[0, 3]] });
+    begin({ about: ABOUT, done: 5, total: 100, losses: [[0, 3]], figures: [] });
+    assert.equal(feed.snapshot().figures, []);
     assert.equal([feed.snapshot().losses, feed.snapshot().previews, feed.snapshot().state.done], [[[0, 3]], [], 5]);
   }));
 

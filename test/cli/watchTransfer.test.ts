@@ -63,9 +63,10 @@ test('transfer --watch: a watched run writes the same bytes as an unwatched one,
   assertSameContents(out, quiet);
   assert.equal(readdirSync(join(out, 'previews')), ['00010.png', '00020.png']);
   assert.equal([page.events.at(-2)!.type, page.events.at(-1)!.type], ['all', 'bye']);
-  const { state, losses, previews, about } = page.events.at(-2)!.data;
+  const { state, losses, figures, previews, about } = page.events.at(-2)!.data;
   assert.equal([state.status, state.done, state.total, previews], ['finished', 30, 30, [10, 20]]);
   assert.equal([losses.map(([step]: number[]) => step), about.terms[0], losses[0][1]], [[0, 10, 20, 24], 'total', 10]);
+  assert.equal(figures.map(({ step }: { step: number }) => step), [10, 20, 25]);
   assert.match(about.goOn, /^splice-gpu transfer --resume /);
 });
 

@@ -119,7 +119,11 @@ const figures = { structure: 1, colour: 0, patches: 0, leak: 0, selfSimilarity: 
 
 /** Returns the red of a picture's first pixel as its `sharpness`. */
 export const fakeJudge = (match: number): typeof openJudge => async () =>
-  ({ match, judge: async ({ data }) => ({ ...figures, sharpness: data[0]! }) });
+  ({
+    match,
+    judge: async ({ data }) => ({ ...figures, sharpness: data[0]! }),
+    glance: ({ data }) => ({ structure: 1, colour: 0, sharpness: data[0]! }),
+  });
 
 export interface Heard extends FakeCalls {
   stdout: string;

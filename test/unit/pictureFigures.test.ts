@@ -1,7 +1,7 @@
 /** The figures from pictures alone, against oracle/metrics.py. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { judgePictures, type PictureFigures } from '../../model/compare/pictures.js';
+import { glanceAt, judgePictures, type PictureFigures } from '../../model/compare/pictures.js';
 import type { Image } from '../../model/image.js';
 import { golden, testImage } from '../helpers/golden.js';
 
@@ -27,6 +27,14 @@ test('figures are those of the oracle, at own size and at side 256', () => {
       });
     });
   });
+});
+
+test('a glance has three of the same numbers', () => {
+  const [glance, judge] = [glanceAt(structure, appearance), judgePictures(structure, appearance)];
+  for (const picture of [result, structure, appearance]) {
+    const { structure: edges, colour, sharpness } = judge(picture);
+    assert.equal(glance(picture), { structure: edges, colour, sharpness });
+  }
 });
 
 test('the trivial results are at the ends of the scales', () => {

@@ -3,12 +3,14 @@ import { isOver, type CommandName } from '../snapshot.js';
 import { createChart } from './chart.js';
 import { command, hasCommands } from './commands.js';
 import { byId, setText } from './dom.js';
+import { createMeasures } from './measures.js';
 import { allFetched } from './pictures.js';
 import { follow, type Model } from './stream.js';
 import { keepPictures, keepPreviews, resultView, showFigures, showHeader, showInputs } from './view.js';
 
 const showResult = resultView();
 const showCurves = createChart();
+const showMeasures = createMeasures();
 let model: Model = { connection: 'connecting' };
 let frame = 0;
 
@@ -27,6 +29,7 @@ function draw(): void {
   showInputs(model.run.pictures);
   showResult(model.run);
   showCurves(model.run.about.terms, model.run.losses);
+  showMeasures(model.run.figures);
   keepPreviews(model.run);
 }
 

@@ -38,7 +38,7 @@ export function follow(show: (model: Model) => void, farewell: () => Promise<unk
 
   on('all', (run: Snapshot) => set({ run }));
   on('beat', () => undefined);
-  for (const type of ['state', 'losses', 'picture', 'preview'] as const) {
+  for (const type of ['state', 'losses', 'figures', 'picture', 'preview'] as const) {
     on(type, (data) => void (model.run && set({ run: after(model.run, { type, data } as FeedEvent) })));
   }
   on('bye', async () => {

@@ -52,7 +52,10 @@ const CLOSED = 'The process of this page has ended. The page shows its last stat
 function bannerOf(connection: Connection, { state, about }: Snapshot): Banner {
   const offline = connection === 'closed' || connection === 'lost';
   const again = ['To see it again:', about.again] as const;
-  if (state.status === 'finished') return offline ? { text: ending(state), commands: [again] } : {};
+  if (state.status === 'finished') {
+    const text = [ending(state), state.note].filter(Boolean).join(' ');
+    return offline ? { text, commands: [again] } : state.note ? { text } : {};
+  }
   if (isOver(state.status)) {
     const resume = about.goOn ? [['To resume it:', about.goOn] as const] : [];
     const text = [ending(state), state.note].filter(Boolean).join(' ');
@@ -64,7 +67,7 @@ function bannerOf(connection: Connection, { state, about }: Snapshot): Banner {
 
 function ending({ status, done, total }: RunState): string {
   const steps = `${done} of ${total} steps`;
-  if (status === 'finished') return `Finished: all ${total} steps are done.`;
+  if (status === 'finished') return done < total ? `Finished after ${steps}.` : `Finished: all ${total} steps are done.`;
   if (status === 'interrupted') return `Stopped after ${steps}; everything is saved.`;
   if (status === 'failed') return `Failed after ${steps}.`;
   return `The process of the run has been gone since ${steps}.`;
