@@ -2,7 +2,7 @@
 import type { Bitmap, Image } from './image.js';
 
 /** The sources of an output along an axis: `weights` from index `first` on. */
-interface Taps {
+export interface Taps {
   readonly first: number;
   readonly weights: readonly number[];
 }
@@ -18,7 +18,7 @@ export function cubic(distance: number, a = -0.5): number {
 }
 
 /** Taps of each of `to` outputs from `from` inputs. A reduction stretches the filter. The weights inside the border sum to 1. */
-function tapsOf(from: number, to: number): Taps[] {
+export function tapsOf(from: number, to: number): Taps[] {
   const step = from / to;
   const stretch = Math.max(step, 1);
   return Array.from({ length: to }, (_, i) => {

@@ -1,5 +1,5 @@
 /** Pointwise functions of one tensor. */
-import { gelu, quickGelu } from './parts/activations.js';
+import { gelu, quickGelu, silu } from './parts/activations.js';
 import { spanKernel } from './parts/pointwise.js';
 import { wgsl } from './parts/wgsl.js';
 
@@ -21,6 +21,8 @@ export const unaryFunctions = {
   quickGelu: { code: quickGelu, f: 'quick_gelu(x)', df: 'quick_gelu_derivative(x)', saved: 'x' },
   /** x, or SLOPE * x if x < 0. The output has the input's sign, so the gradient needs the output only. */
   leakyRelu: { code: 'override SLOPE: f32;', f: 'select(SLOPE * x, x, x > 0.0)', df: 'select(SLOPE, 1.0, y > 0.0)', saved: 'y' },
+  /** x / (1 + e^-x) */
+  silu: { code: silu, f: 'silu(x)', df: 'silu_derivative(x)', saved: 'x' },
   /** 1 / (1 + e^-x) */
   sigmoid: { code: '', f: '1.0 / (1.0 + exp(-x))', df: 'y * (1.0 - y)', saved: 'y' },
 } as const satisfies Record<string, UnaryFunction>;

@@ -40,6 +40,12 @@ const dino = (name: string, what: string, file: string, megabytes: number): Know
   url: `https://dl.fbaipublicfiles.com/dino/${file}/${file}.pth`,
 });
 
+/** https://github.com/facebookresearch/dinov2: the backbones, without heads; "reg" have four registers. */
+const dino2 = (name: string, what: string, size: string, file: string, megabytes: number): KnownModel => ({
+  name, megabytes, license: 'Apache-2.0', what: `DINOv2 ${what}, self-supervised on LVD-142M`,
+  url: `https://dl.fbaipublicfiles.com/dinov2/dinov2_${size}/${file}_pretrain.pth`,
+});
+
 /** https://github.com/openai/CLIP: whole models, of which the image tower is read. The address contains the checksum. */
 const clip = (name: string, what: string, file: string, megabytes: number, sha256: string): KnownModel => ({
   name, megabytes, sha256, license: 'MIT', what: `CLIP ${what}, the image tower`,
@@ -54,6 +60,10 @@ export const fetchable: readonly KnownModel[] = [
   dino('dino_vits16', 'ViT-S/16', 'dino_deitsmall16_pretrain', 87),
   dino('dino_vitb8', 'ViT-B/8, the published choice', 'dino_vitbase8_pretrain', 343),
   dino('dino_vitb16', 'ViT-B/16', 'dino_vitbase16_pretrain', 343),
+  dino2('dinov2_vits14', 'ViT-S/14', 'vits14', 'dinov2_vits14', 88),
+  dino2('dinov2_vits14_reg', 'ViT-S/14 with registers', 'vits14', 'dinov2_vits14_reg4', 88),
+  dino2('dinov2_vitb14', 'ViT-B/14', 'vitb14', 'dinov2_vitb14', 346),
+  dino2('dinov2_vitb14_reg', 'ViT-B/14 with registers', 'vitb14', 'dinov2_vitb14_reg4', 346),
   clip('clip_vitb16', 'ViT-B/16', 'ViT-B-16.pt', 351, '5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f'),
   clip('clip_vitb32', 'ViT-B/32', 'ViT-B-32.pt', 354, '40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af'),
 ];

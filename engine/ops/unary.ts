@@ -33,6 +33,7 @@ function unary(name: keyof typeof unaryFunctions): { readonly op: Op<UnaryAttrs>
 }
 
 const sigmoidOp = unary('sigmoid').op;
+const siluOp = unary('silu').op;
 // Exported for ops that absorb an activation or its gradient.
 export const { op: geluOp, backward: geluBackwardOp } = unary('gelu');
 export const { op: quickGeluOp, backward: quickGeluBackwardOp } = unary('quickGelu');
@@ -44,6 +45,9 @@ export const gelu = (x: Tensor): Tensor => addNode(geluOp, [x], {});
 export const quickGelu = (x: Tensor): Tensor => addNode(quickGeluOp, [x], {});
 /** 1 / (1 + e^-x). */
 export const sigmoid = (x: Tensor): Tensor => addNode(sigmoidOp, [x], {});
+
+/** x sigmoid(x), the gate of SwiGLU. */
+export const silu = (x: Tensor): Tensor => addNode(siluOp, [x], {});
 
 /**
  * x, or slope * x where x is negative.

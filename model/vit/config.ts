@@ -24,6 +24,12 @@ export interface VitConfig {
   readonly activation?: Activation;
   /** CLIP's image tower: a layer norm before the first block, and no bias of the patches. */
   readonly preNorm?: boolean;
+  /** Tokens besides CLS and patches, which take part in attention and in nothing else (arXiv 2309.16588); none when absent. */
+  readonly registers?: number;
+  /** Of the patches; DINO's when absent. See `positions.ts` and `rotary.ts`. */
+  readonly positions?: 'antialiased' | 'rotary';
+  /** SwiGLU (arXiv 2002.05202) for the MLP: silu(W1 x) W2 x, with W1 above W2 in `fc1`. */
+  readonly gated?: boolean;
 }
 
 export const ACTIVATIONS = ['gelu', 'quickGelu'] as const;

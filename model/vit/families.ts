@@ -4,10 +4,17 @@
  */
 import { IMAGENET_MEAN, IMAGENET_STD, type VitConfig } from './config.js';
 
-/** Sources of one parameter: several are concatenated, and `ones` sizes of 1 are put before the stored shape. */
+/** Stands in a list of sources for a part of zeros, of the shape of the part before it. */
+export const ZEROS = '';
+
+/** The sources of one parameter. */
 export interface Source {
-  readonly names: readonly string[];
+  /** Alternatives; the parts of one are concatenated along their first axis. */
+  readonly names: readonly (readonly string[])[];
+  /** So many sizes of 1 are put before the stored shape. */
   readonly ones?: number;
+  /** May be absent from the file, then from all blocks. */
+  readonly optional?: boolean;
 }
 
 export interface Family {
@@ -15,29 +22,50 @@ export interface Family {
   readonly label: string;
   /** The tensor that identifies the family; the text before it in a file is the prefix of all names. */
   readonly anchor: string;
+  /** Tensors that must be there as well, to tell it from other families with the same anchor. */
+  readonly marks?: readonly string[];
   readonly table: Readonly<Record<string, Source>>;
   /** The common prefix of the names of a block. */
   readonly block: RegExp;
   /** Parts of other architectures under the family's names; without them the features would be wrong, with no error. */
   readonly foreign: RegExp;
   /** Values that shapes do not determine; settings replace them. */
-  readonly defaults: Pick<VitConfig, 'eps' | 'mean' | 'std' | 'activation'>;
+  readonly defaults: Pick<VitConfig, 'eps' | 'mean' | 'std' | 'activation' | 'positions'>;
 }
 
-const stored = (...names: string[]): Source => ({ names });
-const asRow = (ones: number, name: string): Source => ({ names: [name], ones });
+const stored = (...names: string[]): Source => ({ names: [names] });
+const asRow = (ones: number, name: string): Source => ({ names: [[name]], ones });
+const optional = (...alternatives: string[]): Source => ({ names: alternatives.map((name) => [name]), optional: true });
+
+/** A module's parameters under one or several other names, or under the first of several alternatives that is there. */
+type Modules = Readonly<Record<string, readonly string[] | readonly (readonly string[])[]>>;
+
+const alternatives = (sources: Modules[string]): readonly (readonly string[])[] =>
+  (typeof sources[0] === 'string' ? [sources as readonly string[]] : (sources as readonly (readonly string[])[]));
 
 /** Weight and bias of modules such as `blocks.{}.norm1`, from those of modules under other names. */
-const both = (pairs: Readonly<Record<string, readonly string[]>>): Record<string, Source> =>
-  Object.fromEntries(Object.entries(pairs).flatMap(([target, sources]) =>
-    ['weight', 'bias'].map((part) => [`${target}.${part}`, stored(...sources.map((s) => `${s}.${part}`))])));
+const both = (pairs: Modules): Record<string, Source> =>
+  Object.fromEntries(Object.entries(pairs).flatMap(([target, sources]) => ['weight', 'bias'].map((part) =>
+    [`${target}.${part}`, { names: alternatives(sources).map((names) => names.map((name) => `${name}.${part}`)) }])));
 
 /** The same for the modules of every block, the sources below `prefix` and the block's number. */
-const ofBlocks = (prefix: string, modules: Readonly<Record<string, readonly string[]>>): Record<string, Source> =>
+const ofBlocks = (prefix: string, modules: Modules): Record<string, Source> =>
   both(Object.fromEntries(Object.entries(modules).map(([target, sources]) =>
-    [`blocks.{}.${target}`, sources.map((s) => `${prefix}.{}.${s}`)])));
+    [`blocks.{}.${target}`, alternatives(sources).map((names) => names.map((name) => `${prefix}.{}.${name}`))])));
 
-const OWN_BLOCK = ['norm1', 'attn.qkv', 'attn.proj', 'norm2', 'mlp.fc1', 'mlp.fc2'].map((part) => `blocks.{}.${part}`);
+/** Layer scale of the attention's and the MLP's output, under some names in every block. */
+const scales = (
+  prefix: string, first: readonly string[], second: readonly string[], isOptional = false,
+): Record<string, Source> => Object.fromEntries([first, second].map((names, i) =>
+  [`blocks.{}.ls${i + 1}`, { names: names.map((name) => [`${prefix}.{}.${name}`]), optional: isOptional }]));
+
+const OWN_BLOCK: Modules = {
+  norm1: ['norm1'], 'attn.qkv': ['attn.qkv'], 'attn.proj': ['attn.proj'], norm2: ['norm2'],
+  // DINOv2's giant has a gated MLP; timm packs its two halves into fc1.
+  'mlp.fc1': [['mlp.fc1'], ['mlp.w12']], 'mlp.fc2': [['mlp.fc2'], ['mlp.w3']],
+};
+
+const IMAGENET = { mean: IMAGENET_MEAN, std: IMAGENET_STD };
 
 /** OpenAI's `preprocess`: the statistics of CLIP's own training pictures. */
 const CLIP = {
@@ -50,11 +78,53 @@ const timm: Family = {
   table: {
     cls_token: stored('cls_token'),
     pos_embed: stored('pos_embed'),
-    ...both(Object.fromEntries(['patch_embed.proj', ...OWN_BLOCK].map((name) => [name, [name]]))),
+    register_tokens: optional('register_tokens', 'reg_token'),
+    dist_token: optional('dist_token'),
+    ...both({ 'patch_embed.proj': ['patch_embed.proj'] }),
+    ...ofBlocks('blocks', OWN_BLOCK),
+    ...scales('blocks', ['ls1.gamma', 'gamma_1'], ['ls2.gamma', 'gamma_2'], true),
   },
   block: /^blocks\.(\d+)\./,
-  foreign: /^(blocks\.\d+\.|reg_token|register_tokens|dist_token|norm_pre\.|pos_drop\.)/,
-  defaults: { eps: 1e-6, mean: IMAGENET_MEAN, std: IMAGENET_STD },
+  foreign: /^(blocks\.\d+\.|reg_token|register_tokens|norm_pre\.|pos_drop\.|rope|attn_pool\.)/,
+  defaults: { eps: 1e-6, ...IMAGENET },
+};
+
+const ROTARY = { eps: 1e-5, ...IMAGENET, positions: 'rotary' } as const;
+
+const dino3: Family = {
+  label: "DINOv3's names",
+  anchor: 'patch_embed.proj.weight',
+  marks: ['rope_embed.periods'],
+  table: {
+    cls_token: stored('cls_token'),
+    register_tokens: optional('storage_tokens'),
+    'rope_embed.periods': stored('rope_embed.periods'),
+    ...both({ 'patch_embed.proj': ['patch_embed.proj'] }),
+    ...ofBlocks('blocks', { ...OWN_BLOCK, 'mlp.fc1': [['mlp.fc1'], ['mlp.w1', 'mlp.w2']] }),
+    'blocks.{}.attn.qkv.bias': optional('blocks.{}.attn.qkv.bias'),
+    'blocks.{}.attn.qkv.bias_mask': optional('blocks.{}.attn.qkv.bias_mask'),
+    ...scales('blocks', ['ls1.gamma'], ['ls2.gamma'], true),
+  },
+  block: timm.block,
+  foreign: /^(blocks\.\d+\.|rope_embed\.)/,
+  defaults: ROTARY,
+};
+
+const timmDino3: Family = {
+  label: "timm's names of DINOv3",
+  anchor: 'patch_embed.proj.weight',
+  marks: ['reg_token', 'blocks.0.gamma_1'],
+  table: {
+    cls_token: stored('cls_token'),
+    register_tokens: stored('reg_token'),
+    ...both({ 'patch_embed.proj': ['patch_embed.proj'] }),
+    ...ofBlocks('blocks', { ...OWN_BLOCK, 'mlp.fc1': [['mlp.fc1'], ['mlp.fc1_g', 'mlp.fc1_x']] }),
+    'blocks.{}.attn.qkv.bias': { names: [['blocks.{}.attn.q_bias', ZEROS, 'blocks.{}.attn.v_bias']], optional: true },
+    ...scales('blocks', ['gamma_1'], ['gamma_2']),
+  },
+  block: timm.block,
+  foreign: /^(blocks\.\d+\.|pos_embed$|norm_pre\.|attn_pool\.)/,
+  defaults: ROTARY,
 };
 
 const huggingFaceVit: Family = {
@@ -63,6 +133,7 @@ const huggingFaceVit: Family = {
   table: {
     cls_token: stored('embeddings.cls_token'),
     pos_embed: stored('embeddings.position_embeddings'),
+    dist_token: optional('embeddings.distillation_token'),
     ...both({ 'patch_embed.proj': ['embeddings.patch_embeddings.projection'] }),
     ...ofBlocks('encoder.layer', {
       norm1: ['layernorm_before'], 'attn.qkv': ['query', 'key', 'value'].map((part) => `attention.attention.${part}`),
@@ -71,8 +142,53 @@ const huggingFaceVit: Family = {
     }),
   },
   block: /^encoder\.layer\.(\d+)\./,
-  foreign: /^(encoder\.layer\.\d+\.|embeddings\.(distillation|register))/,
-  defaults: { eps: 1e-12, mean: IMAGENET_MEAN, std: IMAGENET_STD },
+  foreign: /^(encoder\.layer\.\d+\.|embeddings\.register)/,
+  defaults: { eps: 1e-12, ...IMAGENET },
+};
+
+const huggingFaceDino2: Family = {
+  label: "Hugging Face's names of DINOv2",
+  anchor: huggingFaceVit.anchor,
+  marks: ['encoder.layer.0.layer_scale1.lambda1'],
+  table: {
+    cls_token: stored('embeddings.cls_token'),
+    pos_embed: stored('embeddings.position_embeddings'),
+    register_tokens: optional('embeddings.register_tokens'),
+    ...both({ 'patch_embed.proj': ['embeddings.patch_embeddings.projection'] }),
+    ...ofBlocks('encoder.layer', {
+      norm1: ['norm1'], 'attn.qkv': ['query', 'key', 'value'].map((part) => `attention.attention.${part}`),
+      'attn.proj': ['attention.output.dense'], norm2: ['norm2'],
+      'mlp.fc1': [['mlp.fc1'], ['mlp.weights_in']], 'mlp.fc2': [['mlp.fc2'], ['mlp.weights_out']],
+    }),
+    ...scales('encoder.layer', ['layer_scale1.lambda1'], ['layer_scale2.lambda1']),
+  },
+  block: huggingFaceVit.block,
+  foreign: /^encoder\.layer\.\d+\./,
+  defaults: { eps: 1e-6, ...IMAGENET },
+};
+
+const HF3 = 'layer.{}.attention';
+
+const huggingFaceDino3: Family = {
+  label: "Hugging Face's names of DINOv3",
+  anchor: 'embeddings.patch_embeddings.weight',
+  table: {
+    cls_token: stored('embeddings.cls_token'),
+    register_tokens: optional('embeddings.register_tokens'),
+    ...both({ 'patch_embed.proj': ['embeddings.patch_embeddings'] }),
+    ...ofBlocks('layer', {
+      norm1: ['norm1'], 'attn.qkv': ['q', 'k', 'v'].map((part) => `attention.${part}_proj`), 'attn.proj': ['attention.o_proj'],
+      norm2: ['norm2'], 'mlp.fc1': [['mlp.gate_proj', 'mlp.up_proj'], ['mlp.up_proj']], 'mlp.fc2': ['mlp.down_proj'],
+    }),
+    'blocks.{}.attn.qkv.bias': {
+      names: [['q', 'k', 'v'].map((part) => `${HF3}.${part}_proj.bias`), [`${HF3}.q_proj.bias`, ZEROS, `${HF3}.v_proj.bias`]],
+      optional: true,
+    },
+    ...scales('layer', ['layer_scale1.lambda1'], ['layer_scale2.lambda1']),
+  },
+  block: /^layer\.(\d+)\./,
+  foreign: /^layer\.\d+\./,
+  defaults: ROTARY,
 };
 
 const huggingFaceClip: Family = {
@@ -112,5 +228,7 @@ const openAiClip: Family = {
   defaults: CLIP,
 };
 
-/** In the order of trial. */
-export const families: readonly Family[] = [timm, huggingFaceVit, openAiClip, huggingFaceClip];
+/** In the order of trial: those with marks before others with the same anchor. */
+export const families: readonly Family[] = [
+  dino3, timmDino3, timm, huggingFaceDino3, huggingFaceDino2, huggingFaceVit, openAiClip, huggingFaceClip,
+];

@@ -1,9 +1,10 @@
 /** Finds a ViT among the tensors of a file, under the names of any family, and gives them this project's names. */
+import { sizeOf } from '../../engine/index.js';
 import { listed } from '../files/errors.js';
 import type { StoredTensor, StoredTensors } from '../files/tensors.js';
 import { joined } from '../rows.js';
 import { CheckpointError } from './errors.js';
-import { families, type Family, type Source } from './families.js';
+import { families, ZEROS, type Family, type Source } from './families.js';
 
 /** A ViT in a file. Every parameter of its family's table is there; shapes are not checked. */
 export type FoundVit = Readonly<ReturnType<typeof findVit>>;
@@ -21,7 +22,7 @@ function rankOf(prefix: string): number {
 export function findVit(tensors: StoredTensors) {
   const [best, ...rest] = candidates(tensors);
   if (!best) {
-    const anchors = families.map(({ anchor }) => anchor).join(', ');
+    const anchors = [...new Set(families.map(({ anchor }) => anchor))].join(', ');
     const found = listed([...tensors.keys()], 4) || 'nothing';
     throw new CheckpointError(`it holds no ViT: expected one of the tensors ${anchors}, found ${found}`);
   }
@@ -29,8 +30,8 @@ export function findVit(tensors: StoredTensors) {
   const own = [...tensors.keys()].filter((name) => name.startsWith(prefix));
   const names = new Set(own.map((name) => name.slice(prefix.length)));
   const depth = countBlocks(names, family);
-  const table = expand(family, Math.max(1, depth));
-  const used = new Set([...table.values()].flatMap((source) => source.names));
+  const table = expand(family, Math.max(1, depth), names);
+  const used = new Set([...table.values()].flatMap(({ parts }) => parts).filter((name) => name !== ZEROS));
   const leftOver = [...names].filter((name) => !used.has(name));
   checkWhole(family, prefix, [...used].filter((name) => !names.has(name)), leftOver);
   const get = (name: string): StoredTensor => tensors.get(prefix + name)!;
@@ -43,16 +44,23 @@ export function findVit(tensors: StoredTensors) {
     others: rest.map((other) => other.prefix),
     tensors: new Map([...table].map(([name, source]) => [name, join(source, get)])),
     /** The file's own name of a parameter, for errors. */
-    sourceOf: (name: string): string => table.get(name)?.names.map((source) => prefix + source).join(' + ') ?? name,
+    sourceOf: (name: string): string => 
+      table.get(name)?.parts.filter((part) => part !== ZEROS).map((part) => prefix + part).join(' + ') ?? name,
   };
 }
 
-/** Families and prefixes whose anchor is in the file, the best first. */
+/** Families and prefixes whose anchor is in the file, the best first; the first family that fits, for each prefix. */
 function candidates(tensors: StoredTensors): { family: Family; prefix: string }[] {
-  const found = families.flatMap((family) => [...tensors.keys()]
-    .filter((name) => name === family.anchor || name.endsWith(`.${family.anchor}`))
-    .map((name) => ({ family, prefix: name.slice(0, -family.anchor.length) })));
-  return found.sort((a, b) => rankOf(a.prefix) - rankOf(b.prefix));
+  const found = new Map<string, Family>();
+  for (const family of families) {
+    for (const name of tensors.keys()) {
+      if (name !== family.anchor && !name.endsWith(`.${family.anchor}`)) continue;
+      const prefix = name.slice(0, -family.anchor.length);
+      const isMarked = (family.marks ?? []).every((mark) => tensors.has(prefix + mark));
+      if (isMarked && !found.has(prefix)) found.set(prefix, family);
+    }
+  }
+  return [...found].map(([prefix, family]) => ({ family, prefix })).sort((a, b) => rankOf(a.prefix) - rankOf(b.prefix));
 }
 
 function countBlocks(names: ReadonlySet<string>, { block }: Family): number {
@@ -62,35 +70,50 @@ function countBlocks(names: ReadonlySet<string>, { block }: Family): number {
   return numbers.size;
 }
 
-/** The table with every block's number in place of `{}`. */
-function expand({ table }: Family, depth: number): Map<string, Source> {
-  const entries = Object.entries(table);
-  const inBlocks = entries.filter(([name]) => name.includes('{}'));
-  const numbered = (i: number): [string, Source][] => {
-    const number = (name: string): string => name.replace('{}', String(i));
-    return inBlocks.map(([name, source]) => [number(name), { ...source, names: source.names.map(number) }]);
-  };
-  const blocks = Array.from({ length: depth }, (_, i) => numbered(i));
-  return new Map([...entries.filter((entry) => !inBlocks.includes(entry)), ...blocks.flat()]);
+/** One parameter in a file: the names of its parts. */
+interface Chosen extends Pick<Source, 'ones'> {
+  readonly parts: readonly string[];
 }
 
-function checkWhole({ label, foreign }: Family, prefix: string, missing: readonly string[], leftOver: readonly string[]): void {
+/** The table with every block's number in place of `{}`, and of each parameter the alternative that `names` has. */
+function expand({ table }: Family, depth: number, names: ReadonlySet<string>): Map<string, Chosen> {
+  const blocks = Array.from({ length: depth }, (_, i) => i);
+  const inBlock = (name: string, i: number): string => name.replace('{}', String(i));
+  const isThere = (part: string): boolean => blocks.some((i) => names.has(inBlock(part, i)));
+  const choose = ({ names: alternatives, optional }: Source): readonly string[] | undefined =>
+    alternatives.find((parts) => parts.every((part) => part === ZEROS || isThere(part)))
+    ?? alternatives.find((parts) => parts.some(isThere)) ?? (optional ? undefined : alternatives[0]);
+  return new Map(Object.entries(table).flatMap(([own, source]) => {
+    const parts = choose(source);
+    if (!parts) return [];
+    const numbered = (i: number): [string, Chosen] =>
+      [inBlock(own, i), { parts: parts.map((part) => inBlock(part, i)), ...(source.ones && { ones: source.ones }) }];
+    return own.includes('{}') ? blocks.map(numbered) : [numbered(0)];
+  }));
+}
+
+function checkWhole(
+  { label, foreign, table }: Family, prefix: string, missing: readonly string[], leftOver: readonly string[],
+): void {
   if (missing.length > 0) {
     const what = missing.length === 1 ? 'a tensor is missing' : `${missing.length} tensors are missing`;
     const others = leftOver.length > 0 ? `; left over: ${listed(leftOver)}` : '';
     const where = prefix === '' ? label : `${label} below "${prefix}"`;
-    throw new CheckpointError(`${what}: ${listed(missing)}${others} (by ${where})`);
+    const pooled = table['cls_token']!.names.flat().some((name) => missing.includes(name));
+    const hint = pooled ? '; ViTs without a CLS token, such as SigLIP\'s, have nothing for the appearance loss' : '';
+    throw new CheckpointError(`${what}: ${listed(missing)}${others} (by ${where})${hint}`);
   }
   const strange = listed(leftOver.filter((name) => foreign.test(name)).map((name) => prefix + name), 4);
   if (strange === '') return;
-  throw new CheckpointError(`${strange} belongs to a kind of ViT that is not supported: use DINO's, timm's or CLIP's plain ViT`);
+  const remedy = 'use a plain ViT of DINO, DINOv2, DINOv3, timm or CLIP';
+  throw new CheckpointError(`${strange} belongs to a kind of ViT that is not supported: ${remedy}`);
 }
 
-/** One parameter from its sources. */
-function join({ names, ones = 0 }: Source, get: (name: string) => StoredTensor): StoredTensor {
-  const parts = names.map(get);
-  const [first] = parts as [StoredTensor, ...StoredTensor[]];
-  if (parts.length === 1) return { ...first, shape: [...Array<number>(ones).fill(1), ...first.shape] };
+/** One parameter from its parts. */
+function join({ parts: names, ones = 0 }: Chosen, get: (name: string) => StoredTensor): StoredTensor {
+  const first = get(names[0]!);
+  if (names.length === 1) return { ...first, shape: [...Array<number>(ones).fill(1), ...first.shape] };
+  const parts = names.map((name) => (name === ZEROS ? zerosLike(first) : get(name)));
   const [, ...rest] = first.shape;
   if (parts.some(({ shape }) => shape.length === 0 || shape.slice(1).join() !== rest.join())) {
     const shapes = parts.map(({ shape }) => `[${shape.join(', ')}]`).join(', ');
@@ -99,3 +122,6 @@ function join({ names, ones = 0 }: Source, get: (name: string) => StoredTensor):
   const rows = parts.reduce((sum, { shape }) => sum + shape[0]!, 0);
   return { shape: [rows, ...rest], dtype: first.dtype, read: () => joined(parts.map((part) => part.read())) };
 }
+
+const zerosLike = ({ shape, dtype }: StoredTensor): StoredTensor =>
+  ({ shape, dtype, read: () => new Float32Array(sizeOf(shape)) });

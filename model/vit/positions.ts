@@ -1,5 +1,5 @@
 /** Position embeddings for image sizes other than the model's, by DINO's rule. */
-import { cubic } from '../resample.js';
+import { cubic, tapsOf } from '../resample.js';
 import type { Weight } from './config.js';
 
 /** The coefficient of PyTorch's cubic convolution without antialiasing. */
@@ -15,17 +15,24 @@ function axis(n: number, out: number, scale: number): { index: number[]; weight:
   });
 }
 
+/** Four taps of PyTorch's interpolation by DINO's scale, or those of its antialiased interpolation to a size. */
+const tapsAlong = (n: number, out: number, antialias: boolean): { index: readonly number[]; weight: readonly number[] }[] =>
+  (antialias
+    ? tapsOf(n, out).map(({ first, weights }) => ({ index: weights.map((_, k) => first + k), weight: weights }))
+    : axis(n, out, (out + 0.1) / n));
+
 /**
  * `pos_embed` [1, 1 + g*g, C] for a grid of `rows` x `cols` patches: [1 + rows*cols, C], the CLS row first and unchanged. Bicubic
  * with exactly the scales (rows + 0.1)/g and (cols + 0.1)/g, as in DINO's `interpolate_pos_encoding` (facebookresearch/dino#8);
- * unchanged if the grid is the model's own.
+ * with `antialias` bicubic and antialiased to the grid's size, as DINOv2's models with registers do it. Unchanged if the grid is
+ * the model's own.
  */
-export function interpolatePositions({ shape, data }: Weight, rows: number, cols: number): Float32Array {
+export function interpolatePositions({ shape, data }: Weight, rows: number, cols: number, antialias = false): Float32Array {
   const C = shape[2]!;
   const g = Math.round(Math.sqrt(shape[1]! - 1));
   if (rows === g && cols === g) return data;
-  const ys = axis(g, rows, (rows + 0.1) / g);
-  const xs = axis(g, cols, (cols + 0.1) / g);
+  const ys = tapsAlong(g, rows, antialias);
+  const xs = tapsAlong(g, cols, antialias);
   const result = new Float32Array((1 + rows * cols) * C);
   result.set(data.subarray(0, C));
   const row = new Float64Array(C);

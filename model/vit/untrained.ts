@@ -15,17 +15,20 @@ export const linear = (name: string, O: number, I: number): NamedShape[] => [[`$
 const norm = (name: string, C: number): NamedShape[] => [[`${name}.weight`, [C]], [`${name}.bias`, [C]]];
 
 /** Names and shapes of a ViT's parameters, in file order, under DINO's and timm's keys. */
-export function vitParameters({ dim: C, depth, patch, image, hidden, preNorm }: VitConfig): NamedShape[] {
+export function vitParameters(config: VitConfig): NamedShape[] {
+  const { dim: C, depth, heads, patch, image, hidden, preNorm, registers, positions, gated } = config;
   const tokens = (image / patch) ** 2 + 1;
   const blocks = Array.from({ length: depth }, (_, i): NamedShape[] => {
     const b = `blocks.${i}`;
     return [
       ...norm(`${b}.norm1`, C), ...linear(`${b}.attn.qkv`, 3 * C, C), ...linear(`${b}.attn.proj`, C, C),
-      ...norm(`${b}.norm2`, C), ...linear(`${b}.mlp.fc1`, hidden, C), ...linear(`${b}.mlp.fc2`, C, hidden),
+      ...norm(`${b}.norm2`, C), ...linear(`${b}.mlp.fc1`, gated ? 2 * hidden : hidden, C), ...linear(`${b}.mlp.fc2`, C, hidden),
     ];
   });
   return [
-    ['cls_token', [1, 1, C]], ['pos_embed', [1, tokens, C]], ['patch_embed.proj.weight', [C, 3, patch, patch]],
+    ['cls_token', [1, 1, C]], ...(registers ? [['register_tokens', [1, registers, C]] as const] : []),
+    positions === 'rotary' ? ['rope_embed.periods', [C / heads / 4]] : ['pos_embed', [1, tokens, C]],
+    ['patch_embed.proj.weight', [C, 3, patch, patch]],
     ...(preNorm ? norm('norm_pre', C) : [['patch_embed.proj.bias', [C]] as const]), ...blocks.flat(), ...norm('norm', C),
   ];
 }

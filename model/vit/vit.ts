@@ -1,15 +1,21 @@
 /** A vision transformer as a graph: features of all layers or those of the losses, with frozen or trained parameters. */
 import {
-  add, attention, attentionCls, concat, gelu, layernorm, linear, matmul, patchEmbed, quickGelu, scale, slice, softmax,
-  type Engine, type Graph, type Tensor,
+  add, attention, attentionCls, concat, gelu, layernorm, linear, matmul, mul, patchEmbed, quickGelu, rotary, scale, silu, slice,
+  softmax, type Engine, type Graph, type Tensor,
 } from '../../engine/index.js';
+import { joined } from '../rows.js';
 import { FACETS, type Facet, type VitConfig, type VitModel } from './config.js';
 import { interpolatePositions } from './positions.js';
+import { rotaryTable } from './rotary.js';
 
-/** Outputs of one block: the tokens [B, T, C] after it, and its queries, keys and values next to each other [B, T, 3C]. */
+/** Outputs of one block. T counts CLS and patches, R also the registers, which come last. */
 export interface VitLayer {
+  /** The tokens after the block, without registers: [B, T, C]. */
   readonly tokens: Tensor;
+  /** Queries, keys and values of all tokens next to each other: [B, R, 3C]. */
   readonly qkv: Tensor;
+  /** The same as attention takes them: rotated if the ViT has rotary positions. */
+  readonly placed: Tensor;
 }
 
 /** Inputs of the losses: the last block's keys [B, T, C] and CLS token [B, 1, C] before the final norm. */
@@ -25,10 +31,13 @@ const named = ({ name: model, precision = 'f32' }: VitModel, name: string): stri
 /** Appends what `build` makes of a ViT in the ViT's precision. */
 const inPrecision = <T>(g: Graph, { precision }: VitModel, build: () => T): T => (precision === 'f16' ? g.half(build) : build());
 
-/** Uploads the weights, except CLS token and position embeddings, whose tables depend on batch and image. */
+/** Parameters that become tables, which depend on batch and image. */
+const TABLES = ['cls_token', 'register_tokens', 'pos_embed', 'rope_embed.periods'];
+
+/** Uploads the weights, except those that become tables. */
 export function uploadVit(engine: Engine, vit: VitModel): void {
   for (const [name, { shape, data }] of vit.weights) {
-    if (name !== 'pos_embed' && name !== 'cls_token') engine.writeParameter(named(vit, name), shape, data, vit.precision);
+    if (!TABLES.includes(name)) engine.writeParameter(named(vit, name), shape, data, vit.precision);
   }
 }
 
@@ -50,26 +59,41 @@ export interface VitParameters {
   readonly get: (name: string) => Tensor;
   /** The CLS token, once per image of a batch: [B, 1, C]. */
   readonly cls: (B: number) => Tensor;
-  /** Position embeddings of the CLS token and a grid of patches: [1 + rows * cols, C]. */
-  readonly positions: (rows: number, cols: number) => Tensor;
+  /** The registers, once per image of a batch: [B, registers, C]; of a ViT that has any. */
+  readonly registers?: (B: number) => Tensor;
+  /** Of a ViT with learned positions: those of CLS token, a grid of patches and registers (zeros), [R, C]. */
+  readonly positions?: (rows: number, cols: number) => Tensor;
+  /** Of a ViT with rotary positions: the table of the same tokens for `rotary`. */
+  readonly angles?: (rows: number, cols: number) => Tensor;
 }
 
 /** The frozen parameters that `uploadVit` put on the device. */
 function frozen(g: Graph, vit: VitModel): VitParameters {
-  const { config: { dim }, weights } = vit;
+  const { config: { dim, positions, registers = 0 }, weights } = vit;
   const stored = (name: string) => weights.get(name)!;
+  const repeated = (name: string, count: number) => (B: number): Tensor => {
+    const { data } = stored(name);
+    const length = B * data.length;
+    const table = tableOf(vit, `${name} ${B}`, () => Float32Array.from({ length }, (_, i) => data[i % data.length]!));
+    return g.constant(table, [B, count, dim]);
+  };
+  const gridTable = (shape: readonly number[], make: (rows: number, cols: number) => Float32Array) =>
+    (rows: number, cols: number): Tensor =>
+      g.constant(tableOf(vit, `positions ${rows}x${cols}`, () => make(rows, cols)), [1 + rows * cols + registers, ...shape]);
   return {
     config: vit.config,
     get: (name) => g.parameter(named(vit, name), stored(name).shape),
-    cls: (B) => {
-      const { data } = stored('cls_token');
-      const table = tableOf(vit, `cls ${B}`, () => Float32Array.from({ length: B * dim }, (_, i) => data[i % dim]!));
-      return g.constant(table, [B, 1, dim]);
-    },
-    positions: (rows, cols) => {
-      const table = tableOf(vit, `positions ${rows}x${cols}`, () => interpolatePositions(stored('pos_embed'), rows, cols));
-      return g.constant(table, [1 + rows * cols, dim]);
-    },
+    cls: repeated('cls_token', 1),
+    ...(registers > 0 && { registers: repeated('register_tokens', registers) }),
+    ...(positions === 'rotary' ? {
+      angles: gridTable([2, 2 * stored('rope_embed.periods').data.length], (rows, cols) =>
+        rotaryTable(stored('rope_embed.periods'), rows, cols, registers)),
+    } : {
+      positions: gridTable([dim], (rows, cols) => {
+        const own = interpolatePositions(stored('pos_embed'), rows, cols, positions === 'antialiased');
+        return registers > 0 ? joined([own, new Float32Array(registers * dim)]) : own;
+      }),
+    }),
   };
 }
 
@@ -78,48 +102,80 @@ const norm = ({ get, config }: VitParameters, name: string, x: Tensor): Tensor =
   layernorm(x, get(`${name}.weight`), get(`${name}.bias`), config.eps);
 const layer = ({ get }: VitParameters, name: string, x: Tensor): Tensor => linear(x, get(`${name}.weight`), get(`${name}.bias`));
 
-/** Tokens [B, T, C] of normalised images [B, 3, H, W]: CLS token and patches with positions, in CLIP's image tower normalised. */
-function embed(parameters: VitParameters, x: Tensor): Tensor {
-  const { config: { patch, preNorm }, get, cls, positions } = parameters;
+/** The tokens before the first block, and what places them in every block. */
+interface Embedded {
+  /** CLS token, patches and registers: [B, R, C]. */
+  readonly tokens: Tensor;
+  /** Without registers. */
+  readonly T: number;
+  /** Queries, keys and values with rotary positions. */
+  readonly place: (qkv: Tensor) => Tensor;
+}
+
+/** Embeds normalised images [B, 3, H, W]: with learned positions, if it has those, and in CLIP's image tower normalised. */
+function embed(parameters: VitParameters, x: Tensor): Embedded {
+  const { config: { patch, heads, preNorm }, get, cls, registers, positions, angles } = parameters;
   const [B, , H, W] = x.shape as [number, number, number, number];
+  const grid = [Math.floor(H / patch), Math.floor(W / patch)] as const;
   const patches = patchEmbed(x, get('patch_embed.proj.weight'), preNorm ? undefined : get('patch_embed.proj.bias'));
-  const tokens = add(concat([cls(B), patches], 1), positions(Math.floor(H / patch), Math.floor(W / patch)));
-  return preNorm ? norm(parameters, 'norm_pre', tokens) : tokens;
+  const bare = concat([cls(B), patches, ...(registers ? [registers(B)] : [])], 1);
+  const tokens = positions ? add(bare, positions(...grid)) : bare;
+  const table = angles?.(...grid);
+  return {
+    tokens: preNorm ? norm(parameters, 'norm_pre', tokens) : tokens,
+    T: 1 + grid[0] * grid[1],
+    place: table ? (qkv) => rotary(qkv, table, heads) : (qkv) => qkv,
+  };
 }
 
 /** Queries, keys and values of block `name` for tokens `t`. */
 const project = (parameters: VitParameters, name: string, t: Tensor): Tensor =>
   layer(parameters, `${name}.attn.qkv`, norm(parameters, `${name}.norm1`, t));
 
-/** The rest of the block, for tokens `t` with attention `a`. */
-function rest(parameters: VitParameters, name: string, t: Tensor, a: Tensor): Tensor {
-  const activate = parameters.config.activation === 'quickGelu' ? quickGelu : gelu;
-  const mixed = add(layer(parameters, `${name}.attn.proj`, a), t);
-  const hidden = layer(parameters, `${name}.mlp.fc1`, norm(parameters, `${name}.norm2`, mixed));
-  return add(layer(parameters, `${name}.mlp.fc2`, activate(hidden)), mixed);
+/** The MLP's activations, of SwiGLU's two halves or of one. */
+function activated({ gated, activation, hidden }: VitConfig, x: Tensor): Tensor {
+  if (gated) return mul(silu(slice(x, 2, 0, hidden)), slice(x, 2, hidden, 2 * hidden));
+  return activation === 'quickGelu' ? quickGelu(x) : gelu(x);
 }
 
-/** The first `count` layers for embedded tokens. */
-function layersOf(parameters: VitParameters, embedded: Tensor, count: number): VitLayer[] {
+/** The rest of the block, for tokens `t` with attention `a`. */
+function rest(parameters: VitParameters, name: string, t: Tensor, a: Tensor): Tensor {
+  const mixed = add(layer(parameters, `${name}.attn.proj`, a), t);
+  const hidden = layer(parameters, `${name}.mlp.fc1`, norm(parameters, `${name}.norm2`, mixed));
+  return add(layer(parameters, `${name}.mlp.fc2`, activated(parameters.config, hidden)), mixed);
+}
+
+/** The first `count` layers, with the tokens of registers. */
+function layersOf(parameters: VitParameters, { tokens: embedded, place }: Embedded, count: number): VitLayer[] {
   let tokens = embedded;
   return Array.from({ length: count }, (_, i) => {
     const qkv = project(parameters, `blocks.${i}`, tokens);
-    tokens = rest(parameters, `blocks.${i}`, tokens, attention(qkv, parameters.config.heads));
-    return { tokens, qkv };
+    const placed = place(qkv);
+    tokens = rest(parameters, `blocks.${i}`, tokens, attention(placed, parameters.config.heads));
+    return { tokens, qkv, placed };
   });
 }
+
+/** The first T rows of t [B, R, C]. */
+const firstRows = (t: Tensor, T: number): Tensor => (t.shape[1] === T ? t : slice(t, 1, 0, T));
 
 /** All layers of normalised images [B, 3, H, W]; unused ones are never computed. */
 export const vitLayers = (g: Graph, vit: VitModel, x: Tensor): VitLayer[] => inPrecision(g, vit, () => {
   const parameters = frozen(g, vit);
-  return layersOf(parameters, embed(parameters, x), vit.config.depth);
+  const embedded = embed(parameters, x);
+  return layersOf(parameters, embedded, vit.config.depth)
+    .map((of) => ({ ...of, tokens: firstRows(of.tokens, embedded.T) }));
 });
 
-/** Queries, keys or values of a layer: [B, T, C], the CLS row first. */
-export function facet({ qkv }: Pick<VitLayer, 'qkv'>, name: Exclude<Facet, 'tokens'>): Tensor {
+/** Queries, keys or values of all tokens [B, R, 3C]: [B, R, C]. */
+function part(qkv: Tensor, name: Exclude<Facet, 'tokens'>): Tensor {
   const [C, which] = [qkv.shape[2]! / 3, FACETS.indexOf(name)];
   return slice(qkv, 2, which * C, (which + 1) * C);
 }
+
+/** Queries, keys or values of a layer before any rotation: [B, T, C], the CLS row first, without registers. */
+export const facet = ({ tokens, qkv }: Pick<VitLayer, 'tokens' | 'qkv'>, name: Exclude<Facet, 'tokens'>): Tensor =>
+  firstRows(part(qkv, name), tokens.shape[1]!);
 
 export const facetOf = (of: VitLayer, name: Facet): Tensor => (name === 'tokens' ? of.tokens : facet(of, name));
 
@@ -131,18 +187,20 @@ export const vitFeatures = (g: Graph, vit: VitModel, x: Tensor): VitFeatures =>
 export function featuresWith(parameters: VitParameters, x: Tensor): VitFeatures {
   const { depth, heads } = parameters.config;
   const embedded = embed(parameters, x);
-  const tokens = layersOf(parameters, embedded, depth - 1).at(-1)?.tokens ?? embedded;
+  const tokens = layersOf(parameters, embedded, depth - 1).at(-1)?.tokens ?? embedded.tokens;
   const last = `blocks.${depth - 1}`;
   const qkv = project(parameters, last, tokens);
-  return { keys: facet({ qkv }, 'keys'), cls: rest(parameters, last, slice(tokens, 1, 0, 1), attentionCls(qkv, heads)) };
+  const gathered = attentionCls(embedded.place(qkv), heads);
+  return { keys: firstRows(part(qkv, 'keys'), embedded.T), cls: rest(parameters, last, slice(tokens, 1, 0, 1), gathered) };
 }
 
-/** Attention of the CLS token over all tokens, per head: [B, T] each. */
-export function clsAttention({ config: { heads, dim } }: VitModel, of: Pick<VitLayer, 'qkv'>): Tensor[] {
-  const size = dim / heads;
-  const [queries, keys] = [slice(facet(of, 'queries'), 1, 0, 1), facet(of, 'keys')];
+/** Attention of the CLS token over CLS and patches, per head: [B, T] each. What goes to registers is missing from the sum. */
+export function clsAttention({ config: { heads, dim } }: VitModel, { tokens, placed }: VitLayer): Tensor[] {
+  const [size, T] = [dim / heads, tokens.shape[1]!];
+  const [queries, keys] = [slice(part(placed, 'queries'), 1, 0, 1), part(placed, 'keys')];
   return Array.from({ length: heads }, (_, h) => {
-    const part = (t: Tensor): Tensor => slice(t, 2, h * size, (h + 1) * size);
-    return softmax(scale(matmul(part(queries), part(keys), { transposeB: true }), size ** -0.5));
+    const ofHead = (t: Tensor): Tensor => slice(t, 2, h * size, (h + 1) * size);
+    const shares = softmax(scale(matmul(ofHead(queries), ofHead(keys), { transposeB: true }), size ** -0.5));
+    return shares.shape.at(-1) === T ? shares : slice(shares, shares.shape.length - 1, 0, T);
   });
 }

@@ -29,3 +29,14 @@ fn quick_gelu_derivative(x: f32) -> f32 {
   return s * (1.0 + 1.702 * x * (1.0 - s));
 }
 `;
+
+/** `silu(x)` = x σ(x) (arXiv 1702.03118), the gate of SwiGLU, and `silu_derivative(x)`. */
+export const silu = wgsl`
+fn silu(x: f32) -> f32 {
+  return x / (1.0 + exp(-x));
+}
+fn silu_derivative(x: f32) -> f32 {
+  let s = 1.0 / (1.0 + exp(-x));
+  return s * (1.0 + x * (1.0 - s));
+}
+`;

@@ -47,6 +47,14 @@ export function formulaVit(kind: keyof typeof vitConfigs, tag: string, gain = 1)
   return { name: `${tag}.${kind}.${gain}`, config, weights };
 }
 
+/** A parameter of a golden file of `oracle/vits.py`: a scale and an offset for the formula, or the values. */
+type GoldenParameter = readonly [name: string, shape: number[], ...rest: [scale: number, offset: number] | [values: number[]]];
+
+/** The parameters of such a file, under the names of published checkpoints. */
+export const goldenParameters = ({ tag, params }: Record<string, unknown>): Map<string, Weight> =>
+  new Map((params as GoldenParameter[]).map(([name, shape, values, offset]) =>
+    [name, { shape, data: Array.isArray(values) ? Float32Array.from(values) : fill(`${tag}.${name}`, shape, values, offset) }]));
+
 /** `skip_params`, `unet_params` and `conditional_params` of the oracle; parameters that start as zeros get other values. */
 export function formulaGenerator({ parameters }: Generator, tag: string): Map<string, Weight> {
   return new Map(parameters.map(({ name, shape, kind }) => {

@@ -2,13 +2,28 @@
 import { test } from 'uvu';
 import { gradients, mul, normalize, selfSimilarity, slice, sum, type Dtype, type Tensor } from '../../engine/index.js';
 import { clsAttention, facet, uploadVit, vitFeatures, vitLayers } from '../../model/vit/vit.js';
-import { IMAGENET_MEAN, IMAGENET_STD } from '../../model/vit/config.js';
+import { vitFromWeights } from '../../model/vit/checkpoint.js';
+import { IMAGENET_MEAN, IMAGENET_STD, type VitModel } from '../../model/vit/config.js';
 import { assertClose } from '../helpers/check.js';
 import { testedTunings, testEngine } from '../helpers/device.js';
 import { fill, golden, testImage } from '../helpers/golden.js';
-import { formulaVit, type vitConfigs } from '../helpers/models.js';
+import { formulaVit, goldenParameters, type vitConfigs } from '../helpers/models.js';
 
-const cases = ['vit_probe8_32x32', 'vit_probe8_40x56', 'vit_probe4_24x24', 'vit_probe4_18x31'];
+const cases = [
+  'vit_probe8_32x32', 'vit_probe8_40x56', 'vit_probe4_24x24', 'vit_probe4_18x31',
+  'vit_dinov2_42x42', 'vit_dinov2_30x75', 'vit_dinov2_reg4_42x42', 'vit_dinov2_reg4_30x75', 'vit_dinov2_reg4_57x28',
+  'vit_dinov2_giant_28x56', 'vit_dinov3_32x32', 'vit_dinov3_21x50', 'vit_dinov3_plus_24x40', 'vit_deit_distilled_32x32',
+  'vit_deit_distilled_21x50',
+];
+
+/** These run in all variants: the hardest size of each kind. A CPU is slow with a GPU's variants. */
+const hardest = /18x31|reg4_30x75|dinov3_plus/;
+
+/** The ViT of a golden file: a DINO ViT, or one loaded by the names of its published checkpoints. */
+function vitOf(name: string, meta: Record<string, unknown>): VitModel {
+  if (!meta['params']) return formulaVit(meta['kind'] as keyof typeof vitConfigs, meta['tag'] as string);
+  return vitFromWeights(name, goldenParameters(meta), { heads: meta['heads'] as number });
+}
 
 /** The largest relative difference that weights and activations of eleven bits may make. */
 const HALF_TOLERANCE = 2e-2;
@@ -18,7 +33,7 @@ async function compare(name: string, tuning: object, precision: Dtype = 'f32'): 
   const tolerance = precision === 'f16' ? () => HALF_TOLERANCE : exact;
   const [height, width] = meta['size'] as [number, number];
   const engine = await testEngine(tuning);
-  const vit = { ...formulaVit(meta['kind'] as keyof typeof vitConfigs, meta['tag'] as string), precision };
+  const vit = { ...vitOf(name, meta), precision };
   uploadVit(engine, vit);
   const g = engine.graph();
   const image = g.input('image', [1, 3, height, width]);
@@ -59,8 +74,7 @@ async function compare(name: string, tuning: object, precision: Dtype = 'f32'): 
 
 for (const name of cases) {
   test(name, async () => {
-    // A CPU is slow with a GPU's variants, so they do the hardest size.
-    const tunings = name.endsWith('18x31') ? await testedTunings() : [{}];
+    const tunings = hardest.test(name) ? await testedTunings() : [{}];
     for (const tuning of tunings) await compare(name, tuning);
   });
 }
@@ -68,7 +82,7 @@ for (const name of cases) {
 // Where the device has no float16 this fails: every driver the tests bring has it.
 for (const name of cases) {
   test(`${name} in half precision`, async () => {
-    const tunings = name.endsWith('18x31') ? await testedTunings() : [{}];
+    const tunings = hardest.test(name) ? await testedTunings() : [{}];
     for (const tuning of tunings) await compare(name, tuning, 'f16');
   });
 }

@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { gradients, Graph, sum, type Tensor } from '../../engine/index.js';
-import { gelu, leakyRelu, quickGelu, sigmoid } from '../../engine/ops/unary.js';
+import { gelu, leakyRelu, quickGelu, sigmoid, silu } from '../../engine/ops/unary.js';
 import { assertClose, checkGolden, checkOp, tokens } from '../helpers/check.js';
 import { testEngine } from '../helpers/device.js';
 import { logistic, plainGelu, plainQuickGelu } from '../helpers/plain.js';
@@ -13,6 +13,7 @@ const functions: Record<string, [op: (x: Tensor) => Tensor, f: (x: number) => nu
   quickGelu: [quickGelu, plainQuickGelu],
   leakyRelu: [(x) => leakyRelu(x, 0.2), (x) => (x > 0 ? x : 0.2 * x)],
   sigmoid: [sigmoid, logistic],
+  silu: [silu, (x) => x * logistic(x)],
 };
 
 for (const [name, [op, f]] of Object.entries(functions)) {
@@ -38,8 +39,10 @@ test('far from zero', async () => {
   const program = await engine.compile(outputs);
   program.run();
   const ramp = [0, 0, 0, 20, 200, 1e4];
-  const limits = { gelu: ramp, quickGelu: ramp, sigmoid: [0, 0, 0, 1, 1, 1], leakyRelu: [-2e3, -40, -4, 20, 200, 1e4] };
-  const slopes = { gelu: [0, 1], quickGelu: [0, 1], sigmoid: [0, 0], leakyRelu: [0.2, 1] };
+  const limits = {
+    gelu: ramp, quickGelu: ramp, silu: ramp, sigmoid: [0, 0, 0, 1, 1, 1], leakyRelu: [-2e3, -40, -4, 20, 200, 1e4],
+  };
+  const slopes = { gelu: [0, 1], quickGelu: [0, 1], silu: [0, 1], sigmoid: [0, 0], leakyRelu: [0.2, 1] };
   for (const [name, right] of Object.entries(limits)) {
     assertClose(name, await program.read(name), right, 1e-6);
     const dx = await program.read(`d${name}`);

@@ -130,8 +130,8 @@ test('families: missing names and left over ones are listed by the names of the 
   const zeros = (...shape: number[]): Weight => ({ shape, data: new Float32Array(sizeOf(shape)) });
   const changed = (weights: Map<string, Weight>, name: string, weight: Weight) => () =>
     vitFromWeights('x', weights.set(name, weight));
-  rejects(changed(vit(), 'vit.encoder.layer.0.layer_scale1.lambda1', zeros(8)),
-    /layer_scale1\.lambda1 belongs to a kind of ViT that is not supported/);
+  rejects(changed(vit(), 'vit.encoder.layer.0.attention.attention.relative_position_bias', zeros(8)),
+    /relative_position_bias belongs to a kind of ViT that is not supported/);
   rejects(changed(vit(), 'vit.encoder.layer.0.attention.attention.key.weight', zeros(8, 4)),
     /do not go together: \[8, 8\], \[8, 4\], \[8, 8\]/);
   rejects(changed(clip(), 'visual.conv1.weight', zeros(8, 1, 4, 4)),
