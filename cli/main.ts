@@ -14,6 +14,7 @@ import { modelsCommand } from './commands/models.js';
 import { pcaCommand } from './commands/pca.js';
 import { pretrainCommand } from './commands/pretrain.js';
 import { probeCommand } from './commands/probe.js';
+import { sheetCommand } from './commands/sheet.js';
 import { trainCommand } from './commands/train.js';
 import { transferCommand } from './commands/transfer.js';
 import { viewCommand } from './commands/view.js';
@@ -53,6 +54,7 @@ const commands = (does: Does): Command[] => [
   attentionCommand(does(async () => (await import('./study/attention.js')).attention)),
   invertCommand(does(async () => (await import('./study/invert.js')).invert)),
   augmentCommand(does(async () => (await import('./study/augment.js')).augment)),
+  sheetCommand(does(async () => (await import('./study/sheet.js')).sheet)),
   figuresCommand(does(async () => (await import('./study/figures/figures.js')).figures)),
   benchCommand(does(async () => (await import('./bench/bench.js')).bench)),
   doctorCommand(does(async () => (await import('./gpu/doctor.js')).doctor)),

@@ -1,15 +1,15 @@
 /** `splice-gpu invert`: options only. */
 import { Command, Option } from 'commander';
-import { INVERTED_FACETS, PAINTERS, type Painter } from '../../model/study/options.js';
+import { INVERTED_FACETS, PAINTERS, type InvertedFacet, type Painter } from '../../model/study/options.js';
 import { UsageError } from '../shared/errors.js';
 import type { InvertOptions } from '../study/invert.js';
-import { heightOption, jsonOption, layersOption, seedOption, sheetOption, vitOption, vitSizeOption } from './options.js';
-import { notNegative, positive, whole } from './values.js';
+import { heightOption, jsonOption, layersOption, option, seedOption, sheetOption, vitOption, vitSizeOption } from './options.js';
+import { choiceList, notNegative, positive, whole } from './values.js';
 
-interface Parsed extends Omit<InvertOptions, 'image' | 'painter' | 'noise'> {
+interface Parsed extends Omit<InvertOptions, 'image' | 'painter' | 'facets'> {
   readonly with: 'generator' | 'pixels';
   readonly generator: Painter;
-  readonly noise?: boolean;
+  readonly facet: readonly InvertedFacet[];
 }
 
 const GENERATORS = PAINTERS.filter((painter) => painter !== 'pixels');
@@ -19,7 +19,7 @@ The picture shows what the features hold: keys hold the layout, the CLS token ho
 The published generator is skip6. The generators of the two recipes, unet and skip, are faster.
 
 Example:
-  $ splice-gpu invert cow.jpg --model vit_tiny.safetensors --facet cls --layers 5,11 --repeats 3 --out cls.png`;
+  $ splice-gpu invert cow.jpg --model vit_tiny.safetensors --facet keys,cls --layers 5,11 --repeats 3 --out found.png`;
 
 export const invertCommand = (run: (options: InvertOptions) => Promise<void>): Command =>
   new Command('invert')
@@ -27,7 +27,8 @@ export const invertCommand = (run: (options: InvertOptions) => Promise<void>): C
     .argument('<image>', 'picture with the features to invert')
     .addOption(sheetOption())
     .addOption(vitOption())
-    .addOption(new Option('--facet <name>', 'features to invert').choices(INVERTED_FACETS).default('keys'))
+    .addOption(option('--facet <list>', `features to invert: some of ${INVERTED_FACETS.join(', ')}`, choiceList(INVERTED_FACETS))
+      .default(['keys'], 'keys'))
     .addOption(layersOption())
     .addOption(new Option('--with <what>', 'what makes the picture').choices(['generator', 'pixels']).default('generator'))
     .addOption(new Option('--generator <name>', 'generator that makes the picture').choices(GENERATORS).default('skip6'))
@@ -42,9 +43,8 @@ export const invertCommand = (run: (options: InvertOptions) => Promise<void>): C
     .addOption(heightOption())
     .addOption(jsonOption())
     .addHelpText('after', EXAMPLE)
-    .action((image: string, { with: means, generator, noise, ...options }: Parsed) => {
+    .action((image: string, { with: means, generator, facet: facets, ...options }: Parsed) => {
       const isPixels = means === 'pixels';
-      if (isPixels && noise) throw new UsageError('--noise: pixels have no input to add noise to, choose a generator');
-      const isNoisy = noise ?? (options.facet === 'cls' && !isPixels);
-      return run({ ...options, image, painter: isPixels ? 'pixels' : generator, noise: isNoisy });
+      if (isPixels && options.noise) throw new UsageError('--noise: pixels have no input to add noise to, choose a generator');
+      return run({ ...options, facets, image, painter: isPixels ? 'pixels' : generator });
     });

@@ -129,8 +129,10 @@ function lossReader(run: Steps, { onLosses }: LoopHooks, logged: number) {
   };
 }
 
-/** @throws NonFiniteError naming the figures that are not finite */
-export function checkFinite(where: string, { step: _, ...figures }: StepLosses): void {
+/** @param advice what to try, in words @throws NonFiniteError naming the figures that are not finite */
+export function checkFinite(where: string, { step: _, ...figures }: StepLosses, advice?: string): void {
   const bad = Object.entries(figures).filter(([, value]) => !Number.isFinite(value)).map(([name, value]) => `${name} ${value}`);
-  if (bad.length > 0) throw new NonFiniteError(`at ${where} the loss is no longer a finite number (${bad.join(', ')})`);
+  if (bad.length === 0) return;
+  const problem = `at ${where} the loss is no longer a finite number (${bad.join(', ')})`;
+  throw new NonFiniteError(advice ? `${problem}: ${advice}` : problem);
 }

@@ -1,19 +1,24 @@
 /** The work of `splice-gpu invert`: makes pictures from features only, layer by layer. */
 import type { Engine } from '../../engine/index.js';
+import { glanceAt, type Glance } from '../../model/compare/pictures.js';
 import { SizeError } from '../../model/generators/parameters.js';
 import type { Image } from '../../model/image.js';
 import { startInversion, type Inversion } from '../../model/study/invert.js';
-import type { InversionOptions } from '../../model/study/options.js';
+import type { InversionOptions, InvertedFacet } from '../../model/study/options.js';
 import type { LoadedVit } from '../models/read.js';
 import type { Sheet, SheetRow } from '../photos/sheet.js';
+import { checkFinite } from '../run/loop.js';
 import type { Parts } from '../run/parts.js';
-import { EXIT_INTERRUPTED, InputError, NonFiniteError } from '../shared/errors.js';
+import { EXIT_INTERRUPTED, InputError } from '../shared/errors.js';
 import { createProgress, type Io } from '../shared/progress.js';
-import { makeSheet, modelFacts, readModels, readPictures, type LayerOptions, type NamedImage } from './study.js';
+import { listed, makeSheet, modelFacts, readModels, readPictures, type LayerOptions, type NamedImage } from './study.js';
 
-export interface InvertOptions extends Omit<InversionOptions, 'layer'>, LayerOptions {
+export interface InvertOptions extends Omit<InversionOptions, 'facet' | 'layer' | 'noise'>, LayerOptions {
   readonly image: string;
   readonly model: string;
+  readonly facets: readonly InvertedFacet[];
+  /** As in `InversionOptions`; when absent, for `cls` alone. */
+  readonly noise?: boolean;
   /** Inversions of each layer, from other noise. */
   readonly repeats: number;
 }
@@ -23,59 +28,77 @@ const LOOK_EVERY = 20;
 
 /** Writes the sheet. Returns the exit code: 130 when interrupted, and the sheet then has the inversions found so far. */
 export async function invert(options: InvertOptions, parts: Parts): Promise<number> {
-  const { facet, painter, steps, lr, noise, tv } = options;
+  const { facets, painter, steps, lr, tv } = options;
   const { interrupt } = parts;
   const [picture] = await readPictures([options.image]);
   const { models: [model], layers } = await readModels([options.model], options, parts);
   await makeSheet(options, parts, async (engine) => {
     const { sheet, found } = await inversionSheet(engine, model!, picture!, { ...options, layers }, parts);
     const status = interrupt.aborted ? 'interrupted' : 'finished';
-    return { sheet, facts: { model: modelFacts(model!), facet, painter, steps, lr, noise, tv, status, inversions: found } };
+    return { sheet, facts: { model: modelFacts(model!), facets, painter, steps, lr, tv, status, inversions: found } };
   });
   return interrupt.aborted ? EXIT_INTERRUPTED : 0;
 }
 
 type Settings = Omit<InvertOptions, 'image' | 'model' | 'out' | 'json'> & { readonly layers: readonly number[] };
 
-/** Rows are layers, columns the picture and its inversions from other noise. */
+/** One inversion, and its figures next to the picture whose features it has. */
+interface Found extends Glance {
+  readonly facet: InvertedFacet;
+  readonly layer: number;
+  readonly seed: number;
+  readonly noise: boolean;
+  readonly loss: number;
+}
+
+/** Rows are facets and layers, columns the picture and its inversions from other noise. */
 export async function inversionSheet(
   engine: Engine, model: LoadedVit, picture: NamedImage, options: Settings, { stderr, interrupt }: Io,
 ) {
-  const { layers, repeats, facet, painter, steps, noise, height } = options;
-  const progress = createProgress(layers.length * repeats * steps, stderr);
-  const found: { layer: number; seed: number; loss: number }[] = [];
+  const { facets, layers, repeats, painter, steps, height } = options;
+  const progress = createProgress(facets.length * layers.length * repeats * steps, stderr);
+  const found: Found[] = [];
   const rows: SheetRow[] = [];
-  for (const layer of layers) {
+  for (const [facet, layer] of facets.flatMap((each) => layers.map((depth) => [each, depth] as const))) {
     if (interrupt.aborted) break;
-    const inversion = await begin(engine, model, picture, { ...options, layer });
+    const noise = options.noise ?? (facet === 'cls' && painter !== 'pixels');
+    const inversion = await begin(engine, model, picture, { ...options, facet, layer, noise });
+    const { target } = inversion;
+    const glance = glanceAt(target, target);
     try {
-      const cells: Image[] = [];
+      const [cells, captions]: [Image[], string[]] = [[], []];
       for (let repeat = 0; repeat < repeats && !interrupt.aborted; repeat++) {
         const seed = options.seed + repeat;
-        const phase = `layer ${layer}, ${repeat + 1} of ${repeats}`;
+        const phase = `${facet} of layer ${layer}, ${repeat + 1} of ${repeats}`;
         inversion.restart(seed);
         const done = found.length * steps;
         const loss = await run(engine, inversion, steps, phase, interrupt, (now, text) => progress.update(done + now, text));
-        cells.push(await inversion.result());
-        found.push({ layer, seed, loss });
+        const result = await inversion.result();
+        const figures = glance(result);
+        const [structure, sharpness] = [figures.structure.toFixed(2), figures.sharpness.toFixed(2)];
+        cells.push(result);
+        captions.push(`loss ${loss.toPrecision(2)}, structure ${structure}, sharpness ${sharpness}`);
+        found.push({ facet, layer, seed, noise, loss, ...figures });
       }
-      rows.push({ label: `layer ${layer}`, cells: [inversion.target, ...cells] });
+      rows.push({ label: `${nameOf(facet)}, layer ${layer}`, cells: [target, ...cells], captions: ['', ...captions] });
     } finally {
       inversion.destroy();
     }
   }
   progress.finish();
-  const by = painter === 'pixels' ? 'pixels' : `the ${painter} generator`;
-  const noisy = noise && painter !== 'pixels' ? ', with added noise' : '';
+  const by = `${painter === 'pixels' ? 'pixels' : `the ${painter} generator`}, ${steps} steps each`;
+  const noisy = listed(facets.filter((facet) => found.some((each) => each.facet === facet && each.noise)).map(nameOf));
   const sheet: Sheet = {
-    title: `Inversion of ${facet === 'cls' ? 'the CLS token' : facet}, ${model.vit.name}`,
-    note: `Pictures whose features are those of the first: ${by}, ${steps} steps each${noisy}.`,
+    title: `Inversion of ${listed(facets.map((facet) => (facet === 'cls' ? 'the CLS token' : facet)))}: ${model.vit.name}`,
+    note: `Pictures whose features are those of the first: ${by}${noisy && `, with added noise for ${noisy}`}.`,
     columns: ['picture', ...Array.from({ length: repeats }, (_, i) => `seed ${options.seed + i}`)],
     rows,
     height,
   };
   return { sheet, found };
 }
+
+const nameOf = (facet: InvertedFacet): string => (facet === 'cls' ? 'CLS' : facet);
 
 const begin = (engine: Engine, { vit }: LoadedVit, { name, image }: NamedImage, options: InversionOptions): Promise<Inversion> =>
   startInversion(engine, vit, image, options).catch((error: unknown) => {
@@ -97,8 +120,7 @@ async function run(
     const now = inversion.stepsDone();
     if (now % LOOK_EVERY === 0 || now === steps) {
       loss = await inversion.loss();
-      const problem = `at step ${now} the loss is no longer a finite number`;
-      if (!Number.isFinite(loss)) throw new NonFiniteError(`${phase}: ${problem}; try a smaller --lr or another --seed`);
+      checkFinite(`step ${now} of ${phase}`, { step: now, loss }, 'try another --seed or a smaller --lr');
     }
     onStep(now, `${phase}${Number.isFinite(loss) ? `, loss ${loss.toPrecision(3)}` : ''}`);
   }

@@ -9,7 +9,7 @@ import { uploadVit } from '../../model/vit/vit.js';
 import type { LoadedVit } from '../models/read.js';
 import type { Sheet, SheetRow } from '../photos/sheet.js';
 import type { Parts } from '../run/parts.js';
-import { makeSheet, modelFacts, readModels, readPictures, type LayerOptions, type NamedImage } from './study.js';
+import { listed, makeSheet, modelFacts, readModels, readPictures, type LayerOptions, type NamedImage } from './study.js';
 
 export interface PcaCommandOptions extends LayerOptions, Pick<PcaOptions, 'of'>, Partial<Omit<PcaOptions, 'of'>> {
   readonly images: readonly string[];
@@ -31,28 +31,33 @@ export async function pca(options: PcaCommandOptions, parts: Parts): Promise<num
 
 type Settings = PcaOptions & Required<Pick<PcaCommandOptions, 'facets' | 'layers' | 'vitSize' | 'height'>>;
 
-/** Rows are pictures, models and facets; columns the picture and the layers. */
+/** Rows are pictures, facets and models, columns the picture and the layers; of a single layer several models are columns. */
 export async function pcaSheet(
   engine: Engine, models: readonly LoadedVit[], pictures: readonly NamedImage[], settings: Settings, note: (text: string) => void,
 ): Promise<Sheet> {
   const { facets, layers, of, joint, foreground, height } = settings;
-  const rows: SheetRow[][] = pictures.map(() => []);
-  for (const { vit } of models) {
-    const maps = await mapsOf(engine, vit, pictures, settings, note);
-    pictures.forEach(({ name, image }, p) => {
-      for (const facet of facets) {
-        const label = [models.length > 1 && vit.name, pictures.length > 1 && name, facet].filter(Boolean).join(' ');
-        rows[p]!.push({ label, cells: [image, ...layers.map((layer) => maps.get(`${layer} ${facet}`)![p])] });
-      }
-    });
-  }
+  const names = models.map(({ vit }) => vit.name);
+  const maps: Map<string, Image[]>[] = [];
+  for (const { vit } of models) maps.push(await mapsOf(engine, vit, pictures, settings, note));
+  const isAcross = models.length > 1 && layers.length === 1;
+  const rows: SheetRow[] = [];
+  pictures.forEach(({ name, image }, p) => {
+    for (const facet of facets) {
+      const label = (model?: string): string =>
+        [models.length > 1 && model, pictures.length > 1 && name, facets.length > 1 && facet].filter(Boolean).join(', ');
+      const cells = maps.map((of) => layers.map((layer) => of.get(`${layer} ${facet}`)![p]));
+      if (isAcross) rows.push({ label: label(), cells: [image, ...cells.flat()] });
+      else cells.forEach((each, m) => rows.push({ label: label(names[m]), cells: [image, ...each] }));
+    }
+  });
   const what = of === 'self-similarity' ? "patches' similarity to all others" : 'features';
-  const how = [joint && 'one basis for all pictures', foreground && 'background left out'].filter(Boolean).join(', ');
+  const how = [isAcross && `layer ${layers[0]}`, joint && 'one basis for all pictures', foreground && 'background left out'];
+  const more = how.filter(Boolean).map((text) => `; ${text}`).join('');
   return {
-    title: `PCA of ${models.map(({ vit }) => vit.name).join(' and ')}`,
-    note: `First three principal components of ${what}, as red, green and blue${how && `; ${how}`}.`,
-    columns: ['picture', ...layers.map((layer) => `layer ${layer}`)],
-    rows: rows.flat(),
+    title: `PCA of ${listed(facets)}: ${listed(names)}`,
+    note: `First three principal components of ${what}, as red, green and blue${more}.`,
+    columns: ['picture', ...(isAcross ? names : layers.map((layer) => `layer ${layer}`))],
+    rows,
     height,
   };
 }

@@ -1,11 +1,12 @@
 /** Shared by the commands that look into a ViT: options, models, pictures, and the sheets they write. */
-import { basename, dirname, extname, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { Engine } from '../../engine/index.js';
 import type { Image } from '../../model/image.js';
 import { checkVitSize, loadVit } from '../models/load.js';
 import type { LoadedVit } from '../models/read.js';
 import { readImage, writeImage } from '../photos/photo.js';
 import { drawSheet, type Sheet } from '../photos/sheet.js';
+import { nameOf } from '../run/about.js';
 import type { Parts } from '../run/parts.js';
 import { UsageError } from '../shared/errors.js';
 import { prepareFolder } from '../shared/files.js';
@@ -37,7 +38,7 @@ const MOST_SIDE = 512;
 export async function readPictures(paths: readonly string[]): Promise<NamedImage[]> {
   const pictures: NamedImage[] = [];
   for (const path of paths) {
-    pictures.push({ name: basename(path, extname(path)), image: await readImage(path, { atMost: MOST_SIDE }) });
+    pictures.push({ name: nameOf(path), image: await readImage(path, { atMost: MOST_SIDE }) });
   }
   return pictures;
 }
@@ -82,8 +83,12 @@ export async function makeSheet(
 /** Writes a sheet and makes its folder. @throws InputError when it cannot be written */
 export async function saveSheet(path: string, sheet: Sheet): Promise<void> {
   await prepareFolder(dirname(resolve(path)));
-  await writeImage(path, await drawSheet(sheet), { Title: sheet.title });
+  await writeImage(path, await drawSheet(sheet), sheet.title === undefined ? {} : { Title: sheet.title });
 }
+
+/** `a`, `a and b`, `a, b and c`; empty for none. */
+export const listed = (names: readonly string[]): string =>
+  [names.slice(0, -1).join(', '), ...names.slice(-1)].filter(Boolean).join(' and ');
 
 /** Identifies a model in JSON. */
 export const modelFacts = ({ vit, sha256 }: LoadedVit): { name: string; sha256: string } => ({ name: vit.name, sha256 });

@@ -20,7 +20,20 @@ test('pca: a sheet with a row per facet and a column per layer', async () => {
   assert.equal([facts.out, facts.layers, facts.facets, facts.models[0].name], [path, [0, 3], ['keys', 'tokens'], 'vit_mini8']);
   const { width, height } = await readImage(path);
   assert.ok(width > 3 * 72 && height > 2 * 48);
-  assert.match((await readImageText(path))['Title']!, /PCA of vit_mini8/);
+  assert.match((await readImageText(path))['Title']!, /PCA of keys and tokens: vit_mini8/);
+});
+
+test('pca: several models of one layer are columns, of several layers rows', async () => {
+  const sizeOf = async (layers: string): Promise<number[]> => {
+    const path = join(out, `models-${layers}.png`);
+    const args = ['--model', 'vit_mini8,untrained', '--layers', layers, '--out', path];
+    const { code, stderr } = await runCli(['pca', photo, photo, ...args, ...small]);
+    assert.is(code, 0, stderr);
+    const { width, height } = await readImage(path);
+    return [Math.floor(width / 72), Math.floor(height / 48)];
+  };
+  const [one, two] = [await sizeOf('2'), await sizeOf('2,3')];
+  assert.ok(one[0]! >= 3 && two[0]! >= 3 && two[1]! >= one[1]! + 2, `${one} and ${two}`);
 });
 
 test('attention: a column per head', async () => {
@@ -31,17 +44,19 @@ test('attention: a column per head', async () => {
   assert.ok((await readImage(path)).width > 6 * 72);
 });
 
-test('invert: layers by repeats, each with its seed and loss', async () => {
+test('invert: facets and layers by repeats, each with its seed and loss', async () => {
   const path = join(out, 'invert.png');
-  const args = ['--facet', 'cls', '--layers', '1,3', '--repeats', '2', '--with', 'pixels', '--steps', '3'];
-  const { code, stdout, stderr } = await runCli(['invert', photo, ...args, '--out', path, '--json', ...small]);
+  const args = ['--facet', 'keys,cls', '--layers', '1,3', '--repeats', '2', '--generator', 'unet', '--steps', '2'];
+  const { code, stdout, stderr } = await runCli(['invert', photo, ...args, '--out', path, '--json', '--vit-size', '48']);
   assert.is(code, 0, stderr);
-  const { inversions, noise, status } = JSON.parse(stdout);
-  const found = inversions.map(({ layer, seed }: { layer: number; seed: number }) => [layer, seed]);
-  assert.equal(found, [[1, 1], [1, 2], [3, 1], [3, 2]]);
-  assert.ok(inversions.every(({ loss }: { loss: number }) => loss > 0));
-  assert.equal([noise, status], [false, 'finished']);
-  assert.match(stderr, /12\/12 layer 3, 2 of 2, loss/);
+  const facts = JSON.parse(stdout);
+  const inversions: Record<string, number>[] = facts.inversions;
+  const found = inversions.map(({ facet, layer, seed }) => [facet, layer, seed]);
+  assert.equal(found, ['keys', 'cls'].flatMap((facet) => [[facet, 1, 1], [facet, 1, 2], [facet, 3, 1], [facet, 3, 2]]));
+  assert.ok(inversions.every(({ loss, sharpness, colour }) => loss! > 0 && sharpness! > 0 && colour! > 0));
+  assert.ok(inversions.every(({ noise, facet }) => Boolean(noise) === (String(facet) === 'cls')));
+  assert.is(facts.status, 'finished');
+  assert.match(stderr, /16\/16 cls of layer 3, 2 of 2, loss/);
 });
 
 test('figures: made once, then kept; without a second model there is no comparison', async () => {
@@ -58,6 +73,16 @@ test('figures: made once, then kept; without a second model there is no comparis
   assert.is(statSync(join(made, 'augmentations.png')).mtimeMs, mtimeMs);
 });
 
+test('sheet: pictures in rows under their headings', async () => {
+  const path = join(out, 'sheet/two.png');
+  const args = ['--columns', 'a,b', '--rows', 'first,second', '--title', 'Two', '--height', '48', '--out', path];
+  const { code, stdout, stderr } = await runCli(['sheet', photo, photo, photo, photo, ...args]);
+  assert.equal([code, stdout], [0, `${path}\n`], stderr);
+  const { width, height } = await readImage(path);
+  assert.ok(width > 2 * 72 && width < 4 * 72 && height > 2 * 48, `${width} x ${height}`);
+  assert.is((await readImageText(path))['Title'], 'Two');
+});
+
 const sheet = ['--out', join(out, 'x.png')];
 const folder = ['--out', join(out, 'none')];
 const wrong: readonly (readonly [string, readonly string[], RegExp])[] = [
@@ -67,6 +92,8 @@ const wrong: readonly (readonly [string, readonly string[], RegExp])[] = [
   ['an unknown facet', ['pca', photo, '--facets', 'keys,hats', ...sheet], /Give some of queries, keys, values, tokens/],
   ['input below two patches', ['attention', photo, '--vit-size', '8', ...sheet], /--vit-size 8 .*16/],
   ['noise for pixels', ['invert', photo, '--with', 'pixels', '--noise', ...sheet], /--noise: pixels have no input/],
+  ['headings that do not fit', ['sheet', photo, '--columns', 'a,b', ...sheet], /--columns: 2 headings for 1 columns/],
+  ['rows that do not fit', ['sheet', photo, photo, photo, '--rows', 'a,b', ...sheet], /--rows: 3 pictures cannot fill 2 rows/],
   ['an unknown figure', ['figures', '--only', 'hats', ...folder], /--only hats: figures are augmentations, /],
   ['a photo without its pair', ['figures', photo, ...folder], /1 photos are given: give structure and appearance in turn/],
 ];

@@ -9,7 +9,10 @@ const rules: { readonly folder: string; readonly may: RegExp }[] = [
   { folder: 'shaders', may: /^shaders\// },
   { folder: 'engine', may: /^(engine|shaders)\// },
   { folder: 'model', may: /^(model\/|engine\/index\.js)/ },
-  { folder: 'cli', may: /^((cli|model)\/|engine\/index\.js|node:|(webgpu|pngjs|sharp|commander|undici|csv-parse\/sync|uplot)$)/ },
+  {
+    folder: 'cli',
+    may: /^((cli|model)\/|engine\/index\.js|node:|(webgpu|pngjs|sharp|opentype\.js|commander|undici|csv-parse\/sync|uplot)$)/,
+  },
   { folder: 'cli/watch/page', may: /^cli\/watch\/(page\/|snapshot\.js$)|^uplot$/ },
 ];
 

@@ -1,10 +1,11 @@
 /** The material of the figures: pictures, models, sizes, and the transfers that several of them show. */
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, resolve, join } from 'node:path';
 import { defaultOptions } from '../../../model/method/options.js';
 import { scenePath } from '../../demo/files.js';
 import type { LoadedVit } from '../../models/read.js';
 import { readImage, writeImage } from '../../photos/photo.js';
+import { nameOf } from '../../run/about.js';
 import type { Parts } from '../../run/parts.js';
 import { prepareFolder } from '../../shared/files.js';
 import { ensureTransfer } from '../../transfer/ensure.js';
@@ -22,7 +23,7 @@ export type Scale = Readonly<typeof FULL>;
 /** Minutes on a CPU: everything small and short, so that the pictures show the direction rather than the end. */
 const QUICK: Scale = {
   vitSize: 112, invertSize: 64, invertSteps: 120, painter: 'skip', repeats: 3,
-  transferSize: 64, transferVitSize: 64, transferSteps: 220, warmStart: 80, height: 128,
+  transferSize: 64, transferVitSize: 64, transferSteps: 220, warmStart: 80, height: 176,
 };
 export const scaleOf = (quick: boolean): Scale => (quick ? QUICK : FULL);
 
@@ -82,9 +83,17 @@ export async function wallFile({ out, scale }: FigureContext): Promise<string> {
   return path;
 }
 
+/** The file's name, with its folder's if it is `structure` or `appearance`, as in folders of pairs. */
+export function photoName(path: string): string {
+  const name = nameOf(path);
+  const folder = basename(dirname(resolve(path)));
+  return (/^(structure|appearance)$/.test(name) ? `${folder}-${name}` : name).replaceAll(/[^\w.-]+/g, '_');
+}
+
 /** The photos of the pairs, each once, at the size of transfers. */
-export async function photosOf({ pairs, scale }: FigureContext): Promise<NamedImage[]> {
+export async function photosOf({ pairs, scale }: FigureContext): Promise<(NamedImage & { readonly path: string })[]> {
   const paths = new Set(pairs.flatMap(({ structure, appearance }) => [structure, appearance]));
   const shorterSide = Math.max(scale.vitSize, scale.transferSize);
-  return Promise.all([...paths].map(async (name) => ({ name, image: await readImage(name, { shorterSide }) })));
+  return Promise.all([...paths].map(async (path) =>
+    ({ path, name: photoName(path), image: await readImage(path, { shorterSide }) })));
 }

@@ -1,10 +1,10 @@
 /** The work of `splice-gpu figures`: every figure of the study as a labelled picture. */
-import { basename, dirname, extname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Parts } from '../../run/parts.js';
 import { EXIT_INTERRUPTED, UsageError } from '../../shared/errors.js';
 import { exists, prepareFolder } from '../../shared/files.js';
 import { modelFacts, readModels, saveSheet } from '../study.js';
-import { ownPairs, scaleOf, type FigureContext, type Pair } from './context.js';
+import { ownPairs, photoName, scaleOf, type FigureContext, type Pair } from './context.js';
 import { FIGURES } from './list.js';
 
 export interface FiguresOptions {
@@ -69,16 +69,9 @@ function pairsOf(photos: readonly string[]): Pair[] {
   }
   const pairs = Array.from({ length: photos.length / 2 }, (_, i) => {
     const [structure, appearance] = [photos[2 * i]!, photos[2 * i + 1]!];
-    return { name: `${nameOf(structure)}-as-${nameOf(appearance)}`, structure, appearance };
+    return { name: `${photoName(structure)}-as-${photoName(appearance)}`, structure, appearance };
   });
   // Names of folders, which must be unique.
   const isTaken = ({ name }: Pair): boolean => pairs.filter((other) => other.name === name).length > 1;
   return pairs.map((pair, i) => (isTaken(pair) ? { ...pair, name: `${i + 1}-${pair.name}` } : pair));
-}
-
-/** The file's name, with its folder's if it is `structure` or `appearance`, as in folders of pairs. */
-function nameOf(path: string): string {
-  const name = basename(path, extname(path));
-  const folder = basename(dirname(resolve(path)));
-  return (/^(structure|appearance)$/.test(name) ? `${folder}-${name}` : name).replaceAll(/[^\w.-]+/g, '_');
 }

@@ -47,7 +47,7 @@ const inversions = (facet: 'cls' | 'keys', first = 0, isRepeated = false): Figur
   const [photo] = await photosOf(context);
   const layers = quarters(models[0]!).slice(first);
   const repeats = isRepeated ? context.scale.repeats : 1;
-  const settings = { facet, layers, repeats, painter, steps, lr: 0.01, noise: facet === 'cls', tv: 0, seed, vitSize, height };
+  const settings = { facets: [facet], layers, repeats, painter, steps, lr: 0.01, tv: 0, seed, vitSize, height };
   const { sheet } = await onEngine(parts, (engine) => inversionSheet(engine, models[0]!, photo!, settings, parts));
   return parts.interrupt.aborted ? undefined : sheet;
 };
@@ -64,7 +64,7 @@ async function gallery(context: FigureContext): Promise<Sheet | undefined> {
   for (const pair of pairs) {
     const done = await transferOf(context, pair);
     if (!done) return undefined;
-    rows.push({ label: pair.name, cells: [done.structure, done.result, done.appearance] });
+    rows.push({ label: pair.name.replaceAll('-as-', ' as '), cells: [done.structure, done.result, done.appearance] });
   }
   const note = `${transferSteps} steps each, with ${models[0]!.vit.name}.`;
   return { title: 'Transfers', note, columns: ['structure', 'result', 'appearance'], rows, height };
@@ -76,7 +76,7 @@ async function generalisation(context: FigureContext): Promise<Sheet | undefined
   if (!done) return undefined;
   const trained = await readGenerator(done.folder);
   const wall = { name: 'wall', image: await readImage(await wallFile(context)) };
-  const others = [...(await photosOf(context)).filter(({ name }) => name !== pair!.structure), wall].slice(0, 4);
+  const others = [...(await photosOf(context)).filter(({ path }) => path !== pair!.structure), wall].slice(0, 4);
   const inputs = [done.structure, ...others.map(({ image }) => image)];
   const outputs = await onEngine(context.parts, async (engine) => {
     const { paint } = startPainting(engine, trained.generator, trained.weights);
@@ -87,7 +87,7 @@ async function generalisation(context: FigureContext): Promise<Sheet | undefined
   return {
     title: 'A generator is trained for its pair',
     note: `The generator of ${pair!.name} on its own structure photo, then on others: what it learned is a picture, not a style.`,
-    columns: ['its own', ...others.map(() => 'another')],
+    columns: ['its own', ...others.map(({ name }) => name)],
     rows: [{ label: 'input', cells: inputs }, { label: 'output', cells: outputs }],
     height: context.scale.height,
   };
