@@ -14,11 +14,18 @@ export interface ResizeFlags {
  * Common to forward and backward: the windows and weights of `F.interpolate(align_corners=False)`.
  *
  * The window of output o is around the point `centre(o)` of the input, in pixels from its edge; input pixel t covers [t, t + 1).
+ * Positions count from the start of the whole axis; of both sides a part may be in memory.
+ *
  * Without antialiasing the window may reach over the edge, and the border pixel takes the place of missing ones. With it the
  * window is cut at the edge and its weights are scaled to sum 1.
  */
 const sampling = ({ bicubic, antialias }: ResizeFlags): string => wgsl`
-struct Dims { THREADS: u32, INNER: u32, IN: u32, OUT: u32, OUTER: u32, PLANE_ROWS: u32, STEP: f32 }
+struct Dims {
+  THREADS: u32, INNER: u32, IN: u32, OUT: u32, OUTER: u32, PLANE_ROWS: u32, STEP: f32,
+  WHOLE: u32,  // the input's size; IN of it are in memory, from FIRST on
+  FIRST: u32,
+  START: u32,  // the first output
+}
 @group(0) @binding(0) var<uniform> dims: Dims;
 #if ${bicubic}
 const RADIUS = 2.0;
@@ -45,7 +52,7 @@ fn filter_at(distance: f32) -> f32 {
 }
 
 fn centre(o: u32) -> f32 {
-  let c = dims.STEP * (f32(o) + 0.5);
+  let c = dims.STEP * (f32(dims.START + o) + 0.5);
 #if ${!bicubic && !antialias}
   return max(c, 0.5);
 #else
@@ -58,7 +65,7 @@ fn window(o: u32) -> vec2i {
   let reach = RADIUS * stretch();
   let span = vec2i(floor(centre(o) + 0.5 + vec2f(-reach, reach)));
 #if ${antialias}
-  return clamp(span, vec2i(0), vec2i(i32(dims.IN)));
+  return clamp(span, vec2i(0), vec2i(i32(dims.WHOLE)));
 #else
   return span;
 #endif
@@ -102,13 +109,13 @@ fn store_y(r: u32, o: u32, c: u32, value: f32) {
   let rows = shared_rows(index / (dims.INNER * dims.OUT));
   let base = min(rows, vec3u(dims.OUTER - 1u)) * (dims.IN * dims.INNER) + c;
   let span = window(o);
-  let last = i32(dims.IN) - 1;
+  let last = i32(dims.WHOLE) - 1;
 
   var sum = vec3f(0.0);
   var total = 0.0;
   for (var t = span.x; t < span.y; t++) {
     let w = weight(o, t);
-    let at = base + u32(clamp(t, 0, last)) * dims.INNER;
+    let at = base + (u32(clamp(t, 0, last)) - dims.FIRST) * dims.INNER;
     sum += w * vec3f(x[at.x], x[at.y], x[at.z]);
     total += w;
   }

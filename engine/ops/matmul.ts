@@ -23,7 +23,7 @@ export interface ProductSizes {
  * The register tile for a CPU: 48 rows, or as near as subgroups allow. Without subgroups a lane loads all of its rows itself, so
  * it takes fewer.
  */
-const registerTile = (lanes: number): RegisterTile =>
+export const registerTile = (lanes: number): RegisterTile =>
   lanes >= 4 ? { lanes, rows: wholeSubgroups(lanes, 48), subgroup: true } : { lanes: 8, rows: 8, subgroup: false };
 
 /** The launch of a matrix product with the device's kernel. */

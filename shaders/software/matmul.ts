@@ -52,6 +52,14 @@ const columnsOfB = (transposeB: boolean): string => (transposeB
   : `${each(2, (s) => `    let b_step_${s} = load_b(b_base, k + ${s}u, n, dims.K, dims.N);`)}
 ${each(4, (j) => `    let b_${j} = vec2f(b_step_0[${j}], b_step_1[${j}]);`)}`);
 
+/** Adds to `sums` those of rows m ... and of the lane's columns n ...; a_base and b_base are where the operands begin. */
+export const laneSums = ({ transposeA, transposeB }: Pick<Product, 'transposeA' | 'transposeB'>, tile: RegisterTile): string => `
+  for (var k = 0u; k < dims.K; k += 2u) {
+${columnsOfB(transposeB)}
+${rowsOfA(transposeA, tile)}
+${each(tile.rows, (i) => `    sums[${i}] += vec4f(${list(4, (j) => `dot(a_${i}, b_${j})`)});`)}
+  }`;
+
 /**
  * C = opA(A) opB(B) with nothing but registers. A lane keeps `rows` by 4 sums and takes 2 steps along K at a time. Each float of
  * A is loaded by one lane of the subgroup and handed to the others by `subgroupBroadcast`; each of B is needed by one lane only.
@@ -77,11 +85,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   let n = (group.x * ${tile.lanes}u + lane) * 4u;
   let first = start(n);
   var sums = array<vec4f, ${tile.rows}>(${list(tile.rows, () => 'first')});
-  for (var k = 0u; k < dims.K; k += 2u) {
-${columnsOfB(product.transposeB)}
-${rowsOfA(product.transposeA, tile)}
-${each(tile.rows, (i) => `    sums[${i}] += vec4f(${list(4, (j) => `dot(a_${i}, b_${j})`)});`)}
-  }
+${laneSums(product, tile)}
   let count = min(${tile.rows}u, dims.M - m);
   for (var i = 0u; i < count; i++) { store(group.z, m + i, n, sums[i]); }
 }

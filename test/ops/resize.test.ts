@@ -2,7 +2,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Graph, type Tensor } from '../../engine/index.js';
 import { normalize } from '../../engine/ops/normalize.js';
-import { resize, shorterSideSize, type ResizeOptions } from '../../engine/ops/resize.js';
+import { crop } from '../../engine/ops/window.js';
+import { resize, resizeSources, shorterSideSize, type ResizeOptions } from '../../engine/ops/resize.js';
 import { assertRefused, checkGolden, checkOp, photo } from '../helpers/check.js';
 import { testEngine } from '../helpers/device.js';
 import { gather } from '../helpers/plain.js';
@@ -62,6 +63,40 @@ test('resize with a given scale', () => checkOp({
   build: ({ x }) => resize(x!, [5, 7], { mode: 'bicubic', scale: [4 / 5.1, 4 / 7.1] }),
   reference: ({ x }) => reference(x!, [4, 4], [5, 7], { mode: 'bicubic', scale: [4 / 5.1, 4 / 7.1] }),
 }));
+
+/** Rows, or columns, of the whole picture's ends and of its middle. */
+const parts = (n: number): [number, number][] => [[0, Math.ceil(n / 3)], [Math.floor(n / 3), Math.ceil(n / 2)], [n - 1, 1]];
+
+for (const [from, to] of [[[23, 9], [7, 31]], [[8, 30], [29, 30]]] as [number[], [number, number]][]) {
+  for (const options of [{ mode: 'bicubic', antialias: true }, { mode: 'bilinear' }] as const) {
+    for (const [top, rows] of parts(to[0])) {
+      for (const [left, columns] of parts(to[1])) {
+        test(`resize ${options.mode} ${from} to rows ${top}+${rows}, columns ${left}+${columns} of ${to}`, () => {
+          const [y0, y1] = resizeSources(from[0]!, to[0], top, rows, options);
+          const [x0, x1] = resizeSources(from[1]!, to[1], left, columns, options);
+          const part = { input: from as [number, number], output: to, x: [y0, x0], y: [top, left] } as const;
+          return checkOp({
+            inputs: { x: [1, 3, ...from] },
+            build: ({ x }) => resize(crop(x!, y0, x0, y1 - y0, x1 - x0), [rows, columns], { ...options, part }),
+            reference: ({ x }) => {
+              const whole = reference(x!, from, to, options);
+              return gather(3, rows, columns, (p, i, j) => whole[(p * to[0] + top + i) * to[1] + left + j]!);
+            },
+            gradients: [],
+            rowLength: 3 * rows * columns, // a single column's numbers may be near zero
+          });
+        });
+      }
+    }
+  }
+}
+
+test('a part without the pixels that it needs is refused', () => {
+  const x = new Graph().input('x', [1, 3, 8, 9]);
+  const options = { mode: 'bicubic', part: { input: [100, 9], output: [200, 18], x: [10, 0], y: [30, 0] } } as const;
+  assertRefused(() => resize(x, [10, 18], options), /pixels 12 to 23 along axis 2: y has 10 of 200 from 30, x has 8 of 100 from 10/);
+  assertRefused(() => resize(x, [4, 19], { ...options, part: { ...options.part, y: [24, 0] } }), /axis 3: y has 19 of 18/);
+});
 
 const [mean, std] = [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]] as const;
 
