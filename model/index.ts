@@ -32,6 +32,9 @@ export { UNTRAINED_CONFIG, untrainedVit, vitParameters } from './vit/untrained.j
 export * from './vit/vit.js';
 export { openJudge, type Figures, type Judge, type Seeing } from './compare/judge.js';
 export { LEAST_MATCH } from './compare/match.js';
+export { addDetail, type DetailInputs } from './detail/detail.js';
+export { tokenMatches, type TokenMatches } from './detail/matches.js';
+export { amountFor, defaultDetail, type DetailOptions } from './detail/options.js';
 export { startPainting, type Painted, type Painting } from './generators/paint.js';
 export { startInversion, type Inversion } from './study/invert.js';
 export type { InversionOptions } from './study/options.js';

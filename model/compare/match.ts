@@ -6,7 +6,7 @@ import type { Features } from './features.js';
 export const LEAST_MATCH = 0.45;
 
 /** The keys' directions from the mean of both pictures, row by row: the part that all keys share carries no information. */
-function directions(a: Float32Array, b: Float32Array, columns: number): [Float32Array, Float32Array] {
+export function directions(a: Float32Array, b: Float32Array, columns: number): [Float32Array, Float32Array] {
   const mean = new Float64Array(columns);
   for (const keys of [a, b]) keys.forEach((v, i) => (mean[i % columns]! += v));
   const count = (a.length + b.length) / columns;

@@ -27,7 +27,7 @@ for (const { folder, may } of rules) {
   });
 }
 
-const modelOrder = ['files', 'vit', 'generators', 'method', 'training', 'anyPair', 'pretraining', 'study', 'compare'];
+const modelOrder = ['files', 'vit', 'generators', 'method', 'training', 'anyPair', 'pretraining', 'study', 'compare', 'detail'];
 const base = ['shared', 'photos', 'gpu', 'models'];
 
 /** The folders that each folder of `engine`, `model` and `cli` may import, types included; `.` is the files in no folder. */
