@@ -32,8 +32,8 @@ var<workgroup> tile_b: array<f32, 16u * STRIDE>;  // [K, N]
 `;
 
 /**
- * Adds to `sums` the 4 by 4 elements of a tile that a thread keeps. From the kernel: `lane`, the tile's corner (a_first, b_first),
- * the thread's corner in it (row, column), and a_base and b_base, where the operands begin.
+ * Adds to `sums` the 4 by 4 elements of a tile that a thread keeps. From the kernel: `lane`, the tile's corner (a_first,
+ * b_first), the thread's corner in it (row, column), and a_base and b_base, where the operands begin.
  */
 export const tiledSums = ({ transposeA, transposeB }: Pick<Product, 'transposeA' | 'transposeB'>): string => wgsl`
   for (var k = 0u; k < dims.K; k += 16u) {

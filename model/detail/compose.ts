@@ -83,7 +83,8 @@ async function tileOf(
   const lowBox = sourcesOf(small, full, box, cubic);
   const wide = sourcesOf(full, small, lowBox, cubic);
   const site = new Site(engine.graph(), full);
-  const detail = sub(site.given('structure', planesOf(structure), wide), site.enlarged('lowStructure', planesOf(lowStructure), wide));
+  const blurred = site.enlarged('lowStructure', planesOf(lowStructure), wide);
+  const detail = sub(site.given('structure', planesOf(structure), wide), blurred);
   const painted = applyGain(site.enlarged('gain', gain, wide, linear), detail);
   const drawn = scale(add(site.enlarged('low', planesOf(low), wide), painted), weights.gain);
   const all = texture ? add(drawn, scale(site.given('texture', planesOf(texture), wide), weights.texture)) : drawn;

@@ -53,8 +53,10 @@ export async function addDetail(
   if (nothing || result.width >= width || result.height >= height) return resample(result, width, height);
   let done = 0;
   const onPart = (share: number): void => onProgress?.(Math.min(1, (done += share)));
-  const texture = weights.texture === 0 ? undefined : await withTexture(engine, low, appearance, [height, width], { matches, keys },
-    (share) => onPart(TEXTURE_WORK * share));
+  const onTexture = (share: number): void => onPart(TEXTURE_WORK * share);
+  const texture = weights.texture === 0
+    ? undefined
+    : await withTexture(engine, low, appearance, [height, width], { matches, keys }, onTexture);
   const rest = 1 - done;
   const layers = {
     structure, result, low, lowStructure: resample(structure, low.width, low.height),

@@ -30,8 +30,9 @@ export async function tokenMatches(
 ): Promise<TokenMatches> {
   const last = vit.config.depth - 1;
   const keysOf = async (image: Image): Promise<PatchRows> => {
-    const large = Math.min(image.width, image.height) > LARGE * vitSize;
-    const read = await patchFeatures(engine, vit, large ? resampleShorterSide(image, 2 * vitSize) : image, vitSize, [last], ['keys']);
+    const isLarge = Math.min(image.width, image.height) > LARGE * vitSize;
+    const seen = isLarge ? resampleShorterSide(image, 2 * vitSize) : image;
+    const read = await patchFeatures(engine, vit, seen, vitSize, [last], ['keys']);
     return read(last, 'keys');
   };
   const [own, other] = [await keysOf(picture), await keysOf(appearance)];

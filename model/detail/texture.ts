@@ -140,7 +140,7 @@ function octaveSizes(image: Image, size: Size): Size[] {
   return sizes;
 }
 
-/** `picture` with the appearance's texture, at `size` or a ninth below it. `onPart` gets shares of the work, which add up to 1. */
+/** `picture` with the appearance's texture, at `size` or a ninth below it. `onPart` gets shares of the work, in sum 1. */
 export async function withTexture(
   engine: Engine, picture: Image, appearance: Image, size: Size, setting: TextureSetting, onPart: (share: number) => void,
 ): Promise<Image> {
