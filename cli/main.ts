@@ -31,8 +31,8 @@ type Does = <O>(load: () => Promise<Work<O>>) => (options: O) => Promise<void>;
 /** All commands. */
 const commands = (does: Does): Command[] => [
   transferCommand({
-    run: does(async () => (await import('./transfer/transfer.js')).transfer),
-    resume: does(async () => (await import('./transfer/transfer.js')).resumeTransfer),
+    run: does(async () => (await import('./transfer/start.js')).startTransfer),
+    resume: does(async () => (await import('./transfer/start.js')).continueTransfer),
     onePass: does(async () => (await import('./transfer/onePass.js')).onePass),
     finetune: does(async () => (await import('./transfer/finetune.js')).finetune),
   }),

@@ -20,6 +20,8 @@ interface Parsed extends
   readonly finetune?: number;
   readonly mix?: readonly number[];
   readonly until: string;
+  readonly seeds: number;
+  readonly judge?: string;
 }
 
 const EXAMPLE = `
@@ -30,6 +32,7 @@ the last checkpoint of a run that was killed.
 Example:
   $ splice-gpu transfer --structure cow.jpg --appearance highland.jpg --out out/cow --size 256 --steps 2000
   $ splice-gpu transfer --resume out/cow --steps 4000
+  $ splice-gpu transfer --structure cow.jpg --appearance highland.jpg --out out/best --size 256 --seeds 4 --until plateau
   $ splice-gpu transfer --generator cats/generator.safetensors --structure a.jpg --appearance b.jpg --out out/ab --finetune 200
   $ splice-gpu transfer --generator cats/generator.safetensors --structure a.jpg --appearance b.jpg --appearance c.jpg \\
       --mix 0,0.25,0.5,0.75,1 --out out/abc`;
@@ -52,6 +55,9 @@ export const pairOptions = (): readonly Option[] => [
   option('--save-every <steps>', 'steps between saved pictures and checkpoints', whole(1), 250),
   option('--until <what>', 'end before --steps: "plateau", when nothing gets better from save to save, or when a save reaches '
     + 'figures, such as sharpness:0.2 or structure:0.7,colour:5', untilText, TO_THE_END),
+  option('--seeds <count>', 'the best of several seeds: --seed and those after it train a part of the steps, the worst are dropped '
+    + 'by halves, and the best goes on; four seeds cost half as much again as one', whole(1, 64), 1),
+  option('--judge <name|file>', 'with --seeds: the ViT that compares them (default: another than --model that is at hand)'),
 ];
 
 export const transferCommand = (work: TransferWork): Command =>
@@ -124,8 +130,9 @@ function onePassOf(generator: string, parsed: Parsed, command: Command): OnePass
 }
 
 function optionsOf(parsed: Parsed, command: Command): TransferOptions {
-  const { model, heads, patch, mean, std, size, saveEvery, until, watch } = parsed;
+  const { model, heads, patch, mean, std, size, saveEvery, until, seeds, seed, judge, watch } = parsed;
   const { appearance, ...rest } = required(parsed, command, 1);
+  if (judge !== undefined && seeds === 1) command.error('error: --judge compares several seeds: give --seeds, such as --seeds 4');
   return {
     ...rest,
     appearance: appearance[0]!,
@@ -134,6 +141,7 @@ function optionsOf(parsed: Parsed, command: Command): TransferOptions {
     ...(size && { size }),
     saveEvery,
     ...untilField(until),
+    ...(seeds > 1 && { seeds: { count: seeds, first: seed, ...(judge !== undefined && { judge }) } }),
     ...portOf(watch),
     splice: spliceOf(parsed),
   };

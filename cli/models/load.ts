@@ -5,9 +5,9 @@ import type { VitSettings } from '../../model/vit/settings.js';
 import { InputError, UsageError } from '../shared/errors.js';
 import { exists } from '../shared/files.js';
 import { getModel, type GetOptions } from './get.js';
-import { AUTO_MODEL, DEFAULT_MODEL, findKnown, knownModels, PREFERRED_MODEL, shipped } from './known.js';
+import { AUTO_MODEL, DEFAULT_MODEL, fetchable, findKnown, knownModels, PREFERRED_MODEL, shipped } from './known.js';
 import { readVit, type LoadedVit, type Place } from './read.js';
-import { findStored, weightsPath, type StoredModel } from './store.js';
+import { findStored, storedModels, weightsPath, type StoredModel } from './store.js';
 
 /** For a model that the user did not name: a missing network must not cost noticeable time. */
 const IMPATIENT = { answerMs: 3000, attempts: 1 } as const;
@@ -23,6 +23,18 @@ export type Fetching = Partial<Pick<GetOptions, 'signal' | 'output' | 'patience'
  */
 export async function loadVit(model: string, overrides: VitSettings = {}, fetching: Fetching = {}): Promise<LoadedVit> {
   return readVit(model === AUTO_MODEL ? await bestPlace(fetching) : await findPlace(model, fetching), overrides);
+}
+
+/** The best ViT of the cache, or else of the package, whose weights are not those with this checksum; undefined when there is none. Fetches nothing. */
+export async function loadOtherVit(sha256: string): Promise<LoadedVit | undefined> {
+  const stored = await storedModels();
+  const rank = (name: string): number => (fetchable.findIndex((known) => known.name === name) + 1) || fetchable.length + 1;
+  const places = [...stored.sort((a, b) => rank(a.name) - rank(b.name)).map(placeOf), (await findHere(DEFAULT_MODEL))!];
+  for (const place of places) {
+    const found = await readVit(place, {}).catch(() => undefined); // a damaged file of the cache: the next one will do
+    if (found && found.sha256 !== sha256) return found;
+  }
+  return undefined;
 }
 
 /** @throws UsageError for an input of less than two patches */

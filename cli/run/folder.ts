@@ -37,6 +37,7 @@ export interface RunFolder {
 const FILES = [
   'config.json', 'checkpoints', 'result.png', 'triptych.png', 'strip.png', 'generator.safetensors', 'vit.safetensors', 'vit.json',
   'report.json', 'log.jsonl', 'timings.jsonl', 'figures.jsonl', 'losses.svg', 'previews',
+  'seeds', 'seeds.png',
 ] as const;
 /** Any of these means that a run's results would be overwritten. */
 const PRECIOUS = ['result.png', 'log.jsonl', 'generator.safetensors', 'vit.safetensors', 'checkpoints', 'config.json'] as const;

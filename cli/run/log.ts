@@ -48,6 +48,12 @@ export function runLog(path: string, timingsPath: string): RunLog {
   };
 }
 
+/** Mean total loss over the logged ones of the last 50 steps; undefined when there is none. */
+export function recentTotal(log: readonly StepLosses[], stepsDone: number): number | undefined {
+  const recent = log.filter(({ step, total }) => step >= stepsDone - 50 && total !== undefined).map(({ total }) => total!);
+  return recent.length > 0 ? recent.reduce((sum, total) => sum + total, 0) / recent.length : undefined;
+}
+
 /** @throws InputError naming the first line that is not an entry */
 export function parseLog(path: string, text: string): StepLosses[] {
   return text.trimEnd().split('\n').map((line, i) => {

@@ -25,21 +25,23 @@ export async function openPage(
   interrupt: AbortSignal,
 ) {
   const live = await watchRun(aboutRun(config, folder, terms), port, interrupt);
+  let shown = folder;
   for (const { image, ...picture } of pictures) live.feed.showPicture(picture, async () => encodeImage(image));
   let idle = 0;
   const rowOf = (entry: StepLosses): LossRow => [entry.step, ...terms.map((term) => entry[term] ?? null)];
   const showPreviews = async (): Promise<void> => {
-    for (const { steps, path } of await previewsIn(folder)) live.feed.showPreview(steps, () => readFile(path));
+    for (const { steps, path } of await previewsIn(shown)) live.feed.showPreview(steps, () => readFile(path));
   };
   return {
     url: live.url,
     signal: live.signal,
-    /** The training begins, or continues after `done` steps (warm start included) with what its folder holds. */
+    /** A training in `from` begins, or continues after `done` steps (warm start included) with what its folder holds. */
     begin: async (
-      record: Fields, done: number, log: readonly StepLosses[], figures: readonly PictureRow[],
+      from: string, record: Fields, done: number, log: readonly StepLosses[], figures: readonly PictureRow[],
     ): Promise<void> => {
+      shown = from;
       const { warmStart, steps } = planOf(record);
-      live.begin({ about: aboutRun(record, folder, terms), done, total: warmStart + steps, losses: log.map(rowOf), figures });
+      live.begin({ about: aboutRun(record, from, terms), done, total: warmStart + steps, losses: log.map(rowOf), figures });
       await showPreviews();
     },
     losses: (entry: StepLosses): void => live.losses(rowOf(entry)),

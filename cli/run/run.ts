@@ -22,17 +22,21 @@ import { openPage, type RunPage } from './page.js';
 import type { OpenedEngine, Parts } from './parts.js';
 import type { Moment, Session, Training } from './training.js';
 
-/** The port of a run's page, and the form of its summary. */
-interface Showing {
+/** How a run is shown: on a page or none, and the form of its summary. */
+export interface Showing {
   readonly json: boolean;
+  /** Port of a page of its own. */
   readonly watch?: number;
+  /** A page that is open already; the run's end ends it, unless the run stops before its last step by plan. */
+  readonly page?: RunPage;
+  /** Leaves out the lines about what is trained on what. */
+  readonly brief?: boolean;
 }
 
-interface Job {
+interface Job extends Pick<Showing, 'json' | 'brief'> {
   readonly training: Training;
   readonly folder: RunFolder;
   readonly parts: Parts;
-  readonly json: boolean;
   readonly progress: Progress;
   readonly page: RunPage | undefined;
 }
@@ -63,7 +67,7 @@ export async function startTraining(
  * @throws InputError when the folder holds no run of this command
  */
 export async function resumeTraining<O>(
-  command: TrainingName, resume: ResumeOptions, parts: Parts, parse: (config: Fields) => O,
+  command: TrainingName, resume: ResumeOptions & Omit<Showing, 'json'>, parts: Parts, parse: (config: Fields) => O,
   prepare: (options: O) => Promise<Training>,
 ): Promise<number> {
   const read = async () => {
@@ -83,21 +87,28 @@ const within = (folder: RunFolder, work: (folder: RunFolder) => Promise<number>)
 
 /** Trains to the end or to an interrupt. @param saved the config of the run to continue; absent for a new one */
 async function runTraining(
-  training: Training, folder: RunFolder, parts: Parts, { json, watch }: Showing, saved?: Fields,
+  training: Training, folder: RunFolder, parts: Parts, { json, watch, page: given, brief = false }: Showing, saved?: Fields,
 ): Promise<number> {
-  const { plan, command, config, page: text, pictures } = training;
+  const { plan } = training;
   const progress = createProgress(plan.warmStart + plan.steps, parts.stderr);
-  const shown = { command, plan, page: text, ...config };
-  const page = watch === undefined ? undefined : await openPage(shown, text, pictures, folder.path, watch, parts.interrupt);
-  if (page) progress.note(`watch it at ${page.url}`);
+  const page = given ?? (watch === undefined ? undefined : await openRunPage(training, folder.path, watch, parts));
+  const isPart = plan.stopAt !== undefined;
   try {
-    return await onDevices({ training, folder, parts, json, progress, page }, saved);
+    return await onDevices({ training, folder, parts, json, brief, progress, page }, saved);
   } catch (error) {
-    await page?.end('failed', { note: errorLine(error) ?? String(error) });
+    if (!isPart) await page?.end('failed', { note: errorLine(error) ?? String(error) });
     throw error;
   } finally {
-    await page?.close();
+    if (!isPart) await page?.close();
   }
+}
+
+/** The page of a training in `folder`; its address is printed. @throws UsageError when the port is in use */
+export async function openRunPage(training: Training, folder: string, port: number, parts: Parts): Promise<RunPage> {
+  const { command, plan, page: text, config, pictures } = training;
+  const page = await openPage({ command, plan, page: text, ...config }, text, pictures, folder, port, parts.interrupt);
+  parts.stderr.write(`watch it at ${page.url}\n`);
+  return page;
 }
 
 /** Opens a lost device again and continues from the last checkpoint. */
@@ -140,7 +151,7 @@ async function noteFailure({ training, folder, session, record, log, seconds }: 
 async function onOneDevice(
   job: Job, saved: Fields | undefined, lost: number, onBegun: (stretch: Stretch) => void,
 ): Promise<number> {
-  const { training, folder, parts, progress, page } = job;
+  const { training, folder, parts, progress, page, brief } = job;
   const from = saved && (await findCheckpoint(job, saved));
   let opened: OpenedEngine | undefined;
   let session: Session | undefined;
@@ -158,8 +169,8 @@ async function onOneDevice(
     const trained = from?.state.counters['stepsDone'] ?? 0;
     const log = saved ? await folder.rewind(from?.logBytes ?? 0, trained) : [];
     if (saved) await folder.figures.rewind((step) => step <= trained && training.plan.savesAt(step));
-    if (lost === 0) [...session.notes, describeMemory(memory)].forEach(progress.note);
-    if (saved) continuing(from, saved, opened.adapter).forEach(progress.note);
+    if (lost === 0 && !brief) [...session.notes, describeMemory(memory)].forEach(progress.note);
+    if (saved && !brief) continuing(from, saved, opened.adapter).forEach(progress.note);
     const record = describeRun(training, opened.adapter, from, saved, lost > 0 ? 'device lost' : 'resumed');
     const now = () => performance.now() / 1000 - (page?.idle() ?? 0);
     const began = now() - (from?.seconds ?? 0);
@@ -167,7 +178,7 @@ async function onOneDevice(
     const stretch: Stretch = { ...job, session, from, record, log, seconds };
     await folder.config({ ...record, status: 'running' });
     onBegun(stretch);
-    await page?.begin(record, from ? stepsIn(from.state) : 0, log, folder.figures.rows());
+    await page?.begin(folder.path, record, from ? stepsIn(from.state) : 0, log, folder.figures.rows());
     return await train(stretch);
   } finally {
     session?.destroy?.();
@@ -199,13 +210,16 @@ function describeRun(
 ): Fields {
   const at = new Date().toISOString();
   const { started = at, resumed } = saved ?? {};
-  const { command, plan: { warmStart, steps }, config, page } = training;
   const continued = { at, step: from ? stepsIn(from.state) : 0, reason, device };
   return {
-    program: 'splice-gpu', version: version(), command, plan: { warmStart, steps }, ...config, page, device, started,
+    ...recordOf(training), device, started,
     ...(saved && { resumed: [...(Array.isArray(resumed) ? (resumed as unknown[]) : []), continued] }),
   };
 }
+
+/** The part of config.json that does not depend on when and where the run is made. */
+export const recordOf = ({ command, plan: { warmStart, steps }, config, page }: Training): Fields =>
+  ({ program: 'splice-gpu', version: version(), command, plan: { warmStart, steps }, ...config, page });
 
 /** Lines about where a run continues. */
 function continuing(from: Checkpoint | undefined, saved: Fields, adapter: AdapterSummary): string[] {
@@ -219,14 +233,15 @@ async function train(stretch: Stretch): Promise<number> {
   const { training, folder, parts, json, progress, page, session, record, log, seconds } = stretch;
   const { run } = session;
   const { hooks, keep, lastGood } = createKeeper(stretch);
+  const { stopAt } = training.plan;
   try {
     const status = await trainLoop(run, training.plan, hooks, page?.signal ?? parts.interrupt, log.at(-1)?.step);
-    await keep({ phase: 'train', steps: run.stepsDone, asked: false, last: true });
+    await keep({ phase: 'train', steps: run.stepsDone, asked: false, last: stopAt === undefined });
     const ended = run.stepsDone < training.plan.steps ? training.until?.(folder.figures.rows()) : undefined;
     const end = { status, stepsDone: run.stepsDone, seconds: seconds(), ...(ended && { ended }) };
     await folder.config({ ...record, ...end });
     progress.finish();
-    await page?.end(status, { seconds: end.seconds, ...(ended && { note: `${ended}.` }) });
+    if (stopAt === undefined) await page?.end(status, { seconds: end.seconds, ...(ended && { note: `${ended}.` }) });
     const result = resolve(folder.at(training.product));
     const summary = {
       ...end, out: resolve(folder.path), result, losses: log.at(-1) ?? null, device: record['device'], ...session.summary?.(log),
@@ -235,7 +250,7 @@ async function train(stretch: Stretch): Promise<number> {
     const why = ended ? ` (${ended})` : '';
     const sentence = `${status} after ${stepsOf(run)}${why} in ${end.seconds.toFixed(0)} s: ${result}${hint}`;
     parts.stdout.write(`${json ? JSON.stringify(summary) : sentence}\n`);
-    return status === 'finished' ? 0 : EXIT_INTERRUPTED;
+    return status === 'finished' || run.stepsDone === stopAt ? 0 : EXIT_INTERRUPTED;
   } catch (error) {
     if (!(error instanceof NonFiniteError)) throw error;
     throw new NonFiniteError(`${error.message}: ${lastGood()}; try another --seed or a smaller --lr`);

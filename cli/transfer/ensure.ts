@@ -4,7 +4,7 @@ import { objectOf, parseConfig, readConfigOf } from '../run/config.js';
 import type { Parts } from '../run/parts.js';
 import { exists } from '../shared/files.js';
 import { differenceOf, parseOptions, type TransferOptions } from './options.js';
-import { resumeTransfer, transfer } from './transfer.js';
+import { continueTransfer, startTransfer } from './start.js';
 import { TO_THE_END } from './until.js';
 
 export interface Ensuring {
@@ -17,7 +17,7 @@ export interface Ensuring {
 export async function ensureTransfer(options: TransferOptions, parts: Parts, { onOther, note }: Ensuring): Promise<number> {
   const quiet = { ...parts, stdout: { write: () => undefined } };
   const { out, until = TO_THE_END, splice: { steps } } = options;
-  if (!(await exists(join(out, 'config.json')))) return transfer(options, quiet);
+  if (!(await exists(join(out, 'config.json')))) return startTransfer(options, quiet);
   const resume = { folder: out, steps, until, json: false };
   const config = await readConfigOf('transfer', out);
   const isLonger = Number(config['stepsDone'] ?? 0) > steps;
@@ -25,7 +25,7 @@ export async function ensureTransfer(options: TransferOptions, parts: Parts, { o
   const changed = differenceOf(saved, options) ?? (isLonger ? 'number of steps' : undefined);
   if (changed) {
     onOther(changed);
-    return transfer({ ...options, force: true }, quiet);
+    return startTransfer({ ...options, force: true }, quiet);
   }
   const { steps: planned, until: wanted = TO_THE_END } = objectOf('options', config['options']);
   const isComplete = config['stepsDone'] === steps || (config['ended'] !== undefined && planned === steps && wanted === until);
@@ -34,5 +34,5 @@ export async function ensureTransfer(options: TransferOptions, parts: Parts, { o
     return 0;
   }
   note('resuming');
-  return resumeTransfer(resume, quiet);
+  return continueTransfer(resume, quiet);
 }

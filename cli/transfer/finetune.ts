@@ -2,7 +2,7 @@
 import type { Parts } from '../run/parts.js';
 import { readAnyPairGenerator } from '../train/generatorFile.js';
 import type { TransferOptions } from './options.js';
-import { transfer } from './transfer.js';
+import { startTransfer } from './start.js';
 
 export interface FinetuneOptions {
   readonly generator: string;
@@ -23,7 +23,7 @@ export async function finetune(finetuning: FinetuneOptions, parts: Parts): Promi
   const { splice } = options;
   const { recipe, vitSize, antialias } = setup;
   const learned = Object.entries({ recipe, vitSize, antialias, lr: LR }).filter(([name]) => !isGiven(name));
-  return transfer({
+  return startTransfer({
     ...options,
     model: isGiven('model') ? options.model : setup.model.name,
     size: options.size ?? setup.size,

@@ -4,7 +4,7 @@ import { defaultOptions, type SpliceOptions } from '../../model/method/options.j
 import { CheckpointError } from '../../model/vit/errors.js';
 import { parseSidecar, type VitSettings } from '../../model/vit/settings.js';
 import { TO_THE_END, untilOf } from './until.js';
-import { checkLike, checkMethod, objectOf, textOf, wholeOf, type Fields, type ResumeOptions } from '../run/config.js';
+import { checkLike, checkMethod, objectOf, show, textOf, wholeOf, type Fields, type ResumeOptions } from '../run/config.js';
 
 export interface TransferOptions {
   readonly structure: string;
@@ -22,21 +22,33 @@ export interface TransferOptions {
   readonly watch?: number;
   /** When the run ends before its last step; see until.ts. To the last step when absent. */
   readonly until?: string;
+  /** The best of several seeds; `splice.seed` is the first of them, and the chosen one afterwards. One seed when absent. */
+  readonly seeds?: Seeds;
   readonly splice: SpliceOptions;
   /** A generator for any pair to begin with, instead of a new one of the recipe's. */
   readonly generator?: { readonly path: string; readonly sha256: string };
+}
+
+export interface Seeds {
+  /** The first and those after it. */
+  readonly count: number;
+  readonly first: number;
+  /** The ViT that judges, by name or path; the best at hand when absent. */
+  readonly judge?: string;
+  /** Absent while the seeds are being compared. */
+  readonly chosen?: number;
 }
 
 /** The same limit as on the command line. */
 const MAX_SIDE = 8192;
 
 /** The options as `config.options` holds them. */
-export const savedOptions = ({ splice, size, saveEvery, until }: TransferOptions) =>
-  ({ ...splice, size: size ?? null, saveEvery, ...(until !== undefined && { until }) });
+export const savedOptions = ({ splice, size, saveEvery, until, seeds }: TransferOptions) =>
+  ({ ...splice, size: size ?? null, saveEvery, ...(until !== undefined && { until }), ...(seeds && { seeds }) });
 
 /** The options that a config.json describes, `--steps` of the resume included. @throws Error naming the field that is wrong */
 export function parseOptions(config: Fields, { folder, json, steps, until }: ResumeOptions): TransferOptions {
-  const { size, saveEvery, until: saved, ...splice } = objectOf('options', config['options']);
+  const { size, saveEvery, until: saved, seeds, ...splice } = objectOf('options', config['options']);
   const model = objectOf('model', config['model']);
   const generator = config['generator'] === undefined ? undefined : objectOf('generator', config['generator']);
   return {
@@ -50,10 +62,22 @@ export function parseOptions(config: Fields, { folder, json, steps, until }: Res
     json,
     force: false,
     ...untilField(until ?? saved),
+    ...(seeds !== undefined && { seeds: parseSeeds(objectOf('options.seeds', seeds)) }),
     ...(generator && {
       generator: { path: textOf('generator.path', generator['path']), sha256: textOf('generator.sha256', generator['sha256']) },
     }),
     splice: { ...parseSplice(splice), ...(steps !== undefined && { steps }) },
+  };
+}
+
+function parseSeeds({ count, first, judge, chosen }: Fields): Seeds {
+  const isSeed = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+  if (!isSeed(first)) throw new Error(`options.seeds.first is ${show(first)}`);
+  if (chosen !== undefined && !isSeed(chosen)) throw new Error(`options.seeds.chosen is ${show(chosen)}`);
+  return {
+    count: wholeOf('options.seeds.count', count), first: first as number,
+    ...(judge !== undefined && { judge: textOf('options.seeds.judge', judge) }),
+    ...(chosen !== undefined && { chosen: chosen as number }),
   };
 }
 
@@ -88,8 +112,10 @@ function parseSplice(fields: Fields): SpliceOptions {
 
 /** The first setting in which a saved run differs from the wanted one; more steps are not a difference. */
 export function differenceOf(saved: TransferOptions, wanted: TransferOptions): string | undefined {
-  const flat = ({ structure, appearance, size, splice, vit }: TransferOptions): Fields =>
-    ({ ...splice, ...vit, size, structure: resolve(structure), appearance: resolve(appearance) });
+  const flat = ({ structure, appearance, size, splice, vit, seeds }: TransferOptions): Fields => ({
+    ...splice, ...vit, size, structure: resolve(structure), appearance: resolve(appearance),
+    seed: seeds?.first ?? splice.seed, seeds: seeds?.count, judge: seeds?.judge,
+  });
   const [before, now] = [flat(saved), flat(wanted)];
   const isSameModel = wanted.model === 'auto' || [wanted.model, resolve(wanted.model)].includes(saved.model);
   const changed = Object.keys(now).find((name) => name !== 'steps' && JSON.stringify(before[name]) !== JSON.stringify(now[name]));

@@ -1,5 +1,5 @@
 /** The work of `splice-gpu transfer`: the training of one pair, new or resumed. */
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Figures } from '../../model/compare/judge.js';
 import { serializeSafetensors } from '../../model/files/safetensors.js';
 import type { Image } from '../../model/image.js';
@@ -12,15 +12,17 @@ import { MODEL_KEYWORD, type PngText } from '../photos/pngText.js';
 import { nameOf, shortPath } from '../run/about.js';
 import type { Identity } from '../run/checkpoints.js';
 import { settingsText, type ResumeOptions } from '../run/config.js';
+import { recentTotal } from '../run/log.js';
 import { every } from '../run/loop.js';
 import type { Parts } from '../run/parts.js';
-import { resumeTraining, startTraining } from '../run/run.js';
+import { resumeTraining, startTraining, type Showing } from '../run/run.js';
 import type { Moment, Session, Start, Training } from '../run/training.js';
 import { NonFiniteError } from '../shared/errors.js';
-import { writeFileAtomic, writeJson } from '../shared/files.js';
+import { exists, writeFileAtomic, writeJson } from '../shared/files.js';
 import { version } from '../shared/version.js';
 import { readInputs, type Inputs } from './inputs.js';
 import { parseOptions, savedOptions, type TransferOptions } from './options.js';
+import { seedScores } from './seeds/scores.js';
 import { matchWarning, trivialRows } from './report.js';
 import { untilOf } from './until.js';
 
@@ -29,12 +31,30 @@ export const transfer = async (options: TransferOptions, parts: Parts): Promise<
   startTraining(await prepare(options, parts), options, parts);
 
 /** Resumes the run in a folder from its last checkpoint, as its config.json says. Returns the exit code as `transfer`. */
-export const resumeTransfer = (resume: ResumeOptions, parts: Parts): Promise<number> =>
+export const resumeTransfer = (resume: ResumeOptions & Pick<Showing, 'page'>, parts: Parts): Promise<number> =>
   resumeTraining('transfer', resume, parts, (config) => parseOptions(config, resume), (options) => prepare(options, parts));
+
+/**
+ * Trains one pair up to `steps` of a longer plan, from the beginning or from where its folder is. It can be resumed as if it had
+ * been interrupted there. Returns the exit code: 0, or 130 when it was interrupted before. @throws as `transfer`
+ */
+export async function transferTo(
+  options: TransferOptions, steps: number, parts: Parts, showing: Pick<Showing, 'page' | 'brief'>,
+): Promise<number> {
+  const part = async (wanted: TransferOptions): Promise<Training> => {
+    const training = await prepare(wanted, parts);
+    return { ...training, plan: { ...training.plan, stopAt: steps } };
+  };
+  const { out: folder } = options;
+  if (!(await exists(join(folder, 'config.json')))) return startTraining(await part(options), { ...options, ...showing }, parts);
+  const resume = { folder, json: false, ...showing };
+  return resumeTraining('transfer', resume, parts, (config) => parseOptions(config, resume), part);
+}
 
 const sizeOf = ({ image }: Photo): string => `${image.width} x ${image.height}`;
 
-async function prepare(options: TransferOptions, parts: Parts): Promise<Training> {
+/** Reads and checks the inputs; creates nothing. */
+export async function prepare(options: TransferOptions, parts: Parts): Promise<Training> {
   const inputs = await readInputs(options, parts);
   const { structure, appearance, model } = inputs;
   const { splice, saveEvery, generator, until } = options;
@@ -137,17 +157,16 @@ async function start(options: TransferOptions, inputs: Inputs, at: Start, parts:
       if (!moment.last) return picture;
       await writeImage(folder.at('triptych.png'), await triptych(structure.image, picture, appearance.image));
       const figures = await judge.judge(picture);
-      const baselines = await trivialRows(judge, ...pair);
-      await writeJson(folder.at('report.json'), { judge: vit.name, match: judge.match ?? null, result: figures, baselines });
+      const report = { judge: vit.name, match: judge.match ?? null, result: figures, baselines: await trivialRows(judge, ...pair) };
+      await writeJson(folder.at('report.json'), options.seeds ? { ...report, seeds: await seedScores(folder.path) } : report);
       await writeImage(folder.at('result.png'), picture, resultText(options, inputs, moment.steps, figures));
       return picture;
     },
     measure: judge.glance,
     draw: () => run.result(),
     summary: (log) => {
-      const recent = log.filter(({ step }) => step >= run.stepsDone - 50).map(({ total }) => total!);
-      const mean = recent.length > 0 ? recent.reduce((sum, total) => sum + total, 0) / recent.length : null;
-      return { recipe, model: vit.name, seed, meanTotalOfLast50Steps: mean };
+      const mean = recentTotal(log, run.stepsDone);
+      return { recipe, model: vit.name, seed, meanTotalOfLast50Steps: mean ?? null, seeds: options.seeds };
     },
   };
 }

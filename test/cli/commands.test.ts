@@ -75,6 +75,7 @@ const transferRows: readonly Row[] = [
   ['--model v.pth', 'model', 'v.pth'], ['--heads 3', 'vit.heads', 3], ['--patch 4', 'vit.patch', 4],
   ['--mean 0', 'vit.mean', [0, 0, 0]], ['--std 0.1,0.2,0.3', 'vit.std', [0.1, 0.2, 0.3]],
   ['--size 64', 'size', 64], ['--save-every 9', 'saveEvery', 9], ['--until plateau', 'until', 'plateau'],
+  ['--seeds 3', 'seeds', { count: 3, first: 1 }],
 ];
 
 const trainRows: readonly Row[] = [
@@ -124,7 +125,7 @@ const rows: Readonly<Record<Name, readonly Row[]>> = {
 };
 /** Options without a field of their own in a new run. */
 const others: Readonly<Record<Name, readonly string[]>> = {
-  transfer: ['--structure a.png', '--appearance b.png', '--out o', '--generator g', '--finetune 3', '--mix 0,1'],
+  transfer: ['--structure a.png', '--appearance b.png', '--out o', '--generator g', '--finetune 3', '--mix 0,1', '--judge v.pth'],
   train: ['--photos p', '--structures s', '--appearances a', '--out o'],
   pretrain: ['--photos p', '--out o', '--teacher t'],
 };

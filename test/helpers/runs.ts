@@ -42,7 +42,7 @@ export async function failure(run: Promise<unknown>): Promise<Error> {
 export function contents(out: string): Record<string, string> {
   const names = readdirSync(out, { recursive: true, encoding: 'utf8' });
   const computed = names.filter((name) => /\.(png|jsonl|svg|safetensors)$|report\.json$/.test(name)
-    && name !== 'timings.jsonl' && !name.startsWith('checkpoints'));
+    && !/(^|\/)(timings\.jsonl$|checkpoints\/)/.test(name));
   return Object.fromEntries(computed.sort().map((name) => [name, readFileSync(join(out, name)).toString('base64')]));
 }
 

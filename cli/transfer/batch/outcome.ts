@@ -1,7 +1,7 @@
 /** The outcome of a pair, from the files in its folder. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseLog } from '../../run/log.js';
+import { parseLog, recentTotal } from '../../run/log.js';
 import { exists, readJson } from '../../shared/files.js';
 import type { PairResult } from './page.js';
 
@@ -13,11 +13,11 @@ export async function readOutcome(folder: string, name: string): Promise<Outcome
   const { match, result } = (await readJson(join(folder, 'report.json'))) ?? {};
   const path = join(folder, 'log.jsonl');
   const log = await readFile(path, 'utf8').then((text) => parseLog(path, text)).catch(() => []);
-  const recent = log.filter(({ step }) => step >= Number(stepsDone) - 50).map(({ total }) => total!);
+  const total = recentTotal(log, Number(stepsDone));
   return {
     ...(typeof stepsDone === 'number' && { stepsDone }),
     ...(typeof seconds === 'number' && { seconds }),
-    ...(recent.length > 0 && { total: recent.reduce((sum, total) => sum + total, 0) / recent.length }),
+    ...(total !== undefined && { total }),
     ...(typeof match === 'number' && { match }),
     ...(typeof result === 'object' && result !== null && { figures: result }),
     ...((await exists(join(folder, 'triptych.png'))) && { picture: `${name}/triptych.png` }),

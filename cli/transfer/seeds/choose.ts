@@ -1,0 +1,207 @@
+/**
+ * `transfer --seeds N`: a run for every seed in DIR/seeds/SEED, each an ordinary one that stops early. After every round the better
+ * half goes on. The files of the best are moved into DIR, where its run goes on as any interrupted run does.
+ */
+import { copyFile, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { loadOtherVit, loadVit } from '../../models/load.js';
+import type { LoadedVit } from '../../models/read.js';
+import { readImage } from '../../photos/photo.js';
+import { readConfig, resumeCommand, type Fields, type ResumeOptions } from '../../run/config.js';
+import { openFolder, reopenFolder, type RunFolder } from '../../run/folder.js';
+import type { RunPage } from '../../run/page.js';
+import type { Parts } from '../../run/parts.js';
+import { openRunPage, recordOf } from '../../run/run.js';
+import type { Training } from '../../run/training.js';
+import { errorLine, EXIT_INTERRUPTED, InputError, NonFiniteError, UsageError } from '../../shared/errors.js';
+import { readOutcome } from '../batch/outcome.js';
+import { savedOptions, type Seeds, type TransferOptions } from '../options.js';
+import { prepare, resumeTransfer, transferTo } from '../transfer.js';
+import { costOf, roundsOf, type Round } from './rounds.js';
+import { ranked, type Measured } from './score.js';
+import { seedScores, writeScores, type SeedScore, type SeedScores } from './scores.js';
+import { drawSeeds, pictureOf } from './sheet.js';
+
+/** Options of a run that compares seeds. */
+type Several = TransferOptions & { readonly seeds: Seeds };
+
+export const compares = (options: TransferOptions): options is Several =>
+  options.seeds !== undefined && options.seeds.chosen === undefined;
+
+/** The judge's input in pixels, that of `compare`. */
+const JUDGE_SIZE = 224;
+
+/** The comparison in progress. */
+interface Comparison {
+  readonly options: Several;
+  readonly training: Training;
+  readonly folder: RunFolder;
+  readonly parts: Parts;
+  readonly page: RunPage | undefined;
+  readonly judge: LoadedVit | undefined;
+}
+
+/** Compares the seeds and finishes the run of the best. Returns the exit code as `transfer`. @throws as `transfer` */
+export async function bestOfSeeds(options: Several, parts: Parts): Promise<number> {
+  const training = await prepare(options, parts);
+  const { judge: given } = options.seeds;
+  const judge = given === undefined ? await loadOtherVit(training.identity['ViT weights']!) : await loadVit(given, {}, fetchingWith(parts));
+  (await parts.openEngine()).close(); // a machine without a device keeps its folder as it is
+  const folder = await openFolder(options.out, options.force, [...training.inputs, ...(judge ? [judge.path] : [])]);
+  return finish({ options, training, parts, judge }, folder, async () => {
+    await folder.begin();
+    const record = { ...recordOf(training), started: new Date().toISOString() };
+    await mkdir(folder.at('seeds'));
+    const about = judge ? { model: given ?? judge.path, name: judge.vit.name, sha256: judge.sha256 } : null;
+    const { seeds: { count }, splice } = options;
+    const scores = { judge: about, cost: Number(costOf(count, roundsOf(count, splice), splice).toFixed(3)), rounds: [] };
+    await writeScores(options.out, scores);
+    return { record, scores };
+  });
+}
+
+/** Goes on comparing where an earlier process stopped. @param resume as on the command line */
+export async function resumeSeeds(options: Several, resume: ResumeOptions, parts: Parts): Promise<number> {
+  const { folder: path, steps, json, watch } = resume;
+  const config = await readConfig(path);
+  if (steps !== undefined && steps !== (config['plan'] as Fields | undefined)?.['steps']) {
+    throw new UsageError(`${path} is still comparing seeds, whose runs depend on the steps: resume it without --steps first`);
+  }
+  const wanted = { ...options, json, ...(watch !== undefined && { watch }) };
+  const training = await prepare(wanted, parts);
+  const found = await seedScores(path);
+  if (!found) throw new InputError(`${join(path, 'seeds/scores.json')} is missing or damaged: start a new run with another --out`);
+  const judge = found.judge ? await loadVit(found.judge.model, {}, fetchingWith(parts)) : undefined;
+  if (judge?.sha256 !== found.judge?.sha256) {
+    throw new InputError(`${judge!.path} is not the judge that the run in ${path} began with: put that one back`);
+  }
+  return finish({ options: wanted, training, parts, judge }, await reopenFolder(path), async () => {
+    const { seconds: _, stepsDone: __, error: ___, ...record } = config;
+    await mkdir(join(path, 'seeds'), { recursive: true });
+    return { record, scores: found };
+  });
+}
+
+const fetchingWith = ({ interrupt, stderr }: Parts) => ({ signal: interrupt, output: stderr });
+
+/** Compares from `begin` on, closes the folder, and resumes the run of the best in it. */
+async function finish(
+  job: Omit<Comparison, 'folder' | 'page'>, folder: RunFolder, begin: () => Promise<{ record: Fields; scores: SeedScores }>,
+): Promise<number> {
+  const { options, training, parts } = job;
+  const { out, json, watch } = options;
+  let page: RunPage | undefined;
+  try {
+    const { record, scores } = await begin();
+    await folder.config({ ...record, status: 'running' });
+    page = watch === undefined ? undefined : await openRunPage(training, out, watch, parts);
+    const comparison = { ...job, folder, page };
+    const chosen = await chooseSeed(comparison, scores).catch(async (error: unknown) => {
+      const failed = { ...record, status: 'failed', stepsDone: 0, error: String(error) };
+      await folder.config(failed).catch(() => undefined);
+      await page?.end('failed', { note: errorLine(error) ?? String(error) });
+      throw error;
+    });
+    if (chosen === undefined) {
+      await folder.config({ ...record, status: 'interrupted', stepsDone: 0 });
+      await page?.end('interrupted', {});
+      const summary = { status: 'interrupted', stepsDone: 0, out, seeds: options.seeds };
+      const sentence = `interrupted while comparing seeds; ${resumeCommand('transfer', out)} continues`;
+      parts.stdout.write(`${json ? JSON.stringify(summary) : sentence}\n`);
+      return EXIT_INTERRUPTED;
+    }
+    await promote(comparison, chosen);
+  } catch (error) {
+    await page?.close();
+    throw error;
+  } finally {
+    await folder.close();
+  }
+  return resumeTransfer({ folder: out, json, ...(page && { page }) }, parts);
+}
+
+/** Trains and scores round by round. Undefined when interrupted. @throws NonFiniteError when every run diverged */
+async function chooseSeed(comparison: Comparison, begun: SeedScores): Promise<number | undefined> {
+  const { options: { out, splice, seeds: { count, first } }, parts, training } = comparison;
+  const rounds = roundsOf(count, splice);
+  let scores = begun;
+  let left = Array.from({ length: count }, (_, i) => (first + i) % 2 ** 32);
+  parts.stderr.write(`comparing seeds ${left.join(', ')}: ${scores.cost.toFixed(2)} times the steps of one run, judged by `
+    + `${scores.judge?.name ?? 'the pictures alone'}\n`);
+  for (const [i, round] of rounds.entries()) {
+    if (!scores.rounds[i]) {
+      const failed = new Map<number, string>();
+      for (const seed of left) if (!(await trainSeed(comparison, seed, round, failed))) return undefined;
+      const kept = left.filter((seed) => !failed.has(seed));
+      const best: SeedScore[] = ranked(await measure(comparison, kept));
+      const scored = [...best, ...[...failed].map(([seed, reason]) => ({ seed, failed: reason }))];
+      for (const seed of kept) await copyFile(join(runOf(out, seed), 'result.png'), join(out, pictureOf(seed, round.steps)));
+      scores = { ...scores, rounds: [...scores.rounds, { ...round, scores: scored }] };
+      await writeScores(out, scores);
+      await drawSeeds(out, scores, training.page.title);
+    }
+    const { scores: ranking } = scores.rounds[i]!;
+    left = ranking.filter((run) => !('failed' in run)).map(({ seed }) => seed).slice(0, round.keep);
+    if (left.length === 0) {
+      const reasons = ranking.flatMap((run) => ('failed' in run ? [run.failed] : []));
+      throw new NonFiniteError(`the runs of all seeds diverged, the first of them thus: ${reasons[0]}`);
+    }
+    parts.stderr.write(`after ${round.steps} steps the best of ${ranking.length}: ${left.join(', ')}\n`);
+  }
+  return left[0];
+}
+
+const runOf = (out: string, seed: number): string => join(out, 'seeds', String(seed));
+
+/** Whether a seed's run was trained to the end of a round; the reason goes into `failed` if it diverged. */
+async function trainSeed(
+  { options, parts, page }: Comparison, seed: number, { steps }: Round, failed: Map<number, string>,
+): Promise<boolean> {
+  const { seeds: _, until: __, watch: ___, ...rest } = options;
+  const out = runOf(options.out, seed);
+  const stepsDone = (await readConfig(out).catch((): Fields => ({})))['stepsDone'];
+  if (typeof stepsDone === 'number' && stepsDone >= steps) return true;
+  parts.stderr.write(`seed ${seed}, to step ${steps}\n`);
+  const quiet = { ...parts, stdout: { write: () => undefined } };
+  const one = { ...rest, out, force: false, splice: { ...options.splice, seed } };
+  try {
+    return (await transferTo(one, steps, quiet, { brief: true, ...(page && { page }) })) === 0;
+  } catch (error) {
+    if (!(error instanceof NonFiniteError)) throw error;
+    failed.set(seed, error.message);
+    return true;
+  }
+}
+
+/** The figures of each seed's result as it is now. */
+async function measure({ options, training, judge: model, parts }: Comparison, seeds: readonly number[]): Promise<Measured[]> {
+  const [structure, appearance] = training.pictures.map(({ image }) => image);
+  const opened = model && (await parts.openEngine());
+  try {
+    const seeing = model && { engine: opened!.engine, vit: model.vit, vitSize: JUDGE_SIZE };
+    const judge = await parts.openJudge(structure!, appearance!, seeing);
+    const measured: Measured[] = [];
+    for (const seed of seeds) {
+      const run = runOf(options.out, seed);
+      const figures = await judge.judge(await readImage(join(run, 'result.png')));
+      const { total = Infinity } = await readOutcome(run, '');
+      measured.push({ seed, figures: { ...figures, total } });
+    }
+    return measured;
+  } finally {
+    opened?.close();
+  }
+}
+
+/** Moves the files of the best run up, and makes the folder's config that of this run: the last step, and done again if repeated. */
+async function promote({ options, folder }: Comparison, chosen: number): Promise<void> {
+  const run = runOf(options.out, chosen);
+  for (const name of await readdir(run)) {
+    if (name === 'config.json' || name.startsWith('.')) continue;
+    await rm(folder.at(name), { recursive: true, force: true });
+    await rename(join(run, name), folder.at(name));
+  }
+  const saved = savedOptions({ ...options, splice: { ...options.splice, seed: chosen }, seeds: { ...options.seeds, chosen } });
+  await folder.config({ ...(await readConfig(run)), options: saved });
+  await rm(run, { recursive: true, force: true });
+}

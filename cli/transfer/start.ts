@@ -1,0 +1,17 @@
+/** Starts and resumes a transfer with one seed or several. */
+import { parseConfig, readConfigOf, type ResumeOptions } from '../run/config.js';
+import type { Parts } from '../run/parts.js';
+import { parseOptions, type TransferOptions } from './options.js';
+import { bestOfSeeds, compares, resumeSeeds } from './seeds/choose.js';
+import { resumeTransfer, transfer } from './transfer.js';
+
+/** Returns the exit code: 0, or 130 when interrupted. @throws before anything is created if an input is wrong */
+export const startTransfer = (options: TransferOptions, parts: Parts): Promise<number> =>
+  compares(options) ? bestOfSeeds(options, parts) : transfer(options, parts);
+
+/** @throws InputError when the folder holds no transfer */
+export async function continueTransfer(resume: ResumeOptions, parts: Parts): Promise<number> {
+  const config = await readConfigOf('transfer', resume.folder);
+  const options = parseConfig(resume.folder, () => parseOptions(config, resume));
+  return compares(options) ? resumeSeeds(options, resume, parts) : resumeTransfer(resume, parts);
+}

@@ -1,0 +1,217 @@
+/** `--seeds N`: short runs of several seeds, of which the best goes on; resumable anywhere, and its files are those of one run. */
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { readImage } from '../../cli/photos/photo.js';
+import { ensureTransfer } from '../../cli/transfer/ensure.js';
+import type { TransferOptions } from '../../cli/transfer/options.js';
+import { costOf, roundsOf } from '../../cli/transfer/seeds/rounds.js';
+import { ranked, type Measured } from '../../cli/transfer/seeds/score.js';
+import { continueTransfer, startTransfer } from '../../cli/transfer/start.js';
+import type { Image } from '../../model/image.js';
+import { fakeParts, shortRun, type FakeBehaviour } from '../helpers/fakeRun.js';
+import { runCli } from '../helpers/pictures.js';
+import { assertSameContents, configOf, failure, files, json, linesOf, newOut, pageOf } from '../helpers/runs.js';
+
+/** How sharp the fake pictures of a seed are. Seed 3 is the best at first, but seed 2 after the first round. */
+const SHARPNESS: Readonly<Record<number, (steps: number) => number>> = {
+  1: () => 0.1, 2: (steps) => (steps > 10 ? 0.9 : 0.3), 3: () => 0.5, 4: () => 0.2,
+};
+
+/** Fake runs of which a seed in `diverging` has pictures that are not finite. */
+function seedParts(behaviour: FakeBehaviour = {}, interrupt?: AbortSignal, diverging: readonly number[] = []) {
+  const { parts, heard } = fakeParts(behaviour, interrupt);
+  const startSplice: typeof parts.startSplice = async (...inputs) => {
+    const [run, { seed }] = [await parts.startSplice(...inputs), inputs[4]];
+    const value = (): number => (diverging.includes(seed) ? NaN : SHARPNESS[seed]!(run.stepsDone) + run.stepsDone / 10_000);
+    const { result: plain } = run;
+    const result = async (): Promise<Image> => {
+      const picture = await plain();
+      return { ...picture, data: picture.data.map(value) };
+    };
+    return Object.assign(run, { result });
+  };
+  return { parts: { ...parts, startSplice }, heard };
+}
+
+/** 100 steps: four seeds make 10, the better two 20. */
+const four = (out: string, change: Partial<TransferOptions> = {}): TransferOptions =>
+  ({ ...shortRun({ ...files, out }, { steps: 100, warmStart: 8 }), seeds: { count: 4, first: 1 }, ...change });
+const steps = (calls: readonly string[]): number => calls.filter((call) => call === 'step').length;
+
+const undisturbed = newOut();
+const whole = seedParts();
+assert.is(await startTransfer(four(undisturbed), whole.parts), 0);
+
+test('four seeds: the better half goes on after each round, and the best to the end', () => {
+  const scores = json(join(undisturbed, 'seeds/scores.json'));
+  const rounds = roundsOf(4, { steps: 100, warmStart: 8 });
+  assert.equal(rounds, [{ steps: 8, keep: 2 }, { steps: 16, keep: 1 }]);
+  assert.equal(scores.rounds.map((round: any) => round.scores.map(({ seed }: any) => seed)), [[3, 2, 4, 1], [2, 3]]);
+  assert.is(steps(whole.heard.calls), 2 * (8 + 8) + (8 + 16) + 8 + 100);
+  const { options, status, stepsDone } = configOf(undisturbed);
+  assert.equal([options.seed, options.seeds, status, stepsDone], [2, { count: 4, first: 1, chosen: 2 }, 'finished', 100]);
+  assert.equal(json(join(undisturbed, 'report.json')).seeds, scores);
+  assert.match(whole.heard.stdout, /^finished after 100 steps in \d+ s: .*result\.png\n$/);
+});
+
+test('four seeds: the files are those of an ordinary run of the best seed, besides those of the comparison', async () => {
+  const single = newOut();
+  await startTransfer({ ...shortRun({ ...files, out: single }, { steps: 100, warmStart: 8, seed: 2 }) }, seedParts().parts);
+  assert.equal(readdirSync(undisturbed).filter((name) => !name.startsWith('seeds')).sort(), readdirSync(single).sort());
+  assert.equal(readdirSync(join(undisturbed, 'seeds')).sort(), [
+    '1', '1-00008.png', '2-00008.png', '2-00016.png', '3', '3-00008.png', '3-00016.png', '4', '4-00008.png', 'scores.json',
+  ]);
+  for (const name of ['log.jsonl', 'figures.jsonl', 'generator.safetensors', 'losses.svg', 'triptych.png', 'previews/00090.png']) {
+    assert.ok(readFileSync(join(undisturbed, name)).equals(readFileSync(join(single, name))), name);
+  }
+  const sheet = await readImage(join(undisturbed, 'seeds.png'));
+  assert.ok(sheet.width > 4 * 288 && sheet.height > 2 * 192, `${sheet.width} x ${sheet.height}`);
+});
+
+test('a seed that was dropped can be resumed on its own', async () => {
+  const out = newOut();
+  await startTransfer(four(out), seedParts().parts);
+  const { parts, heard } = seedParts();
+  assert.is(await continueTransfer({ folder: join(out, 'seeds/4'), json: false }, parts), 0);
+  assert.equal([steps(heard.calls), configOf(join(out, 'seeds/4')).options.seed], [92, 4]);
+});
+
+// In the warm start of seed 1, during that of seed 2, at the end of a first round, in the second, and in the run of the best.
+for (const stop of [3, 20, 64, 70, 80, 150]) {
+  test(`four seeds: interrupted after ${stop} steps and resumed, every file is that of an undisturbed run`, async () => {
+    const [out, controller] = [newOut(), new AbortController()];
+    let made = 0;
+    const stopping = seedParts({ onStep: () => void (++made === stop && controller.abort()) }, controller.signal);
+    assert.is(await startTransfer(four(out), stopping.parts), 130);
+    assert.is(configOf(out).status, 'interrupted');
+    const { parts, heard } = seedParts();
+    assert.is(await continueTransfer({ folder: out, json: false }, parts), 0);
+    assertSameContents(out, undisturbed);
+    assert.is(steps(heard.calls), steps(whole.heard.calls) - stop);
+  });
+}
+
+test('four seeds: a process that dies while the files of the best are moved leaves a folder that can be resumed', async () => {
+  const [out, controller] = [newOut(), new AbortController()];
+  const stopping = seedParts({ onStep: (done) => void (done === 23 && controller.abort()) }, controller.signal);
+  await startTransfer(four(out), stopping.parts);
+  // What promotion does first, and then no more.
+  const { parts } = seedParts();
+  const dying = { ...parts, stderr: { write: (text: string) => {
+    if (!/the best of 2/.test(text)) return;
+    writeFileSync(join(out, 'log.jsonl'), readFileSync(join(out, 'seeds/2/log.jsonl')));
+    throw new Error('killed');
+  } } };
+  await failure(continueTransfer({ folder: out, json: false }, dying));
+  assert.is(await continueTransfer({ folder: out, json: false }, seedParts().parts), 0);
+  assertSameContents(out, undisturbed);
+});
+
+test('a seed that diverges is dropped; the run fails when all do', async () => {
+  const out = newOut();
+  assert.is(await startTransfer(four(out), seedParts({}, undefined, [3]).parts), 0);
+  const [first] = json(join(out, 'seeds/scores.json')).rounds;
+  assert.equal(first.scores.map(({ seed }: any) => seed), [2, 4, 1, 3]);
+  assert.match(first.scores[3].failed, /not finite/);
+  assert.is(configOf(out).options.seed, 2);
+
+  const bad = newOut();
+  const { message } = await failure(startTransfer(four(bad), seedParts({}, undefined, [1, 2, 3, 4]).parts));
+  assert.match(message, /^the runs of all seeds diverged, the first of them thus: .*not finite/);
+  assert.equal([configOf(bad).status, existsSync(join(bad, 'result.png'))], ['failed', false]);
+});
+
+test('four seeds: --until ends the run of the best, not the comparison', async () => {
+  const out = newOut();
+  assert.is(await startTransfer(four(out, { until: 'sharpness:0.4' }), seedParts().parts), 0);
+  assert.equal([configOf(out).options.seed, configOf(out).stepsDone, configOf(out).options.until], [2, 20, 'sharpness:0.4']);
+});
+
+test('four seeds: while they are compared, --resume takes no other number of steps', async () => {
+  const [out, controller] = [newOut(), new AbortController()];
+  const stopping = seedParts({ onStep: (done) => void (done === 5 && controller.abort()) }, controller.signal);
+  const started = startTransfer(four(out, { json: true }), stopping.parts);
+  assert.is(await started, 130);
+  const summary = JSON.parse(stopping.heard.stdout);
+  assert.equal([summary.status, summary.seeds], ['interrupted', { count: 4, first: 1 }]);
+  const { message } = await failure(continueTransfer({ folder: out, json: false, steps: 200 }, seedParts().parts));
+  assert.match(message, /is still comparing seeds, whose runs depend on the steps: resume it without --steps first/);
+  writeFileSync(join(out, 'seeds/scores.json'), '{');
+  const damaged = await failure(continueTransfer({ folder: out, json: false }, seedParts().parts));
+  assert.match(damaged.message, /seeds\/scores\.json is missing or damaged: start a new run with another --out/);
+});
+
+test('four seeds on one page, which writes the same bytes and ends with the run of the best', async () => {
+  const out = newOut();
+  const { parts, heard } = seedParts();
+  const ended = startTransfer(four(out, { watch: 0 }), parts);
+  const { url } = await pageOf(heard);
+  assert.is(await ended, 0);
+  assertSameContents(out, undisturbed);
+  assert.is(heard.stderr.match(/watch it at/g)!.length, 1);
+  await failure(fetch(url));
+});
+
+test('a folder of four seeds is done, resumed, or refused for other seeds', async () => {
+  const out = newOut();
+  const ensured = async (change: Partial<TransferOptions> = {}) => {
+    const { parts, heard } = seedParts();
+    const said: string[] = [];
+    const onOther = (setting: string): never => {
+      throw new Error(`other ${setting}`);
+    };
+    await ensureTransfer(four(out, change), parts, { onOther, note: (text) => said.push(text) });
+    return [steps(heard.calls), ...said];
+  };
+  assert.equal(await ensured(), [steps(whole.heard.calls)]);
+  assert.equal(await ensured(), [0, 'done already']);
+  assert.is((await failure(ensured({ seeds: { count: 3, first: 1 } }))).message, 'other seeds');
+  assert.is((await failure(ensured({ seeds: { count: 4, first: 7 } }))).message, 'other seed');
+});
+
+test('rounds: the runs that are dropped cost less than half a run, unless that is too short to tell anything', () => {
+  for (const [count, steps, warmStart] of [[2, 2000, 80], [4, 2000, 80], [4, 10_000, 80], [4, 400, 0], [3, 1000, 40], [8, 5000, 80]]) {
+    const lengths = { steps: steps!, warmStart: warmStart! };
+    const rounds = roundsOf(count!, lengths);
+    assert.is(rounds.at(-1)!.keep, 1);
+    assert.ok(costOf(count!, rounds, lengths) <= 1.45, `${count} of ${steps}: ${costOf(count!, rounds, lengths)}`);
+    assert.ok(rounds.every((round, i) => i === 0 || round.steps === 2 * rounds[i - 1]!.steps));
+  }
+  assert.equal(roundsOf(4, { steps: 10_000, warmStart: 80 }), [{ steps: 1099, keep: 2 }, { steps: 2198, keep: 1 }]);
+  assert.equal(roundsOf(4, { steps: 100, warmStart: 1000 }), [{ steps: 3, keep: 2 }, { steps: 6, keep: 1 }]);
+  assert.equal(roundsOf(3, { steps: 1, warmStart: 0 }), [{ steps: 1, keep: 2 }, { steps: 1, keep: 1 }]);
+});
+
+test('ranks: each figure counts alike, whatever its unit, and equal runs go by seed', () => {
+  const run = (seed: number, structure: number, colour: number, sharpness: number, total: number): Measured =>
+    ({ seed, figures: { structure, colour, patches: 0, leak: 0, sharpness, total } });
+  const order = (...runs: Measured[]) => ranked(runs).map(({ seed }) => seed);
+  assert.equal(order(run(1, 0.7, 5, 0.1, 8), run(2, 0.7, 4, 0.1, 8), run(3, 0.8, 4, 0.1, 8)), [3, 2, 1]);
+  assert.equal(order(run(2, 0.7, 5, 0.1, 8), run(1, 0.7, 5, 0.1, 8)), [1, 2]);
+  assert.equal(order(run(1, 0.7, 5, 0.1, 8), run(2, 0.7, 5, 0.1, 7)), [2, 1]);
+  const seen = (seed: number, cls: number, selfSimilarity: number): Measured =>
+    ({ seed, figures: { ...run(seed, seed, 0, 0.1, 1).figures, cls, selfSimilarity } });
+  assert.equal(order(seen(3, 0.6, 0.3), seen(2, 0.7, 0.2), seen(1, 0.8, 0.1)), [1, 2, 3], 'a judge replaces structure and colour');
+  const [best, worst] = ranked([run(1, 0.7, 5, 0.1, 8), run(2, 0.6, 6, 0.05, 9)]);
+  assert.equal([best!.score, worst!.score], [1, -1]);
+});
+
+test('--judge needs --seeds', async () => {
+  const pair = ['--structure', files.structure, '--appearance', files.appearance];
+  const { code, stderr } = await runCli(['transfer', ...pair, '--out', newOut(), '--judge', 'vit_mini8']);
+  assert.is(code, 2);
+  assert.match(stderr, /--judge compares several seeds: give --seeds, such as --seeds 4/);
+  const unknown = await runCli(['transfer', ...pair, '--out', newOut(), '--model', files.model, '--seeds', '2', '--judge', 'nobody']);
+  assert.match(unknown.stderr, /unknown model "nobody"/);
+});
+
+test('the judge is another ViT than the one that trains', () => {
+  const { judge, cost } = json(join(undisturbed, 'seeds/scores.json'));
+  assert.is(judge.name, 'vit_mini8');
+  assert.ok(cost < 1.5);
+  assert.equal(linesOf(undisturbed, 'figures.jsonl').length, 10);
+});
+
+test.run();
