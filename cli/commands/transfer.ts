@@ -55,8 +55,8 @@ export const pairOptions = (): readonly Option[] => [
   option('--save-every <steps>', 'steps between saved pictures and checkpoints', whole(1), 250),
   option('--until <what>', 'end before --steps: "plateau", when nothing gets better from save to save, or when a save reaches '
     + 'figures, such as sharpness:0.2 or structure:0.7,colour:5', untilText, TO_THE_END),
-  option('--seeds <count>', 'the best of several seeds: --seed and those after it train a part of the steps, the worst are dropped '
-    + 'by halves, and the best goes on; four seeds cost half as much again as one', whole(1, 64), 1),
+  option('--seeds <count>', 'the best of several seeds: --seed and those after it train a part of the steps, the worse half is '
+    + 'dropped after each round, and the best goes on; four seeds cost half as much again as one', whole(1, 64), 1),
   option('--judge <name|file>', 'with --seeds: the ViT that compares them (default: another than --model that is at hand)'),
 ];
 

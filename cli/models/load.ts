@@ -25,7 +25,7 @@ export async function loadVit(model: string, overrides: VitSettings = {}, fetchi
   return readVit(model === AUTO_MODEL ? await bestPlace(fetching) : await findPlace(model, fetching), overrides);
 }
 
-/** The best ViT of the cache, or else of the package, whose weights are not those with this checksum; undefined when there is none. Fetches nothing. */
+/** The best ViT of the cache, or else of the package, whose file has another checksum. Fetches nothing; there may be none. */
 export async function loadOtherVit(sha256: string): Promise<LoadedVit | undefined> {
   const stored = await storedModels();
   const rank = (name: string): number => (fetchable.findIndex((known) => known.name === name) + 1) || fetchable.length + 1;

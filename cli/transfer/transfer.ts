@@ -157,7 +157,8 @@ async function start(options: TransferOptions, inputs: Inputs, at: Start, parts:
       if (!moment.last) return picture;
       await writeImage(folder.at('triptych.png'), await triptych(structure.image, picture, appearance.image));
       const figures = await judge.judge(picture);
-      const report = { judge: vit.name, match: judge.match ?? null, result: figures, baselines: await trivialRows(judge, ...pair) };
+      const baselines = await trivialRows(judge, ...pair);
+      const report = { judge: vit.name, match: judge.match ?? null, result: figures, baselines };
       await writeJson(folder.at('report.json'), options.seeds ? { ...report, seeds: await seedScores(folder.path) } : report);
       await writeImage(folder.at('result.png'), picture, resultText(options, inputs, moment.steps, figures));
       return picture;

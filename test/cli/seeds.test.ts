@@ -1,4 +1,4 @@
-/** `--seeds N`: short runs of several seeds, of which the best goes on; resumable anywhere, and its files are those of one run. */
+/** `--seeds N`: short runs of several seeds, of which the best goes on. Resumable anywhere; its files are those of one run. */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
@@ -63,7 +63,8 @@ test('four seeds: the files are those of an ordinary run of the best seed, besid
   assert.equal(readdirSync(join(undisturbed, 'seeds')).sort(), [
     '1', '1-00008.png', '2-00008.png', '2-00016.png', '3', '3-00008.png', '3-00016.png', '4', '4-00008.png', 'scores.json',
   ]);
-  for (const name of ['log.jsonl', 'figures.jsonl', 'generator.safetensors', 'losses.svg', 'triptych.png', 'previews/00090.png']) {
+  const same = ['log.jsonl', 'figures.jsonl', 'generator.safetensors', 'losses.svg', 'triptych.png', 'previews/00090.png'];
+  for (const name of same) {
     assert.ok(readFileSync(join(undisturbed, name)).equals(readFileSync(join(single, name))), name);
   }
   const sheet = await readImage(join(undisturbed, 'seeds.png'));
@@ -172,7 +173,8 @@ test('a folder of four seeds is done, resumed, or refused for other seeds', asyn
 });
 
 test('rounds: the runs that are dropped cost less than half a run, unless that is too short to tell anything', () => {
-  for (const [count, steps, warmStart] of [[2, 2000, 80], [4, 2000, 80], [4, 10_000, 80], [4, 400, 0], [3, 1000, 40], [8, 5000, 80]]) {
+  const settings = [[2, 2000, 80], [4, 2000, 80], [4, 10_000, 80], [4, 400, 0], [3, 1000, 40], [8, 5000, 80]];
+  for (const [count, steps, warmStart] of settings) {
     const lengths = { steps: steps!, warmStart: warmStart! };
     const rounds = roundsOf(count!, lengths);
     assert.is(rounds.at(-1)!.keep, 1);
@@ -193,7 +195,8 @@ test('ranks: each figure counts alike, whatever its unit, and equal runs go by s
   assert.equal(order(run(1, 0.7, 5, 0.1, 8), run(2, 0.7, 5, 0.1, 7)), [2, 1]);
   const seen = (seed: number, cls: number, selfSimilarity: number): Measured =>
     ({ seed, figures: { ...run(seed, seed, 0, 0.1, 1).figures, cls, selfSimilarity } });
-  assert.equal(order(seen(3, 0.6, 0.3), seen(2, 0.7, 0.2), seen(1, 0.8, 0.1)), [1, 2, 3], 'a judge replaces structure and colour');
+  const judged = order(seen(3, 0.6, 0.3), seen(2, 0.7, 0.2), seen(1, 0.8, 0.1));
+  assert.equal(judged, [1, 2, 3], 'a judge replaces structure and colour');
   const [best, worst] = ranked([run(1, 0.7, 5, 0.1, 8), run(2, 0.6, 6, 0.05, 9)]);
   assert.equal([best!.score, worst!.score], [1, -1]);
 });
@@ -203,7 +206,8 @@ test('--judge needs --seeds', async () => {
   const { code, stderr } = await runCli(['transfer', ...pair, '--out', newOut(), '--judge', 'vit_mini8']);
   assert.is(code, 2);
   assert.match(stderr, /--judge compares several seeds: give --seeds, such as --seeds 4/);
-  const unknown = await runCli(['transfer', ...pair, '--out', newOut(), '--model', files.model, '--seeds', '2', '--judge', 'nobody']);
+  const several = ['--model', files.model, '--seeds', '2', '--judge', 'nobody'];
+  const unknown = await runCli(['transfer', ...pair, '--out', newOut(), ...several]);
   assert.match(unknown.stderr, /unknown model "nobody"/);
 });
 

@@ -1,6 +1,6 @@
 /**
- * `transfer --seeds N`: a run for every seed in DIR/seeds/SEED, each an ordinary one that stops early. After every round the better
- * half goes on. The files of the best are moved into DIR, where its run goes on as any interrupted run does.
+ * `transfer --seeds N`: a run for every seed in DIR/seeds/SEED, each an ordinary one that stops early. After every round the
+ * better half goes on. The files of the best are moved into DIR, where its run goes on as any interrupted run does.
  */
 import { copyFile, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -45,7 +45,8 @@ interface Comparison {
 export async function bestOfSeeds(options: Several, parts: Parts): Promise<number> {
   const training = await prepare(options, parts);
   const { judge: given } = options.seeds;
-  const judge = given === undefined ? await loadOtherVit(training.identity['ViT weights']!) : await loadVit(given, {}, fetchingWith(parts));
+  const other = () => loadOtherVit(training.identity['ViT weights']!);
+  const judge = given === undefined ? await other() : await loadVit(given, {}, fetchingWith(parts));
   (await parts.openEngine()).close(); // a machine without a device keeps its folder as it is
   const folder = await openFolder(options.out, options.force, [...training.inputs, ...(judge ? [judge.path] : [])]);
   return finish({ options, training, parts, judge }, folder, async () => {
@@ -70,7 +71,8 @@ export async function resumeSeeds(options: Several, resume: ResumeOptions, parts
   const wanted = { ...options, json, ...(watch !== undefined && { watch }) };
   const training = await prepare(wanted, parts);
   const found = await seedScores(path);
-  if (!found) throw new InputError(`${join(path, 'seeds/scores.json')} is missing or damaged: start a new run with another --out`);
+  const file = join(path, 'seeds', 'scores.json');
+  if (!found) throw new InputError(`${file} is missing or damaged: start a new run with another --out`);
   const judge = found.judge ? await loadVit(found.judge.model, {}, fetchingWith(parts)) : undefined;
   if (judge?.sha256 !== found.judge?.sha256) {
     throw new InputError(`${judge!.path} is not the judge that the run in ${path} began with: put that one back`);
@@ -193,7 +195,7 @@ async function measure({ options, training, judge: model, parts }: Comparison, s
   }
 }
 
-/** Moves the files of the best run up, and makes the folder's config that of this run: the last step, and done again if repeated. */
+/** Moves the files of the best run up, and makes the folder's config that of this run. Can be repeated after it broke off. */
 async function promote({ options, folder }: Comparison, chosen: number): Promise<void> {
   const run = runOf(options.out, chosen);
   for (const name of await readdir(run)) {
