@@ -65,5 +65,8 @@ export function aboutRun(config: Fields, folder: string, terms: readonly string[
   };
 }
 
+/** A sentence for the page. @param ended why the run ended before its last step */
+export const endedNote = (ended: string): string => `It ended early: ${ended}.`;
+
 /** Label of a run's newest picture. */
 export const resultLabel = (config: Fields): string => textOf(config, 'page', 'result') ?? 'Result';

@@ -11,6 +11,7 @@ import { errorLine, EXIT_INTERRUPTED, InputError, NonFiniteError, UsageError } f
 import { exists } from '../shared/files.js';
 import { createProgress, type Progress } from '../shared/progress.js';
 import { version } from '../shared/version.js';
+import { endedNote } from './about.js';
 import { stepsIn, type Checkpoint } from './checkpoints.js';
 import {
   checkIdentity, checkSteps, parseConfig, readConfigOf, resumeCommand, type Fields, type ResumeOptions, type TrainingName,
@@ -241,7 +242,7 @@ async function train(stretch: Stretch): Promise<number> {
     const end = { status, stepsDone: run.stepsDone, seconds: seconds(), ...(ended && { ended }) };
     await folder.config({ ...record, ...end });
     progress.finish();
-    if (stopAt === undefined) await page?.end(status, { seconds: end.seconds, ...(ended && { note: `${ended}.` }) });
+    if (stopAt === undefined) await page?.end(status, { seconds: end.seconds, ...(ended && { note: endedNote(ended) }) });
     const result = resolve(folder.at(training.product));
     const summary = {
       ...end, out: resolve(folder.path), result, losses: log.at(-1) ?? null, device: record['device'], ...session.summary?.(log),

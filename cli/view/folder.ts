@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { encodeImage, readPhoto } from '../photos/photo.js';
-import { aboutRun, fieldOf, numberOf, planOf, resultLabel, textOf } from '../run/about.js';
+import { aboutRun, endedNote, fieldOf, numberOf, planOf, resultLabel, textOf } from '../run/about.js';
 import { readConfig, type Fields } from '../run/config.js';
 import { readFigures } from '../run/figures.js';
 import { previewsIn } from '../run/folder.js';
@@ -77,7 +77,7 @@ function stateOf(config: Fields, logged: number): RunState {
     total,
     ...(seconds && { secondsTaken: seconds, stepsPerSecond: done / seconds }),
     ...(status === 'failed' && { note: textOf(config, 'error') }),
-    ...(ended && { note: `${ended}.` }),
+    ...(ended && { note: endedNote(ended) }),
   };
 }
 

@@ -37,7 +37,7 @@ test('--until sharpness:0.03 ends at the first save that reaches it, and the pag
   const summary = JSON.parse(heard.stdout);
   assert.equal([summary.status, summary.stepsDone, summary.ended], ['finished', 30, 'reached sharpness 0.0300']);
   const { state, figures } = (await openRunFolder(out, async () => false)).snapshot();
-  assert.equal([state.status, state.done, state.note], ['finished', 35, 'reached sharpness 0.0300.']);
+  assert.equal([state.status, state.done, state.note], ['finished', 35, 'It ended early: reached sharpness 0.0300.']);
   assert.equal(figures, linesOf(out, 'figures.jsonl'));
 });
 
