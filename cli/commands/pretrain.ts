@@ -29,8 +29,9 @@ interface Parsed extends Partial<PretrainOptions>, RunFlags, Pick<PretrainComman
 
 const EXAMPLE = `
 Without --teacher: self-distillation (DINO, Caron et al., ICCV 2021), which needs no labels.
-With --teacher: the ViT learns to see what another ViT sees: its CLS token, its keys, and the keys' similarities. That takes far
-fewer photos and steps. The result is not a DINO model: it knows what its teacher knows, supervised or not.
+With --teacher: the ViT learns to see what another ViT sees: its CLS token, the keys of its last block and of the one after two
+thirds, and the keys' similarities. That takes far fewer photos and steps. The result is not a DINO model: it knows what its
+teacher knows, supervised or not.
 Defaults are then --lr ${t.lr}, --warmup-epochs ${t.warmupEpochs} and --weight-decay ${t.weightDecay}.
 
 DIR gets vit.safetensors (float16) and vit.json, previews/ and result.png (what the ViT sees, each epoch), config.json, log.jsonl,
@@ -47,7 +48,7 @@ export const pretrainCommand = ({ run, resume }: TrainingWork<PretrainCommand>):
     option('--photos <dir>', 'folder of photos; may be given several times', several),
     ...runOptions('--watch and --json'),
     option('--teacher <name|file>', 'learn from this ViT instead of from its own average'),
-    option('--init <file>', 'weights of a ViT of the same sizes to begin with'),
+    option('--init <file>', 'weights of a ViT of the same sizes to begin with; its image side may be another'),
     option('--dim <count>', `width of a token (default: ${d.dim})`, whole(4, 4096)),
     option('--depth <count>', `blocks (default: ${d.depth})`, whole(1, 64)),
     option('--heads <count>', `attention heads (default: ${d.heads})`, whole(1, 64)),

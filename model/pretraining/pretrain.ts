@@ -7,6 +7,7 @@ import { memoryOf } from '../training/memoryNeed.js';
 import { programCache } from '../training/programs.js';
 import type { StepInfo, TrainingRun, TrainingState } from '../training/run.js';
 import type { VitModel, Weight, Weights } from '../vit/config.js';
+import { interpolatePositions } from '../vit/positions.js';
 import { uploadVit } from '../vit/vit.js';
 import { drawCrop } from './augment.js';
 import { distillation, selfDistillation, type Objective } from './objectives.js';
@@ -35,14 +36,26 @@ export interface PretrainStart {
   readonly state?: TrainingState;
 }
 
-/** Random flat weights, with those of `init` in their place. @throws Error naming a tensor of `init` with another shape */
+/**
+ * Random flat weights, with those of `init` in their place. Position embeddings of another image side are interpolated.
+ * @throws Error naming a tensor of `init` with another shape
+ */
 function firstWeights({ setting: { options, layout } }: Objective, init?: Weights): Float32Array {
   const weights = initialWeights(layout, options.seed);
   for (const name of vitPart(weights).keys()) {
     const given = init?.get(name);
-    if (given) weights.set(name, given);
+    if (given) weights.set(name, name === 'pos_embed' ? positionsFor(given, options) : given);
   }
   return flatten(layout, weights);
+}
+
+/** Position embeddings for the options' image side, unless they are already or are no square's. */
+function positionsFor(given: Weight, { imageSize, patch, dim }: PretrainOptions): Weight {
+  const side = imageSize / patch;
+  const tokens = 1 + side * side;
+  const [, own = 0, width] = given.shape;
+  if (own === tokens || width !== dim || !Number.isInteger(Math.sqrt(own - 1))) return given;
+  return { shape: [1, tokens, dim], data: interpolatePositions(given, side, side) };
 }
 
 /** Uploads the state. @throws Error when the saved one does not fit */

@@ -8,6 +8,7 @@ import { pretrainDefaults, stepsPerEpoch, type PretrainOptions } from '../../mod
 import { startPretrain, type PretrainRun, type PretrainStart } from '../../model/pretraining/pretrain.js';
 import type { StepLosses } from '../../model/training/run.js';
 import { vitFromWeights } from '../../model/vit/checkpoint.js';
+import { interpolatePositions } from '../../model/vit/positions.js';
 import { testDevice } from '../helpers/device.js';
 import { testImage } from '../helpers/golden.js';
 
@@ -122,6 +123,10 @@ test('the teacher is a ViT that the rest of the project reads, and another run c
   const next = await start({ init: weights });
   assert.equal(await next.weights(), weights);
   next.destroy();
+  const larger = await start({ init: weights }, { imageSize: 24 });
+  const positions = (await larger.weights()).get('pos_embed')!;
+  assert.equal(positions, { shape: [1, 10, 16], data: interpolatePositions(weights.get('pos_embed')!, 3, 3) });
+  larger.destroy();
   const wrong = new Map([...weights, ['norm.weight', { shape: [3], data: new Float32Array(3) }]]);
   const refused = await start({ init: wrong }).then(() => '', (e: Error) => e.message);
   assert.match(refused, /norm\.weight must be \[16\], the file has \[3\]/);
