@@ -1,8 +1,8 @@
-/** The training step that `bench` measures: the drawn landscapes, a ViT, a generator. */
+/** The published training step, which `bench` measures: the drawn landscapes, a ViT, a generator. */
 import { Graph, schedule, type Engine, type Node, type Schedule, type Tensor } from '../../engine/index.js';
 import type { Image } from '../../model/image.js';
 import { layoutOf } from '../../model/generators/parameters.js';
-import { defaultOptions, type SpliceOptions } from '../../model/method/options.js';
+import { defaultOptions, unsteadied, type SpliceOptions } from '../../model/method/options.js';
 import { recipes } from '../../model/method/recipes.js';
 import { stepGraph, type Setting } from '../../model/method/steps.js';
 import type { VitModel } from '../../model/vit/config.js';
@@ -17,7 +17,7 @@ export function settingOf(options: StepOptions, vit: VitModel, structure: Image,
   const generator = recipes[recipe].generator();
   return {
     vit: { ...vit, precision }, generator, layout: layoutOf(generator), structure, appearance,
-    options: { ...defaultOptions, recipe, vitSize, checkpointing, precision },
+    options: { ...defaultOptions, ...unsteadied, recipe, vitSize, checkpointing, precision },
   };
 }
 

@@ -59,7 +59,7 @@ function asArguments(each: Option, value: unknown): string[] {
  */
 export async function withSettings(pair: Pair, out: string, shared: readonly string[] = []): Promise<BatchPair> {
   const own = Object.entries(pair.settings).flatMap(([name, value]) =>
-    (name === 'antialias' || name === 'checkpointing' ? switched(pair, name, value) : [`--${name}=${value}`]));
+    (isSwitch(name) ? switched(pair, name, value) : [`--${name}=${value}`]));
   let options: TransferOptions | undefined;
   const [unused, quiet] = [async (): Promise<void> => undefined, (): void => undefined];
   const run: TransferWork['run'] = async (parsed) => void (options = parsed);
@@ -75,9 +75,14 @@ export async function withSettings(pair: Pair, out: string, shared: readonly str
   return { ...pair, options: options! };
 }
 
-/** A column for an option without a value: antialias is on unless it is switched off, checkpointing is off unless switched on. */
-function switched(pair: Pair, name: 'antialias' | 'checkpointing', value: string): string[] {
-  if (/^(yes|true|1|on)$/i.test(value)) return name === 'antialias' ? [] : ['--checkpointing'];
-  if (/^(no|false|0|off)$/i.test(value)) return name === 'antialias' ? ['--no-antialias'] : [];
+/** Options without a value: what a column adds to the command line for yes and for no. */
+const SWITCHES = {
+  antialias: [[], ['--no-antialias']], checkpointing: [['--checkpointing'], []], published: [['--published'], []],
+};
+const isSwitch = (name: string): name is keyof typeof SWITCHES => Object.hasOwn(SWITCHES, name);
+
+function switched(pair: Pair, name: keyof typeof SWITCHES, value: string): string[] {
+  if (/^(yes|true|1|on)$/i.test(value)) return SWITCHES[name][0]!;
+  if (/^(no|false|0|off)$/i.test(value)) return SWITCHES[name][1]!;
   throw new UsageError(`${pair.where}: ${name} is "${value}": give yes or no`);
 }

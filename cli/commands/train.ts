@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { defaultAnyPair, defaultSizes } from '../../model/anyPair/options.js';
 import type { AnyPairOptions } from '../../model/anyPair/training.js';
 import { TOKEN_MODES, type ConditionalSizes } from '../../model/generators/sizes.js';
+import { unsteadied, type Steadying } from '../../model/method/options.js';
 import type { TrainOptions } from '../train/options.js';
 import {
   methodOptions, modelOption, option, portOf, requireOption, resumeOf, runOptions, withOptions, type RunFlags, type TrainingWork,
@@ -13,7 +14,8 @@ import { numbersIn, share, whole } from './values.js';
 type Channels = ConditionalSizes['channels'];
 
 interface Parsed extends
-  RunFlags, Pick<TrainOptions, 'model' | 'holdOut' | 'validateEvery'>, Omit<AnyPairOptions, 'betas' | 'sizes'>,
+  RunFlags, Pick<TrainOptions, 'model' | 'holdOut' | 'validateEvery'>,
+  Omit<AnyPairOptions, 'betas' | 'sizes' | Exclude<keyof Steadying, 'ema'>>,
   Pick<ConditionalSizes, 'channels' | 'tokens' | 'heads' | 'headSize' | 'scales'> {
   readonly photos?: string;
   readonly structures?: string;
@@ -82,7 +84,7 @@ function optionsOf(parsed: Parsed, command: Command): TrainOptions {
   return {
     structures: structures!, appearances: appearances!, out, model, holdOut, validateEvery, shown, force, json, ...portOf(watch),
     anyPair: {
-      ...spliceOf(parsed), size, batch, ema, betas: [beta1, defaultAnyPair.betas[1]],
+      ...spliceOf({ ...unsteadied, ...parsed }), size, batch, ema, betas: [beta1, defaultAnyPair.betas[1]],
       sizes: { channels: widths, tokens, expanded, width, heads, headSize, scales },
     },
   };

@@ -1,6 +1,6 @@
 /** `splice-gpu transfer`: options only. */
 import { Command, InvalidArgumentError, type Option } from 'commander';
-import { defaultOptions, type SpliceOptions } from '../../model/method/options.js';
+import { defaultOptions, published, type SpliceOptions } from '../../model/method/options.js';
 import type { VitSettings } from '../../model/vit/settings.js';
 import type { FinetuneOptions } from '../transfer/finetune.js';
 import type { OnePassOptions } from '../transfer/onePass.js';
@@ -10,7 +10,7 @@ import {
   isGiven, MAX_SIDE, methodOptions, modelOption, option, portOf, refuseIdle, requireOption, resumeOf, runOptions, withOptions,
   type RunFlags, type TrainingWork,
 } from './options.js';
-import { numbersIn, positiveRgb, rgb, several, whole } from './values.js';
+import { fraction, notNegative, numbersIn, positiveRgb, rgb, several, share, whole } from './values.js';
 
 interface Parsed extends
   SpliceOptions, RunFlags, Pick<TransferOptions, 'model' | 'size' | 'saveEvery'>, Omit<VitSettings, 'activation'> {
@@ -18,6 +18,7 @@ interface Parsed extends
   readonly appearance?: readonly string[];
   readonly generator?: string;
   readonly finetune?: number;
+  readonly published?: boolean;
   readonly mix?: readonly number[];
   readonly until: string;
   readonly seeds: number;
@@ -42,6 +43,24 @@ export interface TransferWork extends TrainingWork<TransferOptions> {
   finetune(options: FinetuneOptions): Promise<void>;
 }
 
+/** What makes a pair's training steadier. */
+const steadyingOptions = (): readonly Option[] => [
+  option('--ema <share>', 'share of itself that the moving average of the weights keeps; the result is the average (0: none)',
+    share, defaultOptions.ema),
+  option('--lr-decay <share>', 'share of the steps, the last ones, over which the learning rate falls to zero', fraction,
+    defaultOptions.lrDecay),
+  option('--clip <length>', 'the gradient is shortened to this length where it is longer (0: it is not)', notNegative,
+    defaultOptions.clip),
+];
+
+/** The options under --published. */
+const PUBLISHED: Partial<Parsed> = published;
+
+function asPublished(parsed: Parsed, command: Command): Parsed {
+  if (!parsed.published) return parsed;
+  return { ...parsed, ...Object.fromEntries(Object.entries(PUBLISHED).filter(([name]) => !isGiven(command, name))) };
+}
+
 /** The options of a pair's training that a batch has too. */
 export const pairOptions = (): readonly Option[] => [
   modelOption(),
@@ -52,6 +71,8 @@ export const pairOptions = (): readonly Option[] => [
   option('--size <pixels>', 'shorter side that both photos are scaled to (default: their own)', whole(1, MAX_SIDE)),
   ...methodOptions(),
   option('--warm-start <steps>', 'steps of plain reconstruction first; 0 is as published', whole(0), defaultOptions.warmStart),
+  ...steadyingOptions(),
+  option('--published', 'the published method: --warm-start 0 and none of what steadies; options that are given as well count'),
   option('--save-every <steps>', 'steps between saved pictures and checkpoints', whole(1), 250),
   option('--until <what>', 'end before --steps: "plateau", when nothing gets better from save to save, or when a save reaches '
     + 'figures, such as sharpness:0.2 or structure:0.7,colour:5', untilText, TO_THE_END),
@@ -71,7 +92,7 @@ export const transferCommand = (work: TransferWork): Command =>
     ...pairOptions(),
   ])
     .addHelpText('after', EXAMPLE)
-    .action((parsed: Parsed, command: Command) => dispatch(parsed, command, work));
+    .action((parsed: Parsed, command: Command) => dispatch(asPublished(parsed, command), command, work));
 
 /** The options of one forward pass of a trained generator. */
 const ONE_PASS = ['structure', 'appearance', 'out', 'force', 'json', 'generator', 'mix', 'model', 'size'];

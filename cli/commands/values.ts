@@ -24,6 +24,9 @@ export const notNegative = real((value) => value >= 0, 'of 0 or more');
 /** Not the whole. */
 export const share = real((value) => value >= 0 && value < 1, 'from 0 to below 1');
 
+/** The whole included. */
+export const fraction = real((value) => value >= 0 && value <= 1, 'from 0 to 1');
+
 /** The numbers of a list with commas; NaN for an entry that is empty or not a number. */
 export const numbersIn = (text: string): number[] => text.split(',').map((part) => (part.trim() === '' ? NaN : Number(part)));
 

@@ -1,6 +1,7 @@
 /** The inputs of a training on many pairs, read and checked before anything is created, and the pairs drawn from them. */
 import { resolve } from 'node:path';
 import type { Pair } from '../../model/anyPair/training.js';
+import { withoutUnused } from '../../model/method/options.js';
 import type { Random } from '../../model/random.js';
 import { checkVitSize, loadVit } from '../models/load.js';
 import type { LoadedVit } from '../models/read.js';
@@ -50,7 +51,7 @@ export function identityOf(options: TrainOptions, { model, train, held: heldOut 
     'set of structure photos': photosHash([...train.structures, ...heldOut.structures]),
     'set of appearance photos': photosHash([...train.appearances, ...heldOut.appearances]),
     'ViT weights': model.sha256,
-    settings: settingsText({ ...anyPair, held, validateEvery, shown }),
+    settings: settingsText({ ...withoutUnused(anyPair), held, validateEvery, shown }),
   };
 }
 

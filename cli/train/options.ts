@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { parseSizes } from '../../model/anyPair/file.js';
 import { defaultAnyPair } from '../../model/anyPair/options.js';
 import type { AnyPairOptions } from '../../model/anyPair/training.js';
+import { unsteadied, withoutUnused } from '../../model/method/options.js';
 import type { ConditionalSizes } from '../../model/generators/sizes.js';
 import { givenModel } from '../models/load.js';
 import type { LoadedVit } from '../models/read.js';
@@ -32,13 +33,14 @@ export const savedOptions = (
   { structures, appearances, model, holdOut, validateEvery, shown, anyPair }: TrainOptions, loaded: LoadedVit,
 ) => ({
   structures: resolve(structures), appearances: resolve(appearances), model: givenModel(model, loaded),
-  holdOut, validateEvery, shown, anyPair,
+  holdOut, validateEvery, shown, anyPair: withoutUnused(anyPair),
 });
 
 /** The options that a config.json describes, `--steps` of the resume included. @throws Error naming the field that is wrong */
 export function parseOptions(config: Fields, { folder, json, steps }: ResumeOptions): TrainOptions {
   const train = objectOf('train', config['train']);
-  const fields = objectOf('train.anyPair', train['anyPair'] ?? train['general']); // `general` in version 0.1
+  const saved = objectOf('train.anyPair', train['anyPair'] ?? train['general']); // `general` in version 0.1
+  const fields: Fields = { ...unsteadied, ...saved };
   checkLike(fields, defaultAnyPair, ['size', 'steps', 'batch', 'seed', 'warmStart', 'vitSize']);
   checkMethod(fields);
   for (const name of ['size', 'steps', 'batch', 'vitSize']) wholeOf(`options.${name}`, fields[name]);

@@ -25,8 +25,8 @@ export async function generatorStart(
 /** The state of a run that has made no step yet. */
 export function startingState({ setup, weights }: LoadedGenerator): TrainingState {
   const layout = layoutOf(conditionalUnet(setup.sizes));
-  const zeros = (): Float32Array => new Float32Array(layout.size);
-  const arrays = new Map([['weights', flatten(layout, weights)], ['momentum', zeros()], ['variance', zeros()]]);
+  const [zeros, flat] = [() => new Float32Array(layout.size), flatten(layout, weights)];
+  const arrays = new Map([['weights', flat], ['average', flat], ['momentum', zeros()], ['variance', zeros()]]);
   return { counters: {}, arrays: arrays.set('losses', new Float32Array(4).fill(NaN)) };
 }
 

@@ -1,6 +1,6 @@
 /** The options of a transfer, and how config.json holds them. */
 import { resolve } from 'node:path';
-import { defaultOptions, type SpliceOptions } from '../../model/method/options.js';
+import { defaultOptions, unsteadied, withoutUnused, type SpliceOptions } from '../../model/method/options.js';
 import { CheckpointError } from '../../model/vit/errors.js';
 import { parseSidecar, type VitSettings } from '../../model/vit/settings.js';
 import { TO_THE_END, untilOf } from './until.js';
@@ -42,9 +42,10 @@ export interface Seeds {
 /** The same limit as on the command line. */
 const MAX_SIDE = 8192;
 
-/** The options as `config.options` holds them. */
-export const savedOptions = ({ splice, size, saveEvery, until, seeds }: TransferOptions) =>
-  ({ ...splice, size: size ?? null, saveEvery, ...(until !== undefined && { until }), ...(seeds && { seeds }) });
+/** The options as `config.options` holds them: those that are missing there are switched off. */
+export const savedOptions = ({ splice, size, saveEvery, until, seeds }: TransferOptions) => ({
+  ...withoutUnused(splice), size: size ?? null, saveEvery, ...(until !== undefined && { until }), ...(seeds && { seeds }),
+});
 
 /** The options that a config.json describes, `--steps` of the resume included. @throws Error naming the field that is wrong */
 export function parseOptions(config: Fields, { folder, json, steps, until }: ResumeOptions): TransferOptions {
@@ -99,9 +100,10 @@ function vitSettings(value: unknown): VitSettings {
   }
 }
 
-function parseSplice(fields: Fields): SpliceOptions {
+function parseSplice(saved: Fields): SpliceOptions {
+  const fields = { ...unsteadied, ...saved };
   checkLike(fields, defaultOptions, ['steps', 'seed', 'warmStart', 'vitSize']);
-  const splice = fields as unknown as SpliceOptions;
+  const splice = fields as Fields as unknown as SpliceOptions;
   checkMethod(fields);
   for (const name of ['steps', 'vitSize', 'lr'] as const) {
     if (splice[name] === 0) throw new Error(`options.${name} is 0`);

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import type { Figures } from '../../model/compare/judge.js';
 import { serializeSafetensors } from '../../model/files/safetensors.js';
 import type { Image } from '../../model/image.js';
+import { withoutUnused } from '../../model/method/options.js';
 import { nameOfDevice } from '../gpu/device.js';
 import { shipped } from '../models/known.js';
 import { givenModel } from '../models/load.js';
@@ -96,7 +97,7 @@ function identityOf({ splice, size, generator }: TransferOptions, { structure, a
     'appearance photo': appearance.sha256,
     'ViT weights': model.sha256,
     'ViT settings': JSON.stringify(model.vit.config),
-    settings: settingsText({ ...splice, size: size ?? null }),
+    settings: settingsText({ ...withoutUnused(splice), size: size ?? null }),
     ...(generator && { 'generator for all pairs': generator.sha256 }),
   };
 }

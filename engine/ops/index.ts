@@ -8,6 +8,7 @@ export { add, mean, mul, scale, sub } from './binary.js';
 export { blur } from './blur.js';
 export { boxFilter } from './boxFilter.js';
 export { colorJitter } from './colorJitter.js';
+export { clipNorm } from './clipNorm.js';
 export { concat } from './concat.js';
 export { conv2d, type Conv2dOptions } from './conv2d.js';
 export { copy } from './copy.js';

@@ -9,7 +9,9 @@ import type { SpliceOptions } from '../method/options.js';
 import { names, stepGraph, type Finish, type Setting, type StepGraph } from '../method/steps.js';
 import { random, type Random } from '../random.js';
 import type { TrainingRun, TrainingState } from '../training/run.js';
-import { pairStored, prepare, stepProgram, trainingSteps, writePhotos, type Phase, type Submit } from '../training/steps.js';
+import {
+  averageMomentum, averageStored, prepare, stepProgram, trainingSteps, writePhotos, type Phase, type Submit,
+} from '../training/steps.js';
 import type { VitModel, Weight } from '../vit/config.js';
 import { drawRecolour, recolourGraph } from './recolour.js';
 
@@ -18,8 +20,6 @@ export interface AnyPairOptions extends SpliceOptions {
   readonly size: number;
   /** Pairs per optimiser step. */
   readonly batch: number;
-  /** Share of the moving average that a step keeps, 0 to 1. */
-  readonly ema: number;
   /** Adam's averaging of gradients. */
   readonly betas: readonly [number, number];
   readonly sizes: ConditionalSizes;
@@ -38,12 +38,7 @@ export interface AnyPairRun extends TrainingRun {
   readonly average: () => Promise<Map<string, Weight>>;
 }
 
-const averageName = 'generator.average';
 const gradientName = 'generator.gradient';
-const stored = { ...pairStored, average: averageName };
-
-/** The moving average follows closely at first, while the weights are mostly chance. */
-const averageMomentum = (most: number, updates: number): number => Math.min(most, updates / (9 + updates));
 
 /** The mean of a batch's gradients so far, including this pair's: momentum 0, 1/2, 2/3, .. */
 const accumulate: Finish = (g, _, gradient, { layout }) =>
@@ -56,11 +51,11 @@ const gradientGraph: StepGraph = (g, kind, setting) =>
 function updateGraph(g: Graph, { layout: { size } }: Setting): Record<string, Tensor> {
   const p = (name: string): Tensor => g.parameter(name, [size]);
   const { w } = adam(p(names.weights), p(names.momentum), p(names.variance), p(gradientName), g.input('hyper', [6]));
-  return { average: ema(p(averageName), w, g.input('momentum', [1])) };
+  return { average: ema(p(names.average), w, g.input('momentum', [1])) };
 }
 
 /** PyTorch's default weights with every recipe: a recipe's own belong to its network. */
-const method = { stored, initialWeights: kaimingUniform, step: gradientGraph, other: updateGraph };
+const method = { stored: averageStored, initialWeights: kaimingUniform, step: gradientGraph, other: updateGraph };
 
 /**
  * Prepares a run. `draw` returns a random pair that depends on `next` alone, so that a resumed run, with `from`, sees the same
@@ -102,9 +97,9 @@ export async function startAnyPair(
     update.run();
     return last;
   };
-  return Object.assign(trainingSteps(engine, setting, stored, from, submit), {
+  return Object.assign(trainingSteps(engine, setting, averageStored, from, submit), {
     memory,
     destroy,
-    average: () => read(averageName),
+    average: () => read(names.average),
   });
 }

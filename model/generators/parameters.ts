@@ -64,6 +64,17 @@ export function placed(parameters: readonly Omit<Slice, 'offset'>[]): Layout {
 
 export const layoutOf = ({ parameters }: Generator): Layout => placed(parameters.filter((p) => p.trained));
 
+const roles = new WeakMap<Layout, Float32Array>();
+
+/** For `globalNorm`: 0 for every element of a parameter, -1 in the gaps between them. One array for each layout. */
+export function rolesOf(layout: Layout): Float32Array {
+  const known = roles.get(layout) ?? new Float32Array(layout.size).fill(-1);
+  if (roles.has(layout)) return known;
+  for (const { shape, offset } of layout.slices) known.fill(0, offset, offset + sizeOf(shape));
+  roles.set(layout, known);
+  return known;
+}
+
 export type Bound = ReturnType<typeof bindParameters>;
 
 /** The flat parameter `name` of a graph, and views of it in the layout's order and by name. */

@@ -5,8 +5,18 @@ import type { Dtype } from '../../engine/index.js';
 export const RECIPE_NAMES = ['splice', 'splice-transfer'] as const;
 export type RecipeName = (typeof RECIPE_NAMES)[number];
 
+/** Parts of a pair's training that the published method lacks, each of which can be switched off. */
+export interface Steadying {
+  /** Share of itself that the moving average of the weights keeps in a step; the result is the average. 0: there is none. */
+  readonly ema: number;
+  /** Share of the steps, the last ones, over which the learning rate falls to zero. 0: it is constant. */
+  readonly lrDecay: number;
+  /** The gradient of all weights is shortened to this length where it is longer. 0: it is not. */
+  readonly clip: number;
+}
+
 /** Everything that decides a run's numbers; together with the photos and the ViT it repeats the run. */
-export interface SpliceOptions {
+export interface SpliceOptions extends Steadying {
   readonly recipe: RecipeName;
   /** Optimiser steps of the method itself, after the warm start. */
   readonly steps: number;
@@ -29,7 +39,21 @@ export interface SpliceOptions {
 
 export const PRECISIONS: readonly Dtype[] = ['f32', 'f16'];
 
+/** Nothing steadied. */
+export const unsteadied: Steadying = { ema: 0, lrDecay: 0, clip: 0 };
+
+/** The options that differ from the defaults in the published method. */
+export const published: Partial<SpliceOptions> = { warmStart: 0, ...unsteadied };
+
+/** Options without the parts that are switched off: runs that began before a part existed lack it, and are the same. */
+export function withoutUnused<T extends object>(options: T): Partial<T> {
+  const isUnused = ([name, value]: [string, unknown]): boolean =>
+    JSON.stringify(value) === JSON.stringify(unsteadied[name as keyof Steadying]);
+  return Object.fromEntries(Object.entries(options).filter((entry) => !isUnused(entry))) as Partial<T>;
+}
+
 export const defaultOptions: SpliceOptions = {
   recipe: 'splice', steps: 10000, seed: 1, lambdaStructure: 1, lambdaAppearance: 10, lambdaIdentity: 1, lr: 0.002,
   antialias: true, warmStart: 80, vitSize: 224, checkpointing: false, precision: 'f32',
+  ...unsteadied,
 };

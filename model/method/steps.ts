@@ -1,7 +1,7 @@
 /** The graphs of a run: one optimiser step for given crop sizes, and the result. */
-import { adam, add, concat, gradients, mse, mul, pack, sum, type Graph, type Tensor } from '../../engine/index.js';
+import { adam, add, clipNorm, concat, ema, gradients, mse, mul, pack, sum, type Graph, type Tensor } from '../../engine/index.js';
 import { augmentAppearance, augmentStructure } from './augment.js';
-import { bindParameters, type Bound, type Generator, type Layout } from '../generators/parameters.js';
+import { bindParameters, rolesOf, type Bound, type Generator, type Layout } from '../generators/parameters.js';
 import type { Image } from '../image.js';
 import { appearanceLoss, identityLoss, imageOf, structureLoss } from './losses.js';
 import type { SpliceOptions } from './options.js';
@@ -21,7 +21,7 @@ export interface Setting {
 
 export const names = {
   structure: 'photo.structure', appearance: 'photo.appearance',
-  weights: 'generator', momentum: 'generator.adam.m', variance: 'generator.adam.v',
+  weights: 'generator', momentum: 'generator.adam.m', variance: 'generator.adam.v', average: 'generator.average',
 } as const;
 
 /** The images of a step. `whole` adds the uncropped structure photo's terms to a step on crops. */
@@ -64,18 +64,23 @@ export function flatGradient(loss: Tensor, { layout }: Setting, passes: readonly
   return passes.map((_, i) => pack(all.slice(i * count, (i + 1) * count))).reduce((a, b) => add(a, b));
 }
 
-/** Updates all trained parameters by Adam; returns the new flat weights. */
-const optimise: Finish = (g, weights, gradient, { layout }) =>
+/** Updates all trained parameters by Adam, and their moving average if there is one; returns what came last. */
+const optimise: Finish = (g, weights, gradient, { layout, options: { clip, ema: share } }) =>
   g.part('optimiser', () => {
-    const [m, v] = [g.parameter(names.momentum, [layout.size]), g.parameter(names.variance, [layout.size])];
-    return adam(weights, m, v, gradient, g.input('hyper', [6])).w;
+    const p = (name: string): Tensor => g.parameter(name, [layout.size]);
+    const dw = clip > 0 ? clipNorm(gradient, g.constant(rolesOf(layout)), clip) : gradient;
+    const { w } = adam(weights, p(names.momentum), p(names.variance), dw, g.input('hyper', [6]));
+    return share > 0 ? ema(p(names.average), w, g.input('momentum', [1])) : w;
   });
 
+/** The flat parameter that makes the result. */
+export const resultName = ({ ema: share }: SpliceOptions): string => (share > 0 ? names.average : names.weights);
+
 /**
- * One optimiser step. Outputs: `weights`, the updated parameters (in place), and `losses` [4] = structure, appearance, identity
- * and total. Inputs: the draws of model/method/augment.ts, `lambdas` [3 or 5] and `hyper` [6] as `adam` takes it. Another
- * `finish` replaces the update, under the same name. The ViT sees every image once: generated images in one batch with gradients,
- * photos in one batch without.
+ * One optimiser step. Outputs: `weights`, the updated parameters or their average (in place), and `losses` [4] = structure,
+ * appearance, identity and total. Inputs: the draws of model/method/augment.ts, `lambdas` [3 or 5], `hyper` [6] as `adam` takes
+ * it, and `momentum` [1] for an average. Another `finish` replaces the update, under the same name. The ViT sees every image
+ * once: generated images in one batch with gradients, photos in one batch without.
  */
 export function stepGraph(g: Graph, step: StepKind, setting: Setting, finish: Finish = optimise): Record<string, Tensor> {
   const passes: Bound[] = [];
@@ -108,8 +113,8 @@ export function stepGraph(g: Graph, step: StepKind, setting: Setting, finish: Fi
 }
 
 /** The whole structure photo through the generator: [1, 3, H, W]. */
-export function resultGraph(g: Graph, { generator, layout, structure }: Setting): Record<string, Tensor> {
-  const bound = bindParameters(g, names.weights, layout);
+export function resultGraph(g: Graph, { generator, layout, structure, options }: Setting): Record<string, Tensor> {
+  const bound = bindParameters(g, resultName(options), layout);
   return { result: generator.forward(bound.get, photo(g, names.structure, structure)) };
 }
 

@@ -5,20 +5,20 @@ import type { Image } from '../image.js';
 import { drawAppearance, drawStructure } from '../method/augment.js';
 import type { SpliceOptions } from '../method/options.js';
 import { recipes } from '../method/recipes.js';
-import { names, resultGraph, stepGraph, type Setting } from '../method/steps.js';
+import { resultGraph, resultName, stepGraph, type Setting } from '../method/steps.js';
 import { random } from '../random.js';
 import type { VitModel, Weight } from '../vit/config.js';
 import type { TrainingRun, TrainingState } from './run.js';
-import { pairStored, prepare, stepProgram, trainingSteps, type Submit } from './steps.js';
+import { averageMomentum, averageStored, pairStored, prepare, rateAt, stepProgram, trainingSteps, type Submit } from './steps.js';
 
 /** Adam's; no momentum, as published. */
 const BETAS = [0, 0.99] as const;
 
 /** Made by `startSplice`. */
 export interface SpliceRun extends TrainingRun {
-  /** The whole structure image through the generator, at its own size. */
+  /** The whole structure image through the generator, at its own size; with `ema`, through the average of the generators. */
   readonly result: () => Promise<Image>;
-  /** The generator's parameters by name. */
+  /** The parameters, by name, of the generator that makes the result. */
   readonly weights: () => Promise<Map<string, Weight>>;
 }
 
@@ -49,7 +49,8 @@ export async function startSplice(
   const layout = layoutOf(generator);
   const setting: Setting = { vit: { ...vit, precision: options.precision }, generator, layout, structure, appearance, options };
   checkSizes(setting);
-  const method = { stored: pairStored, initialWeights: recipe.initialWeights, step: stepGraph, other: resultGraph };
+  const stored = options.ema > 0 ? averageStored : pairStored;
+  const method = { stored, initialWeights: recipe.initialWeights, step: stepGraph, other: resultGraph };
   const { memory, programs, other, read, destroy } = await prepare(engine, setting, method, from);
 
   const submit: Submit = async (phase, step, update) => {
@@ -57,17 +58,18 @@ export async function startSplice(
     const a = drawStructure(next('structure'), options.recipe, structure.height, structure.width);
     const b = drawAppearance(next('appearance'), options.recipe, appearance.height, appearance.width);
     const program = await stepProgram(programs, options, phase, step, a, b);
-    program.write('hyper', adamHyper({ lr: options.lr, betas: BETAS }, update));
+    program.write('hyper', adamHyper({ lr: rateAt(options, phase, step), betas: BETAS }, update));
+    program.write('momentum', [averageMomentum(options.ema, update)]);
     program.run();
     return program;
   };
-  return Object.assign(trainingSteps(engine, setting, pairStored, from, submit), {
+  return Object.assign(trainingSteps(engine, setting, stored, from, submit), {
     memory,
     destroy,
     result: async () => {
       other.run();
       return { width: structure.width, height: structure.height, data: await other.read('result') };
     },
-    weights: () => read(names.weights),
+    weights: () => read(resultName(options)),
   });
 }

@@ -16,6 +16,10 @@ import type { StepInfo, TrainingRun, TrainingState } from './run.js';
 type Stored = Readonly<Record<string, string>>;
 
 export const pairStored: Stored = { weights: names.weights, momentum: names.momentum, variance: names.variance };
+export const averageStored: Stored = { ...pairStored, average: names.average };
+
+/** The share that a moving average keeps: 1/10, 2/11 .. at first, since early weights are mostly chance. */
+export const averageMomentum = (most: number, update: number): number => Math.min(most, update / (9 + update));
 
 /** The differences between the two trainings. */
 interface Method {
@@ -39,6 +43,15 @@ function termWeights(options: SpliceOptions, step: number, whole: boolean): numb
   const alone = recipes[recipe].appearanceFirst && step === 0;
   const crops = [alone ? 0 : lambdaStructure, lambdaAppearance, alone ? 0 : lambdaIdentity];
   return whole ? [...crops, lambdaStructure, lambdaAppearance] : crops;
+}
+
+/**
+ * The learning rate of a step: over the last share `lrDecay` of the steps it falls to zero, evenly. A run that is given more
+ * steps has the rates of the longer run from then on, so it rises again.
+ */
+export function rateAt({ lr, lrDecay, steps }: SpliceOptions, phase: Phase, step: number): number {
+  const falling = lrDecay * steps;
+  return phase === 'warm-start' || falling === 0 ? lr : lr * Math.min(1, (steps - step) / falling);
 }
 
 /** @throws Error when a state is of another generator, or has steps that the options do not have */

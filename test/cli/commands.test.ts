@@ -7,7 +7,7 @@ import { trainCommand } from '../../cli/commands/train.js';
 import { transferCommand } from '../../cli/commands/transfer.js';
 import { errorLine, exitCodeOf } from '../../cli/shared/errors.js';
 import { defaultAnyPair, defaultSizes } from '../../model/anyPair/options.js';
-import { defaultOptions } from '../../model/method/options.js';
+import { defaultOptions, published } from '../../model/method/options.js';
 import { distillationDefaults, pretrainDefaults } from '../../model/pretraining/options.js';
 import { failure } from '../helpers/runs.js';
 
@@ -71,6 +71,7 @@ const methodRows = (of: string): readonly Row[] => [
 ];
 
 const transferRows: readonly Row[] = [
+  ['--ema 0.5', 'splice.ema', 0.5], ['--lr-decay 1', 'splice.lrDecay', 1], ['--clip 1.5', 'splice.clip', 1.5],
   ...outputRows, ...methodRows('splice'), ['--recipe splice-transfer', 'splice.recipe', 'splice-transfer'],
   ['--model v.pth', 'model', 'v.pth'], ['--heads 3', 'vit.heads', 3], ['--patch 4', 'vit.patch', 4],
   ['--mean 0', 'vit.mean', [0, 0, 0]], ['--std 0.1,0.2,0.3', 'vit.std', [0.1, 0.2, 0.3]],
@@ -125,7 +126,10 @@ const rows: Readonly<Record<Name, readonly Row[]>> = {
 };
 /** Options without a field of their own in a new run. */
 const others: Readonly<Record<Name, readonly string[]>> = {
-  transfer: ['--structure a.png', '--appearance b.png', '--out o', '--generator g', '--finetune 3', '--mix 0,1', '--judge v.pth'],
+  transfer: [
+    '--structure a.png', '--appearance b.png', '--out o', '--generator g', '--finetune 3', '--mix 0,1', '--judge v.pth',
+    '--published',
+  ],
   train: ['--photos p', '--structures s', '--appearances a', '--out o'],
   pretrain: ['--photos p', '--out o', '--teacher t'],
 };
@@ -247,6 +251,13 @@ test('transfer: options that do not go together are refused', async () => {
   await refused('transfer', `${two} --mix 0,1`, '--mix needs --generator');
   const either = 'give --mix or --finetune: one mixes conditions, the other trains on one pair';
   await refused('transfer', `${two} --generator g --mix 0,1 --finetune 3`, either);
+});
+
+test('transfer --published is the published method but for the options that are given', async () => {
+  const [, options] = await called('transfer', `${pair} --published`);
+  assert.equal(options.splice, { ...splice, ...published });
+  const [, given] = await called('transfer', `${pair} --warm-start 3 --published --clip 2`);
+  assert.equal(given.splice, { ...splice, ...published, warmStart: 3, clip: 2 });
 });
 
 test('transfer --generator: options without effect are refused', async () => {

@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createEngine } from '../../engine/index.js';
-import { defaultOptions, type RecipeName } from '../../model/method/options.js';
+import { defaultOptions, unsteadied, type RecipeName, type Steadying } from '../../model/method/options.js';
 import type { TrainingState } from '../../model/training/run.js';
 import { startSplice } from '../../model/training/pair.js';
 import { testDevice } from '../helpers/device.js';
@@ -14,12 +14,14 @@ const image = (name: string, height: number, width: number) => ({ width, height,
 // Crops of 42 to 44 and 43 to 45 pixels: programs are compiled for some of these and serve the others.
 const [structure, appearance] = [image('resume.a', 44, 48), image('resume.b', 45, 46)];
 const WARM_START = 2;
+const STEPS = 4;
+const options = { ...defaultOptions, ...unsteadied, steps: STEPS, vitSize: 32, warmStart: WARM_START };
 
 /** Runs up to step `until` on a new engine, from the start or a state; returns each step's losses, the state and the picture. */
-async function stretch(recipe: RecipeName, until: number, from?: TrainingState) {
+async function stretch(recipe: RecipeName, until: number, from?: TrainingState, steadying = unsteadied) {
   const engine = createEngine(await testDevice(), { poison: true });
   const run = await startSplice(engine, vit, structure, appearance,
-    { ...defaultOptions, recipe, vitSize: 32, warmStart: WARM_START }, from);
+    { ...options, ...steadying, recipe }, from);
   const losses: string[] = [];
   while (run.warmStepsDone + run.stepsDone < until) {
     await run.step();
@@ -33,19 +35,25 @@ async function stretch(recipe: RecipeName, until: number, from?: TrainingState) 
 
 const bytes = (data: Float32Array): string => Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64');
 const same = (a: TrainingState, b: TrainingState): void => {
-  assert.equal([...a.arrays.keys()], ['weights', 'momentum', 'variance', 'losses']);
+  assert.equal([...a.arrays.keys()].filter((name) => name !== 'average'), ['weights', 'momentum', 'variance', 'losses']);
+  assert.equal([...a.arrays.keys()], [...b.arrays.keys()]);
   for (const [name, data] of a.arrays) assert.ok(bytes(data) === bytes(b.arrays.get(name)!), `${name} differ`);
   assert.equal(a.counters, b.counters);
 };
 
-for (const recipe of ['splice', 'splice-transfer'] as const) {
-  test(`${recipe}: continues bit-identically from within the warm start and from later`, async () => {
-    const end = 6;
-    const whole = await stretch(recipe, end);
+/** Everything that steadies a training. */
+const steadied: Steadying = { ema: 0.9, lrDecay: 0.75, clip: 0.01 };
+
+for (const [recipe, steadying] of [['splice', unsteadied], ['splice', steadied], ['splice-transfer', steadied]] as const) {
+  const how = steadying === steadied ? ', steadied' : '';
+  test(`${recipe}${how}: continues bit-identically from within the warm start and from later`, async () => {
+    const end = WARM_START + STEPS;
+    const whole = await stretch(recipe, end, undefined, steadying);
     assert.equal(new Set(whole.losses).size, end, 'every step is another');
+    assert.is(whole.state.arrays.has('average'), steadying.ema > 0);
     for (const stop of [1, 4]) {
-      const first = await stretch(recipe, stop);
-      const second = await stretch(recipe, end, first.state);
+      const first = await stretch(recipe, stop, undefined, steadying);
+      const second = await stretch(recipe, end, first.state, steadying);
       assert.equal([...first.losses, ...second.losses], whole.losses, `interrupted after ${stop} steps`);
       same(second.state, whole.state);
       assert.ok(bytes(second.picture.data) === bytes(whole.picture.data), 'pictures differ');
@@ -56,7 +64,7 @@ for (const recipe of ['splice', 'splice-transfer'] as const) {
 test('a picture or a state asked for on the way changes nothing', async () => {
   const whole = await stretch('splice', 5);
   const engine = createEngine(await testDevice(), { poison: true });
-  const run = await startSplice(engine, vit, structure, appearance, { ...defaultOptions, vitSize: 32, warmStart: WARM_START });
+  const run = await startSplice(engine, vit, structure, appearance, options);
   for (let i = 0; i < 5; i++) {
     await run.step();
     await run.result();
@@ -70,8 +78,7 @@ test('a picture or a state asked for on the way changes nothing', async () => {
 test('losses of a state are those of its last step, without making one', async () => {
   const { state, losses } = await stretch('splice', 4);
   const engine = createEngine(await testDevice(), { poison: true });
-  const run = await startSplice(engine, vit, structure, appearance, { ...defaultOptions, vitSize: 32, warmStart: WARM_START },
-    state);
+  const run = await startSplice(engine, vit, structure, appearance, options, state);
   assert.is(JSON.stringify(await run.losses()), losses.at(-1));
   run.destroy();
   engine.destroy();
@@ -81,7 +88,7 @@ test('a state of another generator or another warm start is refused', async () =
   const { state } = await stretch('splice', 3);
   const engine = createEngine(await testDevice(), { poison: true });
   const start = (change: object, from: TrainingState) =>
-    startSplice(engine, vit, structure, appearance, { ...defaultOptions, vitSize: 32, warmStart: WARM_START, ...change }, from);
+    startSplice(engine, vit, structure, appearance, { ...options, ...change }, from);
   const refused = async (promise: Promise<unknown>, text: RegExp) =>
     assert.match(await promise.then(() => 'accepted', (error: Error) => error.message), text);
   await refused(start({ recipe: 'splice-transfer' }, state), /weights has \d+ values, this generator needs \d+/);
