@@ -26,6 +26,7 @@ export { normalize } from './normalize.js';
 export { patchEmbed, patchify } from './patchify.js';
 export { resize, resizeSources, shorterSideSize, type ResizeOptions, type ResizePart } from './resize.js';
 export { rotary } from './rotary.js';
+export { rowMax } from './rowMax.js';
 export { selfSimilarity } from './selfSimilarity.js';
 export { softmax } from './softmax.js';
 export { sum, sumLeading } from './sum.js';
