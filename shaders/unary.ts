@@ -15,6 +15,8 @@ export interface UnaryFunction {
 }
 
 export const unaryFunctions = {
+  /** |x| */
+  abs: { code: '', f: 'abs(x)', df: 'sign(x)', saved: 'x' },
   /** x Phi(x), Phi the normal distribution function (exact, not the tanh approximation). */
   gelu: { code: gelu, f: 'gelu(x)', df: 'gelu_derivative(x)', saved: 'x' },
   /** x sigmoid(1.702 x), as in CLIP. */

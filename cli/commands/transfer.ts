@@ -10,7 +10,7 @@ import {
   isGiven, MAX_SIDE, methodOptions, modelOption, option, portOf, refuseIdle, requireOption, resumeOf, runOptions, withOptions,
   type RunFlags, type TrainingWork,
 } from './options.js';
-import { fraction, notNegative, numbersIn, positiveRgb, rgb, several, share, whole } from './values.js';
+import { fraction, notNegative, numbersIn, positiveRgb, rgb, several, share, whole, wholeList } from './values.js';
 
 interface Parsed extends
   SpliceOptions, RunFlags, Pick<TransferOptions, 'model' | 'size' | 'saveEvery'>, Omit<VitSettings, 'activation'> {
@@ -51,6 +51,12 @@ const steadyingOptions = (): readonly Option[] => [
     defaultOptions.lrDecay),
   option('--clip <length>', 'the gradient is shortened to this length where it is longer (0: it is not)', notNegative,
     defaultOptions.clip),
+  option('--lambda-patches <weight>', "weight of the distance between patches of output and appearance, by the ViT's tokens",
+    notNegative, defaultOptions.lambdaPatches),
+  option('--key-layers <list>', 'layers whose keys the structure loss compares, such as 8,11; the first is 0',
+    wholeList(0, 999)).default(defaultOptions.keyLayers, 'the last'),
+  option('--lambda-texture <weight>', 'weight of the distance between the finest textures of output and appearance', notNegative,
+    defaultOptions.lambdaTexture),
 ];
 
 /** The options under --published. */

@@ -1,6 +1,7 @@
 /** Starts the training of one pair from a generator for any pair. */
 import { CONDITION, conditionalUnet } from '../../model/generators/conditional.js';
 import { flatten, layoutOf } from '../../model/generators/parameters.js';
+import { termNames, unsteadied, type Steadying } from '../../model/method/options.js';
 import { startSplice } from '../../model/training/pair.js';
 import type { TrainingState } from '../../model/training/run.js';
 import type { LoadedVit } from '../models/read.js';
@@ -23,16 +24,16 @@ export async function generatorStart(
 }
 
 /** The state of a run that has made no step yet. */
-export function startingState({ setup, weights }: LoadedGenerator): TrainingState {
+export function startingState({ setup, weights }: LoadedGenerator, options: Steadying = unsteadied): TrainingState {
   const layout = layoutOf(conditionalUnet(setup.sizes));
   const [zeros, flat] = [() => new Float32Array(layout.size), flatten(layout, weights)];
   const arrays = new Map([['weights', flat], ['average', flat], ['momentum', zeros()], ['variance', zeros()]]);
-  return { counters: {}, arrays: arrays.set('losses', new Float32Array(4).fill(NaN)) };
+  return { counters: {}, arrays: arrays.set('losses', new Float32Array(termNames(options).length).fill(NaN)) };
 }
 
 /** `startSplice` with a generator for any pair and the condition of the appearance photo at `path`. */
 export const startFinetune = (generator: LoadedGenerator, model: LoadedVit, path: string): typeof startSplice =>
-  async (engine, vit, structure, appearance, options, from = startingState(generator)) => {
+  async (engine, vit, structure, appearance, options, from = startingState(generator, options)) => {
     const [condition] = await conditionsOf(engine, model, generator, [path]);
     const { layers, dim } = generator.setup.sizes;
     engine.writeParameter(CONDITION, [layers, dim], condition!);

@@ -3,7 +3,7 @@ import { checkVitSize, loadVit } from '../models/load.js';
 import type { LoadedVit } from '../models/read.js';
 import { isOneColour, readPhoto, type Photo } from '../photos/photo.js';
 import type { Io } from '../shared/progress.js';
-import { InputError } from '../shared/errors.js';
+import { InputError, UsageError } from '../shared/errors.js';
 import type { TransferOptions } from './options.js';
 
 export interface Inputs {
@@ -27,7 +27,14 @@ export async function readInputs(options: TransferOptions, { interrupt, stderr }
   checkPhoto(appearance);
   const model = await loadVit(options.model, options.vit, { signal: interrupt, output: stderr });
   checkVitSize(options.splice.vitSize, model.vit);
+  checkKeyLayers(options.splice.keyLayers, model);
   return { structure, appearance, model };
+}
+
+function checkKeyLayers(layers: readonly number[], { vit: { name, config: { depth } } }: LoadedVit): void {
+  const missing = layers.find((layer) => layer >= depth);
+  if (missing === undefined) return;
+  throw new UsageError(`--key-layers ${missing}: ${name} has the layers 0 to ${depth - 1}: choose among these`);
 }
 
 function checkPhoto({ path, width, height, image }: Photo): void {

@@ -1,6 +1,6 @@
 /** The options of a transfer, and how config.json holds them. */
 import { resolve } from 'node:path';
-import { defaultOptions, unsteadied, withoutUnused, type SpliceOptions } from '../../model/method/options.js';
+import { defaultOptions, unsteadied, withoutUnused, type SpliceOptions, type Steadying } from '../../model/method/options.js';
 import { CheckpointError } from '../../model/vit/errors.js';
 import { parseSidecar, type VitSettings } from '../../model/vit/settings.js';
 import { TO_THE_END, untilOf } from './until.js';
@@ -100,9 +100,18 @@ function vitSettings(value: unknown): VitSettings {
   }
 }
 
+/** @throws Error for a share or a list of layers that the command line refuses */
+function checkSteadying({ ema, lrDecay, keyLayers }: Steadying): void {
+  const isLayer = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+  const right = { ema: ema < 1, lrDecay: lrDecay <= 1, keyLayers: Array.isArray(keyLayers) && keyLayers.every(isLayer) };
+  const wrong = Object.entries(right).find(([, isRight]) => !isRight);
+  if (wrong) throw new Error(`options.${wrong[0]} is out of range`);
+}
+
 function parseSplice(saved: Fields): SpliceOptions {
   const fields = { ...unsteadied, ...saved };
   checkLike(fields, defaultOptions, ['steps', 'seed', 'warmStart', 'vitSize']);
+  checkSteadying(fields);
   const splice = fields as Fields as unknown as SpliceOptions;
   checkMethod(fields);
   for (const name of ['steps', 'vitSize', 'lr'] as const) {

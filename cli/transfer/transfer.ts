@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import type { Figures } from '../../model/compare/judge.js';
 import { serializeSafetensors } from '../../model/files/safetensors.js';
 import type { Image } from '../../model/image.js';
-import { withoutUnused } from '../../model/method/options.js';
+import { termNames, withoutUnused } from '../../model/method/options.js';
 import { nameOfDevice } from '../gpu/device.js';
 import { shipped } from '../models/known.js';
 import { givenModel } from '../models/load.js';
@@ -74,7 +74,7 @@ export async function prepare(options: TransferOptions, parts: Parts): Promise<T
         ['Recipe', splice.recipe], ['Model', model.vit.name], ['Structure', sizeOf(structure)],
         ['Appearance', sizeOf(appearance)], ['ViT side', String(splice.vitSize)], ['Seed', String(splice.seed)],
       ],
-      terms: ['total', 'structure', 'appearance', 'identity'],
+      terms: ['total', ...termNames(splice).slice(0, -1)],
       result: 'Result',
     },
     pictures: [

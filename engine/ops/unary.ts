@@ -32,6 +32,7 @@ function unary(name: keyof typeof unaryFunctions): { readonly op: Op<UnaryAttrs>
   return { op, backward };
 }
 
+const absOp = unary('abs').op;
 const sigmoidOp = unary('sigmoid').op;
 const siluOp = unary('silu').op;
 // Exported for ops that absorb an activation or its gradient.
@@ -39,6 +40,8 @@ export const { op: geluOp, backward: geluBackwardOp } = unary('gelu');
 export const { op: quickGeluOp, backward: quickGeluBackwardOp } = unary('quickGelu');
 export const { op: leakyReluOp, backward: leakyReluBackwardOp } = unary('leakyRelu');
 
+/** |x|; its gradient at 0 is 0. */
+export const abs = (x: Tensor): Tensor => addNode(absOp, [x], {});
 /** x Phi(x) with the normal distribution function Phi, by erf (https://arxiv.org/abs/1606.08415). */
 export const gelu = (x: Tensor): Tensor => addNode(geluOp, [x], {});
 /** x sigmoid(1.702 x), the approximation of GELU that CLIP was trained with. */

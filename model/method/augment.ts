@@ -20,6 +20,10 @@ const NO_JITTER = [0, 0, 1, 2, 3, 1, 1, 1, 0];
 const SMALLEST_CROP = 0.95;
 const JITTER_CHANCE = 0.5;
 
+/** The smallest side that a crop can have. */
+export const smallestCropOf = (recipe: RecipeName, height: number, width: number): number =>
+  Math.min(recipes[recipe].roundCrop(SMALLEST_CROP * height), width);
+
 /** Square crop of .95 to 1 of the height (at most the width), flipped with probability .5. */
 function drawCrop(next: Random, recipe: RecipeName, height: number, width: number): Pick<Draw, 'size' | 'at'> {
   const size = Math.min(recipes[recipe].roundCrop(next.between(SMALLEST_CROP * height, height)), width);

@@ -1,16 +1,21 @@
-/** The three terms of Splice (Tumanyan et al., CVPR 2022), each a mean of squares. */
-import { mse, reshape, selfSimilarity, slice, type Tensor } from '../../engine/index.js';
+/** The three terms of Splice (Tumanyan et al., CVPR 2022), each a mean of squares, and one of patches. */
+import {
+  add, concat, l2normalize, matmul, mean, mse, reshape, rowMax, scale, selfSimilarity, slice, type Tensor,
+} from '../../engine/index.js';
 import type { VitFeatures } from '../vit/vit.js';
 
-/** Features of image `index` of a batch: keys [T, C] and CLS [C] as batches of one. */
-export function imageOf({ keys, cls }: VitFeatures, index: number): VitFeatures {
+/** Features of image `index` of a batch, as batches of one. */
+export function imageOf({ keys, cls, layerKeys, patches }: VitFeatures, index: number): VitFeatures {
   const one = (t: Tensor): Tensor => (t.shape[0] === 1 ? t : slice(t, 0, index, index + 1));
-  return { keys: one(keys), cls: one(cls) };
+  return { keys: one(keys), cls: one(cls), layerKeys: layerKeys.map(one), ...(patches && { patches: one(patches) }) };
 }
 
-/** Layout: distance of the keys' self-similarity of the output from the structure image's. */
-export const structureLoss = (output: VitFeatures, structure: VitFeatures): Tensor =>
-  mse(selfSimilarity(output.keys), selfSimilarity(structure.keys));
+/** Layout: distance of the keys' self-similarity of the output from the structure image's; the mean over several layers. */
+export function structureLoss({ layerKeys }: VitFeatures, structure: VitFeatures): Tensor {
+  const losses = layerKeys.map((keys, i) => mse(selfSimilarity(keys), selfSimilarity(structure.layerKeys[i]!)));
+  const total = losses.reduce((a, b) => add(a, b));
+  return losses.length === 1 ? total : scale(total, 1 / losses.length);
+}
 
 /** Look: distance of the output's CLS token from the appearance image's. */
 export function appearanceLoss(output: VitFeatures, appearance: VitFeatures): Tensor {
@@ -20,3 +25,21 @@ export function appearanceLoss(output: VitFeatures, appearance: VitFeatures): Te
 
 /** Distance of the generator's output for the appearance image from that image itself, by keys. */
 export const identityLoss = (output: VitFeatures, appearance: VitFeatures): Tensor => mse(output.keys, appearance.keys);
+
+const ONE = Float32Array.of(1);
+
+/**
+ * Look, by places: the relaxed earth mover's distance of two sets of tokens [1, N, C] and [1, M, C], by cosine, as in STROTSS
+ * (Kolkin et al., https://arxiv.org/abs/1904.12785). Every token goes to the nearest one of the other set; the mean distance in
+ * the direction in which it is greater: `max(mean_i min_j d_ij, mean_j min_i d_ij)`, `d_ij = 1 - cos(x_i, y_j)`.
+ */
+export function relaxedEmd(x: Tensor, y: Tensor): Tensor {
+  const rows = (t: Tensor): Tensor => l2normalize(reshape(t, t.shape.slice(1)));
+  const [a, b] = [rows(x), rows(y)];
+  const farness = [matmul(a, b, { transposeB: true }), matmul(b, a, { transposeB: true })].map((s) => scale(mean(rowMax(s)), -1));
+  return add(reshape(rowMax(concat(farness, 0)), [1]), x.graph.constant(ONE));
+}
+
+/** Distance of the output's patches from the appearance image's. */
+export const patchesLoss = (output: VitFeatures, appearance: VitFeatures): Tensor =>
+  relaxedEmd(output.patches!, appearance.patches!);

@@ -13,6 +13,12 @@ export interface Steadying {
   readonly lrDecay: number;
   /** The gradient of all weights is shortened to this length where it is longer. 0: it is not. */
   readonly clip: number;
+  /** Weight of the distance between the tokens of the output's patches and of the appearance photo's. 0: there is none. */
+  readonly lambdaPatches: number;
+  /** Layers whose keys the structure loss compares, the first is 0. None: the last alone. */
+  readonly keyLayers: readonly number[];
+  /** Weight of the distance between the finest textures of output and appearance photo. 0: there is none. */
+  readonly lambdaTexture: number;
 }
 
 /** Everything that decides a run's numbers; together with the photos and the ViT it repeats the run. */
@@ -40,10 +46,16 @@ export interface SpliceOptions extends Steadying {
 export const PRECISIONS: readonly Dtype[] = ['f32', 'f16'];
 
 /** Nothing steadied. */
-export const unsteadied: Steadying = { ema: 0, lrDecay: 0, clip: 0 };
+export const unsteadied: Steadying = { ema: 0, lrDecay: 0, clip: 0, lambdaPatches: 0, keyLayers: [], lambdaTexture: 0 };
 
 /** The options that differ from the defaults in the published method. */
 export const published: Partial<SpliceOptions> = { warmStart: 0, ...unsteadied };
+
+/** The terms that are logged: those of the loss, then its total. */
+export const termNames = ({ lambdaPatches, lambdaTexture }: Steadying): readonly string[] => [
+  'structure', 'appearance', 'identity', ...(lambdaPatches > 0 ? ['patches'] : []), ...(lambdaTexture > 0 ? ['texture'] : []),
+  'total',
+];
 
 /** Options without the parts that are switched off: runs that began before a part existed lack it, and are the same. */
 export function withoutUnused<T extends object>(options: T): Partial<T> {

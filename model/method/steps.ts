@@ -1,9 +1,10 @@
 /** The graphs of a run: one optimiser step for given crop sizes, and the result. */
 import { adam, add, clipNorm, concat, ema, gradients, mse, mul, pack, sum, type Graph, type Tensor } from '../../engine/index.js';
-import { augmentAppearance, augmentStructure } from './augment.js';
+import { augmentAppearance, augmentStructure, smallestCropOf } from './augment.js';
 import { bindParameters, rolesOf, type Bound, type Generator, type Layout } from '../generators/parameters.js';
 import type { Image } from '../image.js';
-import { appearanceLoss, identityLoss, imageOf, structureLoss } from './losses.js';
+import { textureLoss } from './texture.js';
+import { appearanceLoss, identityLoss, imageOf, patchesLoss, structureLoss } from './losses.js';
 import type { SpliceOptions } from './options.js';
 import { recipes } from './recipes.js';
 import type { VitModel } from '../vit/config.js';
@@ -32,6 +33,10 @@ export type StepKind =
 
 export const photo = (g: Graph, name: string, { height, width }: Image): Tensor => g.parameter(name, [1, 3, height, width]);
 
+/** The side of a square that every crop of both photos holds. */
+const smallestCrop = ({ structure, appearance, options: { recipe } }: Setting): number =>
+  Math.min(...[structure, appearance].map(({ height, width }) => smallestCropOf(recipe, height, width)));
+
 /** The images of a step: the photos as they are, or augmented crops. */
 function images(g: Graph, step: StepKind, { structure, appearance }: Setting): { a: Tensor; b: Tensor } {
   const [photoA, photoB] = [photo(g, names.structure, structure), photo(g, names.appearance, appearance)];
@@ -45,8 +50,9 @@ function featuresOf(g: Graph, xs: readonly Tensor[], { vit, options }: Setting):
   const [first] = inputs as [Tensor, ...Tensor[]];
   const fits = inputs.every((t) => t.shape[2] === first.shape[2] && t.shape[3] === first.shape[3]);
   return g.part('ViT', () => {
-    if (!fits || inputs.length === 1) return inputs.map((t) => vitFeatures(g, vit, t));
-    const batch = vitFeatures(g, vit, concat(inputs, 0));
+    const more = { keyLayers: options.keyLayers, patches: options.lambdaPatches > 0 };
+    if (!fits || inputs.length === 1) return inputs.map((t) => vitFeatures(g, vit, t, more));
+    const batch = vitFeatures(g, vit, concat(inputs, 0), more);
     return inputs.map((_, i) => imageOf(batch, i));
   });
 }
@@ -77,10 +83,10 @@ const optimise: Finish = (g, weights, gradient, { layout, options: { clip, ema: 
 export const resultName = ({ ema: share }: SpliceOptions): string => (share > 0 ? names.average : names.weights);
 
 /**
- * One optimiser step. Outputs: `weights`, the updated parameters or their average (in place), and `losses` [4] = structure,
- * appearance, identity and total. Inputs: the draws of model/method/augment.ts, `lambdas` [3 or 5], `hyper` [6] as `adam` takes
- * it, and `momentum` [1] for an average. Another `finish` replaces the update, under the same name. The ViT sees every image
- * once: generated images in one batch with gradients, photos in one batch without.
+ * One optimiser step. Outputs: `weights`, the updated parameters or their average (in place), and `losses`, one for each name of
+ * `termNames`. Inputs: the draws of model/method/augment.ts, `lambdas` (of all terms), `hyper` [6] as `adam` takes it, `momentum`
+ * [1] of an average, and what texture.ts takes. Another `finish` replaces the update, under the same name. The ViT sees every
+ * image once: generated images in one batch with gradients, photos in one batch without.
  */
 export function stepGraph(g: Graph, step: StepKind, setting: Setting, finish: Finish = optimise): Record<string, Tensor> {
   const passes: Bound[] = [];
@@ -102,6 +108,10 @@ export function stepGraph(g: Graph, step: StepKind, setting: Setting, finish: Fi
   const [givenA, givenB] = featuresOf(g, [a, b], setting) as [VitFeatures, VitFeatures];
   const terms = g.part('losses', () =>
     [structureLoss(madeA, givenA), appearanceLoss(madeA, givenB), identityLoss(madeB, givenB)]);
+  const { lambdaPatches, lambdaTexture } = setting.options;
+  if (lambdaPatches > 0) terms.push(g.part('losses', () => patchesLoss(madeA, givenB)));
+  if (lambdaTexture > 0) terms.push(g.part('losses', () => textureLoss(x, b, smallestCrop(setting))));
+  const own = terms.length;
   if (step.kind === 'crops' && step.whole) {
     const photoA = photo(g, names.structure, setting.structure);
     const [whole, target] = [featuresOf(g, [generate(photoA)], setting)[0]!, featuresOf(g, [photoA], setting)[0]!];
@@ -109,7 +119,7 @@ export function stepGraph(g: Graph, step: StepKind, setting: Setting, finish: Fi
   }
   // The weights are an input because the first step of a recipe may switch terms off.
   const total = g.part('losses', () => sum(mul(concat(terms, 0), g.input('lambdas', [terms.length]))));
-  return { weights: finished(total), losses: g.part('losses', () => concat([...terms.slice(0, 3), total], 0)) };
+  return { weights: finished(total), losses: g.part('losses', () => concat([...terms.slice(0, own), total], 0)) };
 }
 
 /** The whole structure photo through the generator: [1, 3, H, W]. */

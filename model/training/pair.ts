@@ -6,6 +6,7 @@ import { drawAppearance, drawStructure } from '../method/augment.js';
 import type { SpliceOptions } from '../method/options.js';
 import { recipes } from '../method/recipes.js';
 import { resultGraph, resultName, stepGraph, type Setting } from '../method/steps.js';
+import { DIRECTIONS, drawDirections } from '../method/texture.js';
 import { random } from '../random.js';
 import type { VitModel, Weight } from '../vit/config.js';
 import type { TrainingRun, TrainingState } from './run.js';
@@ -59,6 +60,7 @@ export async function startSplice(
     const b = drawAppearance(next('appearance'), options.recipe, appearance.height, appearance.width);
     const program = await stepProgram(programs, options, phase, step, a, b);
     program.write('hyper', adamHyper({ lr: rateAt(options, phase, step), betas: BETAS }, update));
+    if (options.lambdaTexture > 0) program.write(DIRECTIONS, drawDirections(next('directions')));
     program.write('momentum', [averageMomentum(options.ema, update)]);
     program.run();
     return program;

@@ -2,7 +2,7 @@
 import { checkBufferSize, type Engine, type Graph, type Program } from '../../engine/index.js';
 import { flatten, unflatten } from '../generators/parameters.js';
 import { writeDraws, type Draw } from '../method/augment.js';
-import type { SpliceOptions } from '../method/options.js';
+import { termNames, type SpliceOptions } from '../method/options.js';
 import { recipes, WHOLE_IMAGE_EVERY, type Recipe } from '../method/recipes.js';
 import { names, type resultGraph, type Setting, type StepGraph, type StepKind } from '../method/steps.js';
 import { random } from '../random.js';
@@ -35,13 +35,15 @@ export type Phase = StepInfo['phase'] | 'uncropped';
 /** Submits optimiser step `update` (from 1); returns the program whose output `losses` belongs to `step`. */
 export type Submit = (phase: Phase, step: number, update: number) => Promise<Program>;
 
-const TERMS = ['structure', 'appearance', 'identity', 'total'] as const;
-
 /** Weights of the loss terms at a step, in the order of `stepGraph`. The paper's recipe begins with the appearance alone. */
 function termWeights(options: SpliceOptions, step: number, whole: boolean): number[] {
   const { recipe, lambdaStructure, lambdaAppearance, lambdaIdentity } = options;
   const alone = recipes[recipe].appearanceFirst && step === 0;
-  const crops = [alone ? 0 : lambdaStructure, lambdaAppearance, alone ? 0 : lambdaIdentity];
+  const weights: Readonly<Record<string, number>> = {
+    structure: alone ? 0 : lambdaStructure, appearance: lambdaAppearance, identity: alone ? 0 : lambdaIdentity,
+    patches: options.lambdaPatches, texture: options.lambdaTexture,
+  };
+  const crops = termNames(options).slice(0, -1).map((name) => weights[name]!);
   return whole ? [...crops, lambdaStructure, lambdaAppearance] : crops;
 }
 
@@ -57,7 +59,7 @@ export function rateAt({ lr, lrDecay, steps }: SpliceOptions, phase: Phase, step
 /** @throws Error when a state is of another generator, or has steps that the options do not have */
 function checkState({ layout, options }: Setting, stored: Stored, { counters, arrays }: TrainingState): void {
   for (const name of [...Object.keys(stored), 'losses']) {
-    const [length, size] = [arrays.get(name)?.length, name === 'losses' ? TERMS.length : layout.size];
+    const [length, size] = [arrays.get(name)?.length, name === 'losses' ? termNames(options).length : layout.size];
     if (length !== size) throw new Error(`state: ${name} has ${length ?? 'no'} values, this generator needs ${size}`);
   }
   const { warmStepsDone = 0, stepsDone = 0 } = counters;
@@ -131,6 +133,7 @@ export function trainingSteps(
   engine: Engine, setting: Setting, stored: Stored, from: TrainingState | undefined, submit: Submit,
 ): Omit<TrainingRun, 'memory' | 'destroy'> {
   const { options } = setting;
+  const terms = termNames(options);
   let { warmStepsDone = 0, stepsDone = 0, updates = 0 } = from?.counters ?? {};
   const done = { warmStepsDone, stepsDone };
   let last: Program | undefined;
@@ -146,11 +149,12 @@ export function trainingSteps(
     if (isWhole) await submit('uncropped', done.stepsDone, ++updates);
     return { phase: 'train', step: done.stepsDone++ };
   };
-  /** In the order of TERMS; a step of the warm start has a total alone. */
+  /** In the order of the terms; a step of the warm start has a total alone. */
   const lossValues = async (): Promise<Float32Array> => {
-    if (!last) return from?.arrays.get('losses') ?? new Float32Array(TERMS.length).fill(NaN);
+    if (!last) return from?.arrays.get('losses') ?? new Float32Array(terms.length).fill(NaN);
     const values = await last.read('losses');
-    return values.length === TERMS.length ? values : Float32Array.of(NaN, NaN, NaN, values[2]!);
+    if (values.length === terms.length) return values;
+    return Float32Array.from(terms, (_, i) => (i === terms.length - 1 ? values[2]! : NaN));
   };
   return Object.assign(done, {
     step,
@@ -159,8 +163,8 @@ export function trainingSteps(
       if (warmStepsDone + stepsDone === 0) throw new Error('losses: no step was made yet');
       const [isWarm, number] = [stepsDone === 0, (stepsDone || warmStepsDone) - 1];
       const values = await lossValues();
-      if (isWarm) return { step: number, total: values[3]! };
-      return { step: number, ...Object.fromEntries(TERMS.map((term, i) => [term, values[i]!])) };
+      if (isWarm) return { step: number, total: values.at(-1)! };
+      return { step: number, ...Object.fromEntries(terms.map((term, i) => [term, values[i]!])) };
     },
     state: async () => {
       const arrays = new Map<string, Float32Array>();

@@ -22,6 +22,17 @@ export interface VitLayer {
 export interface VitFeatures {
   readonly keys: Tensor;
   readonly cls: Tensor;
+  /** The keys of the layers that were asked for, each [B, T, C]; the last block's when none were. */
+  readonly layerKeys: readonly Tensor[];
+  /** The tokens of the patches after the last block, [B, T - 1, C], if asked for. */
+  readonly patches?: Tensor;
+}
+
+/** Features that cost more than those of the published losses. */
+export interface MoreFeatures {
+  /** Layers, the first is 0. */
+  readonly keyLayers?: readonly number[];
+  readonly patches?: boolean;
 }
 
 /** One engine may hold a ViT in both precisions: a judge's is independent of the run's. */
@@ -179,19 +190,28 @@ export const facet = ({ tokens, qkv }: Pick<VitLayer, 'tokens' | 'qkv'>, name: E
 
 export const facetOf = (of: VitLayer, name: Facet): Tensor => (name === 'tokens' ? of.tokens : facet(of, name));
 
-/** Inputs of the losses for normalised images [B, 3, H, W]. In the last block only the CLS row passes attention and MLP. */
-export const vitFeatures = (g: Graph, vit: VitModel, x: Tensor): VitFeatures =>
-  inPrecision(g, vit, () => featuresWith(frozen(g, vit), x));
+/**
+ * Inputs of the losses for normalised images [B, 3, H, W]. In the last block only the CLS row passes attention and MLP, unless
+ * the patches' tokens are asked for.
+ */
+export const vitFeatures = (g: Graph, vit: VitModel, x: Tensor, more: MoreFeatures = {}): VitFeatures =>
+  inPrecision(g, vit, () => featuresWith(frozen(g, vit), x, more));
 
 /** `vitFeatures` with given parameters. */
-export function featuresWith(parameters: VitParameters, x: Tensor): VitFeatures {
+export function featuresWith(parameters: VitParameters, x: Tensor, { keyLayers = [], patches }: MoreFeatures = {}): VitFeatures {
   const { depth, heads } = parameters.config;
   const embedded = embed(parameters, x);
-  const tokens = layersOf(parameters, embedded, depth - 1).at(-1)?.tokens ?? embedded.tokens;
+  const layers = layersOf(parameters, embedded, depth - 1);
+  const tokens = layers.at(-1)?.tokens ?? embedded.tokens;
   const last = `blocks.${depth - 1}`;
   const qkv = project(parameters, last, tokens);
-  const gathered = attentionCls(embedded.place(qkv), heads);
-  return { keys: firstRows(part(qkv, 'keys'), embedded.T), cls: rest(parameters, last, slice(tokens, 1, 0, 1), gathered) };
+  const keysOf = (of: Tensor): Tensor => firstRows(part(of, 'keys'), embedded.T);
+  const keys = keysOf(qkv);
+  const layerKeys = keyLayers.length > 0 ? keyLayers.map((i) => (i === depth - 1 ? keys : keysOf(layers[i]!.qkv))) : [keys];
+  const placed = embedded.place(qkv);
+  if (!patches) return { keys, cls: rest(parameters, last, slice(tokens, 1, 0, 1), attentionCls(placed, heads)), layerKeys };
+  const all = rest(parameters, last, tokens, attention(placed, heads));
+  return { keys, cls: slice(all, 1, 0, 1), layerKeys, patches: slice(all, 1, 1, embedded.T) };
 }
 
 /** Attention of the CLS token over CLS and patches, per head: [B, T] each. What goes to registers is missing from the sum. */

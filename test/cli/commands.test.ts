@@ -72,6 +72,8 @@ const methodRows = (of: string): readonly Row[] => [
 
 const transferRows: readonly Row[] = [
   ['--ema 0.5', 'splice.ema', 0.5], ['--lr-decay 1', 'splice.lrDecay', 1], ['--clip 1.5', 'splice.clip', 1.5],
+  ['--lambda-patches 4', 'splice.lambdaPatches', 4], ['--key-layers 8,11', 'splice.keyLayers', [8, 11]],
+  ['--lambda-texture 6', 'splice.lambdaTexture', 6],
   ...outputRows, ...methodRows('splice'), ['--recipe splice-transfer', 'splice.recipe', 'splice-transfer'],
   ['--model v.pth', 'model', 'v.pth'], ['--heads 3', 'vit.heads', 3], ['--patch 4', 'vit.patch', 4],
   ['--mean 0', 'vit.mean', [0, 0, 0]], ['--std 0.1,0.2,0.3', 'vit.std', [0.1, 0.2, 0.3]],

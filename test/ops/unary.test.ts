@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { gradients, Graph, sum, type Tensor } from '../../engine/index.js';
-import { gelu, leakyRelu, quickGelu, sigmoid, silu } from '../../engine/ops/unary.js';
+import { abs, gelu, leakyRelu, quickGelu, sigmoid, silu } from '../../engine/ops/unary.js';
 import { assertClose, checkGolden, checkOp, tokens } from '../helpers/check.js';
 import { testEngine } from '../helpers/device.js';
 import { logistic, plainGelu, plainQuickGelu } from '../helpers/plain.js';
@@ -9,6 +9,7 @@ import { logistic, plainGelu, plainQuickGelu } from '../helpers/plain.js';
 const awayFromZero = (x: number): number => x + Math.sign(x) * 0.1;
 
 const functions: Record<string, [op: (x: Tensor) => Tensor, f: (x: number) => number]> = {
+  abs: [abs, Math.abs],
   gelu: [gelu, plainGelu],
   quickGelu: [quickGelu, plainQuickGelu],
   leakyRelu: [(x) => leakyRelu(x, 0.2), (x) => (x > 0 ? x : 0.2 * x)],
@@ -40,9 +41,10 @@ test('far from zero', async () => {
   program.run();
   const ramp = [0, 0, 0, 20, 200, 1e4];
   const limits = {
-    gelu: ramp, quickGelu: ramp, silu: ramp, sigmoid: [0, 0, 0, 1, 1, 1], leakyRelu: [-2e3, -40, -4, 20, 200, 1e4],
+    abs: [1e4, 200, 20, 20, 200, 1e4], gelu: ramp, quickGelu: ramp, silu: ramp, sigmoid: [0, 0, 0, 1, 1, 1],
+    leakyRelu: [-2e3, -40, -4, 20, 200, 1e4],
   };
-  const slopes = { gelu: [0, 1], quickGelu: [0, 1], silu: [0, 1], sigmoid: [0, 0], leakyRelu: [0.2, 1] };
+  const slopes = { abs: [-1, 1], gelu: [0, 1], quickGelu: [0, 1], silu: [0, 1], sigmoid: [0, 0], leakyRelu: [0.2, 1] };
   for (const [name, right] of Object.entries(limits)) {
     assertClose(name, await program.read(name), right, 1e-6);
     const dx = await program.read(`d${name}`);

@@ -1,0 +1,60 @@
+"""Writes steady.safetensors: the losses of patches and of texture with their gradients, in PyTorch.
+
+    /usr/bin/python3 test/golden/oracle/steady.py OUT_DIR [TAG]
+
+Relaxed earth mover's distance by cosine for two pairs of token sets, one in which each direction is the greater; sliced Wasserstein distance of high-pass
+patches along given directions. Values are of a float64 run, `f32_err` says how far PyTorch's float32 run is off.
+"""
+import sys
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+import oracle as O
+from dino import rel
+
+torch.set_num_threads(1)
+
+SIDE = 37
+
+
+def relaxed_emd(x, y):
+    d = 1 - F.normalize(x, dim=-1) @ F.normalize(y, dim=-1).T
+    return d.min(1).values.mean(), d.min(0).values.mean()
+
+
+def texture(x, y, directions):
+    def projections(t):
+        t = F.pad(t[..., :SIDE, :SIDE], (3, 3, 3, 3), mode='reflect')
+        return F.conv2d(t, directions, stride=2)[0].flatten(1).sort(-1).values
+    return (projections(x) - projections(y)).abs().mean()
+
+
+def values(tag, dtype):
+    fill = lambda name, shape, scale=1.0, offset=0.0: O.fill(f'{tag}.{name}', shape, scale, offset).to(dtype)
+    out = {}
+    # Tokens that are all alike are near to some of the others, but most of the others are far from all of them.
+    for name, x in (('spread', fill('spread', (19, 48))), ('alike', fill('alike', (19, 48), 0.2, 0.5))):
+        x.requires_grad_()
+        y = torch.cat([fill('near', (5, 48), 0.2, 0.5), fill('far', (26, 48))] if name == 'alike' else [fill('other', (7, 48))])
+        there, back = relaxed_emd(x, y)
+        assert (there > back) == (name == 'spread'), (name, there, back)
+        loss = torch.maximum(there, back)
+        loss.backward()
+        out |= {f'emd.{name}': loss.detach()[None], f'grad.emd.{name}': x.grad}
+    x = (O.test_image(f'{tag}.output', 40, 40).to(dtype) + fill('grain', (1, 3, 40, 40), 0.02)).requires_grad_()
+    y = O.test_image(f'{tag}.appearance', 38, 38).to(dtype) + fill('pattern', (1, 3, 38, 38), 0.1)
+    loss = texture(x, y, fill('directions', (32, 3, 7, 7), 0.1))
+    loss.backward()
+    return out | {'texture': loss.detach()[None], 'grad.texture': x.grad}
+
+
+def main(out, tag='golden'):
+    exact, single = values(f'{tag}.steady', torch.float64), values(f'{tag}.steady', torch.float32)
+    errors = {name: rel(single[name], exact[name]) for name in exact}
+    O.save_safetensors(Path(out) / 'steady.safetensors', exact, {'tag': f'"{tag}.steady"', 'side': SIDE, 'f32_err': errors})
+    print(errors)
+
+
+main(*sys.argv[1:])
