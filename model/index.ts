@@ -27,6 +27,7 @@ export { vitFromFound, vitFromStored, vitFromWeights } from './vit/checkpoint.js
 export { CheckpointError } from './vit/errors.js';
 export { findVit, type FoundVit } from './vit/names.js';
 export { parseHuggingFace, parseSidecar, type VitSettings } from './vit/settings.js';
+export { withRegisterNeurons } from './vit/registers.js';
 export { interpolatePositions } from './vit/positions.js';
 export { UNTRAINED_CONFIG, untrainedVit, vitParameters } from './vit/untrained.js';
 export * from './vit/vit.js';

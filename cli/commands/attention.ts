@@ -1,7 +1,7 @@
 /** `splice-gpu attention`: options only. */
 import { Command } from 'commander';
 import type { AttentionOptions } from '../study/attention.js';
-import { heightOption, jsonOption, layersOption, sheetOption, vitOption, vitSizeOption } from './options.js';
+import { heightOption, jsonOption, layersOption, registersOption, sheetOption, vitOption, vitSizeOption } from './options.js';
 
 const EXAMPLE = `
 Example:
@@ -14,6 +14,7 @@ export const attentionCommand = (run: (options: AttentionOptions) => Promise<voi
     .addOption(sheetOption())
     .addOption(vitOption())
     .addOption(layersOption())
+    .addOption(registersOption())
     .addOption(vitSizeOption('shorter side of the ViT input; larger shows finer patches'))
     .addOption(heightOption())
     .addOption(jsonOption())

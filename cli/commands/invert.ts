@@ -3,7 +3,9 @@ import { Command, Option } from 'commander';
 import { INVERTED_FACETS, PAINTERS, type InvertedFacet, type Painter } from '../../model/study/options.js';
 import { UsageError } from '../shared/errors.js';
 import type { InvertOptions } from '../study/invert.js';
-import { heightOption, jsonOption, layersOption, option, seedOption, sheetOption, vitOption, vitSizeOption } from './options.js';
+import {
+  heightOption, jsonOption, layersOption, option, registersOption, seedOption, sheetOption, vitOption, vitSizeOption,
+} from './options.js';
 import { choiceList, notNegative, positive, whole } from './values.js';
 
 interface Parsed extends Omit<InvertOptions, 'image' | 'painter' | 'facets'> {
@@ -30,6 +32,7 @@ export const invertCommand = (run: (options: InvertOptions) => Promise<void>): C
     .addOption(option('--facet <list>', `features to invert: some of ${INVERTED_FACETS.join(', ')}`, choiceList(INVERTED_FACETS))
       .default(['keys'], 'keys'))
     .addOption(layersOption())
+    .addOption(registersOption())
     .addOption(new Option('--with <what>', 'what makes the picture').choices(['generator', 'pixels']).default('generator'))
     .addOption(new Option('--generator <name>', 'generator that makes the picture').choices(GENERATORS).default('skip6'))
     .option('--repeats <count>', 'inversions of each layer, from different noise', whole(1, 100), 1)

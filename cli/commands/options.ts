@@ -3,6 +3,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander';
 import { defaultOptions, PRECISIONS, RECIPE_NAMES, type SpliceOptions } from '../../model/method/options.js';
 import { AUTO_MODEL, DEFAULT_MODEL, knownModels } from '../models/known.js';
 import type { ResumeOptions } from '../run/config.js';
+import { registersOf } from '../run/registers.js';
 import { nameList, notNegative, port, positive, seed, whole, wholeList } from './values.js';
 
 export const MAX_SIDE = 8192;
@@ -40,6 +41,22 @@ export const watchOption = (): Option => option<number>(
 /** The value of --watch; 0, any free port, when none is given. */
 export const portOf = (watch: number | true | undefined): { readonly watch?: number } =>
   watch === undefined ? {} : { watch: watch === true ? 0 : watch };
+
+/** Stays a text: a batch hands it on. */
+function registersText(text: string): string {
+  try {
+    registersOf(text);
+    return text;
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+}
+
+export const registersOption = (): Option => option(
+  '--test-time-registers <count|list>',
+  "move so many of the ViT's outlier neurons to an added token, which clears single patches; or those named as layer:unit, "
+  + 'such as 7:417,6:189', registersText,
+);
 
 /** The parsed `runOptions`. */
 export interface RunFlags {

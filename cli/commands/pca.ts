@@ -2,7 +2,9 @@
 import { Command, Option } from 'commander';
 import { FACETS } from '../../model/vit/config.js';
 import type { PcaCommandOptions } from '../study/pca.js';
-import { heightOption, jsonOption, layersOption, option, sheetOption, vitSizeOption, vitsOption } from './options.js';
+import {
+  heightOption, jsonOption, layersOption, option, registersOption, sheetOption, vitSizeOption, vitsOption,
+} from './options.js';
 import { choiceList } from './values.js';
 
 const EXAMPLE = `
@@ -21,6 +23,7 @@ export const pcaCommand = (run: (options: PcaCommandOptions) => Promise<void>): 
     .addOption(vitsOption())
     .addOption(option('--facets <list>', `some of ${FACETS.join(', ')}`, choiceList(FACETS)).default(['keys'], 'keys'))
     .addOption(layersOption())
+    .addOption(registersOption())
     .addOption(new Option('--of <what>', BASES).choices(['self-similarity', 'facet']).default('self-similarity'))
     .option('--joint', 'use one basis for all pictures: similar parts of different pictures get similar colours')
     .option('--foreground', 'leave out the background, which the first component identifies')

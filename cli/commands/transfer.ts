@@ -7,13 +7,14 @@ import type { OnePassOptions } from '../transfer/onePass.js';
 import { untilField, type TransferOptions } from '../transfer/options.js';
 import { TO_THE_END, untilOf } from '../transfer/until.js';
 import {
-  isGiven, MAX_SIDE, methodOptions, modelOption, option, portOf, refuseIdle, requireOption, resumeOf, runOptions, withOptions,
-  type RunFlags, type TrainingWork,
+  isGiven, MAX_SIDE, methodOptions, modelOption, option, portOf, refuseIdle, registersOption, requireOption, resumeOf, runOptions,
+  withOptions, type RunFlags, type TrainingWork,
 } from './options.js';
 import { fraction, notNegative, numbersIn, positiveRgb, rgb, several, share, whole, wholeList } from './values.js';
 
 interface Parsed extends
-  SpliceOptions, RunFlags, Pick<TransferOptions, 'model' | 'size' | 'saveEvery'>, Omit<VitSettings, 'activation'> {
+  SpliceOptions, RunFlags, Pick<TransferOptions, 'model' | 'size' | 'saveEvery' | 'testTimeRegisters'>,
+  Pick<VitSettings, 'heads' | 'patch' | 'mean' | 'std'> {
   readonly structure?: string;
   readonly appearance?: readonly string[];
   readonly generator?: string;
@@ -74,6 +75,7 @@ export const pairOptions = (): readonly Option[] => [
   option('--patch <pixels>', 'side of a patch; must match the weights', whole(1)),
   option('--mean <rgb>', "mean of the input, as 0.485,0.456,0.406 (default: the .json's, else ImageNet's)", rgb),
   option('--std <rgb>', "standard deviation of the input (default: the .json's, else ImageNet's)", positiveRgb),
+  registersOption(),
   option('--size <pixels>', 'shorter side that both photos are scaled to (default: their own)', whole(1, MAX_SIDE)),
   ...methodOptions(),
   option('--warm-start <steps>', 'steps of plain reconstruction first; 0 is as published', whole(0), defaultOptions.warmStart),
@@ -157,7 +159,7 @@ function onePassOf(generator: string, parsed: Parsed, command: Command): OnePass
 }
 
 function optionsOf(parsed: Parsed, command: Command): TransferOptions {
-  const { model, heads, patch, mean, std, size, saveEvery, until, seeds, seed, judge, watch } = parsed;
+  const { model, heads, patch, mean, std, testTimeRegisters, size, saveEvery, until, seeds, seed, judge, watch } = parsed;
   const { appearance, ...rest } = required(parsed, command, 1);
   if (judge !== undefined && seeds === 1) command.error('error: --judge compares several seeds: give --seeds, such as --seeds 4');
   return {
@@ -165,6 +167,7 @@ function optionsOf(parsed: Parsed, command: Command): TransferOptions {
     appearance: appearance[0]!,
     model,
     vit: { ...(heads && { heads }), ...(patch && { patch }), ...(mean && { mean }), ...(std && { std }) },
+    ...(testTimeRegisters && { testTimeRegisters }),
     ...(size && { size }),
     saveEvery,
     ...untilField(until),

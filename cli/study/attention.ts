@@ -5,7 +5,7 @@ import { clsAttentionMaps } from '../../model/study/patches.js';
 import { uploadVit } from '../../model/vit/vit.js';
 import type { SheetRow } from '../photos/sheet.js';
 import type { Parts } from '../run/parts.js';
-import { makeSheet, modelFacts, readModels, readPictures, type LayerOptions } from './study.js';
+import { makeSheet, modelFacts, readModels, readPictures, titleOf, type LayerOptions } from './study.js';
 
 export interface AttentionOptions extends LayerOptions {
   readonly images: readonly string[];
@@ -47,7 +47,7 @@ export async function attention(options: AttentionOptions, parts: Parts): Promis
       });
     }
     const sheet = {
-      title: `CLS attention of ${vit.name}`,
+      title: `CLS attention of ${titleOf(model!)}`,
       note: 'Attention of the CLS token, each map relative to its own maximum: dark is none.',
       columns: ['picture', 'all heads', ...Array.from({ length: heads }, (_, h) => `head ${h}`)],
       rows: sheetRows,

@@ -11,7 +11,7 @@ import { checkFinite } from '../run/loop.js';
 import type { Parts } from '../run/parts.js';
 import { EXIT_INTERRUPTED, InputError } from '../shared/errors.js';
 import { createProgress, type Io } from '../shared/progress.js';
-import { listed, makeSheet, modelFacts, readModels, readPictures, type LayerOptions, type NamedImage } from './study.js';
+import { listed, makeSheet, modelFacts, readModels, readPictures, titleOf, type LayerOptions, type NamedImage } from './study.js';
 
 export interface InvertOptions extends Omit<InversionOptions, 'facet' | 'layer' | 'noise'>, LayerOptions {
   readonly image: string;
@@ -89,7 +89,7 @@ export async function inversionSheet(
   const by = `${painter === 'pixels' ? 'pixels' : `the ${painter} generator`}, ${steps} steps each`;
   const noisy = listed(facets.filter((facet) => found.some((each) => each.facet === facet && each.noise)).map(nameOf));
   const sheet: Sheet = {
-    title: `Inversion of ${listed(facets.map((facet) => (facet === 'cls' ? 'the CLS token' : facet)))}: ${model.vit.name}`,
+    title: `Inversion of ${listed(facets.map((facet) => (facet === 'cls' ? 'the CLS token' : facet)))}: ${titleOf(model)}`,
     note: `Pictures whose features are those of the first: ${by}${noisy && `, with added noise for ${noisy}`}.`,
     columns: ['picture', ...Array.from({ length: repeats }, (_, i) => `seed ${options.seed + i}`)],
     rows,

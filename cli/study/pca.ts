@@ -9,7 +9,7 @@ import { uploadVit } from '../../model/vit/vit.js';
 import type { LoadedVit } from '../models/read.js';
 import type { Sheet, SheetRow } from '../photos/sheet.js';
 import type { Parts } from '../run/parts.js';
-import { listed, makeSheet, modelFacts, readModels, readPictures, type LayerOptions, type NamedImage } from './study.js';
+import { listed, makeSheet, modelFacts, readModels, readPictures, titleOf, type LayerOptions, type NamedImage } from './study.js';
 
 export interface PcaCommandOptions extends LayerOptions, Pick<PcaOptions, 'of'>, Partial<Omit<PcaOptions, 'of'>> {
   readonly images: readonly string[];
@@ -36,7 +36,7 @@ export async function pcaSheet(
   engine: Engine, models: readonly LoadedVit[], pictures: readonly NamedImage[], settings: Settings, note: (text: string) => void,
 ): Promise<Sheet> {
   const { facets, layers, of, joint, foreground, height } = settings;
-  const names = models.map(({ vit }) => vit.name);
+  const names = models.map(titleOf);
   const maps: Map<string, Image[]>[] = [];
   for (const { vit } of models) maps.push(await mapsOf(engine, vit, pictures, settings, note));
   const isAcross = models.length > 1 && layers.length === 1;

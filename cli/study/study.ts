@@ -8,6 +8,7 @@ import { readImage, writeImage } from '../photos/photo.js';
 import { drawSheet, type Sheet } from '../photos/sheet.js';
 import { nameOf } from '../run/about.js';
 import type { Parts } from '../run/parts.js';
+import { withTestTimeRegisters } from '../run/registers.js';
 import { UsageError } from '../shared/errors.js';
 import { prepareFolder } from '../shared/files.js';
 
@@ -24,6 +25,8 @@ export interface LayerOptions extends SheetOptions {
   /** 0 is the first; the last when absent. */
   readonly layers?: readonly number[];
   readonly vitSize: number;
+  /** Outlier neurons that move to an added token: see `registersOf`. */
+  readonly testTimeRegisters?: string;
 }
 
 export interface NamedImage {
@@ -48,10 +51,15 @@ export async function readPictures(paths: readonly string[]): Promise<NamedImage
  * @throws UsageError for an input of less than two patches, or a layer that a model does not have
  */
 export async function readModels(
-  names: readonly string[], { vitSize, layers }: Pick<LayerOptions, 'vitSize' | 'layers'>, { interrupt, stderr }: Parts,
+  names: readonly string[],
+  { vitSize, layers, testTimeRegisters }: Pick<LayerOptions, 'vitSize' | 'layers' | 'testTimeRegisters'>,
+  parts: Parts,
 ): Promise<{ models: LoadedVit[]; layers: readonly number[] }> {
   const models: LoadedVit[] = [];
-  for (const name of names) models.push(await loadVit(name, {}, { signal: interrupt, output: stderr }));
+  for (const name of names) {
+    const loaded = await loadVit(name, {}, { signal: parts.interrupt, output: parts.stderr });
+    models.push(await withTestTimeRegisters(loaded, testTimeRegisters, parts));
+  }
   for (const { vit } of models) {
     checkVitSize(vitSize, vit);
     const last = vit.config.depth - 1;
@@ -90,5 +98,10 @@ export async function saveSheet(path: string, sheet: Sheet): Promise<void> {
 export const listed = (names: readonly string[]): string =>
   [names.slice(0, -1).join(', '), ...names.slice(-1)].filter(Boolean).join(' and ');
 
+/** The name of a ViT for people. */
+export const titleOf = ({ vit: { name, config } }: LoadedVit): string =>
+  (config.registerNeurons ? `${name} with test-time registers` : name);
+
 /** Identifies a model in JSON. */
-export const modelFacts = ({ vit, sha256 }: LoadedVit): { name: string; sha256: string } => ({ name: vit.name, sha256 });
+export const modelFacts = ({ vit: { name, config: { registerNeurons } }, sha256 }: LoadedVit) =>
+  ({ name, sha256, ...(registerNeurons && { registerNeurons }) });

@@ -2,7 +2,8 @@
 import { checkVitSize, loadVit } from '../models/load.js';
 import type { LoadedVit } from '../models/read.js';
 import { isOneColour, readPhoto, type Photo } from '../photos/photo.js';
-import type { Io } from '../shared/progress.js';
+import type { Parts } from '../run/parts.js';
+import { withTestTimeRegisters } from '../run/registers.js';
 import { InputError, UsageError } from '../shared/errors.js';
 import type { TransferOptions } from './options.js';
 
@@ -19,13 +20,15 @@ const MIN_CROP_SIDE = 33;
 const MIN_HEIGHT = Math.ceil(MIN_CROP_SIDE / 0.95);
 
 /** @throws InputError or UsageError with the file or option and the remedy */
-export async function readInputs(options: TransferOptions, { interrupt, stderr }: Io): Promise<Inputs> {
+export async function readInputs(options: TransferOptions, parts: Parts): Promise<Inputs> {
+  const { interrupt, stderr } = parts;
   const reading = options.size === undefined ? {} : { shorterSide: options.size };
   const structure = await readPhoto(options.structure, reading);
   checkPhoto(structure);
   const appearance = await readPhoto(options.appearance, reading);
   checkPhoto(appearance);
-  const model = await loadVit(options.model, options.vit, { signal: interrupt, output: stderr });
+  const loaded = await loadVit(options.model, options.vit, { signal: interrupt, output: stderr });
+  const model = await withTestTimeRegisters(loaded, options.testTimeRegisters, parts);
   checkVitSize(options.splice.vitSize, model.vit);
   checkKeyLayers(options.splice.keyLayers, model);
   return { structure, appearance, model };

@@ -13,6 +13,8 @@ export interface TransferOptions {
   /** A known model's name, `auto`, or the path of a weight file. */
   readonly model: string;
   readonly vit: VitSettings;
+  /** Outlier neurons that move to an added token: see `registersOf`. */
+  readonly testTimeRegisters?: string;
   /** Shorter side that both photos are scaled to; their own size when absent. */
   readonly size?: number;
   readonly saveEvery: number;
@@ -43,13 +45,14 @@ export interface Seeds {
 const MAX_SIDE = 8192;
 
 /** The options as `config.options` holds them: those that are missing there are switched off. */
-export const savedOptions = ({ splice, size, saveEvery, until, seeds }: TransferOptions) => ({
-  ...withoutUnused(splice), size: size ?? null, saveEvery, ...(until !== undefined && { until }), ...(seeds && { seeds }),
+export const savedOptions = ({ splice, size, saveEvery, until, seeds, testTimeRegisters }: TransferOptions) => ({
+  ...withoutUnused(splice), size: size ?? null, saveEvery,
+  ...(until !== undefined && { until }), ...(seeds && { seeds }), ...(testTimeRegisters && { testTimeRegisters }),
 });
 
 /** The options that a config.json describes, `--steps` of the resume included. @throws Error naming the field that is wrong */
 export function parseOptions(config: Fields, { folder, json, steps, until }: ResumeOptions): TransferOptions {
-  const { size, saveEvery, until: saved, seeds, ...splice } = objectOf('options', config['options']);
+  const { size, saveEvery, until: saved, seeds, testTimeRegisters, ...splice } = objectOf('options', config['options']);
   const model = objectOf('model', config['model']);
   const generator = config['generator'] === undefined ? undefined : objectOf('generator', config['generator']);
   return {
@@ -58,6 +61,7 @@ export function parseOptions(config: Fields, { folder, json, steps, until }: Res
     out: folder,
     model: textOf('model.given', model['given'] ?? model['path']),
     vit: vitSettings(model['config']),
+    ...(testTimeRegisters !== undefined && { testTimeRegisters: textOf('options.testTimeRegisters', testTimeRegisters) }),
     ...(size === null || size === undefined ? {} : { size: wholeOf('options.size', size) }),
     saveEvery: wholeOf('options.saveEvery', saveEvery),
     json,
@@ -92,9 +96,9 @@ export function untilField(value: unknown): Pick<TransferOptions, 'until'> {
 
 /** The settings that shapes of weights do not tell. */
 function vitSettings(value: unknown): VitSettings {
-  const { heads, patch, mean, std, activation } = objectOf('model.config', value);
+  const { heads, patch, mean, std, activation, registerNeurons } = objectOf('model.config', value);
   try {
-    return parseSidecar({ heads, patch, mean, std, activation });
+    return parseSidecar({ heads, patch, mean, std, activation, registerNeurons });
   } catch (error) {
     throw error instanceof CheckpointError ? new Error(`model.config: ${error.message}`, { cause: error }) : error;
   }
@@ -123,8 +127,8 @@ function parseSplice(saved: Fields): SpliceOptions {
 
 /** The first setting in which a saved run differs from the wanted one; more steps are not a difference. */
 export function differenceOf(saved: TransferOptions, wanted: TransferOptions): string | undefined {
-  const flat = ({ structure, appearance, size, splice, vit, seeds }: TransferOptions): Fields => ({
-    ...splice, ...vit, size, structure: resolve(structure), appearance: resolve(appearance),
+  const flat = ({ structure, appearance, size, splice, vit, seeds, testTimeRegisters }: TransferOptions): Fields => ({
+    ...splice, ...vit, testTimeRegisters, size, structure: resolve(structure), appearance: resolve(appearance),
     seed: seeds?.first ?? splice.seed, seeds: seeds?.count, judge: seeds?.judge,
   });
   const [before, now] = [flat(saved), flat(wanted)];

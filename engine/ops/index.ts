@@ -20,6 +20,7 @@ export { l2normalize } from './l2normalize.js';
 export { layernorm } from './layernorm.js';
 export { linear } from './linear.js';
 export { matmul, type MatmulOptions } from './matmul.js';
+export { movePeaks } from './movePeaks.js';
 export { mse } from './mse.js';
 export { nearestPatch } from './nearestPatch.js';
 export { normalize } from './normalize.js';

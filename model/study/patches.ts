@@ -17,7 +17,7 @@ export interface PatchRows {
 }
 
 /** `outputs` of a picture's layers by name, and the grid of patches. @throws RangeError for a layer that the ViT does not have */
-async function look(
+export async function look(
   engine: Engine, vit: VitModel, image: Image, vitSize: number, layers: readonly number[],
   outputs: (layer: VitLayer, index: number) => readonly (readonly [string, Tensor])[],
 ): Promise<{ read: Record<string, Float32Array>; rows: number; columns: number }> {

@@ -5,6 +5,7 @@ import { adapted, type AdaptedVit } from './adapt.js';
 import type { VitConfig, VitModel, Weight, Weights } from './config.js';
 import { CheckpointError } from './errors.js';
 import { findVit, type FoundVit } from './names.js';
+import { withRegisterNeurons } from './registers.js';
 import { defaultPeriods } from './rotary.js';
 import type { VitSettings } from './settings.js';
 import { vitParameters } from './untrained.js';
@@ -39,7 +40,8 @@ export function vitFromFound(name: string, given: FoundVit, settings: VitSetting
     return [key, { shape, data: read() }];
   }));
   checkFinite(found, weights);
-  return { name, config, weights };
+  const vit = { name, config, weights };
+  return settings.registerNeurons ? withRegisterNeurons(vit, settings.registerNeurons) : vit;
 }
 
 function inferConfig(found: AdaptedVit, settings: VitSettings): VitConfig {

@@ -28,9 +28,14 @@ export interface VitConfig {
   readonly registers?: number;
   /** Of the patches; DINO's when absent. See `positions.ts` and `rotary.ts`. */
   readonly positions?: 'antialiased' | 'rotary';
+  /** Neurons of MLPs whose largest activation moves to the register, which is then an added zero token: see `registers.ts`. */
+  readonly registerNeurons?: readonly Neuron[];
   /** SwiGLU (arXiv 2002.05202) for the MLP: silu(W1 x) W2 x, with W1 above W2 in `fc1`. */
   readonly gated?: boolean;
 }
+
+/** A hidden unit of a block's MLP; both count from 0. */
+export type Neuron = readonly [layer: number, unit: number];
 
 export const ACTIVATIONS = ['gelu', 'quickGelu'] as const;
 export type Activation = (typeof ACTIVATIONS)[number];

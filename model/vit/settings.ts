@@ -1,6 +1,6 @@
 /** Settings of a ViT that the shapes of its weights do not determine, from files next to them. */
 import { isObject } from '../files/json.js';
-import { ACTIVATIONS, type Activation } from './config.js';
+import { ACTIVATIONS, type Activation, type Neuron } from './config.js';
 import { CheckpointError } from './errors.js';
 
 type Rgb = readonly [number, number, number];
@@ -14,9 +14,13 @@ export interface VitSettings {
   readonly std?: Rgb;
   /** Of the MLP. CLIP models that OpenAI did not train often have GELU. */
   readonly activation?: Activation;
+  /** Test-time registers: see `registers.ts`. */
+  readonly registerNeurons?: readonly Neuron[];
 }
 
 const isSize = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 1;
+const isNeuron = (value: unknown): boolean =>
+  Array.isArray(value) && value.length === 2 && value.every((n) => Number.isSafeInteger(n) && n >= 0);
 const isRgb = (value: unknown): boolean => Array.isArray(value) && value.length === 3 && value.every(Number.isFinite);
 
 /** For each setting, what it must be, and in words. */
@@ -25,6 +29,7 @@ const rules: Readonly<Record<keyof VitSettings, readonly [isValid: (value: unkno
   patch: [isSize, 'a whole number above 0'],
   mean: [isRgb, 'three numbers, of red, green and blue'],
   std: [(value) => isRgb(value) && (value as number[]).every((v) => v > 0), 'three positive numbers, of red, green and blue'],
+  registerNeurons: [(value) => Array.isArray(value) && value.length > 0 && value.every(isNeuron), 'pairs of layer and unit'],
   activation: [(value) => ACTIVATIONS.some((known) => known === value), ACTIVATIONS.join(' or ')],
 };
 

@@ -1,7 +1,7 @@
 /** A vision transformer as a graph: features of all layers or those of the losses, with frozen or trained parameters. */
 import {
-  add, attention, attentionCls, concat, gelu, layernorm, linear, matmul, mul, patchEmbed, quickGelu, rotary, scale, silu, slice,
-  softmax, type Engine, type Graph, type Tensor,
+  add, attention, attentionCls, concat, gelu, layernorm, linear, matmul, movePeaks, mul, patchEmbed, quickGelu, rotary, scale,
+  silu, slice, softmax, type Engine, type Graph, type Tensor,
 } from '../../engine/index.js';
 import { joined } from '../rows.js';
 import { FACETS, type Facet, type VitConfig, type VitModel } from './config.js';
@@ -16,6 +16,8 @@ export interface VitLayer {
   readonly qkv: Tensor;
   /** The same as attention takes them: rotated if the ViT has rotary positions. */
   readonly placed: Tensor;
+  /** Activations of the MLP's hidden units: [B, R, hidden]. */
+  readonly hidden: Tensor;
 }
 
 /** Inputs of the losses: the last block's keys [B, T, C] and CLS token [B, 1, C] before the final norm. */
@@ -74,13 +76,15 @@ export interface VitParameters {
   readonly registers?: (B: number) => Tensor;
   /** Of a ViT with learned positions: those of CLS token, a grid of patches and registers (zeros), [R, C]. */
   readonly positions?: (rows: number, cols: number) => Tensor;
+  /** The units of a layer's MLP whose peaks move to the register: [hidden], 1 or 0; absent if there are none. */
+  readonly moved?: (layer: number) => Tensor | undefined;
   /** Of a ViT with rotary positions: the table of the same tokens for `rotary`. */
   readonly angles?: (rows: number, cols: number) => Tensor;
 }
 
 /** The frozen parameters that `uploadVit` put on the device. */
 function frozen(g: Graph, vit: VitModel): VitParameters {
-  const { config: { dim, positions, registers = 0 }, weights } = vit;
+  const { config: { dim, hidden, positions, registers = 0, registerNeurons = [] }, weights } = vit;
   const stored = (name: string) => weights.get(name)!;
   const repeated = (name: string, count: number) => (B: number): Tensor => {
     const { data } = stored(name);
@@ -96,6 +100,12 @@ function frozen(g: Graph, vit: VitModel): VitParameters {
     get: (name) => g.parameter(named(vit, name), stored(name).shape),
     cls: repeated('cls_token', 1),
     ...(registers > 0 && { registers: repeated('register_tokens', registers) }),
+    moved: (layer) => {
+      const units = registerNeurons.flatMap(([of, unit]) => (of === layer ? [unit] : []));
+      if (units.length === 0) return undefined;
+      const make = (): Float32Array => Float32Array.from({ length: hidden }, (_, unit) => Number(units.includes(unit)));
+      return g.constant(tableOf(vit, `moved ${layer}`, make), [hidden]);
+    },
     ...(positions === 'rotary' ? {
       angles: gridTable([2, 2 * stored('rope_embed.periods').data.length], (rows, cols) =>
         rotaryTable(stored('rope_embed.periods'), rows, cols, registers)),
@@ -139,9 +149,9 @@ function embed(parameters: VitParameters, x: Tensor): Embedded {
   };
 }
 
-/** Queries, keys and values of block `name` for tokens `t`. */
-const project = (parameters: VitParameters, name: string, t: Tensor): Tensor =>
-  layer(parameters, `${name}.attn.qkv`, norm(parameters, `${name}.norm1`, t));
+/** Queries, keys and values of block `i` for tokens `t`. */
+const project = (parameters: VitParameters, i: number, t: Tensor): Tensor =>
+  layer(parameters, `blocks.${i}.attn.qkv`, norm(parameters, `blocks.${i}.norm1`, t));
 
 /** The MLP's activations, of SwiGLU's two halves or of one. */
 function activated({ gated, activation, hidden }: VitConfig, x: Tensor): Tensor {
@@ -149,21 +159,24 @@ function activated({ gated, activation, hidden }: VitConfig, x: Tensor): Tensor 
   return activation === 'quickGelu' ? quickGelu(x) : gelu(x);
 }
 
-/** The rest of the block, for tokens `t` with attention `a`. */
-function rest(parameters: VitParameters, name: string, t: Tensor, a: Tensor): Tensor {
+/** The rest of block `i`, for tokens `t` with attention `a`: the tokens after it, and the MLP's activations. */
+function rest(parameters: VitParameters, i: number, t: Tensor, a: Tensor): Pick<VitLayer, 'tokens' | 'hidden'> {
+  const name = `blocks.${i}`;
   const mixed = add(layer(parameters, `${name}.attn.proj`, a), t);
-  const hidden = layer(parameters, `${name}.mlp.fc1`, norm(parameters, `${name}.norm2`, mixed));
-  return add(layer(parameters, `${name}.mlp.fc2`, activated(parameters.config, hidden)), mixed);
+  const hidden = activated(parameters.config, layer(parameters, `${name}.mlp.fc1`, norm(parameters, `${name}.norm2`, mixed)));
+  const moved = parameters.moved?.(i);
+  return { tokens: add(layer(parameters, `${name}.mlp.fc2`, moved ? movePeaks(hidden, moved) : hidden), mixed), hidden };
 }
 
 /** The first `count` layers, with the tokens of registers. */
 function layersOf(parameters: VitParameters, { tokens: embedded, place }: Embedded, count: number): VitLayer[] {
   let tokens = embedded;
   return Array.from({ length: count }, (_, i) => {
-    const qkv = project(parameters, `blocks.${i}`, tokens);
+    const qkv = project(parameters, i, tokens);
     const placed = place(qkv);
-    tokens = rest(parameters, `blocks.${i}`, tokens, attention(placed, parameters.config.heads));
-    return { tokens, qkv, placed };
+    const after = rest(parameters, i, tokens, attention(placed, parameters.config.heads));
+    tokens = after.tokens;
+    return { ...after, qkv, placed };
   });
 }
 
@@ -203,14 +216,14 @@ export function featuresWith(parameters: VitParameters, x: Tensor, { keyLayers =
   const embedded = embed(parameters, x);
   const layers = layersOf(parameters, embedded, depth - 1);
   const tokens = layers.at(-1)?.tokens ?? embedded.tokens;
-  const last = `blocks.${depth - 1}`;
-  const qkv = project(parameters, last, tokens);
+  const qkv = project(parameters, depth - 1, tokens);
   const keysOf = (of: Tensor): Tensor => firstRows(part(of, 'keys'), embedded.T);
   const keys = keysOf(qkv);
   const layerKeys = keyLayers.length > 0 ? keyLayers.map((i) => (i === depth - 1 ? keys : keysOf(layers[i]!.qkv))) : [keys];
   const placed = embedded.place(qkv);
-  if (!patches) return { keys, cls: rest(parameters, last, slice(tokens, 1, 0, 1), attentionCls(placed, heads)), layerKeys };
-  const all = rest(parameters, last, tokens, attention(placed, heads));
+  const after = (t: Tensor, gathered: Tensor): Tensor => rest(parameters, depth - 1, t, gathered).tokens;
+  if (!patches) return { keys, cls: after(slice(tokens, 1, 0, 1), attentionCls(placed, heads)), layerKeys };
+  const all = after(tokens, attention(placed, heads));
   return { keys, cls: slice(all, 1, 0, 1), layerKeys, patches: slice(all, 1, 1, embedded.T) };
 }
 

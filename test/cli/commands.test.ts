@@ -79,6 +79,7 @@ const transferRows: readonly Row[] = [
   ['--mean 0', 'vit.mean', [0, 0, 0]], ['--std 0.1,0.2,0.3', 'vit.std', [0.1, 0.2, 0.3]],
   ['--size 64', 'size', 64], ['--save-every 9', 'saveEvery', 9], ['--until plateau', 'until', 'plateau'],
   ['--seeds 3', 'seeds', { count: 3, first: 1 }],
+  ['--test-time-registers 7:417,6:189', 'testTimeRegisters', '7:417,6:189'],
 ];
 
 const trainRows: readonly Row[] = [

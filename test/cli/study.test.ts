@@ -36,6 +36,20 @@ test('pca: several models of one layer are columns, of several layers rows', asy
   assert.ok(one[0]! >= 3 && two[0]! >= 3 && two[1]! >= one[1]! + 2, `${one} and ${two}`);
 });
 
+test('pca: test-time registers are looked for, and a ViT without outliers says so; given ones are used', async () => {
+  const args = (registers: string): string[] =>
+    ['pca', photo, '--model', 'untrained', '--test-time-registers', registers, '--out', join(out, 'registers.png'), ...small];
+  const searched = await runCli(args('2'));
+  assert.is(searched.code, 0, searched.stderr);
+  assert.match(searched.stderr, /note: no patch of untrained stands out \(the longest token has \d\.\d medians\): it stays/);
+  const given = await runCli(args('0:3,1:5'));
+  assert.is(given.code, 0, given.stderr);
+  assert.match((await readImageText(join(out, 'registers.png')))['Title']!, /untrained with test-time registers/);
+  const wrong = await runCli(args('3:1'));
+  assert.is(wrong.code, 2);
+  assert.match(wrong.stderr, /--test-time-registers 3:1: untrained cannot have them: the register neuron 3:1 does not exist/);
+});
+
 test('attention: a column per head', async () => {
   const path = join(out, 'attention.png');
   const { code, stdout, stderr } = await runCli(['attention', photo, '--out', path, '--json', ...small]);

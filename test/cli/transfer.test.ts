@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { readImage, readImageText } from '../../cli/photos/photo.js';
-import { transfer } from '../../cli/transfer/transfer.js';
+import { resumeTransfer, transfer } from '../../cli/transfer/transfer.js';
 import { parseSafetensors } from '../../model/files/safetensors.js';
 import { fakeParts, shortRun, type FakeBehaviour } from '../helpers/fakeRun.js';
 import { pixelAt, temporaryFile } from '../helpers/pictures.js';
@@ -78,6 +78,16 @@ test('transfer: the generator carries its recipe, config everything to repeat th
   assert.equal([structure.path, structure.size, structure.usedSize], [files.structure, [60, 40], [54, 36]]);
   assert.match(appearance.sha256, /^[0-9a-f]{64}$/);
   assert.equal([model.name, model.config.patch, device.device, version], ['tiny', 4, 'fake', '0.1.0']);
+});
+
+test('transfer: config.json has the neurons of test-time registers, and a resumed run keeps them', async () => {
+  const out = newOut();
+  const { parts } = fakeParts();
+  await transfer({ ...shortRun({ ...files, out }), testTimeRegisters: '0:3' }, parts);
+  const { options, model } = configOf(out);
+  assert.equal([options.testTimeRegisters, model.config.registers, model.config.registerNeurons], ['0:3', 1, [[0, 3]]]);
+  assert.is(await resumeTransfer({ folder: out, steps: 30, json: false }, fakeParts().parts), 0);
+  assert.equal([configOf(out).stepsDone, configOf(out).model.config.registerNeurons], [30, [[0, 3]]]);
 });
 
 test('transfer: report.json has the figures of result and photos, result.png records how it was made', async () => {

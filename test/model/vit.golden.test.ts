@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import { gradients, mul, normalize, selfSimilarity, slice, sum, type Dtype, type Tensor } from '../../engine/index.js';
 import { clsAttention, facet, uploadVit, vitFeatures, vitLayers } from '../../model/vit/vit.js';
 import { vitFromWeights } from '../../model/vit/checkpoint.js';
-import { IMAGENET_MEAN, IMAGENET_STD, type VitModel } from '../../model/vit/config.js';
+import { IMAGENET_MEAN, IMAGENET_STD, type Neuron, type VitModel } from '../../model/vit/config.js';
 import { assertClose } from '../helpers/check.js';
 import { testedTunings, testEngine } from '../helpers/device.js';
 import { fill, golden, testImage } from '../helpers/golden.js';
@@ -13,16 +13,17 @@ const cases = [
   'vit_probe8_32x32', 'vit_probe8_40x56', 'vit_probe4_24x24', 'vit_probe4_18x31',
   'vit_dinov2_42x42', 'vit_dinov2_30x75', 'vit_dinov2_reg4_42x42', 'vit_dinov2_reg4_30x75', 'vit_dinov2_reg4_57x28',
   'vit_dinov2_giant_28x56', 'vit_dinov3_32x32', 'vit_dinov3_21x50', 'vit_dinov3_plus_24x40', 'vit_deit_distilled_32x32',
-  'vit_deit_distilled_21x50',
+  'vit_deit_distilled_21x50', 'vit_test_time_registers_21x50',
 ];
 
 /** These run in all variants: the hardest size of each kind. A CPU is slow with a GPU's variants. */
-const hardest = /18x31|reg4_30x75|dinov3_plus/;
+const hardest = /18x31|reg4_30x75|dinov3_plus|test_time/;
 
 /** The ViT of a golden file: a DINO ViT, or one loaded by the names of its published checkpoints. */
 function vitOf(name: string, meta: Record<string, unknown>): VitModel {
   if (!meta['params']) return formulaVit(meta['kind'] as keyof typeof vitConfigs, meta['tag'] as string);
-  return vitFromWeights(name, goldenParameters(meta), { heads: meta['heads'] as number });
+  const { heads, moved } = meta as { heads: number; moved: Neuron[] };
+  return vitFromWeights(name, goldenParameters(meta), { heads, ...(moved.length > 0 && { registerNeurons: moved }) });
 }
 
 /** The largest relative difference that weights and activations of eleven bits may make. */

@@ -1,4 +1,5 @@
-"""Writes golden files of the ViTs after DINO: DINOv2, DINOv3 and DeiT's distilled ones, small, with formula weights.
+"""Writes golden files of the ViTs after DINO: DINOv2, DINOv3 and DeiT's distilled ones, small, with formula weights; and of
+test-time registers, where an added zero token takes the largest activation of some neurons, which is zero in all others.
 
     /usr/bin/python3 vits.py OUT_DIR [TAG]
 
@@ -20,9 +21,9 @@ from make_golden import rel, write
 
 
 class Kind:
-    def __init__(self, label, patch, grid, dim=48, depth=3, heads=3, extra=0, gated=0, eps=1e-6):
+    def __init__(self, label, patch, grid, dim=48, depth=3, heads=3, extra=0, gated=0, eps=1e-6, moved=()):
         self.label, self.patch, self.grid, self.dim, self.depth, self.heads = label, patch, grid, dim, depth, heads
-        self.extra, self.gated, self.eps = extra, gated, eps
+        self.extra, self.gated, self.eps, self.moved = extra, gated, eps, moved
 
 
 KINDS = {
@@ -30,6 +31,7 @@ KINDS = {
     'dinov2_giant': Kind('dinov2', 14, 3, extra=4, gated=40),
     'dinov3': Kind('dinov3', 8, 4, extra=4, eps=1e-5), 'dinov3_plus': Kind('dinov3', 8, 4, extra=4, gated=40, eps=1e-5),
     'deit_distilled': Kind('deit', 8, 4, extra=1),
+    'test_time_registers': Kind('dinov2', 8, 4, depth=4, moved=((0, 5), (1, 17), (1, 100))),
 }
 
 
@@ -124,12 +126,21 @@ def turned(x, cos, sin):
     return torch.cat([fixed, patches * cos + torch.cat([-b, a], -1) * sin], 2)
 
 
-def mlp(p, b, kind, y):
+def mlp(p, i, kind, y):
+    b = f'blocks.{i}.'
+
     def linear(name, t):
         return F.linear(t, p[b + name + '.weight'], p[b + name + '.bias'])
 
     if not kind.gated:
-        return linear('mlp.fc2', F.gelu(linear('mlp.fc1', y)))
+        hidden = F.gelu(linear('mlp.fc1', y))
+        for layer, unit in kind.moved:
+            if layer == i:
+                kept = hidden.clone()
+                kept[:, :, unit] = 0
+                kept[:, -1, unit] = hidden[:, :, unit].max(1).values
+                hidden = kept
+        return linear('mlp.fc2', hidden)
     gate, value = (linear('mlp.w1', y), linear('mlp.w2', y)) if kind.label == 'dinov3' else linear('mlp.w12', y).chunk(2, -1)
     return linear('mlp.w3', F.silu(gate) * value)
 
@@ -153,6 +164,8 @@ def vit(p, kind, x):
         if extra:
             t = torch.cat([t[:, :1], p['register_tokens'], t[:, 1:]], 1)
     seen = [0] + list(range(1 + extra, t.shape[1]))
+    if kind.moved:
+        t = torch.cat([t, torch.zeros(1, 1, d, dtype=t.dtype)], 1)
     layers = []
     for i in range(kind.depth):
         b = f'blocks.{i}.'
@@ -166,7 +179,7 @@ def vit(p, kind, x):
         y = F.linear((a @ vh).transpose(1, 2).reshape(1, -1, d), p[b + 'attn.proj.weight'], p[b + 'attn.proj.bias'])
         t = t + y * p.get(b + 'ls1.gamma', 1)
         y = F.layer_norm(t, (d,), p[b + 'norm2.weight'], p[b + 'norm2.bias'], kind.eps)
-        t = t + mlp(p, b, kind, y) * p.get(b + 'ls2.gamma', 1)
+        t = t + mlp(p, i, kind, y) * p.get(b + 'ls2.gamma', 1)
         layers.append({'tokens': t[:, seen], 'queries': q[:, seen], 'keys': k[:, seen], 'values': v[:, seen],
                        'attention_cls': a[:, :, 0, seen]})
     return layers
@@ -190,7 +203,8 @@ def case(out, tag, name, size):
         return {k: v.detach().clone() for k, v in made.items()}
 
     f64, f32 = run(torch.float64), run(torch.float32)
-    write(out, f'vit_{name}_{h}x{w}', f64, tag=tag, kind=name, params=table, heads=kind.heads, image=f'{tag}.image', size=size,
+    write(out, f'vit_{name}_{h}x{w}', f64, tag=tag, kind=name, params=table, heads=kind.heads, moved=kind.moved,
+          image=f'{tag}.image', size=size,
           grads='grad_image.X = d sum(X * fill(tag.seed.X)) / d image, before normalisation',
           f32_err={k: rel(f32[k], f64[k]) for k in f64})
 
@@ -216,6 +230,7 @@ def main():
     for name, sizes in {
         'dinov2': ((42, 42), (30, 75)), 'dinov2_reg4': ((42, 42), (30, 75), (57, 28)), 'dinov2_giant': ((28, 56),),
         'dinov3': ((32, 32), (21, 50)), 'dinov3_plus': ((24, 40),), 'deit_distilled': ((32, 32), (21, 50)),
+        'test_time_registers': ((21, 50),),
     }.items():
         for size in sizes:
             case(out, tag, name, size)
