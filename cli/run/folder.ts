@@ -113,7 +113,7 @@ export async function reopenFolder(path: string): Promise<RunFolder> {
 }
 
 /** Removes what killed processes were writing. Only for the process that holds the folder. */
-async function removeTemporary(folder: string): Promise<void> {
+export async function removeTemporary(folder: string): Promise<void> {
   for (const name of await readdir(folder).catch(() => [])) {
     if (isTemporary(name)) await rm(join(folder, name), { force: true });
   }

@@ -56,6 +56,10 @@ const painted = (page: Page): Promise<number> =>
     return data.reduce((count, value, i) => count + (i % 4 === 3 && value > 0 ? 1 : 0), 0);
   });
 
+/** How many saves each curve of the pictures' figures shows. */
+const measured = (page: Page): Promise<number[]> =>
+  page.$$eval('#measures polyline', (lines) => lines.map((line) => line.getAttribute('points')!.split(' ').length));
+
 const hasNoTrouble = (page: Page) => assert.equal(watched.get(page), { errors: [], foreign: [] });
 
 /** Content outside the window is invisible on a narrow screen. */
@@ -98,6 +102,7 @@ async function viewFolder(stepsDone: number): Promise<void> {
   await curveReaches(again, stepsDone - 1);
   assert.is((await overflow(again))[0], 0);
   assert.not(await again.isVisible('#buttons'));
+  assert.equal((await measured(again)).length, 3);
   hasNoTrouble(again);
 
   // The end of the process is noticed.
@@ -124,6 +129,11 @@ if (browser) {
     assert.match(await page.title(), /^0 % · valley as peaks$/);
 
     await pauseAndSave(page);
+
+    // Structure, colour and sharpness of every planned save, and everything still fits.
+    const saves = await measured(page);
+    assert.ok(saves.length === 3 && saves.every((count) => count >= 2), `${saves}`);
+    assert.equal(await overflow(page), [0, 0]);
 
     // Reload: everything is there again.
     const known = await lastStep(page);

@@ -99,6 +99,7 @@ test('four seeds: a process that dies while the files of the best are moved leav
   const stopping = seedParts({ onStep: (done) => void (done === 23 && controller.abort()) }, controller.signal);
   await startTransfer(four(out), stopping.parts);
   // What promotion does first, and then no more.
+  writeFileSync(join(out, 'seeds/.scores.json.4711.tmp'), 'half');
   const { parts } = seedParts();
   const dying = { ...parts, stderr: { write: (text: string) => {
     if (!/the best of 2/.test(text)) return;
@@ -108,6 +109,7 @@ test('four seeds: a process that dies while the files of the best are moved leav
   await failure(continueTransfer({ folder: out, json: false }, dying));
   assert.is(await continueTransfer({ folder: out, json: false }, seedParts().parts), 0);
   assertSameContents(out, undisturbed);
+  assert.not(existsSync(join(out, 'seeds/.scores.json.4711.tmp')));
 });
 
 test('a seed that diverges is dropped; the run fails when all do', async () => {

@@ -8,7 +8,7 @@ import { loadOtherVit, loadVit } from '../../models/load.js';
 import type { LoadedVit } from '../../models/read.js';
 import { readImage } from '../../photos/photo.js';
 import { readConfig, resumeCommand, type Fields, type ResumeOptions } from '../../run/config.js';
-import { openFolder, reopenFolder, type RunFolder } from '../../run/folder.js';
+import { openFolder, removeTemporary, reopenFolder, type RunFolder } from '../../run/folder.js';
 import type { RunPage } from '../../run/page.js';
 import type { Parts } from '../../run/parts.js';
 import { openRunPage, recordOf } from '../../run/run.js';
@@ -79,7 +79,7 @@ export async function resumeSeeds(options: Several, resume: ResumeOptions, parts
   }
   return finish({ options: wanted, training, parts, judge }, await reopenFolder(path), async () => {
     const { seconds: _, stepsDone: __, error: ___, ...record } = config;
-    await mkdir(join(path, 'seeds'), { recursive: true });
+    await removeTemporary(join(path, 'seeds'));
     return { record, scores: found };
   });
 }
