@@ -40,7 +40,7 @@ export const savedOptions = (
 export function parseOptions(config: Fields, { folder, json, steps }: ResumeOptions): TrainOptions {
   const train = objectOf('train', config['train']);
   const saved = objectOf('train.anyPair', train['anyPair'] ?? train['general']); // `general` in version 0.1
-  const fields: Fields = { ...unsteadied, ...saved };
+  const fields: Fields = { ...saved, ...unsteadied, ...saved };
   checkLike(fields, defaultAnyPair, ['size', 'steps', 'batch', 'seed', 'warmStart', 'vitSize']);
   checkMethod(fields);
   for (const name of ['size', 'steps', 'batch', 'vitSize']) wholeOf(`options.${name}`, fields[name]);

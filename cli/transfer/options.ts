@@ -113,7 +113,7 @@ function checkSteadying({ ema, lrDecay, keyLayers }: Steadying): void {
 }
 
 function parseSplice(saved: Fields): SpliceOptions {
-  const fields = { ...unsteadied, ...saved };
+  const fields = { ...saved, ...unsteadied, ...saved }; // in the order of the file, which result.png repeats
   checkLike(fields, defaultOptions, ['steps', 'seed', 'warmStart', 'vitSize']);
   checkSteadying(fields);
   const splice = fields as Fields as unknown as SpliceOptions;

@@ -80,6 +80,7 @@ const cases: readonly Case[] = [
   usage('a rate of zero', { lr: '0' }, /--lr/, /above 0/),
   usage('an unknown recipe', { recipe: 'soup' }, /'soup' is invalid/, /Allowed choices are splice, splice-transfer/),
   usage('a ViT input below two patches', { 'vit-size': '7' }, /--vit-size 7 is below 8/, /give 8 or more/),
+  usage('a layer that the ViT lacks', { 'key-layers': '0,9' }, /--key-layers 9: .* has the layers 0 to \d/, /choose among these/),
   usage('an unknown option', { sise: '7' }, /unknown option '--sise'/, /--help/),
 ];
 

@@ -10,6 +10,7 @@ import type { TransferOptions } from '../../cli/transfer/options.js';
 import { batchCommand, withSettings } from '../../cli/commands/batch.js';
 import { InputError, UsageError } from '../../cli/shared/errors.js';
 import { serializeSafetensors } from '../../model/files/safetensors.js';
+import { defaultOptions } from '../../model/method/options.js';
 import { fakeParts, type FakeBehaviour } from '../helpers/fakeRun.js';
 import { redBlue, runCli, temporaryFile, temporaryFolder } from '../helpers/pictures.js';
 import { failure, newOut } from '../helpers/runs.js';
@@ -118,6 +119,16 @@ test('--checkpointing is an option for all pairs, and a column with yes or no', 
   const values = ['yes', 'TRUE', '1', 'on', 'no', 'False', '0', 'off', ''];
   const column = `structure,appearance,checkpointing\n${values.map((value) => `a.png,b.png,${value}\n`).join('')}`;
   assert.equal(await checkpointing(column), [true, true, true, true, false, false, false, false, false]);
+});
+
+test('--published is an option for all pairs, and a column; columns and options that are given as well count', async () => {
+  const text = 'structure,appearance,published,clip\na.png,b.png,yes,\nc.png,d.png,no,\ne.png,f.png,,5\n';
+  const settings = async (...args: string[]) =>
+    (await optionsOf(text, ...args)).map(({ splice: { warmStart, clip } }) => [warmStart, clip]);
+  const { warmStart, clip } = defaultOptions;
+  assert.equal(await settings(), [[0, 0], [warmStart, clip], [warmStart, 5]]);
+  assert.equal(await settings('--published'), [[0, 0], [warmStart, clip], [0, 5]]);
+  assert.equal(await settings('--warm-start', '7'), [[7, 0], [7, clip], [7, 5]]);
 });
 
 test('a column replaces the option for all pairs, of a switch too, and an empty field does not', async () => {

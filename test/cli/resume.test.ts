@@ -79,6 +79,27 @@ test('resume: a finished run with more steps becomes the longer run', async () =
   assert.is(configOf(out).options.steps, 44);
 });
 
+test('resume: what steadies a run is in its config where it is on, is kept, and must not change', async () => {
+  const steadying = { ema: 0.5, lrDecay: 0.25, clip: 2, lambdaPatches: 3, keyLayers: [0], lambdaTexture: 4 };
+  const start = (out: string, { parts } = fakeParts()) => transfer(shortRun({ ...files, out }, steadying), parts);
+  const [out, whole] = [await interruptedRun((to, parts) => start(to, { ...fakeParts(), parts }), 18), newOut()];
+  await start(whole);
+  const config = configOf(out);
+  for (const [name, value] of Object.entries(steadying)) assert.equal(config.options[name], value, name);
+  for (const [name, value, problem] of [
+    ['ema', 1, /\(options\.ema is out of range\)/], ['lrDecay', 1.5, /\(options\.lrDecay is out of range\)/],
+    ['keyLayers', [-1], /\(options\.keyLayers is out of range\)/], ['clip', 'x', /\(options\.clip is "x"\)/],
+    ['clip', 3, /config\.json does not have the settings that the run began with/],
+    ['lambdaPatches', undefined, /config\.json does not have the settings that the run began with/],
+  ] as const) {
+    writeFileSync(join(out, 'config.json'), JSON.stringify({ ...config, options: { ...config.options, [name]: value } }));
+    assert.match((await failure(resumed(out))).message, problem);
+  }
+  writeFileSync(join(out, 'config.json'), JSON.stringify(config));
+  assert.is((await resumed(out)).code, 0);
+  assertSameContents(out, whole);
+});
+
 test('resume: a finished run without more steps writes its pictures again and nothing else', async () => {
   const out = newOut();
   await transfer(shortRun({ ...files, out }), fakeParts().parts);
