@@ -1,5 +1,5 @@
 /** The ViTs that `bench` measures: by size only, or from files. */
-import type { VitModel } from '../../model/vit/config.js';
+import { isTable, type VitModel } from '../../model/vit/config.js';
 import { untrainedVit, vitParameters } from '../../model/vit/untrained.js';
 import { loadVit } from '../models/load.js';
 import { vitSizes } from './sizes.js';
@@ -14,9 +14,8 @@ export async function benchVit(model: string): Promise<VitModel> {
 export async function plannedVit(model: string): Promise<VitModel> {
   const size = vitSizes.get(model);
   if (!size) return benchVit(model);
-  const hasValues = (name: string) => name === 'pos_embed' || name === 'cls_token';
   const weights = vitParameters(size).map(([name, shape]) => {
-    const count = hasValues(name) ? shape.reduce((product, n) => product * n, 1) : 0;
+    const count = isTable(name) ? shape.reduce((product, n) => product * n, 1) : 0;
     return [name, { shape, data: new Float32Array(count) }] as const;
   });
   return { name: model, config: size, weights: new Map(weights) };

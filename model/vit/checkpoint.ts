@@ -49,7 +49,9 @@ function inferConfig(found: AdaptedVit, settings: VitSettings): VitConfig {
   const embedding = 'patch_embed.proj.weight';
   const [dim, channels, patch, patchWidth] = shapeOf(found, embedding, 4) as [number, number, number, number];
   if (channels !== 3 || patch !== patchWidth || patch < 1) throw misshapen(found, embedding, [dim, 3, patch, patch]);
-  const { patch: given = patch, heads = Math.max(1, Math.floor(dim / HEAD_SIZE)) } = settings;
+  const periods = found.tensors.get('rope_embed.periods')?.shape[0];
+  const headSize = periods ? 4 * periods : HEAD_SIZE;
+  const { patch: given = patch, heads = Math.max(1, Math.floor(dim / headSize)) } = settings;
   if (given !== patch) throw new CheckpointError(`patch is given as ${given}, the weights have ${patch}`);
   const [wide] = shapeOf(found, 'blocks.0.mlp.fc1.weight', 2) as [number, number];
   const [, hidden] = shapeOf(found, 'blocks.0.mlp.fc2.weight', 2) as [number, number];

@@ -47,6 +47,10 @@ export type Facet = (typeof FACETS)[number];
 export const IMAGENET_MEAN = [0.485, 0.456, 0.406] as const;
 export const IMAGENET_STD = [0.229, 0.224, 0.225] as const;
 
+/** Whether a parameter becomes tables on the device, which depend on batch and image. */
+export const isTable = (name: string): boolean =>
+  ['cls_token', 'register_tokens', 'pos_embed', 'rope_embed.periods'].includes(name);
+
 /** A loaded ViT: sizes and frozen parameters. */
 export interface VitModel {
   readonly name: string;

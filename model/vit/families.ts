@@ -228,7 +228,18 @@ const openAiClip: Family = {
   defaults: CLIP,
 };
 
+/** It has no CLS token, and is here for a clear error. */
+const huggingFaceSiglip: Family = {
+  label: "Hugging Face's names of SigLIP",
+  anchor: 'embeddings.patch_embedding.bias',
+  table: { cls_token: stored('embeddings.class_embedding') },
+  block: huggingFaceClip.block,
+  foreign: huggingFaceClip.foreign,
+  defaults: CLIP,
+};
+
 /** In the order of trial: those with marks before others with the same anchor. */
 export const families: readonly Family[] = [
   dino3, timmDino3, timm, huggingFaceDino3, huggingFaceDino2, huggingFaceVit, openAiClip, huggingFaceClip,
+  huggingFaceSiglip,
 ];

@@ -1,7 +1,8 @@
 /** A small ViT with random weights, to run without a trained one. It recognises nothing. */
 import { sizeOf } from '../../engine/index.js';
 import { random } from '../random.js';
-import { IMAGENET_MEAN, IMAGENET_STD, type VitConfig, type VitModel, type Weight } from './config.js';
+import { IMAGENET_MEAN, IMAGENET_STD, isTable, type VitConfig, type VitModel, type Weight } from './config.js';
+import { defaultPeriods } from './rotary.js';
 
 export const UNTRAINED_CONFIG: VitConfig = {
   dim: 64, depth: 4, heads: 4, patch: 8, image: 96, hidden: 256, eps: 1e-6, mean: IMAGENET_MEAN, std: IMAGENET_STD,
@@ -35,13 +36,18 @@ export function vitParameters(config: VitConfig): NamedShape[] {
 
 /**
  * Random weights: matrices normal with deviation 1.2 / sqrt(inputs), large enough that attention and CLS token depend on the
- * picture (the usual 0.02 would leave both nearly constant); norms 1 and 0, biases 0, positions and CLS token 0.1 N(0, 1).
+ * picture (the usual 0.02 would leave both nearly constant); norms 1 and 0, biases 0, positions, CLS token and registers
+ * 0.1 N(0, 1).
  */
 export function untrainedVit(seed: number, config: VitConfig = UNTRAINED_CONFIG): VitModel {
   const weights = new Map<string, Weight>();
   for (const [name, shape] of vitParameters(config)) {
+    if (name === 'rope_embed.periods') {
+      weights.set(name, { shape, data: defaultPeriods(shape[0]!) });
+      continue;
+    }
     const next = random(seed, name);
-    const deviation = /pos_embed|cls_token/.test(name) ? 0.1 : 1.2 / Math.sqrt(sizeOf(shape.slice(1)));
+    const deviation = isTable(name) ? 0.1 : 1.2 / Math.sqrt(sizeOf(shape.slice(1)));
     const isNorm = /norm(\d|_pre)?\.weight/.test(name);
     const draw = isNorm ? () => 1 : name.endsWith('bias') ? () => 0 : () => deviation * next.normal();
     weights.set(name, { shape, data: Float32Array.from({ length: sizeOf(shape) }, draw) });

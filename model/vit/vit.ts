@@ -4,7 +4,7 @@ import {
   silu, slice, softmax, type Engine, type Graph, type Tensor,
 } from '../../engine/index.js';
 import { joined } from '../rows.js';
-import { FACETS, type Facet, type VitConfig, type VitModel } from './config.js';
+import { FACETS, isTable, type Facet, type VitConfig, type VitModel } from './config.js';
 import { interpolatePositions } from './positions.js';
 import { rotaryTable } from './rotary.js';
 
@@ -44,13 +44,10 @@ const named = ({ name: model, precision = 'f32' }: VitModel, name: string): stri
 /** Appends what `build` makes of a ViT in the ViT's precision. */
 const inPrecision = <T>(g: Graph, { precision }: VitModel, build: () => T): T => (precision === 'f16' ? g.half(build) : build());
 
-/** Parameters that become tables, which depend on batch and image. */
-const TABLES = ['cls_token', 'register_tokens', 'pos_embed', 'rope_embed.periods'];
-
 /** Uploads the weights, except those that become tables. */
 export function uploadVit(engine: Engine, vit: VitModel): void {
   for (const [name, { shape, data }] of vit.weights) {
-    if (!TABLES.includes(name)) engine.writeParameter(named(vit, name), shape, data, vit.precision);
+    if (!isTable(name)) engine.writeParameter(named(vit, name), shape, data, vit.precision);
   }
 }
 

@@ -162,6 +162,24 @@ test('eyes: what does not fit is named by the names of the file', () => {
   assert.throws(() => vitFromWeights('x', published(third), { heads: 8 }), /heads of 6 cannot have rotary positions/);
 });
 
+test("eyes: SigLIP's towers are refused because they have no CLS token", () => {
+  const filled = (...shape: number[]): Weight => ({ shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(0.1) });
+  const hint = /missing: (\w+\.)*(cls_token|class_embedding).*; ViTs without a CLS token, such as SigLIP's, have nothing/;
+  const timm = published('vit_dinov2_42x42').set('pos_embed', filled(1, 9, 48)).set('attn_pool.latent', filled(1, 1, 48));
+  timm.delete('cls_token');
+  rejects(timm, hint);
+  const tower = ['patch_embedding.weight', 'patch_embedding.bias', 'position_embedding.weight'].map((name) =>
+    [`vision_model.embeddings.${name}`, filled(16)] as const);
+  rejects(new Map([...tower, ['vision_model.head.probe', filled(1, 1, 16)]]), hint);
+});
+
+test('eyes: heads of DINOv3 follow from its periods', () => {
+  const { heads } = vitFromWeights('x', published('vit_dinov3_32x32')).config;
+  assert.is(heads, 3);
+  rejects(published('vit_dinov3_32x32').set('rope_embed.periods', { shape: [3], data: new Float32Array(3).fill(1) }),
+    /rope_embed\.periods is \[3\], expected \[4\]/);
+});
+
 test('eyes: positions at the size of the model are its own, and constant ones stay constant', () => {
   const pos = { shape: [1, 10, 2], data: fill('positions', [1, 10, 2]) };
   assert.is(interpolatePositions(pos, 3, 3, true), pos.data);
