@@ -2,7 +2,7 @@
 import { parseConfig, readConfigOf, type ResumeOptions } from '../run/config.js';
 import type { Parts } from '../run/parts.js';
 import { parseOptions, type TransferOptions } from './options.js';
-import { bestOfSeeds, compares, resumeSeeds } from './seeds/choose.js';
+import { bestOfSeeds, compares, resumeChosen, resumeSeeds } from './seeds/choose.js';
 import { resumeTransfer, transfer } from './transfer.js';
 
 /** Returns the exit code: 0, or 130 when interrupted. @throws before anything is created if an input is wrong */
@@ -13,5 +13,6 @@ export const startTransfer = (options: TransferOptions, parts: Parts): Promise<n
 export async function continueTransfer(resume: ResumeOptions, parts: Parts): Promise<number> {
   const config = await readConfigOf('transfer', resume.folder);
   const options = parseConfig(resume.folder, () => parseOptions(config, resume));
-  return compares(options) ? resumeSeeds(options, resume, parts) : resumeTransfer(resume, parts);
+  if (compares(options)) return resumeSeeds(options, resume, parts);
+  return options.seeds ? resumeChosen(resume, options, parts) : resumeTransfer(resume, parts);
 }

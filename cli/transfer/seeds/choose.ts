@@ -119,12 +119,24 @@ async function finish(
   } finally {
     await folder.close();
   }
-  return resumeTransfer({ folder: out, json, ...(page && { page }) }, parts);
+  return resumeChosen({ folder: out, json, ...(page && { page }) }, options, parts);
+}
+
+/** Resumes the run of the best and adds its result to the sheet. Returns the exit code as `transfer`. */
+export async function resumeChosen(
+  resume: Parameters<typeof resumeTransfer>[0], options: TransferOptions, parts: Parts,
+): Promise<number> {
+  const code = await resumeTransfer(resume, parts);
+  const [scores, { stepsDone, options: saved }] = [await seedScores(resume.folder), await readConfig(resume.folder)];
+  const { seed } = saved as { seed: number };
+  if (scores) await drawSeeds(options, scores, { seed, steps: Number(stepsDone) });
+  return code;
 }
 
 /** Trains and scores round by round. Undefined when interrupted. @throws NonFiniteError when every run diverged */
 async function chooseSeed(comparison: Comparison, begun: SeedScores): Promise<number | undefined> {
-  const { options: { out, splice, seeds: { count, first } }, parts, training } = comparison;
+  const { options, parts } = comparison;
+  const { out, splice, seeds: { count, first } } = options;
   const rounds = roundsOf(count, splice);
   let scores = begun;
   let left = Array.from({ length: count }, (_, i) => (first + i) % 2 ** 32);
@@ -140,7 +152,7 @@ async function chooseSeed(comparison: Comparison, begun: SeedScores): Promise<nu
       for (const seed of kept) await copyFile(join(runOf(out, seed), 'result.png'), join(out, pictureOf(seed, round.steps)));
       scores = { ...scores, rounds: [...scores.rounds, { ...round, scores: scored }] };
       await writeScores(out, scores);
-      await drawSeeds(out, scores, training.page.title);
+      await drawSeeds(options, scores);
     }
     const { scores: ranking } = scores.rounds[i]!;
     left = ranking.filter((run) => !('failed' in run)).map(({ seed }) => seed).slice(0, round.keep);
