@@ -4,7 +4,8 @@ import { defaultOptions, PRECISIONS, RECIPE_NAMES, type SpliceOptions } from '..
 import { AUTO_MODEL, DEFAULT_MODEL, knownModels } from '../models/known.js';
 import type { ResumeOptions } from '../run/config.js';
 import { registersOf } from '../run/registers.js';
-import { nameList, notNegative, port, positive, seed, whole, wholeList } from './values.js';
+import { MOST_OUTPUT, type OutputOptions } from '../transfer/output.js';
+import { nameList, notNegative, port, positive, seed, strength, upscale, whole, wholeList } from './values.js';
 
 export const MAX_SIDE = 8192;
 
@@ -130,6 +131,22 @@ export function resumeOf(
 /** Fails as commander does for a required option. */
 export function requireOption(command: Command, value: unknown, flags: string): void {
   if (!value) command.error(`error: required option '${flags}' not specified`);
+}
+
+/** The options of a result with detail. */
+export const outputOptions = (): readonly Option[] => [
+  option<number | 'auto'>('--detail <strength>', "detail of the photos in a result that is smaller than the structure photo: "
+    + '0 (none) to 1 (crisp), or auto, which suits the sizes', strength, 'auto'),
+  option('--upscale <factor>', "size of the result over that of the trained picture (default: the structure photo's)", upscale)
+    .conflicts('outputSize'),
+  option('--output-size <pixels>', "shorter side of the result (default: the structure photo's)", whole(1, MOST_OUTPUT)),
+];
+
+/** The values of `outputOptions`. @throws as commander does when they have no effect */
+export function outputOf(command: Command, { detail = 'auto', upscale: factor, outputSize }: OutputOptions): OutputOptions {
+  const idle = factor !== undefined ? '--upscale' : outputSize !== undefined ? '--output-size' : undefined;
+  if (detail === 0 && idle) command.error(`error: ${idle} cannot be given with --detail 0, which leaves the size: leave one out`);
+  return { detail, ...(factor !== undefined && { upscale: factor }), ...(outputSize !== undefined && { outputSize }) };
 }
 
 /* Options of commands that look into ViTs and results. */

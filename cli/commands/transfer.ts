@@ -2,19 +2,25 @@
 import { Command, InvalidArgumentError, type Option } from 'commander';
 import { defaultOptions, published, type SpliceOptions } from '../../model/method/options.js';
 import type { VitSettings } from '../../model/vit/settings.js';
+import { CHOOSABLE, type Choosable } from '../transfer/choose.js';
 import type { FinetuneOptions } from '../transfer/finetune.js';
 import type { OnePassOptions } from '../transfer/onePass.js';
 import { untilField, type TransferOptions } from '../transfer/options.js';
+import type { OutputOptions } from '../transfer/output.js';
 import { TO_THE_END, untilOf } from '../transfer/until.js';
 import {
-  isGiven, MAX_SIDE, methodOptions, modelOption, option, portOf, refuseIdle, registersOption, requireOption, resumeOf, runOptions,
-  withOptions, type RunFlags, type TrainingWork,
+  isGiven, MAX_SIDE, methodOptions, modelOption, option, outputOf, outputOptions, portOf, refuseIdle, registersOption,
+  requireOption, resumeOf, runOptions, withOptions, type RunFlags, type TrainingWork,
 } from './options.js';
-import { fraction, notNegative, numbersIn, positiveRgb, rgb, several, share, whole, wholeList } from './values.js';
+import { fraction, notNegative, numbersIn, positiveRgb, rgb, several, share, sizeOr, whole, wholeList } from './values.js';
+
+/** The value of --size. */
+type Side = number | 'auto' | 'full';
 
 interface Parsed extends
-  SpliceOptions, RunFlags, Pick<TransferOptions, 'model' | 'size' | 'saveEvery' | 'testTimeRegisters'>,
+  SpliceOptions, RunFlags, OutputOptions, Pick<TransferOptions, 'model' | 'saveEvery' | 'testTimeRegisters'>,
   Pick<VitSettings, 'heads' | 'patch' | 'mean' | 'std'> {
+  readonly size: Side;
   readonly structure?: string;
   readonly appearance?: readonly string[];
   readonly generator?: string;
@@ -27,12 +33,14 @@ interface Parsed extends
 }
 
 const EXAMPLE = `
-DIR gets result.png, triptych.png, previews/, generator.safetensors, report.json, config.json, log.jsonl, timings.jsonl,
-losses.svg and checkpoints/. Ctrl-C finishes the current step and writes all of them; --resume continues from there, or from
-the last checkpoint of a run that was killed.
+DIR gets result.png, trained.png, triptych.png, previews/, generator.safetensors, report.json, config.json, log.jsonl,
+timings.jsonl, losses.svg and checkpoints/. The result has the structure photo's size: it is trained at --size and gets detail at
+the end; trained.png is the picture without. Ctrl-C finishes the current step and writes all of them; --resume continues from
+there, or from the last checkpoint of a run that was killed.
 
 Example:
-  $ splice-gpu transfer --structure cow.jpg --appearance highland.jpg --out out/cow --size 256 --steps 2000
+  $ splice-gpu transfer --structure cow.jpg --appearance highland.jpg --out out/cow
+  $ splice-gpu transfer --structure cow.jpg --appearance highland.jpg --out out/cow --size 256 --steps 2000 --output-size 1080
   $ splice-gpu transfer --resume out/cow --steps 4000
   $ splice-gpu transfer --structure cow.jpg --appearance highland.jpg --out out/best --size 256 --seeds 4 --until plateau
   $ splice-gpu transfer --generator cats/generator.safetensors --structure a.jpg --appearance b.jpg --out out/ab --finetune 200
@@ -61,7 +69,7 @@ const steadyingOptions = (): readonly Option[] => [
 ];
 
 /** The options under --published. */
-const PUBLISHED: Partial<Parsed> = published;
+const PUBLISHED: Partial<Parsed> = { ...published, size: 'full', detail: 0 };
 
 function asPublished(parsed: Parsed, command: Command): Parsed {
   if (!parsed.published) return parsed;
@@ -76,11 +84,15 @@ export const pairOptions = (): readonly Option[] => [
   option('--mean <rgb>', "mean of the input, as 0.485,0.456,0.406 (default: the .json's, else ImageNet's)", rgb),
   option('--std <rgb>', "standard deviation of the input (default: the .json's, else ImageNet's)", positiveRgb),
   registersOption(),
-  option('--size <pixels>', 'shorter side that both photos are scaled to (default: their own)', whole(1, MAX_SIDE)),
+  option<Side>('--size <pixels>', 'shorter side that both photos are trained at; full: their own, as published; auto: at most '
+    + '512, as the device holds it, and small on a software adapter, where --vit-size and --steps are chosen too unless given',
+  sizeOr(['auto', 'full'], MAX_SIDE), 'auto'),
+  ...outputOptions(),
   ...methodOptions(),
   option('--warm-start <steps>', 'steps of plain reconstruction first; 0 is as published', whole(0), defaultOptions.warmStart),
   ...steadyingOptions(),
-  option('--published', 'the published method: --warm-start 0 and none of what steadies; options that are given as well count'),
+  option('--published', 'the published method: --size full, --detail 0, --warm-start 0 and none of what steadies; options that '
+    + 'are given as well count'),
   option('--save-every <steps>', 'steps between saved pictures and checkpoints', whole(1), 250),
   option('--until <what>', 'end before --steps: "plateau", when nothing gets better from save to save, or when a save reaches '
     + 'figures, such as sharpness:0.2 or structure:0.7,colour:5', untilText, TO_THE_END),
@@ -103,7 +115,9 @@ export const transferCommand = (work: TransferWork): Command =>
     .action((parsed: Parsed, command: Command) => dispatch(asPublished(parsed, command), command, work));
 
 /** The options of one forward pass of a trained generator. */
-const ONE_PASS = ['structure', 'appearance', 'out', 'force', 'json', 'generator', 'mix', 'model', 'size'];
+const ONE_PASS = [
+  'structure', 'appearance', 'out', 'force', 'json', 'generator', 'mix', 'model', 'size', 'detail', 'upscale', 'outputSize',
+];
 
 function dispatch(parsed: Parsed, command: Command, work: TransferWork): Promise<void> {
   const { resume, generator, finetune, mix } = parsed;
@@ -154,8 +168,8 @@ function required(parsed: Parsed, command: Command, looks: 1 | 2) {
 function onePassOf(generator: string, parsed: Parsed, command: Command): OnePassOptions {
   const { model, size, mix } = parsed;
   const { appearance: appearances, ...rest } = required(parsed, command, mix ? 2 : 1);
-  const given = { ...(isGiven(command, 'model') && { model }), ...(size && { size }), ...(mix && { mix }) };
-  return { generator, appearances, ...rest, ...given };
+  const given = { ...(isGiven(command, 'model') && { model }), ...(size !== 'auto' && { size }), ...(mix && { mix }) };
+  return { generator, appearances, ...rest, ...given, ...outputOf(command, parsed) };
 }
 
 function optionsOf(parsed: Parsed, command: Command): TransferOptions {
@@ -168,7 +182,9 @@ function optionsOf(parsed: Parsed, command: Command): TransferOptions {
     model,
     vit: { ...(heads && { heads }), ...(patch && { patch }), ...(mean && { mean }), ...(std && { std }) },
     ...(testTimeRegisters && { testTimeRegisters }),
-    ...(size && { size }),
+    ...(typeof size === 'number' && { size }),
+    choose: choosableIn(parsed, command),
+    ...outputOf(command, parsed),
     saveEvery,
     ...untilField(until),
     ...(seeds > 1 && { seeds: { count: seeds, first: seed, ...(judge !== undefined && { judge }) } }),
@@ -176,6 +192,10 @@ function optionsOf(parsed: Parsed, command: Command): TransferOptions {
     splice: spliceOf(parsed),
   };
 }
+
+/** What is left to the program. */
+const choosableIn = ({ size, published: asPublic = false }: Parsed, command: Command): readonly Choosable[] =>
+  CHOOSABLE.filter((name) => (name === 'size' ? size === 'auto' : !asPublic && !isGiven(command, name)));
 
 /** The method's own options, in the order of its defaults. */
 export function spliceOf(parsed: SpliceOptions): SpliceOptions {

@@ -1,5 +1,6 @@
 /** Parsers of option values for commander: each returns the value or states what is expected. */
 import { InvalidArgumentError } from 'commander';
+import { MOST_UPSCALE } from '../transfer/output.js';
 
 /** A whole number from `least` to `most`. */
 export const whole = (least: number, most = 1e9) => (text: string): number => {
@@ -26,6 +27,19 @@ export const share = real((value) => value >= 0 && value < 1, 'from 0 to below 1
 
 /** The whole included. */
 export const fraction = real((value) => value >= 0 && value <= 1, 'from 0 to 1');
+
+const shareOrAuto = real((value) => value >= 0 && value <= 1, 'from 0 to 1, or auto');
+/** Strength of detail. */
+export const strength = (text: string): number | 'auto' => (text === 'auto' ? text : shareOrAuto(text));
+export const upscale = real((value) => value > 1 && value <= MOST_UPSCALE, `above 1 and at most ${MOST_UPSCALE}`);
+
+/** A size in pixels, or a word for one. */
+export const sizeOr = <T extends string>(words: readonly T[], most: number) => (text: string): number | T => {
+  const word = words.find((each) => each === text);
+  if (word) return word;
+  if (/^[+]?\d+$/.test(text) && Number(text) >= 1 && Number(text) <= most) return Number(text);
+  throw new InvalidArgumentError(`Give a whole number from 1 to ${most}, ${words.join(' or ')}.`);
+};
 
 /** The numbers of a list with commas; NaN for an entry that is empty or not a number. */
 export const numbersIn = (text: string): number[] => text.split(',').map((part) => (part.trim() === '' ? NaN : Number(part)));

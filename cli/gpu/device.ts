@@ -1,5 +1,6 @@
 /** Opens a GPU through Dawn's Node bindings, with all that its adapter offers. */
 import { readFileSync } from 'node:fs';
+import { availableParallelism, totalmem } from 'node:os';
 import { NoAdapterError } from '../shared/errors.js';
 import { mesaSettings } from './mesa.js';
 
@@ -12,6 +13,20 @@ export interface AdapterSummary {
   /** Computed by the processor: correct numbers, low speed. */
   readonly software: boolean;
 }
+
+/** What decides the sizes that a device can train at: the same for every run on a machine. */
+export interface DeviceFacts {
+  readonly software: boolean;
+  /** Processors, on which a software adapter computes. */
+  readonly cores: number;
+  /** Bytes that a run may take. */
+  readonly memory: number;
+  /** Bytes of the largest buffer that a kernel can read. */
+  readonly largestBinding: number;
+}
+
+/** WebGPU does not tell the memory of a GPU: this much every one has that is made for more than a screen. */
+const GPU_MEMORY = 4 * 2 ** 30;
 
 /** An adapter's name for people. */
 export const nameOfDevice = ({ device, driver, software }: AdapterSummary): string =>
@@ -39,6 +54,13 @@ export async function openAdapter(): Promise<GPUAdapter> {
   };
   const adapter = await request([UNCHECKED]);
   return adapter.info.isFallbackAdapter ? adapter : request();
+}
+
+/** @throws NoAdapterError with what to install */
+export async function deviceFacts(): Promise<DeviceFacts> {
+  const { info: { isFallbackAdapter: software }, limits } = await openAdapter();
+  const memory = software ? totalmem() / 2 : GPU_MEMORY;
+  return { software, cores: availableParallelism(), memory, largestBinding: limits.maxStorageBufferBindingSize };
 }
 
 /** A device of the most capable adapter, with its real limits. @throws NoAdapterError with what to install */

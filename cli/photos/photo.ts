@@ -24,27 +24,50 @@ export interface Photo {
   readonly height: number;
   /** At the size that is used. */
   readonly image: Image;
+  /** The same photo at another size, from the file's bytes as they were: they take far less memory than the pixels. */
+  readonly again: (options?: ReadOptions) => Promise<Image>;
 }
 
 /** More than the photo of any camera needs; a decoded picture takes at most 384 MB. */
 const MAX_PIXELS = 64e6;
 const MAX_BYTES = 512e6;
 
-type Size = Pick<Image, 'width' | 'height'>;
+export type Size = Pick<Image, 'width' | 'height'>;
+
+export const shorterSide = ({ width, height }: Size): number => Math.min(width, height);
+
+/** Of a photo on a page, beside a result that is larger than what was trained on. */
+export const SHOWN_SIDE = 512;
 
 /** @throws InputError: one line with the file, what was found and the remedy */
 export const readImage = async (path: string, options?: ReadOptions): Promise<Image> => (await readPhoto(path, options)).image;
 
 /** Like `readImage`, with facts about the file. */
-export async function readPhoto(path: string, { shorterSide, atMost = Infinity }: ReadOptions = {}): Promise<Photo> {
+export async function readPhoto(path: string, options?: ReadOptions): Promise<Photo> {
+  const { bytes, format } = await openPhoto(path);
+  const pixels = await decode(path, bytes, format);
+  const { width, height } = pixels;
+  const image = await sized(path, pixels, options);
+  const again = async (other?: ReadOptions): Promise<Image> => sized(path, await decode(path, bytes, format), other);
+  return { path, sha256: sha256(bytes), format, width, height, image, again };
+}
+
+/** Size of a photo in its file, upright; nothing is decoded. @throws as `readImage` */
+export async function photoSize(path: string): Promise<Size> {
+  const { bytes, format } = await openPhoto(path);
+  return decoding(path, format, () => sizeOf(path, bytes, format));
+}
+
+async function openPhoto(path: string): Promise<{ readonly bytes: Buffer; readonly format: PhotoFormat }> {
   const bytes = await readInput(path, MAX_BYTES);
   const kind = sniff(bytes);
   if (!kind.format) throw new InputError(`${path} is not a photo but ${kind.found}: save it as PNG, JPEG, WebP or AVIF`);
-  const pixels = await decode(path, bytes, kind.format);
-  const { width, height } = pixels;
-  const side = shorterSide ?? (Math.min(width, height) > atMost ? atMost : undefined);
-  const used = side === undefined ? pixels : await toShorterSide(path, pixels, side);
-  return { path, sha256: sha256(bytes), format: kind.format, width, height, image: toImage(used) };
+  return { bytes, format: kind.format };
+}
+
+async function sized(path: string, pixels: Pixels, { shorterSide: wanted, atMost = Infinity }: ReadOptions = {}): Promise<Image> {
+  const side = wanted ?? (shorterSide(pixels) > atMost ? atMost : undefined);
+  return toImage(side === undefined ? pixels : await toShorterSide(path, pixels, side));
 }
 
 /**
@@ -72,10 +95,28 @@ export const readImageText = async (path: string): Promise<PngText> => readPngTe
 /** Lanczos, antialiased, through 8 bits: for viewing, not for training. */
 export const resizeImage = async (image: Image, size: Size): Promise<Image> => toImage(await resize(toPixels(image), size));
 
-async function decode(path: string, bytes: Buffer, format: PhotoFormat): Promise<Pixels> {
+const decode = (path: string, bytes: Buffer, format: PhotoFormat): Promise<Pixels> => decoding(path, format, async () => {
+  await sizeOf(path, bytes, format);
+  return format === 'png' ? decodePng(bytes) : decodeWithSharp(bytes);
+});
+
+/** By the header alone, upright. @throws InputError for more pixels than are read */
+async function sizeOf(path: string, bytes: Buffer, format: PhotoFormat): Promise<Size> {
+  const size = format === 'png' ? pngSize(bytes) : (await sharp(bytes, { limitInputPixels: false }).metadata()).autoOrient;
+  checkPixels(path, size);
+  return size;
+}
+
+/** The same picture, or one made smaller until it has at most this height, or this shorter side. */
+export async function atMost(image: Image, limit: { height: number } | { shorterSide: number }): Promise<Image> {
+  const { width, height } = image;
+  const scale = 'height' in limit ? limit.height / height : limit.shorterSide / shorterSide(image);
+  return scale >= 1 ? image : resizeImage(image, { width: Math.round(width * scale), height: Math.round(height * scale) });
+}
+
+async function decoding<T>(path: string, format: PhotoFormat, work: () => Promise<T>): Promise<T> {
   try {
-    checkPixels(path, format === 'png' ? pngSize(bytes) : await sharp(bytes, { limitInputPixels: false }).metadata());
-    return format === 'png' ? decodePng(bytes) : await decodeWithSharp(bytes);
+    return await work();
   } catch (error) {
     if (error instanceof InputError) throw error;
     const reason = (error as Error).message.split('\n').at(-1)!.trim();
@@ -95,10 +136,10 @@ async function decodeWithSharp(bytes: Buffer): Promise<Pixels> {
   return { width: info.width, height: info.height, data };
 }
 
-async function toShorterSide(path: string, pixels: Pixels, shorterSide: number): Promise<Pixels> {
-  const scale = shorterSide / Math.min(pixels.width, pixels.height);
+async function toShorterSide(path: string, pixels: Pixels, side: number): Promise<Pixels> {
+  const scale = side / shorterSide(pixels);
   const size = { width: Math.round(pixels.width * scale), height: Math.round(pixels.height * scale) };
-  checkPixels(`${path} at --size ${shorterSide}`, size);
+  checkPixels(`${path} at --size ${side}`, size);
   return resize(pixels, size);
 }
 

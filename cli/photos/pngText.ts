@@ -73,3 +73,6 @@ function parseText(type: string, data: Buffer): [string, string] | undefined {
 
 /** Keyword of the hash of the ViT that a result was trained with. */
 export const MODEL_KEYWORD = 'Model SHA-256';
+
+/** Keyword of the detail that was added to a result after its training. */
+export const DETAIL_KEYWORD = 'Detail';

@@ -35,8 +35,8 @@ export interface RunFolder {
 
 /** The config goes first: without it nothing takes the rest for a run. */
 const FILES = [
-  'config.json', 'checkpoints', 'result.png', 'triptych.png', 'strip.png', 'generator.safetensors', 'vit.safetensors', 'vit.json',
-  'report.json', 'log.jsonl', 'timings.jsonl', 'figures.jsonl', 'losses.svg', 'previews',
+  'config.json', 'checkpoints', 'result.png', 'trained.png', 'triptych.png', 'strip.png', 'generator.safetensors',
+  'vit.safetensors', 'vit.json', 'report.json', 'log.jsonl', 'timings.jsonl', 'figures.jsonl', 'losses.svg', 'previews',
   'seeds', 'seeds.png',
 ] as const;
 /** Any of these means that a run's results would be overwritten. */

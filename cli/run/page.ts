@@ -14,7 +14,7 @@ import { previewsIn } from './folder.js';
 export interface ShownPicture {
   readonly name: string;
   readonly label: string;
-  readonly image: Image;
+  readonly image: () => Promise<Image>;
 }
 
 export type RunPage = Awaited<ReturnType<typeof openPage>>;
@@ -26,7 +26,7 @@ export async function openPage(
 ) {
   const live = await watchRun(aboutRun(config, folder, terms), port, interrupt);
   let shown = folder;
-  for (const { image, ...picture } of pictures) live.feed.showPicture(picture, async () => encodeImage(image));
+  for (const { image, ...picture } of pictures) live.feed.showPicture(picture, async () => encodeImage(await image()));
   let idle = 0;
   const rowOf = (entry: StepLosses): LossRow => [entry.step, ...terms.map((term) => entry[term] ?? null)];
   const showPreviews = async (): Promise<void> => {
@@ -53,6 +53,9 @@ export async function openPage(
       await showPreviews();
       live.feed.showPicture({ name: 'result', label: result, step }, async () => encodeImage(picture));
     },
+    /** The run's product is in its file. */
+    product: (step: number, path: string): void =>
+      live.feed.showPicture({ name: 'result', label: result, step }, () => readFile(path)),
     /** See `LiveRun.between`. @param draw absent for a run that draws nothing between two saves */
     between: async (save: () => Promise<void>, step: number, draw: (() => Promise<Image>) | undefined): Promise<number> => {
       const ms = await live.between({

@@ -2,9 +2,11 @@
 import type { Engine } from '../../engine/index.js';
 import type { startAnyPair } from '../../model/anyPair/training.js';
 import type { openJudge } from '../../model/compare/judge.js';
+import type { addDetail } from '../../model/detail/detail.js';
+import type { tokenMatches } from '../../model/detail/matches.js';
 import type { startPretrain } from '../../model/pretraining/pretrain.js';
 import type { startSplice } from '../../model/training/pair.js';
-import { openDevice, summarize, type AdapterSummary } from '../gpu/device.js';
+import { deviceFacts, openDevice, summarize, type AdapterSummary, type DeviceFacts } from '../gpu/device.js';
 import type { Io } from '../shared/progress.js';
 
 export interface OpenedEngine {
@@ -16,10 +18,13 @@ export interface OpenedEngine {
 /** Tests pass their own. */
 export interface Parts extends Io {
   openEngine(): Promise<OpenedEngine>;
+  deviceFacts(): Promise<DeviceFacts>;
   readonly startSplice: typeof startSplice;
   readonly startAnyPair: typeof startAnyPair;
   readonly startPretrain: typeof startPretrain;
   readonly openJudge: typeof openJudge;
+  readonly addDetail: typeof addDetail;
+  readonly tokenMatches: typeof tokenMatches;
 }
 
 async function openEngine(): Promise<OpenedEngine> {
@@ -37,8 +42,11 @@ async function openEngine(): Promise<OpenedEngine> {
 export const realParts = (io: Io): Parts => ({
   ...io,
   openEngine,
+  deviceFacts,
   startSplice: async (...inputs) => (await import('../../model/training/pair.js')).startSplice(...inputs),
   startAnyPair: async (...inputs) => (await import('../../model/anyPair/training.js')).startAnyPair(...inputs),
   startPretrain: async (...inputs) => (await import('../../model/pretraining/pretrain.js')).startPretrain(...inputs),
   openJudge: async (...inputs) => (await import('../../model/compare/judge.js')).openJudge(...inputs),
+  addDetail: async (...inputs) => (await import('../../model/detail/detail.js')).addDetail(...inputs),
+  tokenMatches: async (...inputs) => (await import('../../model/detail/matches.js')).tokenMatches(...inputs),
 });

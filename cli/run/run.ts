@@ -9,7 +9,7 @@ import type { StepLosses, TrainingRun } from '../../model/training/run.js';
 import type { AdapterSummary } from '../gpu/device.js';
 import { errorLine, EXIT_INTERRUPTED, InputError, NonFiniteError, UsageError } from '../shared/errors.js';
 import { exists } from '../shared/files.js';
-import { createProgress, type Progress } from '../shared/progress.js';
+import { clockTime, createProgress, type Progress } from '../shared/progress.js';
 import { version } from '../shared/version.js';
 import { endedNote } from './about.js';
 import { stepsIn, type Checkpoint } from './checkpoints.js';
@@ -17,6 +17,7 @@ import {
   checkIdentity, checkSteps, parseConfig, readConfigOf, resumeCommand, type Fields, type ResumeOptions, type TrainingName,
 } from './config.js';
 import { openFolder, reopenFolder, type RunFolder } from './folder.js';
+import { LOG_EVERY } from './log.js';
 import { trainLoop, type LoopHooks } from './loop.js';
 import { checkMemory, describeMemory } from './memory.js';
 import { openPage, type RunPage } from './page.js';
@@ -52,6 +53,11 @@ interface Stretch extends Job {
   /** Training time so far, that of earlier stretches included and pauses left out. */
   readonly seconds: () => number;
 }
+
+/** An end that is nearer needs no announcement. */
+const WORTH_TELLING_S = 60;
+/** From here on, the shorter way is named. */
+const LONG_S = 3600;
 
 /** A device that is lost more often will be lost again. */
 const MOST_REOPENINGS = 3;
@@ -236,12 +242,14 @@ async function train(stretch: Stretch): Promise<number> {
   const { hooks, keep, lastGood } = createKeeper(stretch);
   const { stopAt } = training.plan;
   try {
-    const status = await trainLoop(run, training.plan, hooks, page?.signal ?? parts.interrupt, log.at(-1)?.step);
+    const trained = await trainLoop(run, training.plan, hooks, page?.signal ?? parts.interrupt, log.at(-1)?.step);
     await keep({ phase: 'train', steps: run.stepsDone, asked: false, last: stopAt === undefined });
     const ended = run.stepsDone < training.plan.steps ? training.until?.(folder.figures.rows()) : undefined;
-    const end = { status, stepsDone: run.stepsDone, seconds: seconds(), ...(ended && { ended }) };
-    await folder.config({ ...record, ...end });
+    const ofTraining = { stepsDone: run.stepsDone, seconds: seconds(), ...(ended && { ended }) };
     progress.finish();
+    const status = stopAt === undefined ? await finish(stretch, trained) : trained;
+    const end = { status, ...ofTraining };
+    await folder.config({ ...record, ...end });
     if (stopAt === undefined) await page?.end(status, { seconds: end.seconds, ...(ended && { note: endedNote(ended) }) });
     const result = resolve(folder.at(training.product));
     const summary = {
@@ -258,9 +266,30 @@ async function train(stretch: Stretch): Promise<number> {
   }
 }
 
+/** The work after the last step. When it is interrupted, so is the run, and a resume does it again. */
+async function finish(
+  { training, folder, parts, page, session }: Stretch, trained: 'finished' | 'interrupted',
+): Promise<'finished' | 'interrupted'> {
+  if (!session.finish) return trained;
+  const signal = page?.signal ?? parts.interrupt;
+  const progress = createProgress(100, parts.stderr);
+  const { warmStart, steps } = training.plan;
+  const onProgress = (share: number, what: string): void => {
+    signal.throwIfAborted();
+    const percent = Math.floor(100 * share);
+    progress.update(percent, `percent of ${what}`);
+    page?.step(warmStart + steps, `${what}, ${percent} %`);
+  };
+  const isWhole = await session.finish({ complete: trained === 'finished', signal, onProgress });
+  progress.finish();
+  page?.product(session.run.stepsDone, folder.at(training.product));
+  return isWhole ? trained : 'interrupted';
+}
+
 /** Writes log lines, results and checkpoints as they come. */
 function createKeeper({ training, folder, progress, page, session, from, log, seconds }: Stretch) {
   const { run } = session;
+  let isTold = false;
   let savedAt = from?.state.counters['stepsDone'] || undefined;
   /** The checkpoint comes last: a run that continues from it does not write the rest again. */
   const checkpoint = async (): Promise<void> => {
@@ -286,6 +315,7 @@ function createKeeper({ training, folder, progress, page, session, from, log, se
     onLosses: async (entry, ms) => {
       log.push(entry);
       await folder.log.append(entry, ms);
+      tellTime(entry.step, ms);
       page?.losses(entry);
     },
     onSave: (phase, asked) => keep({ phase, steps: run.stepsDone, asked, last: false }),
@@ -296,9 +326,21 @@ function createKeeper({ training, folder, progress, page, session, from, log, se
     isEnough: () => training.until?.(folder.figures.rows()) !== undefined,
     between: async (save) => (page ? page.between(save, run.stepsDone, session.draw) : 0),
   };
+  /** Once, after the first steps that include no compilation. */
+  const tellTime = (step: number, ms: number): void => {
+    if (isTold || step < (log[0]?.step ?? 0) + LOG_EVERY) return;
+    isTold = true;
+    const left = (ms / 1000) * (training.plan.steps - run.stepsDone);
+    if (left >= WORTH_TELLING_S) progress.note(timeLeft(ms / 1000, left));
+  };
   const picture = `${folder.at('result.png')} is the last good picture, of step`;
   const lastGood = () => (savedAt === undefined ? 'nothing was saved before it' : `${picture} ${savedAt}`);
   return { hooks, keep, lastGood };
+}
+
+function timeLeft(secondsPerStep: number, left: number): string {
+  const pace = `measured: ${secondsPerStep.toPrecision(2)} s a step, ${clockTime(left)} to the last one`;
+  return left < LONG_S ? pace : `${pace}; fewer --steps or a smaller --size or --vit-size end sooner`;
 }
 
 const stepsOf = ({ warmStepsDone, stepsDone = 0 }: Readonly<Partial<Pick<TrainingRun, 'warmStepsDone' | 'stepsDone'>>>): string =>

@@ -56,6 +56,16 @@ export interface Moment {
   readonly last: boolean;
 }
 
+/** The end of a run's steps. */
+export interface Ending {
+  /** All steps are done; otherwise the run was interrupted. */
+  readonly complete: boolean;
+  /** Interrupts the work. */
+  readonly signal: AbortSignal;
+  /** To be called now and then with the share of the work that is done, 0 to 1. @throws what `signal` is aborted with */
+  readonly onProgress: (share: number, what: string) => void;
+}
+
 /** A training on one device. */
 export interface Session {
   readonly run: TrainingRun;
@@ -68,6 +78,11 @@ export interface Session {
   keep(moment: Moment): Promise<Image | undefined>;
   /** Figures of such a picture, for figures.jsonl; absent where pictures are not measured. */
   measure?(picture: Image): Readonly<Record<string, number>>;
+  /**
+   * The work on the results after the last step, whose checkpoint is written: it may take long, and a resume does it again.
+   * Returns whether it was done to its end. @throws what `keep` throws
+   */
+  finish?(ending: Ending): Promise<boolean>;
   /** A picture for the page between two saves; absent where one takes long. */
   draw?(): Promise<Image>;
   /** Further fields of the summary. */

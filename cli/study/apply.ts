@@ -1,23 +1,28 @@
 /** The work of `splice-gpu apply`: paints other photos with the generator of a transfer. */
 import { basename, extname, join, resolve } from 'node:path';
-import { startPainting } from '../../model/generators/paint.js';
+import type { Engine } from '../../engine/index.js';
+import { startPainting, type Painting } from '../../model/generators/paint.js';
 import { SizeError } from '../../model/generators/parameters.js';
-import { readImage, writeImage } from '../photos/photo.js';
+import type { Image } from '../../model/image.js';
+import { readPhoto, writeImage, type Photo } from '../photos/photo.js';
+import { DETAIL_KEYWORD } from '../photos/pngText.js';
 import type { Parts } from '../run/parts.js';
 import { EXIT_INTERRUPTED, InputError, UsageError } from '../shared/errors.js';
 import { exists, prepareFolder } from '../shared/files.js';
 import { createProgress } from '../shared/progress.js';
 import { version } from '../shared/version.js';
-import { readGenerator } from './pairGenerator.js';
+import { withDetail, type Fine } from '../transfer/detail.js';
+import { targetOf, type OutputOptions } from '../transfer/output.js';
+import { appearanceOf, readGenerator } from './pairGenerator.js';
 import { onEngine } from './study.js';
 
-export interface ApplyOptions {
+export interface ApplyOptions extends OutputOptions {
   /** Folder of a finished transfer. */
   readonly generator: string;
   readonly image: readonly string[];
   readonly out: string;
-  /** Shorter side that the photos are resized to; their own size when absent. */
-  readonly size?: number;
+  /** Shorter side that the photos are resized to; `full`: their own; `auto`: at most that of the training, if it is known. */
+  readonly size: number | 'auto' | 'full';
   /** Memory on the device in MiB above which a photo is painted strip by strip. */
   readonly memory: number;
   readonly force?: boolean;
@@ -27,30 +32,44 @@ export interface ApplyOptions {
 /** Steps of the progress for one picture. */
 const PARTS = 100;
 
-/** Writes one picture per photo, under its name. Returns the exit code: 130 when interrupted between two photos. */
+interface Done {
+  readonly image: string;
+  readonly result: string;
+  readonly size: readonly [width: number, height: number];
+  readonly inStrips: boolean;
+  readonly detail: Fine['detail'] | null;
+}
+
+/** Writes one picture per photo, under its name. Returns the exit code: 130 when interrupted. */
 export async function apply(options: ApplyOptions, parts: Parts): Promise<number> {
   const { interrupt, stdout, stderr } = parts;
-  const { path, sha256, recipe, generator, weights } = await readGenerator(options.generator);
+  const generator = await readGenerator(options.generator);
+  const { path, sha256, recipe } = generator;
   const targets = await targetsOf(options);
+  const appearance = await appearanceOf(options.generator);
   const undo = await prepareFolder(options.out);
   const text = { Software: `splice-gpu ${version()}`, Generator: resolve(path), 'Generator SHA-256': sha256, Recipe: recipe };
   const progress = createProgress(PARTS * targets.length, stderr);
-  const done: { image: string; result: string; size: readonly [width: number, height: number]; inStrips: boolean }[] = [];
+  const done: Done[] = [];
   try {
     await onEngine(parts, async (engine) => {
-      const { paint } = startPainting(engine, generator, weights);
+      const painting = startPainting(engine, generator.generator, generator.weights);
+      const painter = { engine, ...painting, side: generator.side, appearance };
       for (const [i, { from, to }] of targets.entries()) {
         if (interrupt.aborted) break;
-        const image = await readImage(from, { shorterSide: options.size });
-        const update = (share: number): void => progress.update(PARTS * i + Math.floor(PARTS * share), `percent, ${from}`);
-        const { image: picture, inStrips } = await paint(image, options.memory * 2 ** 20, update).catch((error: unknown) => {
-          throw error instanceof SizeError ? new InputError(`${from}: ${error.message}`, { cause: error }) : error;
-        });
-        await writeImage(to, picture, text);
-        done.push({ image: resolve(from), result: resolve(to), size: [picture.width, picture.height], inStrips });
+        const update = (share: number): void => {
+          interrupt.throwIfAborted();
+          progress.update(PARTS * i + Math.floor(PARTS * share), `percent, ${from}`);
+        };
+        const { picture, inStrips, detail } = await paintOne(options, from, painter, parts, update);
+        await writeImage(to, picture, { ...text, ...(detail && { [DETAIL_KEYWORD]: JSON.stringify(detail) }) });
+        const size = [picture.width, picture.height] as const;
+        done.push({ image: resolve(from), result: resolve(to), size, inStrips, detail: detail ?? null });
         update(1);
       }
     });
+  } catch (error) {
+    if (!interrupt.aborted) throw error;
   } finally {
     progress.finish();
     await undo();
@@ -58,6 +77,35 @@ export async function apply(options: ApplyOptions, parts: Parts): Promise<number
   const facts = { generator: resolve(path), recipe, results: done };
   stdout.write(options.json ? `${JSON.stringify(facts)}\n` : done.map(({ result }) => `${result}\n`).join(''));
   return interrupt.aborted ? EXIT_INTERRUPTED : 0;
+}
+
+interface Painter extends Painting {
+  readonly engine: Engine;
+  /** Shorter side of the training's structure photo, if it is known. */
+  readonly side: number | undefined;
+  /** For texture; absent when it is not found. */
+  readonly appearance: Photo | undefined;
+}
+
+/** The share of the work that is detail, where there is some. */
+const DETAIL_WORK = 0.8;
+
+/** The picture of a photo, with detail if it is smaller than the photo. */
+async function paintOne(
+  { size, memory, ...output }: ApplyOptions, from: string, { engine, paint, side, appearance }: Painter, parts: Parts,
+  update: (share: number) => void,
+): Promise<Partial<Fine> & { readonly picture: Image; readonly inStrips: boolean }> {
+  const reading = size === 'auto' ? { atMost: side ?? Infinity } : size === 'full' ? {} : { shorterSide: size };
+  const photo = await readPhoto(from, reading);
+  const target = targetOf(output, photo, photo.image);
+  const own = target ? 1 - DETAIL_WORK : 1;
+  const painted = await paint(photo.image, memory * 2 ** 20, (share) => update(own * share)).catch((error: unknown) => {
+    throw error instanceof SizeError ? new InputError(`${from}: ${error.message}`, { cause: error }) : error;
+  });
+  if (!target) return { picture: painted.image, inStrips: painted.inStrips };
+  const job = { result: painted.image, structure: photo, appearance, target, strength: output.detail ?? 0 };
+  const fine = await withDetail(engine, parts, job, (share) => update(own + DETAIL_WORK * share));
+  return { ...fine, inStrips: painted.inStrips };
 }
 
 /** The path of each photo's picture. @throws UsageError for two photos of the same name, or a picture that exists already */

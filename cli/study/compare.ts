@@ -1,12 +1,13 @@
 /** The work of `splice-gpu compare`: figures of results for one pair of photos. */
-import { resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import type { Image } from '../../model/image.js';
 import { checkVitSize, loadVit } from '../models/load.js';
-import { readImage, readImageText } from '../photos/photo.js';
-import { MODEL_KEYWORD } from '../photos/pngText.js';
+import { readImage, readImageText, type ReadOptions } from '../photos/photo.js';
+import { DETAIL_KEYWORD, MODEL_KEYWORD, type PngText } from '../photos/pngText.js';
 import { shortPath } from '../run/about.js';
 import type { Parts } from '../run/parts.js';
-import { matchWarning, showReport, trivialRows, type ReportRow } from '../transfer/report.js';
+import { exists, parseJson } from '../shared/files.js';
+import { JUDGED_SIDE, matchWarning, showReport, trivialRows, type ReportRow } from '../transfer/report.js';
 import { modelFacts } from './study.js';
 
 export interface CompareOptions {
@@ -19,11 +20,32 @@ export interface CompareOptions {
   readonly json?: boolean;
 }
 
+interface Judged {
+  readonly path: string;
+  readonly image: Image;
+  readonly text: PngText;
+  /** Detail was added after its training. */
+  readonly detail: boolean;
+}
+
+/** A result, and after one with detail the picture without it that its run keeps beside it. */
+async function withTrained(path: string, given: readonly string[], reading: ReadOptions): Promise<Judged[]> {
+  const read = async (file: string): Promise<Judged> => {
+    const text = await readImageText(file);
+    return { path: file, image: await readImage(file, reading), text, detail: text[DETAIL_KEYWORD] !== undefined };
+  };
+  const result = await read(path);
+  const trained = join(dirname(path), 'trained.png');
+  const isNews = result.detail && basename(path) === 'result.png' && !given.some((other) => resolve(other) === resolve(trained));
+  return isNews && (await exists(trained)) ? [result, await read(trained)] : [result];
+}
+
 /** Prints the table. Returns the exit code. A GPU is opened only for a ViT that judges. */
 export async function compare(options: CompareOptions, { openEngine, openJudge, stdout, stderr }: Parts): Promise<number> {
-  const [structure, appearance] = [await readImage(options.structure), await readImage(options.appearance)];
-  const results: { path: string; image: Image }[] = [];
-  for (const path of options.results) results.push({ path, image: await readImage(path) });
+  const reading = { atMost: JUDGED_SIDE };
+  const [structure, appearance] = [await readImage(options.structure, reading), await readImage(options.appearance, reading)];
+  const results: Judged[] = [];
+  for (const path of options.results) results.push(...(await withTrained(path, options.results, reading)));
   const model = options.judge === undefined ? undefined : await loadVit(options.judge);
   if (model) checkVitSize(options.vitSize, model.vit);
   else stderr.write('no --judge: the figures of a ViT are left out\n');
@@ -32,10 +54,12 @@ export async function compare(options: CompareOptions, { openEngine, openJudge, 
     const { vitSize } = options;
     const judge = await openJudge(structure, appearance, model && { engine: opened!.engine, vit: model.vit, vitSize });
     const baselines = await trivialRows(judge, structure, appearance);
-    const rows: (ReportRow & { path: string })[] = [];
-    for (const { path, image } of results) {
-      const trainedByJudge = model !== undefined && (await readImageText(path))[MODEL_KEYWORD] === model.sha256;
-      rows.push({ name: shortPath(path), path, figures: await judge.judge(image), ...(trainedByJudge && { trainedByJudge }) });
+    const rows: (ReportRow & Judged)[] = [];
+    for (const result of results) {
+      const { path, image, text } = result;
+      const trainedByJudge = model !== undefined && text[MODEL_KEYWORD] === model.sha256;
+      const figures = await judge.judge(image);
+      rows.push({ ...result, name: shortPath(path), figures, ...(trainedByJudge && { trainedByJudge }) });
       stderr.write(`compared ${path}\n`);
     }
     const warning = matchWarning(judge.match);
@@ -43,7 +67,10 @@ export async function compare(options: CompareOptions, { openEngine, openJudge, 
     const facts = {
       structure: resolve(options.structure), appearance: resolve(options.appearance),
       judge: model ? { ...modelFacts(model), vitSize } : null, match: judge.match ?? null, baselines,
-      results: rows.map(({ path, figures, trainedByJudge = false }) => ({ path: resolve(path), figures, trainedByJudge })),
+      results: rows.map(({ path, figures, trainedByJudge = false, text }) => {
+        const added = text[DETAIL_KEYWORD];
+        return { path: resolve(path), figures, trainedByJudge, detail: (added && parseJson(added)) ?? null };
+      }),
     };
     stdout.write(options.json ? `${JSON.stringify(facts)}\n` : showReport([...baselines, ...rows]));
   } finally {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { parseSafetensors } from '../../model/files/safetensors.js';
 import type { RecipeName } from '../../model/method/options.js';
 import { recipes } from '../../model/method/recipes.js';
+import { readPhoto, type Photo } from '../photos/photo.js';
 import { InputError } from '../shared/errors.js';
 import { readInput, readJson, sha256 } from '../shared/files.js';
 
@@ -21,11 +22,26 @@ export async function readGenerator(folder: string) {
     const missing = generator.parameters.filter(({ name }) => !tensors.has(name)).map(({ name }) => name);
     const more = missing.length > 3 ? ` and ${missing.length - 3} more` : '';
     if (missing.length > 0) throw new Error(`it lacks ${missing.slice(0, 3).join(', ')}${more}`);
-    return { path, sha256: sha256(bytes), recipe, generator, weights: tensors };
+    return { path, sha256: sha256(bytes), recipe, generator, weights: tensors, ...trainedAt(metadata.get('structureSize')) };
   } catch (error) {
     const problem = `is not a generator of this program (${(error as Error).message})`;
     throw new InputError(`${path} ${problem}: give the folder of a transfer`, { cause: error });
   }
+}
+
+/** The shorter side of the structure photo in the training, if the file says it. */
+function trainedAt(size = ''): { readonly side?: number } {
+  const side = Math.min(...size.split('x').map(Number));
+  return Number.isSafeInteger(side) && side > 0 ? { side } : {};
+}
+
+/** The appearance photo of a run; undefined when it is not where it was, or is another one. */
+export async function appearanceOf(folder: string): Promise<Photo | undefined> {
+  const { appearance } = (await readJson(join(folder, 'config.json'))) ?? {};
+  const { path, sha256: hash, usedSize } = (appearance ?? {}) as { path?: unknown; sha256?: unknown; usedSize?: unknown };
+  if (typeof path !== 'string' || !Array.isArray(usedSize)) return undefined;
+  const photo = await readPhoto(path, { shorterSide: Math.min(...(usedSize as number[])) }).catch(() => undefined);
+  return photo?.sha256 === hash ? photo : undefined;
 }
 
 /** The recipe in the run's record, for files without metadata. */

@@ -1,5 +1,6 @@
 /** Ensures that a folder holds a finished transfer: an existing one, an interrupted one resumed, or a new one. */
 import { join } from 'node:path';
+import { planOf } from '../run/about.js';
 import { objectOf, parseConfig, readConfigOf } from '../run/config.js';
 import type { Parts } from '../run/parts.js';
 import { exists } from '../shared/files.js';
@@ -16,10 +17,12 @@ export interface Ensuring {
 /** Returns the exit code of `transfer`. Nothing is printed on stdout. @throws InputError when the folder's run is damaged */
 export async function ensureTransfer(options: TransferOptions, parts: Parts, { onOther, note }: Ensuring): Promise<number> {
   const quiet = { ...parts, stdout: { write: () => undefined } };
-  const { out, until = TO_THE_END, splice: { steps } } = options;
+  const { out, until = TO_THE_END } = options;
   if (!(await exists(join(out, 'config.json')))) return startTransfer(options, quiet);
-  const resume = { folder: out, steps, until, json: false };
   const config = await readConfigOf('transfer', out);
+  // A number of steps that was chosen stays what it is.
+  const steps = options.choose?.includes('steps') ? planOf(config).steps : options.splice.steps;
+  const resume = { folder: out, steps, until, json: false };
   const isLonger = Number(config['stepsDone'] ?? 0) > steps;
   const saved = parseConfig(out, () => parseOptions(config, resume));
   const changed = differenceOf(saved, options) ?? (isLonger ? 'number of steps' : undefined);

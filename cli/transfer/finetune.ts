@@ -18,15 +18,17 @@ const LR = 0.0002;
 
 /** Returns the exit code, as `transfer`. */
 export async function finetune(finetuning: FinetuneOptions, parts: Parts): Promise<number> {
-  const { generator: path, steps, transfer: options, isGiven } = finetuning;
+  const { generator: path, steps, transfer: { choose, ...options }, isGiven } = finetuning;
   const { setup, sha256 } = await readAnyPairGenerator(path);
   const { splice } = options;
   const { recipe, vitSize, antialias } = setup;
+  const isFree = choose?.includes('size') ?? !isGiven('size');
+  const size = options.size ?? (isFree ? setup.size : undefined);
   const learned = Object.entries({ recipe, vitSize, antialias, lr: LR }).filter(([name]) => !isGiven(name));
   return startTransfer({
     ...options,
     model: isGiven('model') ? options.model : setup.model.name,
-    size: options.size ?? setup.size,
+    ...(size !== undefined && { size }),
     splice: { ...splice, ...Object.fromEntries(learned), steps, warmStart: 0 },
     generator: { path, sha256 },
   }, parts);

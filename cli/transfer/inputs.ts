@@ -1,16 +1,24 @@
 /** The inputs of a transfer, read and checked before anything is created. */
-import { checkVitSize, loadVit } from '../models/load.js';
+import { loadVit } from '../models/load.js';
 import type { LoadedVit } from '../models/read.js';
-import { isOneColour, readPhoto, type Photo } from '../photos/photo.js';
+import { isOneColour, readPhoto, type Photo, type Size } from '../photos/photo.js';
 import type { Parts } from '../run/parts.js';
 import { withTestTimeRegisters } from '../run/registers.js';
-import { InputError, UsageError } from '../shared/errors.js';
+import { InputError } from '../shared/errors.js';
 import type { TransferOptions } from './options.js';
+import { enlargedNote, targetOf } from './output.js';
+import { checkModel, settle } from './settle.js';
 
 export interface Inputs {
+  /** With everything chosen. */
+  readonly options: TransferOptions;
   readonly structure: Photo;
   readonly appearance: Photo;
   readonly model: LoadedVit;
+  /** Size of the result with detail; absent when the trained picture is the result. */
+  readonly target?: Size;
+  /** Lines about what was chosen. */
+  readonly notes: readonly string[];
 }
 
 /** A picture smaller than this is an accident, whatever --size makes of it. */
@@ -20,24 +28,20 @@ const MIN_CROP_SIDE = 33;
 const MIN_HEIGHT = Math.ceil(MIN_CROP_SIDE / 0.95);
 
 /** @throws InputError or UsageError with the file or option and the remedy */
-export async function readInputs(options: TransferOptions, parts: Parts): Promise<Inputs> {
+export async function readInputs(given: TransferOptions, parts: Parts): Promise<Inputs> {
   const { interrupt, stderr } = parts;
+  const { options, model: read, notes } = await settle(given, parts);
   const reading = options.size === undefined ? {} : { shorterSide: options.size };
   const structure = await readPhoto(options.structure, reading);
   checkPhoto(structure);
   const appearance = await readPhoto(options.appearance, reading);
   checkPhoto(appearance);
-  const loaded = await loadVit(options.model, options.vit, { signal: interrupt, output: stderr });
+  const loaded = read ?? (await loadVit(options.model, options.vit, { signal: interrupt, output: stderr }));
   const model = await withTestTimeRegisters(loaded, options.testTimeRegisters, parts);
-  checkVitSize(options.splice.vitSize, model.vit);
-  checkKeyLayers(options.splice.keyLayers, model);
-  return { structure, appearance, model };
-}
-
-function checkKeyLayers(layers: readonly number[], { vit: { name, config: { depth } } }: LoadedVit): void {
-  const missing = layers.find((layer) => layer >= depth);
-  if (missing === undefined) return;
-  throw new UsageError(`--key-layers ${missing}: ${name} has the layers 0 to ${depth - 1}: choose among these`);
+  checkModel(options.splice, model);
+  const target = targetOf(options, structure, structure.image);
+  const enlarged = enlargedNote(structure, target);
+  return { options, structure, appearance, model, ...(target && { target }), notes: [...notes, ...(enlarged ? [enlarged] : [])] };
 }
 
 function checkPhoto({ path, width, height, image }: Photo): void {

@@ -3,10 +3,12 @@ import { resolve } from 'node:path';
 import { defaultOptions, unsteadied, withoutUnused, type SpliceOptions, type Steadying } from '../../model/method/options.js';
 import { CheckpointError } from '../../model/vit/errors.js';
 import { parseSidecar, type VitSettings } from '../../model/vit/settings.js';
+import type { Choosable } from './choose.js';
+import { parseOutput, type OutputOptions } from './output.js';
 import { TO_THE_END, untilOf } from './until.js';
 import { checkLike, checkMethod, objectOf, show, textOf, wholeOf, type Fields, type ResumeOptions } from '../run/config.js';
 
-export interface TransferOptions {
+export interface TransferOptions extends OutputOptions {
   readonly structure: string;
   readonly appearance: string;
   readonly out: string;
@@ -17,6 +19,8 @@ export interface TransferOptions {
   readonly testTimeRegisters?: string;
   /** Shorter side that both photos are scaled to; their own size when absent. */
   readonly size?: number;
+  /** What is chosen for the device before the start, in place of the values here; nothing when absent. */
+  readonly choose?: readonly Choosable[];
   readonly saveEvery: number;
   readonly json: boolean;
   readonly force: boolean;
@@ -45,14 +49,20 @@ export interface Seeds {
 const MAX_SIDE = 8192;
 
 /** The options as `config.options` holds them: those that are missing there are switched off. */
-export const savedOptions = ({ splice, size, saveEvery, until, seeds, testTimeRegisters }: TransferOptions) => ({
-  ...withoutUnused(splice), size: size ?? null, saveEvery,
-  ...(until !== undefined && { until }), ...(seeds && { seeds }), ...(testTimeRegisters && { testTimeRegisters }),
-});
+export const savedOptions = (options: TransferOptions) => {
+  const { splice, size, saveEvery, until, seeds, testTimeRegisters, detail = 0, upscale, outputSize } = options;
+  return {
+    ...withoutUnused(splice), size: size ?? null, saveEvery,
+    ...(until !== undefined && { until }), ...(seeds && { seeds }), ...(testTimeRegisters && { testTimeRegisters }),
+    detail, upscale: upscale ?? null, outputSize: outputSize ?? null,
+  };
+};
 
 /** The options that a config.json describes, `--steps` of the resume included. @throws Error naming the field that is wrong */
 export function parseOptions(config: Fields, { folder, json, steps, until }: ResumeOptions): TransferOptions {
-  const { size, saveEvery, until: saved, seeds, testTimeRegisters, ...splice } = objectOf('options', config['options']);
+  const {
+    size, saveEvery, until: saved, seeds, testTimeRegisters, detail, upscale, outputSize, ...splice
+  } = objectOf('options', config['options']);
   const model = objectOf('model', config['model']);
   const generator = config['generator'] === undefined ? undefined : objectOf('generator', config['generator']);
   return {
@@ -64,6 +74,7 @@ export function parseOptions(config: Fields, { folder, json, steps, until }: Res
     ...(testTimeRegisters !== undefined && { testTimeRegisters: textOf('options.testTimeRegisters', testTimeRegisters) }),
     ...(size === null || size === undefined ? {} : { size: wholeOf('options.size', size) }),
     saveEvery: wholeOf('options.saveEvery', saveEvery),
+    ...parseOutput({ detail, upscale, outputSize }),
     json,
     force: false,
     ...untilField(until ?? saved),
@@ -125,14 +136,16 @@ function parseSplice(saved: Fields): SpliceOptions {
   return splice;
 }
 
-/** The first setting in which a saved run differs from the wanted one; more steps are not a difference. */
+/** The first setting in which a saved run differs from the wanted one; neither more steps nor what was chosen count. */
 export function differenceOf(saved: TransferOptions, wanted: TransferOptions): string | undefined {
-  const flat = ({ structure, appearance, size, splice, vit, seeds, testTimeRegisters }: TransferOptions): Fields => ({
-    ...splice, ...vit, testTimeRegisters, size, structure: resolve(structure), appearance: resolve(appearance),
+  const flat = ({ structure, appearance, splice, vit, seeds, size, detail = 0, ...others }: TransferOptions): Fields => ({
+    ...splice, ...vit, size, detail, upscale: others.upscale, outputSize: others.outputSize,
+    testTimeRegisters: others.testTimeRegisters, structure: resolve(structure), appearance: resolve(appearance),
     seed: seeds?.first ?? splice.seed, seeds: seeds?.count, judge: seeds?.judge,
   });
   const [before, now] = [flat(saved), flat(wanted)];
+  const compared = Object.keys(now).filter((name) => name !== 'steps' && !wanted.choose?.some((chosen) => chosen === name));
   const isSameModel = wanted.model === 'auto' || [wanted.model, resolve(wanted.model)].includes(saved.model);
-  const changed = Object.keys(now).find((name) => name !== 'steps' && JSON.stringify(before[name]) !== JSON.stringify(now[name]));
+  const changed = compared.find((name) => JSON.stringify(before[name]) !== JSON.stringify(now[name]));
   return changed ?? (isSameModel ? undefined : 'model');
 }

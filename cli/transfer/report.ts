@@ -4,12 +4,17 @@ import { LEAST_MATCH } from '../../model/compare/match.js';
 import type { Image } from '../../model/image.js';
 import { table } from '../shared/table.js';
 
+/** Larger pictures are reduced to this shorter side before they are judged, which happens at 256 pixels. */
+export const JUDGED_SIDE = 1024;
+
 /** A row of the table: a result, or a photo of the pair in its place. */
 export interface ReportRow {
   readonly name: string;
   readonly figures: Figures;
   /** The result was trained with the ViT that judges, which favours it. */
   readonly trainedByJudge?: boolean;
+  /** Detail was added after its training. */
+  readonly detail?: boolean;
 }
 
 /** The scores of a mere copy, as a measure for results. */
@@ -46,12 +51,15 @@ export const COLUMNS: readonly Column[] = [
 /** A table and the meaning of its columns; columns without any figure are left out. */
 export function showReport(rows: readonly ReportRow[]): string {
   const columns = COLUMNS.filter(({ key }) => rows.some(({ figures }) => figures[key] !== undefined));
-  const cells = rows.map(({ name, trainedByJudge, figures }) =>
-    [trainedByJudge ? `${name} *` : name, ...columns.map(({ key, digits }) => figures[key]?.toFixed(digits) ?? '')]);
+  const marked = ({ name, trainedByJudge, detail }: ReportRow): string =>
+    [name, ...(detail ? ['+'] : []), ...(trainedByJudge ? ['*'] : [])].join(' ');
+  const cells = rows.map((row) =>
+    [marked(row), ...columns.map(({ key, digits }) => row.figures[key]?.toFixed(digits) ?? '')]);
   const isMarked = rows.some(({ trainedByJudge }) => trainedByJudge);
   const note = '* trained with the ViT that judges here: its figures flatter it, --judge takes another\n';
+  const added = rows.some(({ detail }) => detail) ? '+ detail of the photos was added after the training\n' : '';
   const meanings = columns.map(({ title, what }) => `${title.padEnd(10)} ${what}\n`).join('');
-  return `${table([['', ...columns.map(({ title }) => title)], ...cells])}\n\n${meanings}${isMarked ? note : ''}`;
+  return `${table([['', ...columns.map(({ title }) => title)], ...cells])}\n\n${meanings}${added}${isMarked ? note : ''}`;
 }
 
 /** A line for a pair whose photos hardly match, undefined for any other. */

@@ -3,11 +3,17 @@ import { parseConfig, readConfigOf, type ResumeOptions } from '../run/config.js'
 import type { Parts } from '../run/parts.js';
 import { parseOptions, type TransferOptions } from './options.js';
 import { bestOfSeeds, compares, resumeChosen, resumeSeeds } from './seeds/choose.js';
+import { settle } from './settle.js';
 import { resumeTransfer, transfer } from './transfer.js';
 
 /** Returns the exit code: 0, or 130 when interrupted. @throws before anything is created if an input is wrong */
-export const startTransfer = (options: TransferOptions, parts: Parts): Promise<number> =>
-  compares(options) ? bestOfSeeds(options, parts) : transfer(options, parts);
+export async function startTransfer(options: TransferOptions, parts: Parts): Promise<number> {
+  if (!compares(options)) return transfer(options, parts);
+  // All seeds are trained alike.
+  const settled = await settle(options, parts);
+  for (const note of settled.notes) parts.stderr.write(`${note}\n`);
+  return bestOfSeeds({ ...settled.options, seeds: options.seeds }, parts);
+}
 
 /** @throws InputError when the folder holds no transfer */
 export async function continueTransfer(resume: ResumeOptions, parts: Parts): Promise<number> {

@@ -1,30 +1,26 @@
 /** The work of `splice-gpu transfer`: the training of one pair, new or resumed. */
-import { join, resolve } from 'node:path';
-import type { Figures } from '../../model/compare/judge.js';
+import { join } from 'node:path';
 import { serializeSafetensors } from '../../model/files/safetensors.js';
 import type { Image } from '../../model/image.js';
-import { termNames, withoutUnused } from '../../model/method/options.js';
+import { termNames } from '../../model/method/options.js';
 import { nameOfDevice } from '../gpu/device.js';
 import { shipped } from '../models/known.js';
-import { givenModel } from '../models/load.js';
-import { triptych } from '../photos/grid.js';
-import { writeImage, type Photo } from '../photos/photo.js';
-import { MODEL_KEYWORD, type PngText } from '../photos/pngText.js';
+import { shorterSide, SHOWN_SIDE, writeImage, type Photo, type Size } from '../photos/photo.js';
 import { nameOf, shortPath } from '../run/about.js';
-import type { Identity } from '../run/checkpoints.js';
-import { settingsText, type ResumeOptions } from '../run/config.js';
+import type { ResumeOptions } from '../run/config.js';
 import { recentTotal } from '../run/log.js';
 import { every } from '../run/loop.js';
 import type { Parts } from '../run/parts.js';
 import { resumeTraining, startTraining, type Showing } from '../run/run.js';
 import type { Moment, Session, Start, Training } from '../run/training.js';
 import { NonFiniteError } from '../shared/errors.js';
-import { exists, writeFileAtomic, writeJson } from '../shared/files.js';
-import { version } from '../shared/version.js';
+import { exists, writeFileAtomic } from '../shared/files.js';
+import { finish } from './finish.js';
 import { readInputs, type Inputs } from './inputs.js';
-import { parseOptions, savedOptions, type TransferOptions } from './options.js';
-import { seedScores } from './seeds/scores.js';
-import { matchWarning, trivialRows } from './report.js';
+import { parseOptions, type TransferOptions } from './options.js';
+import { showSize } from './output.js';
+import { describe, generatorMetadata, identityOf, resultText } from './record.js';
+import { JUDGED_SIDE, matchWarning } from './report.js';
 import { untilOf } from './until.js';
 
 /** Trains one pair. Returns the exit code: 0, or 130 when interrupted. @throws before anything is created if an input is wrong */
@@ -52,34 +48,39 @@ export async function transferTo(
   return resumeTraining('transfer', resume, parts, (config) => parseOptions(config, resume), part);
 }
 
-const sizeOf = ({ image }: Photo): string => `${image.width} x ${image.height}`;
+const sizeOf = ({ image }: Photo): string => showSize(image);
+
+/** A photo beside the result: as it is trained on, or finer if the result gets detail. */
+const shownPhoto = async (photo: Photo, target: Size | undefined): Promise<Image> =>
+  (target ? photo.again({ atMost: Math.max(SHOWN_SIDE, shorterSide(photo.image)) }) : photo.image);
 
 /** Reads and checks the inputs; creates nothing. */
-export async function prepare(options: TransferOptions, parts: Parts): Promise<Training> {
-  const inputs = await readInputs(options, parts);
-  const { structure, appearance, model } = inputs;
+export async function prepare(given: TransferOptions, parts: Parts): Promise<Training> {
+  const inputs = await readInputs(given, parts);
+  const { options, structure, appearance, model, target } = inputs;
   const { splice, saveEvery, generator, until } = options;
   const isEnough = until === undefined ? undefined : untilOf(until);
   return {
     command: 'transfer',
     ...(isEnough && { until: isEnough }),
     plan: { warmStart: splice.warmStart, steps: splice.steps, savesAt: every(saveEvery) },
-    identity: identityOf(options, inputs),
+    identity: identityOf(inputs),
     sources: { 'structure photo': structure.path, 'appearance photo': appearance.path, 'ViT weights': model.path },
     inputs: [structure.path, appearance.path, model.path, ...(generator ? [generator.path] : [])],
-    config: describe(options, inputs),
+    config: describe(inputs),
     page: {
       title: `${nameOf(structure.path)} as ${nameOf(appearance.path)}`,
       facts: [
         ['Recipe', splice.recipe], ['Model', model.vit.name], ['Structure', sizeOf(structure)],
-        ['Appearance', sizeOf(appearance)], ['ViT side', String(splice.vitSize)], ['Seed', String(splice.seed)],
+        ['Appearance', sizeOf(appearance)], ...(target ? [['Result', showSize(target)] as const] : []),
+        ['ViT side', String(splice.vitSize)], ['Seed', String(splice.seed)],
       ],
       terms: ['total', ...termNames(splice).slice(0, -1)],
       result: 'Result',
     },
     pictures: [
-      { name: 'structure', label: 'Structure', image: structure.image },
-      { name: 'appearance', label: 'Appearance', image: appearance.image },
+      { name: 'structure', label: 'Structure', image: () => shownPhoto(structure, target) },
+      { name: 'appearance', label: 'Appearance', image: () => shownPhoto(appearance, target) },
     ],
     title: `${splice.recipe}: ${shortPath(structure.path)} as ${shortPath(appearance.path)}, seed ${splice.seed}`,
     memory: {
@@ -87,46 +88,25 @@ export async function prepare(options: TransferOptions, parts: Parts): Promise<T
       remedy: `use a smaller --size${splice.checkpointing ? '' : ' or --checkpointing, which needs less'}`,
     },
     product: 'result.png',
-    start: (at) => start(options, inputs, at, parts),
-  };
-}
-
-function identityOf({ splice, size, generator }: TransferOptions, { structure, appearance, model }: Inputs): Identity {
-  return {
-    'structure photo': structure.sha256,
-    'appearance photo': appearance.sha256,
-    'ViT weights': model.sha256,
-    'ViT settings': JSON.stringify(model.vit.config),
-    settings: settingsText({ ...withoutUnused(splice), size: size ?? null }),
-    ...(generator && { 'generator for all pairs': generator.sha256 }),
-  };
-}
-
-const describePhoto = ({ path, sha256, format, width, height, image }: Photo) =>
-  ({ path: resolve(path), sha256, format, size: [width, height], usedSize: [image.width, image.height] });
-
-function describe(options: TransferOptions, { structure, appearance, model: loaded }: Inputs) {
-  const { generator, model } = options;
-  const { vit, path, sha256 } = loaded;
-  return {
-    options: savedOptions(options),
-    ...(generator && { generator: { path: resolve(generator.path), sha256: generator.sha256 } }),
-    structure: describePhoto(structure),
-    appearance: describePhoto(appearance),
-    model: { given: givenModel(model, loaded), name: vit.name, path: resolve(path), sha256, config: vit.config },
+    start: (at) => start(inputs, at, parts),
   };
 }
 
 /** The start of a run: with the recipe's generator, or with one for any pair. */
-const startOf = async ({ generator }: TransferOptions, inputs: Inputs, { startSplice }: Parts): Promise<Parts['startSplice']> =>
-  generator ? (await import('./fromGenerator.js')).generatorStart(generator, inputs) : startSplice;
+const startOf = async (inputs: Inputs, { startSplice }: Parts): Promise<Parts['startSplice']> => {
+  const { generator } = inputs.options;
+  return generator ? (await import('./fromGenerator.js')).generatorStart(generator, inputs) : startSplice;
+};
 
-async function start(options: TransferOptions, inputs: Inputs, at: Start, parts: Parts): Promise<Session> {
+async function start(inputs: Inputs, at: Start, parts: Parts): Promise<Session> {
   const { engine, adapter, folder, from } = at;
-  const { structure, appearance, model: { vit, note } } = inputs;
+  const { options, structure, appearance, model: { vit, note }, target } = inputs;
   const pair = [structure.image, appearance.image] as const;
-  const judge = await parts.openJudge(...pair, { engine, vit, vitSize: options.splice.vitSize });
-  const startPair = await startOf(options, inputs, parts);
+  // A result with detail is judged beside photos that have theirs, as `compare` does.
+  const fine = async (photo: Photo): Promise<Image> => (target ? photo.again({ atMost: JUDGED_SIDE }) : photo.image);
+  const judged = [await fine(structure), await fine(appearance)] as const;
+  const judge = await parts.openJudge(...judged, { engine, vit, vitSize: options.splice.vitSize });
+  const startPair = await startOf(inputs, parts);
   const run = await startPair(engine, vit, ...pair, options.splice, from);
   // Random weights cannot tell whether photos match, and a tiny ViT knows too little.
   const canTell = !shipped.some(({ name }) => name === vit.name);
@@ -139,58 +119,36 @@ async function start(options: TransferOptions, inputs: Inputs, at: Start, parts:
       throw new NonFiniteError(`after ${steps} steps the picture holds values that are not finite`);
     }
     if (steps > 0 && (asked || steps % options.saveEvery === 0)) await folder.preview(steps, picture);
-    await writeImage(folder.at('result.png'), picture, resultText(options, inputs, steps));
-    const metadata = generatorMetadata(options, inputs, steps);
+    const text = resultText(inputs, steps);
+    if (target) await writeImage(folder.at('trained.png'), picture, text);
+    await writeImage(folder.at('result.png'), picture, text);
+    const metadata = generatorMetadata(inputs, steps);
     await writeFileAtomic(folder.at('generator.safetensors'), serializeSafetensors(await run.weights(), metadata));
     return picture;
   };
+  let detailSeconds: number | undefined;
   return {
     run,
     notes: [
+      ...inputs.notes,
       `structure ${structure.path} (${sizeOf(structure)}), appearance ${appearance.path} (${sizeOf(appearance)})`,
       `model ${vit.name}, recipe ${recipe}, seed ${seed}, on ${nameOfDevice(adapter)}`,
       ...(note ? [`note: ${note}`] : []),
       ...(warning ? [warning] : []),
     ],
-    keep: async (moment) => {
-      if (moment.phase === 'warm-start') return undefined; // a checkpoint alone
-      const picture = await pictures(moment);
-      if (!moment.last) return picture;
-      await writeImage(folder.at('triptych.png'), await triptych(structure.image, picture, appearance.image));
-      const figures = await judge.judge(picture);
-      const baselines = await trivialRows(judge, ...pair);
-      const report = { judge: vit.name, match: judge.match ?? null, result: figures, baselines };
-      await writeJson(folder.at('report.json'), options.seeds ? { ...report, seeds: await seedScores(folder.path) } : report);
-      await writeImage(folder.at('result.png'), picture, resultText(options, inputs, moment.steps, figures));
-      return picture;
+    // In the warm start a checkpoint alone.
+    keep: async (moment) => (moment.phase === 'warm-start' ? undefined : pictures(moment)),
+    finish: async (ending) => {
+      const finished = await finish(inputs, run, ending, { engine, folder, judge, judged, parts });
+      detailSeconds = finished.seconds;
+      return finished.isWhole;
     },
     measure: judge.glance,
     draw: () => run.result(),
     summary: (log) => {
-      const mean = recentTotal(log, run.stepsDone);
-      return { recipe, model: vit.name, seed, meanTotalOfLast50Steps: mean ?? null, seeds: options.seeds };
+      const mean = recentTotal(log, run.stepsDone) ?? null;
+      const { seeds } = options;
+      return { recipe, model: vit.name, seed, meanTotalOfLast50Steps: mean, seeds, ...(detailSeconds && { detailSeconds }) };
     },
   };
 }
-
-/** The texts inside result.png: enough to repeat it, and its figures once it is finished. */
-const resultText = (
-  options: TransferOptions, { structure, appearance, model }: Inputs, steps: number, figures?: Figures,
-): PngText => ({
-  Software: `splice-gpu ${version()}`,
-  Seed: String(options.splice.seed),
-  Steps: String(steps),
-  Model: model.vit.name,
-  [MODEL_KEYWORD]: model.sha256,
-  Settings: JSON.stringify({ ...savedOptions(options), structure: structure.sha256, appearance: appearance.sha256 }),
-  ...(figures && { Figures: JSON.stringify(figures) }),
-});
-
-const generatorMetadata = ({ splice }: TransferOptions, { structure, appearance }: Inputs, steps: number) => ({
-  format: 'splice-gpu generator',
-  recipe: splice.recipe,
-  steps: String(steps),
-  seed: String(splice.seed),
-  structureSize: `${structure.image.width}x${structure.image.height}`,
-  appearanceSize: `${appearance.image.width}x${appearance.image.height}`,
-});

@@ -2,7 +2,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { encodeImage, readPhoto } from '../photos/photo.js';
+import { encodeImage, readPhoto, SHOWN_SIDE } from '../photos/photo.js';
 import { aboutRun, endedNote, fieldOf, numberOf, planOf, resultLabel, textOf } from '../run/about.js';
 import { readConfig, type Fields } from '../run/config.js';
 import { readFigures } from '../run/figures.js';
@@ -122,11 +122,16 @@ async function showInputs(feed: FeedWriter, config: Fields, folder: string): Pro
 async function photoAt(config: Fields, name: string): Promise<ReadPng | undefined> {
   const [path, hash, size] = [textOf(config, name, 'path'), textOf(config, name, 'sha256'), sizeOf(config, name)];
   if (!path || !size) return undefined;
-  const photo = await readPhoto(path, { shorterSide: Math.min(...size) }).catch(() => undefined);
+  const side = Math.min(...size);
+  const reading = hasDetail(config) ? { atMost: Math.max(SHOWN_SIDE, side) } : { shorterSide: side };
+  const photo = await readPhoto(path, reading).catch(() => undefined);
   if (!photo || photo.sha256 !== hash) return undefined;
   const png = encodeImage(photo.image);
   return async () => png;
 }
+
+/** Whether the result is finer than what was trained on. */
+const hasDetail = (config: Fields): boolean => Boolean(fieldOf(config, 'options', 'detail'));
 
 function sizeOf(config: Fields, name: string): readonly [number, number] | undefined {
   const size = fieldOf(config, name, 'usedSize');
@@ -138,11 +143,11 @@ function sizeOf(config: Fields, name: string): readonly [number, number] | undef
 async function cutFromTriptych(config: Fields, name: 'structure' | 'appearance', path: string): Promise<ReadPng | undefined> {
   const [structure, appearance] = [sizeOf(config, 'structure'), sizeOf(config, 'appearance')];
   if (!structure || !appearance) return undefined;
-  const height = structure[1];
-  const width = name === 'structure' ? structure[0] : Math.max(1, Math.round((appearance[0] * height) / appearance[1]));
+  const [w, h] = name === 'structure' ? structure : appearance;
   try {
     const whole = sharp(await readFile(path));
-    const total = (await whole.metadata()).width;
+    const { width: total, height } = await whole.metadata();
+    const width = Math.max(1, Math.round((w * height) / h));
     const png = await whole.extract({ left: name === 'structure' ? 0 : total - width, top: 0, width, height }).png().toBuffer();
     return async () => png;
   } catch {

@@ -37,6 +37,24 @@ test('apply: a picture of the photo\'s size that names its generator; strips giv
   assert.ok(tiled.data.every((v, i) => Math.abs(v - whole.data[i]!) <= 1 / 255 + 1e-6), 'one level apart at most, by rounding');
 });
 
+test('apply: a larger photo is painted at the size of the training and gets detail', async () => {
+  const folder = temporaryFolder();
+  const weights = initialWeights(generator(), random(1));
+  const metadata = { recipe: 'splice-transfer', structureSize: '50x40' };
+  writeFileSync(join(folder, 'generator.safetensors'), serializeSafetensors(weights, metadata));
+  const results = async (...more: string[]) => {
+    const { code, stdout, stderr } = await runCli([...args, '--generator', folder, '--force', ...more]);
+    assert.is(code, 0, stderr);
+    return JSON.parse(stdout).results[0];
+  };
+  const { size, detail, result } = await results();
+  assert.equal([size, detail.from, detail.texture], [[75, 60], [50, 40], 0], 'its appearance photo is not known');
+  assert.equal(JSON.parse((await readImageText(result))['Detail']!), detail);
+  assert.equal((await results('--detail', '0')).size, [50, 40]);
+  assert.equal((await results('--size', 'full')).detail, null);
+  assert.equal((await results('--upscale', '2')).size, [100, 80]);
+});
+
 test('apply: a problem is one line that names it', async () => {
   const applied = (folder: string, ...photos: string[]) =>
     runCli(['apply', '--generator', folder, '--image', ...photos, '--out', out]);

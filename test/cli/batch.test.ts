@@ -16,7 +16,7 @@ import { redBlue, runCli, temporaryFile, temporaryFolder } from '../helpers/pict
 import { failure, newOut } from '../helpers/runs.js';
 import { tinyWeights } from '../helpers/tinyVit.js';
 
-const COLUMNS = ['seed', 'size', 'steps', 'antialias', 'mean'];
+const COLUMNS = ['seed', 'size', 'steps', 'antialias', 'mean', 'detail'];
 const csv = (text: string | Buffer) => parsePairs('/data/pairs.csv', Buffer.from(text), COLUMNS);
 const refused = (text: string | Buffer, message: RegExp) => assert.throws(() => csv(text), (error: Error) =>
   error instanceof InputError && message.test(error.message) && !error.message.includes('\n'));
@@ -205,6 +205,28 @@ test('batch: other settings under an old name are refused for that pair alone', 
   assert.match((await runBatch(out, withMean)).summary.results[0]!.error!, /holds a run with another mean: /);
   rmSync(join(out, 'one'), { recursive: true });
   assert.is((await runBatch(out, otherSeed)).code, 0);
+});
+
+test('batch: detail is an option and a column, and the page has the figures with and without it', async () => {
+  const lines = ['a.png,b.png,0.25,,80', 'c.png,d.png,,auto,', 'e.png,f.png,0,full,'];
+  const columns = ['structure,appearance,detail,size,output-size', ...lines].map((line) => `${line}\n`).join('');
+  const made = await optionsOf(columns, '--size', '36', '--detail', '0.5');
+  const values = made.map(({ detail, size, outputSize, choose }) => [detail, size, outputSize, choose?.includes('size')]);
+  assert.equal(values, [[0.25, 36, 80, false], [0.5, undefined, undefined, true], [0, undefined, undefined, false]]);
+  const both = 'structure,appearance,upscale,output-size\na.png,b.png,2,80\n';
+  assert.match((await failure(optionsOf(both))).message, /line 2: option '--upscale <factor>' cannot be used with/);
+
+  const out = newOut();
+  const text = 'structure,appearance,name,size\na.png,b.png,one,36\n';
+  const { code, heard, summary } = await runBatch(out, text);
+  assert.is(code, 0, heard.stderr);
+  assert.is(heard.calls.filter((call) => call.startsWith('detail')).length, 1);
+  assert.equal([summary.results[0]!.figures!.sharpness, summary.results[0]!.trained!.sharpness!.toFixed(3)], [1, '0.005']);
+  const page = readFileSync(join(out, 'report.html'), 'utf8');
+  assert.match(page, /<dt>sharpness<\/dt><dd>1<\/dd>/);
+  assert.match(page, /<dt>without detail: sharpness<\/dt><dd>0\.00500<\/dd>/);
+  const { summary: { results } } = await runBatch(out, 'structure,appearance,name,size,detail\na.png,b.png,one,36,0\n');
+  assert.match(results[0]!.error!, /holds a run with another detail: /);
 });
 
 test('batch: the page shows why a run failed', async () => {

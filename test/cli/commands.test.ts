@@ -53,8 +53,8 @@ function changes(before: any, after: any, path: readonly string[] = []): Record<
   return Object.assign({}, ...[...names].map((name) => changes(before[name], after[name], [...path, name])));
 }
 
-/** An option on the command line, its field, and the value there. */
-type Row = readonly [option: string, field: string, value: unknown];
+/** An option on the command line, its field, the value there, and what else it changes. */
+type Row = readonly [option: string, field: string, value: unknown, others?: Readonly<Record<string, unknown>>];
 
 const outputRows: readonly Row[] = [
   ['--force', 'force', true], ['--watch', 'watch', 0], ['--watch 8080', 'watch', 8080], ['--json', 'json', true],
@@ -74,13 +74,21 @@ const transferRows: readonly Row[] = [
   ['--ema 0.5', 'splice.ema', 0.5], ['--lr-decay 1', 'splice.lrDecay', 1], ['--clip 1.5', 'splice.clip', 1.5],
   ['--lambda-patches 4', 'splice.lambdaPatches', 4], ['--key-layers 8,11', 'splice.keyLayers', [8, 11]],
   ['--lambda-texture 6', 'splice.lambdaTexture', 6],
-  ...outputRows, ...methodRows('splice'), ['--recipe splice-transfer', 'splice.recipe', 'splice-transfer'],
+  ...outputRows, ['--recipe splice-transfer', 'splice.recipe', 'splice-transfer'],
   ['--model v.pth', 'model', 'v.pth'], ['--heads 3', 'vit.heads', 3], ['--patch 4', 'vit.patch', 4],
   ['--mean 0', 'vit.mean', [0, 0, 0]], ['--std 0.1,0.2,0.3', 'vit.std', [0.1, 0.2, 0.3]],
-  ['--size 64', 'size', 64], ['--save-every 9', 'saveEvery', 9], ['--until plateau', 'until', 'plateau'],
-  ['--seeds 3', 'seeds', { count: 3, first: 1 }],
+  ['--size 64', 'size', 64, { choose: ['vitSize', 'steps'] }], ['--save-every 9', 'saveEvery', 9],
+  ['--until plateau', 'until', 'plateau'], ['--seeds 3', 'seeds', { count: 3, first: 1 }],
+  ['--detail 0.25', 'detail', 0.25], ['--upscale 2.5', 'upscale', 2.5], ['--output-size 300', 'outputSize', 300],
   ['--test-time-registers 7:417,6:189', 'testTimeRegisters', '7:417,6:189'],
 ];
+
+/** What is left to the program, if these are given. */
+const without = (...given: string[]) => ({ choose: ['size', 'vitSize', 'steps'].filter((name) => !given.includes(name)) });
+const chosenRows: readonly Row[] = methodRows('splice').map(([option, field, value]): Row => {
+  const name = field.split('.')[1]!;
+  return ['steps', 'vitSize'].includes(name) ? [option, field, value, without(name)] : [option, field, value];
+});
 
 const trainRows: readonly Row[] = [
   ...outputRows, ...methodRows('anyPair'), ['--recipe splice', 'anyPair.recipe', 'splice'], ['--model v.pth', 'model', 'v.pth'],
@@ -117,7 +125,10 @@ const pair = '--structure a.png --appearance b.png --out o';
 
 /** Shortest command lines, and the options that they give. */
 const shortest = {
-  transfer: [pair, { structure: 'a.png', appearance: 'b.png', ...output, model: 'auto', vit: {}, saveEvery: 250, splice }],
+  transfer: [pair, {
+    structure: 'a.png', appearance: 'b.png', ...output, model: 'auto', vit: {}, ...without(), detail: 'auto', saveEvery: 250,
+    splice,
+  }],
   train: ['--photos p --out o', {
     structures: 'p', appearances: 'p', ...output, model: 'auto', holdOut: 20, validateEvery: 500, shown: 6, anyPair,
   }],
@@ -125,7 +136,7 @@ const shortest = {
 } as const satisfies Record<Name, readonly [string, object]>;
 
 const rows: Readonly<Record<Name, readonly Row[]>> = {
-  transfer: transferRows, train: trainRows, pretrain: [...sharedPretrainRows, ...ownAverageRows],
+  transfer: [...transferRows, ...chosenRows], train: trainRows, pretrain: [...sharedPretrainRows, ...ownAverageRows],
 };
 /** Options without a field of their own in a new run. */
 const others: Readonly<Record<Name, readonly string[]>> = {
@@ -147,9 +158,9 @@ for (const name of ['transfer', 'train', 'pretrain'] as const) {
   });
 
   test(`${name}: every option changes its field and no other`, async () => {
-    for (const [option, field, value] of rows[name]) {
+    for (const [option, field, value, also] of rows[name]) {
       const [work, options] = await called(name, `${line} ${option}`);
-      assert.equal([work, changes(defaults, options)], ['run', { [field]: value }], option);
+      assert.equal([work, changes(defaults, options)], ['run', { [field]: value, ...also }], option);
     }
     const tested = new Set(['--resume', ...given.map(flagOf)]);
     assert.equal(commandOf(name).options.map(({ long }) => long!).sort(), [...tested].sort(), 'the tables have every option');
@@ -216,7 +227,7 @@ test('train: values out of range are refused', async () => {
   }
 });
 
-const onePass = { generator: 'g', structure: 'a.png', appearances: ['b.png'], ...output };
+const onePass = { generator: 'g', structure: 'a.png', appearances: ['b.png'], ...output, detail: 'auto' };
 
 test('transfer --generator is one pass, with the generator\'s own ViT and size unless others are given', async () => {
   assert.equal(await called('transfer', `${pair} --generator g`), ['onePass', onePass]);
@@ -259,13 +270,16 @@ test('transfer: options that do not go together are refused', async () => {
 test('transfer --published is the published method but for the options that are given', async () => {
   const [, options] = await called('transfer', `${pair} --published`);
   assert.equal(options.splice, { ...splice, ...published });
+  assert.equal([options.size, options.detail, options.choose], [undefined, 0, []]);
   const [, given] = await called('transfer', `${pair} --warm-start 3 --published --clip 2`);
   assert.equal(given.splice, { ...splice, ...published, warmStart: 3, clip: 2 });
+  const [, sized] = await called('transfer', `${pair} --published --size auto --detail 0.5`);
+  assert.equal([sized.detail, sized.choose], [0.5, ['size']]);
 });
 
 test('transfer --generator: options without effect are refused', async () => {
-  const onlyOf = (...options: string[]) => transferRows.filter(([option]) => !options.includes(option.split(' ')[0]!));
-  for (const [option] of onlyOf('--force', '--json', '--model', '--size')) {
+  const onlyOf = (...options: string[]) => rows.transfer.filter(([option]) => !options.includes(option.split(' ')[0]!));
+  for (const [option] of onlyOf('--force', '--json', '--model', '--size', '--detail', '--upscale', '--output-size')) {
     const why = 'with --generator, which trains nothing without --finetune: leave it out';
     await refused('transfer', `${pair} --generator g ${option}`, `${option.split(' ')[0]} cannot be given ${why}`);
   }
@@ -273,6 +287,35 @@ test('transfer --generator: options without effect are refused', async () => {
     const why = 'with --finetune, which sets the number of steps: leave it out';
     await refused('transfer', `${pair} --generator g --finetune 3 ${option}`, `${option.split(' ')[0]} cannot be given ${why}`);
   }
+});
+
+test('transfer: --size is auto, full or a number, and what is given is not chosen', async () => {
+  const changed = async (more: string) => changes(shortest.transfer[1], (await called('transfer', pair + more))[1]);
+  assert.equal(await changed(' --size auto'), {});
+  assert.equal(await changed(' --size full'), without('size'));
+  assert.equal(await changed(' --size full --steps 9 --vit-size 64'), { choose: [], 'splice.steps': 9, 'splice.vitSize': 64 });
+  for (const value of ['0', 'half', '-3', '8193', '1.5']) {
+    const refusal = `option '--size <pixels>' argument '${value}' is invalid. Give a whole number from 1 to 8192, auto or full.`;
+    await refused('transfer', `${pair} --size=${value}`, refusal);
+  }
+  const [, { size }] = await called('transfer', `${pair} --generator g --size full`);
+  assert.is(size, 'full');
+});
+
+test('transfer: bad values of detail are refused, and what has no effect', async () => {
+  const invalid = (flags: string, value: string, expected: string): Promise<void> => refused(
+    'transfer', `${pair} ${flags.split(' ')[0]}=${value}`, `option '${flags}' argument '${value}' is invalid. ${expected}`,
+  );
+  const range = 'Give a number from 0 to 1, or auto.';
+  for (const value of ['1.01', '-0.1', 'much']) await invalid('--detail <strength>', value, range);
+  for (const value of ['1', '0.5', '65']) await invalid('--upscale <factor>', value, 'Give a number above 1 and at most 64.');
+  await invalid('--output-size <pixels>', '0', 'Give a whole number from 1 to 32768.');
+  const idle = (option: string) => `${option} cannot be given with --detail 0, which leaves the size: leave one out`;
+  await refused('transfer', `${pair} --detail 0 --upscale 2`, idle('--upscale'));
+  await refused('transfer', `${pair} --detail 0 --output-size 99 --generator g`, idle('--output-size'));
+  const both = "option '--upscale <factor>' cannot be used with option '--output-size <pixels>'";
+  await refused('transfer', `${pair} --upscale 2 --output-size 99`, both);
+  assert.equal((await called('transfer', `${pair} --detail 0`))[1].detail, 0);
 });
 
 test('pretrain: --photos may be given several times', async () => {

@@ -1,5 +1,5 @@
 /** `compare` by its command line. */
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { scenePath } from '../../cli/demo/files.js';
@@ -35,6 +35,20 @@ test('compare: --json with a judge; a result that was trained with it is marked'
   await writeImage(result, await readImage(structure), { 'Model SHA-256': judge.sha256 });
   const marked = await runCli([...pair, '--judge', 'untrained', '--vit-size', '64', result]);
   assert.match(marked.stdout, /result\.png \* .*\n[^]*flatter it/);
+});
+
+test('compare: a result with detail is marked, and the picture without it is judged beside it', async () => {
+  const [result, trained] = [join(temporaryFolder(), 'result.png'), 'trained.png'];
+  const detail = { amount: 1, from: [32, 16], to: [64, 32] };
+  await writeImage(result, await readImage(structure), { Detail: JSON.stringify(detail) });
+  await writeImage(join(dirname(result), trained), await readImage(appearance));
+  const { stdout } = await runCli([...pair, result]);
+  const rows = stdout.split('\n').slice(3, 5);
+  assert.match(rows[0]!, /result\.png \+ +1\.000/);
+  assert.match(rows[1]!, /trained\.png +0\./);
+  assert.match(stdout, /\n\+ detail of the photos was added after the training\n/);
+  const { results } = JSON.parse((await runCli([...pair, '--json', result, join(dirname(result), trained)])).stdout);
+  assert.equal(results.map(({ path, detail: found }: any) => [basename(path), found]), [['result.png', detail], [trained, null]]);
 });
 
 test('compare: a problem is one line that names it', async () => {

@@ -8,7 +8,7 @@ import { onePass, type OnePassOptions } from '../../cli/transfer/onePass.js';
 import { finetune } from '../../cli/transfer/finetune.js';
 import type { TrainOptions } from '../../cli/train/options.js';
 import { resumeTrain, train } from '../../cli/train/train.js';
-import { readImage, writeImage } from '../../cli/photos/photo.js';
+import { readImage, readImageText, writeImage } from '../../cli/photos/photo.js';
 import { InputError } from '../../cli/shared/errors.js';
 import { resumeTransfer } from '../../cli/transfer/transfer.js';
 import { createEngine } from '../../engine/index.js';
@@ -152,6 +152,30 @@ test('transfer --mix: the ends of the strip are the results of each appearance a
   assert.is(await piece(0), await alone(a));
   assert.is(await piece(2), await alone(b));
   assert.is.not(await piece(0), await piece(2));
+});
+
+const large = join(temporaryFolder(), 'large.png');
+await writeImage(large, { width: 90, height: 72, data: testImage('large', 72, 90) });
+
+test('transfer --generator: with detail the result has the photo\'s size', async () => {
+  const { out, summary } = await applied({ structure: large, detail: 'auto' });
+  assert.equal(summary.size, [90, 72]);
+  assert.ok(summary.detailSeconds >= 0);
+  assert.equal(readdirSync(out).sort(), ['config.json', 'previews', 'result.png', 'trained.png', 'triptych.png']);
+  const [result, trained] = [await readImage(join(out, 'result.png')), await readImage(join(out, 'trained.png'))];
+  assert.equal([result.width, trained.width, trained.height], [90, 45, 36]);
+  const { from, to } = JSON.parse((await readImageText(join(out, 'result.png')))['Detail']!);
+  assert.equal([from, to], [[45, 36], [90, 72]]);
+  assert.equal((await applied({ structure: large, detail: 'auto', outputSize: 50 })).summary.size, [63, 50]);
+  assert.equal((await applied({ structure: large, detail: 'auto', size: 'full' })).summary.size, [90, 72]);
+  const { message } = await failure(applied({ structure: large, detail: 'auto', outputSize: 20 }));
+  assert.match(message, /^--output-size 20 is below/);
+});
+
+test('transfer --mix: every picture of the strip has detail, in texture of the nearer appearance', async () => {
+  const { out } = await applied({ structure: large, detail: 'auto', appearances: [photo(0), photo(4)], mix: [0, 0.5, 1] });
+  const strip = await readImage(join(out, 'strip.png'));
+  assert.equal([strip.width, strip.height], [72 + 2 + 3 * (90 + 2) + 74, 72]);
 });
 
 test('another ViT than the one it was trained with is refused', async () => {

@@ -410,9 +410,10 @@ test('view of a run whose folder is deleted shows what it has read', async () =>
 test('a transfer of version 0.1 is viewed and resumed', async () => {
   const out = await interrupted(transferring, 9);
   const { command: _, plan: __, page: ___, ...config } = configOf(out);
-  const { steps, saveEvery, size, ...splice } = config.options;
+  const { detail: ____, upscale: _____, outputSize: ______, ...options } = config.options;
+  const { steps, saveEvery, size, ...splice } = options;
   await likeBefore(out, { ...splice, size });
-  writeConfig(out, config);
+  writeConfig(out, { ...config, options });
   const { about, state } = await viewed(out);
   assert.equal([about.title, about.goOn], ['structure as appearance', `splice-gpu transfer --resume ${out}`]);
   assert.equal([state.done, state.total, steps, saveEvery], [13, 28, 24, 6]);

@@ -1,10 +1,12 @@
 /** Training runs without a GPU, for tests of everything around them. */
 import { stepsIn } from '../../cli/run/checkpoints.js';
+import type { DeviceFacts } from '../../cli/gpu/device.js';
 import type { OpenedEngine, Parts } from '../../cli/run/parts.js';
 import type { TransferOptions } from '../../cli/transfer/options.js';
 import type { Engine } from '../../engine/index.js';
 import type { startAnyPair } from '../../model/anyPair/training.js';
 import type { openJudge } from '../../model/compare/judge.js';
+import type { addDetail } from '../../model/detail/detail.js';
 import type { Image } from '../../model/image.js';
 import { defaultOptions } from '../../model/method/options.js';
 import type { startPretrain } from '../../model/pretraining/pretrain.js';
@@ -24,6 +26,10 @@ export interface FakeBehaviour {
   readonly match?: number;
   /** Bytes of memory that the run reports to need. */
   readonly bytes?: number;
+  /** Facts about the device that differ from a software adapter's. */
+  readonly device?: Partial<DeviceFacts>;
+  /** Called when detail is added, before its progress of one half is reported. */
+  readonly onDetail?: () => void | Promise<void>;
 }
 
 export interface FakeCalls {
@@ -115,6 +121,16 @@ const fakePretrain = (behaviour: FakeBehaviour, record: FakeCalls): typeof start
     return Object.assign(run, { weights: weightsOf(run), keys });
   };
 
+/** The result in white, at the size of the structure photo. */
+const fakeDetail = ({ onDetail }: FakeBehaviour, record: FakeCalls): typeof addDetail =>
+  async (_engine, { structure, result, appearance }, { gain } = {}, onProgress) => {
+    const sizes = [result, structure, appearance].map(({ width, height }) => `${width}x${height}`);
+    record.calls.push(`detail ${gain} ${sizes.join(' ')}`);
+    await onDetail?.();
+    onProgress?.(0.5);
+    return { ...structure, data: new Float32Array(structure.data.length).fill(1) };
+  };
+
 const figures = { structure: 1, colour: 0, patches: 0, leak: 0, selfSimilarity: 0, cls: 1, segments: 1 };
 
 /** Returns the red of a picture's first pixel as its `sharpness`. */
@@ -141,6 +157,9 @@ export function fakeParts(
   };
   const parts: Parts = {
     openEngine: async (): Promise<OpenedEngine> => ({ engine: undefined as unknown as Engine, adapter, close }),
+    deviceFacts: async () => ({ software: true, cores: 2, memory: 8e9, largestBinding: 2 ** 27, ...behaviour.device }),
+    addDetail: fakeDetail(behaviour, heard),
+    tokenMatches: async () => ({ picture: [1, 1], appearance: [1, 1], best: new Int32Array(1), count: 1 }),
     startSplice: fakeStart(behaviour, heard),
     startAnyPair: fakeAnyPair(behaviour, heard),
     startPretrain: fakePretrain(behaviour, heard),

@@ -5,12 +5,12 @@ import { parseLog, recentTotal } from '../../run/log.js';
 import { exists, readJson } from '../../shared/files.js';
 import type { PairResult } from './page.js';
 
-type Outcome = Pick<PairResult, 'stepsDone' | 'seconds' | 'total' | 'match' | 'figures' | 'picture'>;
+type Outcome = Pick<PairResult, 'stepsDone' | 'seconds' | 'total' | 'match' | 'figures' | 'trained' | 'picture'>;
 
 /** Everything that is there and readable; a page must not fail because a file does. */
 export async function readOutcome(folder: string, name: string): Promise<Outcome> {
   const { stepsDone, seconds } = (await readJson(join(folder, 'config.json'))) ?? {};
-  const { match, result } = (await readJson(join(folder, 'report.json'))) ?? {};
+  const { match, result, trained } = (await readJson(join(folder, 'report.json'))) ?? {};
   const path = join(folder, 'log.jsonl');
   const log = await readFile(path, 'utf8').then((text) => parseLog(path, text)).catch(() => []);
   const total = recentTotal(log, Number(stepsDone));
@@ -20,6 +20,7 @@ export async function readOutcome(folder: string, name: string): Promise<Outcome
     ...(total !== undefined && { total }),
     ...(typeof match === 'number' && { match }),
     ...(typeof result === 'object' && result !== null && { figures: result }),
+    ...(typeof trained === 'object' && trained !== null && { trained }),
     ...((await exists(join(folder, 'triptych.png'))) && { picture: `${name}/triptych.png` }),
   };
 }

@@ -16,6 +16,8 @@ export interface PairResult {
   /** The match of the photos. */
   readonly match?: number;
   readonly figures?: Partial<Figures>;
+  /** Those of the result without detail, when detail was added to it. */
+  readonly trained?: Partial<Figures>;
   /** The triptych, relative to the page. */
   readonly picture?: string;
 }
@@ -67,19 +69,28 @@ function article({ name, status, settings, error, picture, ...numbers }: PairRes
   ].join('\n');
 }
 
-function figureList({ stepsDone, seconds, total, match, figures = {} }: Partial<PairResult>): string {
-  const rows: [title: string, value: number | undefined, what: string][] = [
+type Row = readonly [title: string, value: number | undefined, what: string];
+
+function figureList({ stepsDone, seconds, total, match, figures = {}, trained }: Partial<PairResult>): string {
+  const rows: Row[] = [
     ['steps', stepsDone, 'steps done, warm start not counted'],
     ['seconds', seconds && Math.round(seconds), 'training time'],
     ['total loss', total, 'weighted, mean over the last 50 steps'],
     ['match', match, 'how well the two photos match, 1 is best'],
-    ...COLUMNS.map(({ key, title, what }): [string, number | undefined, string] => [title, figures[key], what]),
+    ...figureRows(figures),
   ];
-  const known = rows.filter((row): row is [string, number, string] => typeof row[1] === 'number' && Number.isFinite(row[1]));
+  return rowList(rows) + (trained ? rowList(figureRows(trained), 'without detail: ') : '');
+}
+
+const figureRows = (figures: Partial<Figures>): Row[] => COLUMNS.map(({ key, title, what }) => [title, figures[key], what]);
+
+function rowList(rows: readonly Row[], before = ''): string {
+  const isKnown = (row: Row): row is readonly [string, number, string] => typeof row[1] === 'number' && Number.isFinite(row[1]);
+  const known = rows.filter(isKnown);
   if (known.length === 0) return '';
   const value = (number: number) => (Number.isInteger(number) ? String(number) : number.toPrecision(3));
   const cells = known.map(([title, number, what]) =>
-    `<div title="${escape(what)}"><dt>${escape(title)}</dt><dd>${value(number)}</dd></div>`);
+    `<div title="${escape(what)}"><dt>${before}${escape(title)}</dt><dd>${value(number)}</dd></div>`);
   return `<dl>${cells.join('')}</dl>`;
 }
 

@@ -189,7 +189,7 @@ async function trainSeed(
 
 /** The figures of each seed's result as it is now. */
 async function measure({ options, training, judge: model, parts }: Comparison, seeds: readonly number[]): Promise<Measured[]> {
-  const [structure, appearance] = training.pictures.map(({ image }) => image);
+  const [structure, appearance] = await Promise.all(training.pictures.map(({ image }) => image()));
   const opened = model && (await parts.openEngine());
   try {
     const seeing = model && { engine: opened!.engine, vit: model.vit, vitSize: JUDGE_SIZE };

@@ -1,0 +1,69 @@
+/** The end of a transfer: detail, the triptych, and the figures with and without it. */
+import type { Engine } from '../../engine/index.js';
+import type { Judge } from '../../model/compare/judge.js';
+import type { Image } from '../../model/image.js';
+import type { SpliceRun } from '../../model/training/pair.js';
+import { atMost, writeImage } from '../photos/photo.js';
+import type { RunFolder } from '../run/folder.js';
+import type { Parts } from '../run/parts.js';
+import type { Ending } from '../run/training.js';
+import { writeJson } from '../shared/files.js';
+import { viewingTriptych, withDetail, type Fine } from './detail.js';
+import type { Inputs } from './inputs.js';
+import { showSize } from './output.js';
+import { resultText } from './record.js';
+import { JUDGED_SIDE, trivialRows } from './report.js';
+import { seedScores } from './seeds/scores.js';
+
+interface Surroundings {
+  readonly engine: Engine;
+  readonly folder: RunFolder;
+  readonly judge: Judge;
+  /** The photos at the size at which it judges. */
+  readonly judged: readonly [structure: Image, appearance: Image];
+  readonly parts: Parts;
+}
+
+/** Writes what a run leaves at its end. Returns whether all was done, and the seconds that detail took. */
+export async function finish(inputs: Inputs, run: SpliceRun, ending: Ending, around: Surroundings) {
+  const { target } = inputs;
+  const trained = await run.result();
+  const began = performance.now();
+  const fine = target && ending.complete ? await detailed(inputs, trained, ending, around) : undefined;
+  const seconds = fine && Number(((performance.now() - began) / 1000).toFixed(3));
+  await report(inputs, run.stepsDone, trained, fine, around);
+  const isWhole = ending.complete && (fine !== undefined || target === undefined);
+  return { isWhole, ...(seconds !== undefined && { seconds }) };
+}
+
+/** The picture with detail; undefined when an interrupt came first. */
+async function detailed(
+  { options: { detail = 0, splice: { vitSize } }, structure, appearance, model: { vit }, target }: Inputs, result: Image,
+  { signal, onProgress }: Ending, { engine, parts }: Surroundings,
+): Promise<Fine | undefined> {
+  const what = `detail at ${showSize(target!)}`;
+  try {
+    const job = { result, structure, appearance, target: target!, strength: detail, seeing: { vit, vitSize } };
+    return await withDetail(engine, parts, job, (share) => onProgress(share, what));
+  } catch (error) {
+    if (signal.aborted) return undefined;
+    throw error;
+  }
+}
+
+/** Writes the triptych, report.json, and result.png with its figures. */
+async function report(
+  inputs: Inputs, steps: number, trained: Image, fine: Fine | undefined, { folder, judge, judged }: Surroundings,
+): Promise<void> {
+  const { options: { seeds }, structure, appearance, model: { vit }, target } = inputs;
+  const { picture, detail } = fine ?? { picture: trained };
+  const seen = await viewingTriptych([structure, appearance], picture, target !== undefined);
+  await writeImage(folder.at('triptych.png'), seen);
+  const figures = await judge.judge(await atMost(picture, { shorterSide: JUDGED_SIDE }));
+  const without = fine && { trained: await judge.judge(trained), detail };
+  const baselines = await trivialRows(judge, ...judged);
+  const facts = { judge: vit.name, match: judge.match ?? null, result: figures, ...without, baselines };
+  await writeJson(folder.at('report.json'), seeds ? { ...facts, seeds: await seedScores(folder.path) } : facts);
+  if (fine) await writeImage(folder.at('trained.png'), trained, resultText(inputs, steps, without!.trained));
+  await writeImage(folder.at('result.png'), picture, resultText(inputs, steps, figures, detail));
+}

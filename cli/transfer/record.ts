@@ -1,0 +1,64 @@
+/** How a transfer is recorded: in config.json, checkpoints, pictures and the generator's file. */
+import { resolve } from 'node:path';
+import type { Figures } from '../../model/compare/judge.js';
+import { withoutUnused } from '../../model/method/options.js';
+import { givenModel } from '../models/load.js';
+import type { Photo } from '../photos/photo.js';
+import { DETAIL_KEYWORD, MODEL_KEYWORD, type PngText } from '../photos/pngText.js';
+import type { Identity } from '../run/checkpoints.js';
+import { settingsText } from '../run/config.js';
+import { version } from '../shared/version.js';
+import type { Fine } from './detail.js';
+import type { Inputs } from './inputs.js';
+import { savedOptions } from './options.js';
+
+/** What a resume must find unchanged. Detail is added after the training, so it is not part of it. */
+export function identityOf({ options: { splice, size, generator }, structure, appearance, model }: Inputs): Identity {
+  return {
+    'structure photo': structure.sha256,
+    'appearance photo': appearance.sha256,
+    'ViT weights': model.sha256,
+    'ViT settings': JSON.stringify(model.vit.config),
+    settings: settingsText({ ...withoutUnused(splice), size: size ?? null }),
+    ...(generator && { 'generator for all pairs': generator.sha256 }),
+  };
+}
+
+const describePhoto = ({ path, sha256, format, width, height, image }: Photo) =>
+  ({ path: resolve(path), sha256, format, size: [width, height], usedSize: [image.width, image.height] });
+
+/** Its part of config.json. */
+export function describe({ options, structure, appearance, model: loaded }: Inputs) {
+  const { generator, model } = options;
+  const { vit, path, sha256 } = loaded;
+  return {
+    options: savedOptions(options),
+    ...(generator && { generator: { path: resolve(generator.path), sha256: generator.sha256 } }),
+    structure: describePhoto(structure),
+    appearance: describePhoto(appearance),
+    model: { given: givenModel(model, loaded), name: vit.name, path: resolve(path), sha256, config: vit.config },
+  };
+}
+
+/** The texts inside result.png: enough to repeat it, and its figures once it is finished. */
+export const resultText = (
+  { options, structure, appearance, model }: Inputs, steps: number, figures?: Figures, detail?: Fine['detail'],
+): PngText => ({
+  Software: `splice-gpu ${version()}`,
+  Seed: String(options.splice.seed),
+  Steps: String(steps),
+  Model: model.vit.name,
+  [MODEL_KEYWORD]: model.sha256,
+  Settings: JSON.stringify({ ...savedOptions(options), structure: structure.sha256, appearance: appearance.sha256 }),
+  ...(detail && { [DETAIL_KEYWORD]: JSON.stringify(detail) }),
+  ...(figures && { Figures: JSON.stringify(figures) }),
+});
+
+export const generatorMetadata = ({ options: { splice }, structure, appearance }: Inputs, steps: number) => ({
+  format: 'splice-gpu generator',
+  recipe: splice.recipe,
+  steps: String(steps),
+  seed: String(splice.seed),
+  structureSize: `${structure.image.width}x${structure.image.height}`,
+  appearanceSize: `${appearance.image.width}x${appearance.image.height}`,
+});
