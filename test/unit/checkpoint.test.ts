@@ -82,6 +82,13 @@ test('checkpoint: other kinds of ViT are refused rather than computed wrongly', 
   }
 });
 
+test('checkpoint: register neurons of the sidecar make a register of zeros', () => {
+  const { config, weights } = vitFromWeights('tiny', tinyWeights(), { registerNeurons: [[0, 3]] });
+  assert.equal([config.registers, config.registerNeurons, config.positions], [1, [[0, 3]], undefined]);
+  assert.equal(weights.get('register_tokens'), { shape: [1, 1, 8], data: new Float32Array(8) });
+  rejects(() => vitFromWeights('tiny', tinyWeights(), { registerNeurons: [[1, 3]] }), /the register neuron 1:3 does not exist/);
+});
+
 test('checkpoint: settings that contradict the weights', () => {
   rejects(() => vitFromWeights('tiny', tinyWeights(), { heads: 3 }), /3 heads do not divide the width 8/);
   rejects(() => vitFromWeights('tiny', tinyWeights(), { patch: 16 }), /patch is given as 16, the weights have 4/);
@@ -95,6 +102,10 @@ test('sidecar: fields are read and checked', () => {
   rejects(() => parseSidecar({ heads: 0 }), /"heads" is 0/);
   rejects(() => parseSidecar({ patch: '16' }), /"patch" is "16"/);
   rejects(() => parseSidecar({ mean: [0.5, 0.5] }), /"mean" is \[0\.5,0\.5\]: expected three numbers/);
+  assert.equal(parseSidecar({ registerNeurons: [[7, 417]] }), { registerNeurons: [[7, 417]] });
+  for (const wrong of [[], [7, 417], [[7]], [[7, -1]], '7:417']) {
+    rejects(() => parseSidecar({ registerNeurons: wrong }), /"registerNeurons" is .*: expected pairs of layer and unit/);
+  }
   rejects(() => parseSidecar({ std: [0, 1, 1] }), /expected three positive numbers/);
 });
 
