@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { withSettings } from '../../cli/commands/batch.js';
 import { readImage } from '../../cli/photos/photo.js';
 import { ensureTransfer } from '../../cli/transfer/ensure.js';
 import type { TransferOptions } from '../../cli/transfer/options.js';
@@ -211,6 +212,15 @@ test('--judge needs --seeds', async () => {
   const several = ['--model', files.model, '--seeds', '2', '--judge', 'nobody'];
   const unknown = await runCli(['transfer', ...pair, '--out', newOut(), ...several]);
   assert.match(unknown.stderr, /unknown model "nobody"/);
+});
+
+test('batch has --seeds, --judge and --until as columns', async () => {
+  const settings = { seeds: '4', seed: '7', judge: 'vit_mini8', until: 'plateau' };
+  const pair = { name: 'n', ...files, settings, where: 'pairs.csv line 2' };
+  const { options } = await withSettings(pair, '/out/n', ['--steps=500']);
+  assert.equal([options.seeds, options.until], [{ count: 4, first: 7, judge: 'vit_mini8' }, 'plateau']);
+  const bad = withSettings({ ...pair, settings: { until: 'luck' } }, '/out/n');
+  assert.match((await failure(bad)).message, /^pairs\.csv line 2: .*--until.*Give steps, plateau/);
 });
 
 test('the judge is another ViT than the one that trains', () => {
