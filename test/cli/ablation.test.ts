@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { fakeParts } from '../helpers/fakeRun.js';
 import { temporaryFolder } from '../helpers/pictures.js';
 import { failure, files } from '../helpers/runs.js';
-import { ablate, ablationRows, ablationTable, isFailure, spreadOf, type Ablation } from '../study/ablation.js';
+import { ablate, ablationRows, ablationTable, isFailure, spreadOf, totalsTable, type Ablation } from '../study/ablation.js';
 
 const options = ['--model', files.model, '--warm-start', '0', '--vit-size', '12', '--size', '40'];
 const two = (out: string): Ablation => ({
@@ -44,6 +44,17 @@ test('the table has a line for each set with means, the spread between seeds and
   const rows = await ablationRows(judged, ablation);
   assert.equal(rows.map(({ label, cells }) => [label, cells.length]), [['pair, seed 1', 4], ['pair, seed 2', 4]]);
   assert.match(rows[0]!.captions![3]!, /sharpness 0.02 .*FAILURE/);
+});
+
+test('totals are medians over the seeds of a pair; a set with --seeds begins at the first alone', async () => {
+  const best = { name: 'best', options: [...options, '--steps', '20', '--seeds', '2'] };
+  const ablation = { ...two(temporaryFolder()), sets: [best] };
+  const judged = await ablate(ablation, fakeParts().parts);
+  assert.equal(judged.map(({ set, seed }) => [set, seed]), [['best', 1]]);
+  const run = (set: string, total: number) => ({ ...judged[0]!, set, figures: { total } });
+  const runs = [run('a', 3), run('a', 1), run('a', 9), run('b', 2), run('b', 4)];
+  const sets = ['a', 'b', 'c'].map((name) => ({ name, options: [] }));
+  assert.equal(totalsTable(runs, { ...ablation, sets }).split('\n').at(-1)!.split(/\s+/), ['pair', '3.00', '3.00', '-']);
 });
 
 test('the spread is that between the seeds of a pair, whatever the pairs differ by', () => {

@@ -9,7 +9,9 @@
  * the runs as DIR/NAME/PAIR-SEED, table.txt, figures.json and sheet.png. Figures of ViTs come from --judge, at an input of 224.
  *
  *     node dist/test/study/ablate.js --out out/ablation --pairs ../shared/pairs --judge deit_tiny.safetensors \
- *         all="--model vit_tiny.safetensors --size 128 --vit-size 112 --steps 300" before="" fast="--lr 0.004"
+ *         all="--model vit_tiny.safetensors --size 128 --vit-size 112 --steps 300" before="" fast="--lr 0.004" best="--seeds 4"
+ *
+ * A set with --seeds covers several seeds itself, so it is run with the first alone.
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -20,7 +22,7 @@ import { prepareFolder, writeFileAtomic, writeJson } from '../../cli/shared/file
 import { ownPairs } from '../../cli/study/figures/context.js';
 import { saveSheet } from '../../cli/study/study.js';
 import { readPairs } from '../../cli/transfer/batch/pairs.js';
-import { ablate, ablationRows, ablationTable, type Ablation } from './ablation.js';
+import { ablate, ablationRows, ablationTable, totalsTable, type Ablation } from './ablation.js';
 
 const text = { type: 'string' } as const;
 const { values, positionals } = parseArgs({
@@ -47,7 +49,7 @@ const ablation: Ablation = {
 };
 const parts = realParts({ stdout: process.stdout, stderr: process.stderr, interrupt: interruptSignal() });
 const judged = await ablate(ablation, parts);
-const summary = ablationTable(judged, ablation);
+const summary = `${ablationTable(judged, ablation)}\n\n${totalsTable(judged, ablation)}`;
 await writeFileAtomic(join(out, 'table.txt'), `${summary}\n`);
 await writeJson(join(out, 'figures.json'), judged);
 const note = 'structure, appearance, then the result of each set';

@@ -49,12 +49,16 @@ export interface Judged {
 /** A result with less of the structure's edges has lost its layout; one that is less sharp has only colours. */
 export const isFailure = ({ structure, sharpness }: Judged['figures']): boolean => structure! < 0.6 || sharpness! < 0.1;
 
-/** Makes the runs that are missing, continues interrupted ones, and returns all that are finished. A seed is completed first. */
+/**
+ * Makes the runs that are missing, continues interrupted ones, and returns all that are finished. A seed is completed first. A set
+ * with `--seeds` covers several itself, so it begins at the first alone.
+ */
 export async function ablate(ablation: Ablation, parts: Parts): Promise<Judged[]> {
   const { out, pairs, seeds, sets } = ablation;
   const finished: Omit<Judged, 'figures'>[] = [];
   for (const seed of seeds) for (const pair of pairs) for (const set of sets) {
-    if (parts.interrupt.aborted) continue;
+    const coversSeeds = set.options.some((word) => word.startsWith('--seeds'));
+    if (parts.interrupt.aborted || (coversSeeds && seed !== seeds[0])) continue;
     const folder = join(out, set.name, `${pair.name}-${seed}`);
     const where = `${set.name}, ${pair.name}, seed ${seed}`;
     const given = { ...pair, settings: {}, where };
@@ -121,6 +125,21 @@ export function ablationTable(judged: readonly Judged[], { sets, pairs }: Pick<A
     return [name, String(own.length), ...cells, String(own.filter(({ figures }) => isFailure(figures)).length)];
   });
   return table([['', 'runs', ...columns.map(({ title }) => title), 'failures'], ...rows]);
+}
+
+const median = (values: readonly number[]): number => {
+  const sorted = [...values].sort((a, b) => a - b);
+  return mean([sorted[Math.floor((sorted.length - 1) / 2)]!, sorted[Math.ceil((sorted.length - 1) / 2)]!]);
+};
+
+/** The median total loss of every pair's seeds: a line for each pair, a column for each set. Losses of other weights differ. */
+export function totalsTable(judged: readonly Judged[], { sets, pairs }: Pick<Ablation, 'sets' | 'pairs'>): string {
+  const cellOf = (pair: string, set: string): string => {
+    const totals = judged.filter((run) => run.pair === pair && run.set === set).map(({ figures }) => figures['total']!);
+    return totals.length > 0 ? median(totals).toFixed(2) : '-';
+  };
+  const rows = pairs.map(({ name: pair }) => [pair, ...sets.map(({ name }) => cellOf(pair, name))]);
+  return table([['median total loss', ...sets.map(({ name }) => name)], ...rows]);
 }
 
 /** A row for each pair and seed: the two photos, then the result of every set with its structure, colour and sharpness. */
