@@ -50,8 +50,8 @@ export interface Judged {
 export const isFailure = ({ structure, sharpness }: Judged['figures']): boolean => structure! < 0.6 || sharpness! < 0.1;
 
 /**
- * Makes the runs that are missing, continues interrupted ones, and returns all that are finished. A seed is completed first. A set
- * with `--seeds` covers several itself, so it begins at the first alone.
+ * Makes the runs that are missing, continues interrupted ones, and returns all that are finished. A seed is completed first. A
+ * set with `--seeds` covers several itself, so it begins at the first alone.
  */
 export async function ablate(ablation: Ablation, parts: Parts): Promise<Judged[]> {
   const { out, pairs, seeds, sets } = ablation;
