@@ -10,6 +10,7 @@ import type { TransferOptions } from '../../cli/transfer/options.js';
 import { costOf, roundsOf } from '../../cli/transfer/seeds/rounds.js';
 import { ranked, type Measured } from '../../cli/transfer/seeds/score.js';
 import { continueTransfer, startTransfer } from '../../cli/transfer/start.js';
+import { openRunFolder } from '../../cli/view/folder.js';
 import type { Image } from '../../model/image.js';
 import { fakeParts, shortRun, type FakeBehaviour } from '../helpers/fakeRun.js';
 import { runCli } from '../helpers/pictures.js';
@@ -99,6 +100,8 @@ test('four seeds: a process that dies while the files of the best are moved leav
   const [out, controller] = [newOut(), new AbortController()];
   const stopping = seedParts({ onStep: (done) => void (done === 23 && controller.abort()) }, controller.signal);
   await startTransfer(four(out), stopping.parts);
+  const shown = (await openRunFolder(out, async () => false)).snapshot();
+  assert.equal([shown.state.status, shown.pictures.at(-1)!.name], ['interrupted', 'result'], 'view shows the best so far');
   // What promotion does first, and then no more.
   writeFileSync(join(out, 'seeds/.scores.json.4711.tmp'), 'half');
   const { parts } = seedParts();

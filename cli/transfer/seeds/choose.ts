@@ -150,6 +150,8 @@ async function chooseSeed(comparison: Comparison, begun: SeedScores): Promise<nu
       const best: SeedScore[] = ranked(await measure(comparison, kept));
       const scored = [...best, ...[...failed].map(([seed, reason]) => ({ seed, failed: reason }))];
       for (const seed of kept) await copyFile(join(runOf(out, seed), 'result.png'), join(out, pictureOf(seed, round.steps)));
+      // The best so far: what `view` shows meanwhile.
+      if (best[0]) await copyFile(join(runOf(out, best[0].seed), 'result.png'), join(out, 'result.png'));
       scores = { ...scores, rounds: [...scores.rounds, { ...round, scores: scored }] };
       await writeScores(out, scores);
       await drawSeeds(options, scores);
