@@ -1,12 +1,12 @@
 /** `splice-gpu invert`: options only. */
 import { Command, Option } from 'commander';
-import { INVERTED_FACETS, PAINTERS, type InvertedFacet, type Painter } from '../../model/study/options.js';
+import { INVERTED_FACETS, inversionDefaults, PAINTERS, type InvertedFacet, type Painter } from '../../model/study/options.js';
 import { UsageError } from '../shared/errors.js';
 import type { InvertOptions } from '../study/invert.js';
 import {
   heightOption, jsonOption, layersOption, option, registersOption, seedOption, sheetOption, vitOption, vitSizeOption,
 } from './options.js';
-import { choiceList, notNegative, positive, whole } from './values.js';
+import { choiceList, fraction, notNegative, positive, whole } from './values.js';
 
 interface Parsed extends Omit<InvertOptions, 'image' | 'painter' | 'facets'> {
   readonly with: 'generator' | 'pixels';
@@ -37,9 +37,10 @@ export const invertCommand = (run: (options: InvertOptions) => Promise<void>): C
     .addOption(new Option('--generator <name>', 'generator that makes the picture').choices(GENERATORS).default('skip6'))
     .option('--repeats <count>', 'inversions of each layer, from different noise', whole(1, 100), 1)
     .option('--steps <count>', 'optimiser steps of each inversion', whole(1), 2000)
-    .option('--lr <rate>', 'learning rate of Adam', positive, 0.01)
-    .option('--noise', 'add noise to the generator input, with deviation 10, then 2, then 0.5 (default: only for cls)')
-    .option('--no-noise', 'add no noise')
+    .option('--lr <rate>', 'learning rate of Adam', positive, inversionDefaults.lr)
+    .option('--lr-decay <share>', 'share of the steps, the last ones, over which the rate falls to zero', fraction,
+      inversionDefaults.lrDecay)
+    .option('--noise', 'add noise to the generator input, with deviation 10, then 2, then 0.5, as published for cls', false)
     .option('--tv <weight>', 'weight of the total variation: larger is smoother', notNegative, 0)
     .addOption(seedOption('seed of the first repeat'))
     .addOption(vitSizeOption('shorter side of the picture', 16, 1024))

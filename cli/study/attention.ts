@@ -43,7 +43,7 @@ export async function attention(options: AttentionOptions, parts: Parts): Promis
       maps.forEach((each, i) => {
         const mean = each[0]!.map((_, k) => each.reduce((sum, head) => sum + head[k]!, 0) / each.length);
         const cells = [mean, ...each].map((values) => resample(heatMap(values, rows, columns), image.width, image.height));
-        sheetRows.push({ label: `${pictures.length > 1 ? `${name} ` : ''}layer ${layers[i]}`, cells: [image, ...cells] });
+        sheetRows.push({ label: `${pictures.length > 1 ? `${name}, ` : ''}layer ${layers[i]}`, cells: [image, ...cells] });
       });
     }
     const sheet = {

@@ -35,10 +35,10 @@ export async function augmentSheet(
   for (const recipe of RECIPE_NAMES) {
     for (const [which, { image }] of [['structure', structure], ['appearance', appearance]] as const) {
       const views = await augmentations(engine, image, which, recipe, count, seed);
-      rows.push({ label: `${recipe} ${which}`, cells: [image, ...views] });
+      rows.push({ label: `${recipe}, ${which}`, cells: [image, ...views] });
     }
   }
-  const what = 'crops of .95 to 1 of the height, flips; of the structure photo also colour jitter and blur';
+  const what = 'crops of 0.95 to 1 of the height, flips; of the structure photo also colour jitter and blur';
   return {
     title: 'Augmentations of both recipes',
     note: `Views in the first ${count} steps of training with seed ${seed}: ${what}.`,

@@ -13,12 +13,10 @@ import { EXIT_INTERRUPTED, InputError } from '../shared/errors.js';
 import { createProgress, type Io } from '../shared/progress.js';
 import { listed, makeSheet, modelFacts, readModels, readPictures, titleOf, type LayerOptions, type NamedImage } from './study.js';
 
-export interface InvertOptions extends Omit<InversionOptions, 'facet' | 'layer' | 'noise'>, LayerOptions {
+export interface InvertOptions extends Omit<InversionOptions, 'facet' | 'layer'>, LayerOptions {
   readonly image: string;
   readonly model: string;
   readonly facets: readonly InvertedFacet[];
-  /** As in `InversionOptions`; when absent, for `cls` alone. */
-  readonly noise?: boolean;
   /** Inversions of each layer, from other noise. */
   readonly repeats: number;
 }
@@ -28,14 +26,15 @@ const LOOK_EVERY = 20;
 
 /** Writes the sheet. Returns the exit code: 130 when interrupted, and the sheet then has the inversions found so far. */
 export async function invert(options: InvertOptions, parts: Parts): Promise<number> {
-  const { facets, painter, steps, lr, tv } = options;
+  const { facets, painter, steps, lr, lrDecay, noise, tv } = options;
   const { interrupt } = parts;
   const [picture] = await readPictures([options.image]);
   const { models: [model], layers } = await readModels([options.model], options, parts);
   await makeSheet(options, parts, async (engine) => {
     const { sheet, found } = await inversionSheet(engine, model!, picture!, { ...options, layers }, parts);
     const status = interrupt.aborted ? 'interrupted' : 'finished';
-    return { sheet, facts: { model: modelFacts(model!), facets, painter, steps, lr, tv, status, inversions: found } };
+    const settings = { facets, painter, steps, lr, lrDecay, noise, tv };
+    return { sheet, facts: { model: modelFacts(model!), ...settings, status, inversions: found } };
   });
   return interrupt.aborted ? EXIT_INTERRUPTED : 0;
 }
@@ -47,7 +46,6 @@ interface Found extends Glance {
   readonly facet: InvertedFacet;
   readonly layer: number;
   readonly seed: number;
-  readonly noise: boolean;
   readonly loss: number;
 }
 
@@ -55,14 +53,13 @@ interface Found extends Glance {
 export async function inversionSheet(
   engine: Engine, model: LoadedVit, picture: NamedImage, options: Settings, { stderr, interrupt }: Io,
 ) {
-  const { facets, layers, repeats, painter, steps, height } = options;
+  const { facets, layers, repeats, painter, steps, noise, height } = options;
   const progress = createProgress(facets.length * layers.length * repeats * steps, stderr);
   const found: Found[] = [];
   const rows: SheetRow[] = [];
   for (const [facet, layer] of facets.flatMap((each) => layers.map((depth) => [each, depth] as const))) {
     if (interrupt.aborted) break;
-    const noise = options.noise ?? (facet === 'cls' && painter !== 'pixels');
-    const inversion = await begin(engine, model, picture, { ...options, facet, layer, noise });
+    const inversion = await begin(engine, model, picture, { ...options, facet, layer });
     const { target } = inversion;
     const glance = glanceAt(target, target);
     try {
@@ -78,7 +75,7 @@ export async function inversionSheet(
         const [structure, sharpness] = [figures.structure.toFixed(2), figures.sharpness.toFixed(2)];
         cells.push(result);
         captions.push(`loss ${loss.toPrecision(2)}, structure ${structure}, sharpness ${sharpness}`);
-        found.push({ facet, layer, seed, noise, loss, ...figures });
+        found.push({ facet, layer, seed, loss, ...figures });
       }
       rows.push({ label: `${nameOf(facet)}, layer ${layer}`, cells: [target, ...cells], captions: ['', ...captions] });
     } finally {
@@ -87,10 +84,9 @@ export async function inversionSheet(
   }
   progress.finish();
   const by = `${painter === 'pixels' ? 'pixels' : `the ${painter} generator`}, ${steps} steps each`;
-  const noisy = listed(facets.filter((facet) => found.some((each) => each.facet === facet && each.noise)).map(nameOf));
   const sheet: Sheet = {
     title: `Inversion of ${listed(facets.map((facet) => (facet === 'cls' ? 'the CLS token' : facet)))}: ${titleOf(model)}`,
-    note: `Pictures whose features are those of the first: ${by}${noisy && `, with added noise for ${noisy}`}.`,
+    note: `Pictures whose features are those of the first: ${by}${noise ? ', with added noise' : ''}.`,
     columns: ['picture', ...Array.from({ length: repeats }, (_, i) => `seed ${options.seed + i}`)],
     rows,
     height,

@@ -14,6 +14,7 @@ import type { Image } from '../image.js';
 import { random } from '../random.js';
 import { resample } from '../resample.js';
 import { runOnce } from '../runOnce.js';
+import { rateAt } from '../training/steps.js';
 import type { VitModel } from '../vit/config.js';
 import { facetOf, uploadVit, vitFeatures, vitLayers } from '../vit/vit.js';
 import type { InversionOptions, Painter } from './options.js';
@@ -168,7 +169,7 @@ export async function startInversion(engine: Engine, vit: VitModel, image: Image
         program.write('noise', noise(stepsDone));
         program.write('level', [NOISE.findLast(([from]) => stepsDone >= from * options.steps)![1]]);
       }
-      program.write('hyper', adamHyper({ lr: options.lr }, ++stepsDone));
+      program.write('hyper', adamHyper({ lr: rateAt(options, 'train', stepsDone) }, ++stepsDone));
       program.run();
     },
     stepsDone: (): number => stepsDone,

@@ -15,6 +15,8 @@ export interface InversionOptions {
   readonly painter: Painter;
   readonly steps: number;
   readonly lr: number;
+  /** Share of the steps, the last ones, over which the learning rate falls to zero. 0: it is constant. */
+  readonly lrDecay: number;
   /** In every step new noise is added to the generator's input, less and less of it: `NOISE`. */
   readonly noise: boolean;
   /** Weight of the total variation: mean squared differences of neighbouring pixels. */
@@ -23,3 +25,6 @@ export interface InversionOptions {
   /** Shorter side of the picture and of the ViT's input in pixels. */
   readonly vitSize: number;
 }
+
+/** By measurement: see cli/study/README.md. */
+export const inversionDefaults = { lr: 0.01, lrDecay: 0.5 } as const;

@@ -47,11 +47,13 @@ function termWeights(options: SpliceOptions, step: number, whole: boolean): numb
   return whole ? [...crops, lambdaStructure, lambdaAppearance] : crops;
 }
 
+type Rate = Pick<SpliceOptions, 'lr' | 'lrDecay' | 'steps'>;
+
 /**
  * The learning rate of a step: over the last share `lrDecay` of the steps it falls to zero, evenly. A run that is given more
  * steps has the rates of the longer run from then on, so it rises again.
  */
-export function rateAt({ lr, lrDecay, steps }: SpliceOptions, phase: Phase, step: number): number {
+export function rateAt({ lr, lrDecay, steps }: Rate, phase: Phase, step: number): number {
   const falling = lrDecay * steps;
   return phase === 'warm-start' || falling === 0 ? lr : lr * Math.min(1, (steps - step) / falling);
 }

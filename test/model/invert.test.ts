@@ -16,7 +16,7 @@ import { formulaVit } from '../helpers/models.js';
 const vit = formulaVit('probe8', 'invert', 0.5);
 const image: Image = { width: 50, height: 41, data: testImage('invert.a', 41, 50) };
 const defaults: InversionOptions = {
-  facet: 'keys', layer: 3, painter: 'pixels', steps: 10, lr: 0.1, noise: false, tv: 0, seed: 1, vitSize: 40,
+  facet: 'keys', layer: 3, painter: 'pixels', steps: 10, lr: 0.1, lrDecay: 0, noise: false, tv: 0, seed: 1, vitSize: 40,
 };
 
 async function invert(
@@ -92,6 +92,15 @@ test('added noise changes every step, not the result of what was learned without
   const [still, noisy] = [await invert({ painter: 'skip', steps: 2 }), await invert({ painter: 'skip', steps: 2, noise: true })];
   assert.is.not(noisy.losses[0], still.losses[0]);
   assert.ok(noisy.losses.every(Number.isFinite));
+});
+
+test('a falling rate makes shorter steps over the last share', async () => {
+  const [constant, falling] = [await invert({ steps: 4 }), await invert({ steps: 4, lrDecay: 0.5 })];
+  assert.equal(falling.losses, constant.losses, 'three steps of the full rate');
+  const logit = (v: number): number => Math.log(v / (1 - v));
+  const [three, four] = [await invert({ steps: 3 }), constant].map(({ result }) => [...result.data].map(logit));
+  const halves = [...falling.result.data].filter((v, i) => Math.abs(logit(v) - (three![i]! + four![i]!) / 2) < 1e-3);
+  assert.ok(halves.length > 0.99 * falling.result.data.length, `${halves.length}: the fourth step is half as long`);
 });
 
 test('total variation makes a smoother picture', async () => {

@@ -1,6 +1,7 @@
 /** The figures of the study: a function that makes a sheet for each. */
 import { LEAST_MATCH } from '../../../model/compare/match.js';
 import { startPainting } from '../../../model/generators/paint.js';
+import { inversionDefaults } from '../../../model/study/options.js';
 import type { Facet } from '../../../model/vit/config.js';
 import type { LoadedVit } from '../../models/read.js';
 import { readImage } from '../../photos/photo.js';
@@ -47,7 +48,8 @@ const inversions = (facet: 'cls' | 'keys', first = 0, isRepeated = false): Figur
   const [photo] = await photosOf(context);
   const layers = quarters(models[0]!).slice(first);
   const repeats = isRepeated ? context.scale.repeats : 1;
-  const settings = { facets: [facet], layers, repeats, painter, steps, lr: 0.01, tv: 0, seed, vitSize, height };
+  const method = { painter, steps, ...inversionDefaults, noise: false, tv: 0, seed, vitSize };
+  const settings = { facets: [facet], layers, repeats, ...method, height };
   const { sheet } = await onEngine(parts, (engine) => inversionSheet(engine, models[0]!, photo!, settings, parts));
   return parts.interrupt.aborted ? undefined : sheet;
 };
