@@ -124,6 +124,15 @@ test('a seed that diverges is dropped; the run fails when all do', async () => {
   assert.match(first.scores[3].failed, /not finite/);
   assert.is(configOf(out).options.seed, 2);
 
+  // The run of seed 1 diverges, and the process is interrupted in that of seed 2.
+  const [diverged, whole1] = [newOut(), newOut()];
+  await startTransfer(four(whole1), seedParts({}, undefined, [1]).parts);
+  const controller = new AbortController();
+  const stopping = seedParts({ onStep: (done) => void (done === 9 && controller.abort()) }, controller.signal, [1]);
+  assert.is(await startTransfer(four(diverged), stopping.parts), 130);
+  assert.is(await continueTransfer({ folder: diverged, json: false }, seedParts({}, undefined, [1]).parts), 0);
+  assertSameContents(diverged, whole1);
+
   const bad = newOut();
   const { message } = await failure(startTransfer(four(bad), seedParts({}, undefined, [1, 2, 3, 4]).parts));
   assert.match(message, /^the runs of all seeds diverged, the first of them thus: .*not finite/);

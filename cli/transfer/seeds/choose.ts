@@ -4,7 +4,7 @@
  */
 import { copyFile, mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { loadOtherVit, loadVit } from '../../models/load.js';
+import { givenModel, loadOtherVit, loadVit } from '../../models/load.js';
 import type { LoadedVit } from '../../models/read.js';
 import { readImage } from '../../photos/photo.js';
 import { readConfig, resumeCommand, type Fields, type ResumeOptions } from '../../run/config.js';
@@ -53,7 +53,7 @@ export async function bestOfSeeds(options: Several, parts: Parts): Promise<numbe
     await folder.begin();
     const record = { ...recordOf(training), started: new Date().toISOString() };
     await mkdir(folder.at('seeds'));
-    const about = judge ? { model: given ?? judge.path, name: judge.vit.name, sha256: judge.sha256 } : null;
+    const about = judge ? { model: givenModel(given ?? judge.path, judge), name: judge.vit.name, sha256: judge.sha256 } : null;
     const { seeds: { count }, splice } = options;
     const scores = { judge: about, cost: Number(costOf(count, roundsOf(count, splice), splice).toFixed(3)), rounds: [] };
     await writeScores(options.out, scores);
@@ -175,8 +175,8 @@ async function trainSeed(
 ): Promise<boolean> {
   const { seeds: _, until: __, watch: ___, ...rest } = options;
   const out = runOf(options.out, seed);
-  const stepsDone = (await readConfig(out).catch((): Fields => ({})))['stepsDone'];
-  if (typeof stepsDone === 'number' && stepsDone >= steps) return true;
+  const { status, stepsDone } = await readConfig(out).catch((): Fields => ({}));
+  if (typeof stepsDone === 'number' && stepsDone >= steps && status !== 'failed') return true;
   parts.stderr.write(`seed ${seed}, to step ${steps}\n`);
   const quiet = { ...parts, stdout: { write: () => undefined } };
   const one = { ...rest, out, force: false, splice: { ...options.splice, seed } };
