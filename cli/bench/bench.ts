@@ -5,6 +5,7 @@ import type { Parts } from '../run/parts.js';
 import { writeJson } from '../shared/files.js';
 import { createProgress, type Output } from '../shared/progress.js';
 import { digits } from '../shared/table.js';
+import { detailReport, measureDetail } from './detail.js';
 import { kernelsReport, measureKernels, type KernelsRequest } from './kernels.js';
 import { readResult, showChanges, type BenchResult } from './result.js';
 import type { StepOptions } from './setting.js';
@@ -72,6 +73,7 @@ interface Job {
 /** The options that decide what is measured. */
 function settingsOf(options: BenchOptions): BenchResult['options'] {
   const { what, model, recipe, size, vitSize, checkpointing, precision, repeats } = options;
+  if (what === 'detail') return { size, repeats };
   return what === 'roof' ? { repeats } : { model, recipe, size, vitSize, checkpointing, precision, repeats };
 }
 
@@ -104,5 +106,10 @@ const modes: Readonly<Record<BenchMode, (job: Job) => Promise<Measurement>>> = {
     const request = stepRequest(options);
     const { rows, ...figures } = await measureStep(request, engine);
     return { rows, figures, report: stepReport({ rows, ...figures }, request) };
+  },
+  detail: async ({ options, engine }) => {
+    const roof = await measureRoof(engine, options.repeats);
+    const { rows, ...figures } = await measureDetail(options, engine, roof);
+    return { rows, figures: { ...roof, ...figures }, report: `${roofReport(roof)}\n${detailReport({ rows, ...figures })}` };
   },
 };

@@ -14,7 +14,7 @@ export interface Measured {
 }
 
 export interface BenchResult {
-  readonly what: 'roof' | 'kernels' | 'step';
+  readonly what: 'roof' | 'kernels' | 'step' | 'detail';
   readonly adapter: AdapterSummary;
   /** The row of the tuning table that chose the kernels. */
   readonly kernels: string;

@@ -1,9 +1,10 @@
 /** The picture of a trained result and of detail that is above its band, tile by tile. */
 import {
-  add, applyGain, crop, guidedGain, resize, resizeSources, scale, sub, type Engine, type Graph, type ResizeOptions, type Tensor,
+  add, applyGain, guidedGain, resize, resizeSources, scale, sub, type Graph, type ResizeOptions, type Tensor,
 } from '../../engine/index.js';
 import type { Image } from '../image.js';
-import { runOnce } from '../runOnce.js';
+import { runOnce, type Computing } from '../runOnce.js';
+import { backProject } from './backProjection.js';
 import { cut, sizeOfBox, tilesOf, type Box, type Size } from './planes.js';
 
 /** Planes [C, height, width]. */
@@ -65,7 +66,7 @@ class Site {
 }
 
 /** The gain of `result` over `structure`, both small: [9, height, width]. */
-async function gainOf(engine: Engine, structure: Image, result: Image, radius: number, eps: number): Promise<Planes> {
+async function gainOf(engine: Computing, structure: Image, result: Image, radius: number, eps: number): Promise<Planes> {
   const size = planesOf(result).size;
   const g = engine.graph();
   const [guide, x] = [g.input('structure', [1, 3, ...size]), g.input('result', [1, 3, ...size])];
@@ -74,34 +75,26 @@ async function gainOf(engine: Engine, structure: Image, result: Image, radius: n
   return { size, data: read.gain };
 }
 
-/** A tile of the picture: the enlarged result, and all of the weighted detail that is above the low band. */
+/** A tile of the picture: the enlarged result and all weighted detail, whatever its band. */
 async function tileOf(
-  engine: Engine, layers: Layers, gain: Planes, box: Box, weights: Pick<ComposeOptions, 'gain' | 'texture'>,
+  engine: Computing, layers: Layers, gain: Planes, box: Box, weights: Pick<ComposeOptions, 'gain' | 'texture'>,
 ): Promise<Float32Array> {
-  const { structure, result, low, lowStructure, texture } = layers;
-  const [full, small] = [planesOf(structure).size, planesOf(low).size];
-  const lowBox = sourcesOf(small, full, box, cubic);
-  const wide = sourcesOf(full, small, lowBox, cubic);
-  const site = new Site(engine.graph(), full);
-  const blurred = site.enlarged('lowStructure', planesOf(lowStructure), wide);
-  const detail = sub(site.given('structure', planesOf(structure), wide), blurred);
-  const painted = applyGain(site.enlarged('gain', gain, wide, linear), detail);
-  const drawn = scale(add(site.enlarged('low', planesOf(low), wide), painted), weights.gain);
-  const all = texture ? add(drawn, scale(site.given('texture', planesOf(texture), wide), weights.texture)) : drawn;
-  const below = resize(all, sizeOfBox(lowBox), { ...cubic, part: { input: full, output: small, x: wide.from, y: lowBox.from } });
-  const part = { input: small, output: full, x: lowBox.from, y: box.from };
-  const own = crop(all, box.from[0] - wide.from[0], box.from[1] - wide.from[1], ...sizeOfBox(box));
-  const above = sub(own, resize(below, sizeOfBox(box), { ...cubic, part }));
-  const tile = add(site.enlarged('result', planesOf(result), box), above);
+  const { structure, result, lowStructure, texture } = layers;
+  const site = new Site(engine.graph(), planesOf(structure).size);
+  const blurred = site.enlarged('lowStructure', planesOf(lowStructure), box);
+  const detail = sub(site.given('structure', planesOf(structure), box), blurred);
+  const painted = scale(applyGain(site.enlarged('gain', gain, box, linear), detail), weights.gain);
+  const drawn = add(site.enlarged('result', planesOf(result), box), painted);
+  const tile = texture ? add(drawn, scale(site.given('texture', planesOf(texture), box), weights.texture)) : drawn;
   return (await runOnce(engine, { tile }, site.inputs)).tile;
 }
 
 /**
- * The result enlarged to the structure's size, plus, above the band of `low`, `gain` times the structure's detail in the result's
- * colours and `texture` times the texture's. `onPart` gets shares of the work, which add up to 1.
+ * The result enlarged to the structure's size plus, above the band of `low`, `gain` times the structure's detail in the result's
+ * colours and `texture` times the texture's; reduced to the size of `low`, it is `low`. `onPart` gets shares of the work.
  */
 export async function compose(
-  engine: Engine, layers: Layers, options: ComposeOptions, onPart: (share: number) => void,
+  engine: Computing, layers: Layers, options: ComposeOptions, onPart: (share: number) => void,
 ): Promise<Image> {
   const { width, height } = layers.structure;
   const gain = await gainOf(engine, layers.lowStructure, layers.low, options.radius, options.eps);
@@ -109,12 +102,13 @@ export async function compose(
   for (const box of tilesOf([height, width], options.tile)) {
     const tile = await tileOf(engine, layers, gain, box, options);
     const [rows, columns] = sizeOfBox(box);
-    for (let at = 0; at < 3 * rows; at++) {
-      const [c, y] = [Math.floor(at / rows), at % rows];
-      const start = (c * height + box.from[0] + y) * width + box.from[1];
-      for (let x = 0; x < columns; x++) data[start + x] = Math.min(1, Math.max(0, tile[at * columns + x]!));
+    for (let row = 0; row < 3 * rows; row++) {
+      const line = Math.floor(row / rows) * height + box.from[0] + (row % rows);
+      data.set(tile.subarray(row * columns, (row + 1) * columns), line * width + box.from[1]);
     }
     onPart((rows * columns) / (height * width));
   }
-  return { width, height, data };
+  const image = { width, height, data };
+  backProject(image, layers.low);
+  return image;
 }

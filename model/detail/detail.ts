@@ -3,9 +3,9 @@
  * finer than it can hold is added, from the structure photo through a guided filter's gain and from the appearance photo by
  * nearest patches.
  */
-import type { Engine } from '../../engine/index.js';
 import type { Image } from '../image.js';
 import { resample } from '../resample.js';
+import type { Computing } from '../runOnce.js';
 import { compose } from './compose.js';
 import type { TokenMatches } from './matches.js';
 import { defaultDetail, detailWeights, type DetailOptions } from './options.js';
@@ -24,9 +24,6 @@ export interface DetailInputs {
 
 /** The share of the whole work that is spent on texture. */
 const TEXTURE_WORK = 0.8;
-/** More pixels than these for one of the result would need tiles that are mostly borders. */
-const MOST_ENLARGED = 128;
-
 const scaled = (image: Image, band: number): Image =>
   resample(image, Math.max(1, Math.round(image.width / band)), Math.max(1, Math.round(image.height / band)));
 
@@ -34,10 +31,10 @@ const scaled = (image: Image, band: number): Image =>
  * `result` at the size of `structure`, with detail. `onProgress` gets the work done so far, 0 to 1. The same inputs give the same
  * bytes on the same device; the size of tiles changes rounding only. A result that is as large as the structure photo, or larger
  * along an axis, has nothing to add and is only resized.
- * @throws RangeError for an amount outside 0..1, a band below 1, or a result too small for the structure photo
+ * @throws RangeError for an amount outside 0..1 or a band below 1
  */
 export async function addDetail(
-  engine: Engine, { structure, result, appearance, matches }: DetailInputs, options: Partial<DetailOptions> = {},
+  engine: Computing, { structure, result, appearance, matches }: DetailInputs, options: Partial<DetailOptions> = {},
   onProgress?: (share: number) => void,
 ): Promise<Image> {
   const { width, height } = structure;
@@ -45,10 +42,6 @@ export async function addDetail(
   const weights = detailWeights(Math.min(result.width, result.height), options);
   if (!(band >= 1)) throw new RangeError(`detail: the band must be at least 1, got ${band}`);
   const low = scaled(result, band);
-  if (Math.max(width / low.width, height / low.height) > MOST_ENLARGED) {
-    const sizes = `${low.width}x${low.height} pixels for ${width}x${height}`;
-    throw new RangeError(`detail: the result is too small, ${sizes}: more than ${MOST_ENLARGED} times; train at a larger size`);
-  }
   const nothing = weights.gain === 0 && weights.texture === 0;
   if (nothing || result.width >= width || result.height >= height) return resample(result, width, height);
   let done = 0;

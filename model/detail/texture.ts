@@ -1,12 +1,12 @@
 /**
- * The appearance's texture for a picture: every patch of the picture, enlarged, takes the sharp version of the patch of the
- * blurred appearance that is nearest (the query, key and value of Granot et al., "Drop the GAN", arXiv 2103.15545, in a single
- * round), octave after octave.
+ * The appearance's texture for a picture: every patch of the picture, enlarged, looks for the nearest patch of the blurred
+ * appearance and takes what blurring took from that one (the query, key and value of Granot et al., "Drop the GAN", arXiv
+ * 2103.15545, in a single round), octave after octave.
  */
-import { nearestPatch, unfold, unfoldedWidth, type Engine } from '../../engine/index.js';
+import { nearestPatch, unfold, unfoldedWidth } from '../../engine/index.js';
 import type { Image } from '../image.js';
 import { resample } from '../resample.js';
-import { runOnce } from '../runOnce.js';
+import { runOnce, type Computing } from '../runOnce.js';
 import { keyCorners, matchingCells } from './keys.js';
 import type { TokenMatches } from './matches.js';
 import { cut, sizeOfBox, tilesOf, type Box, type Size } from './planes.js';
@@ -28,11 +28,16 @@ export interface TextureSetting {
   readonly region?: number;
 }
 
-/** One octave: all three pictures at its size. Keys are values without the detail that the query lacks. */
+/** One octave: all pictures at its size. */
 interface Octave {
+  readonly size: Size;
+  /** The picture with borders of OUTSIDE pixels or more, so that it holds all patches. */
   readonly query: Image;
+  /** The appearance without the detail that the query lacks, and that detail. */
   readonly keys: Image;
-  readonly values: Image;
+  readonly detail: Float32Array;
+  /** Rows and columns of patches. */
+  readonly grid: Size;
 }
 
 const sizeOf = ({ height, width }: Image): Size => [height, width];
@@ -53,13 +58,12 @@ function keyRows({ data, width, height }: Image, corners: Int32Array): Float32Ar
   return rows;
 }
 
-/** The nearest of `corners` for all patches whose numbers along both axes are in `patches`. */
+/** The nearest of `corners` for a box of the grid of patches. */
 async function nearestCorners(
-  engine: Engine, query: Image, { from, to }: Box, corners: Int32Array, rows: Float32Array,
+  engine: Computing, query: Image, { from, to }: Box, corners: Int32Array, rows: Float32Array,
 ): Promise<Int32Array> {
-  const corner = ([y, x]: Size): [number, number] => [STRIDE * y - OUTSIDE, STRIDE * x - OUTSIDE];
-  const [last, first] = [corner([to[0] - 1, to[1] - 1]), corner(from)];
-  const box = { from: first, to: [last[0] + PATCH, last[1] + PATCH] as const };
+  const [first, last] = [from, to].map(([y, x]) => [STRIDE * y, STRIDE * x] as const) as [Size, Size];
+  const box = { from: first, to: [last[0] - STRIDE + PATCH, last[1] - STRIDE + PATCH] as const };
   const pixels = cut(query.data, sizeOf(query), box).map((v) => v - 0.5);
   const g = engine.graph();
   const x = g.input('query', [1, 3, ...sizeOfBox(box)]);
@@ -70,11 +74,10 @@ async function nearestCorners(
 
 /** For every patch of the picture, row by row, the corner of its value. */
 async function patchCorners(
-  engine: Engine, octave: Octave, grid: Size, { matches, keys: most, region }: TextureSetting, onPart: (share: number) => void,
+  engine: Computing, { query, keys, grid, size }: Octave, { matches, keys: most, region }: TextureSetting,
+  onPart: (share: number) => void,
 ): Promise<Int32Array> {
-  const { query, keys } = octave;
-  const size = sizeOf(query);
-  const side = region ?? (matches ? Math.min(REGION, Math.ceil((2 * shorter(query)) / Math.min(...matches.picture))) : REGION);
+  const side = region ?? (matches ? Math.min(REGION, Math.ceil((2 * Math.min(...size)) / Math.min(...matches.picture))) : REGION);
   const everywhere = matches ? undefined : keyCorners(sizeOf(keys), PATCH, most);
   const everyRow = everywhere && keyRows(keys, everywhere);
   const found = new Int32Array(grid[0] * grid[1]);
@@ -92,9 +95,20 @@ async function patchCorners(
   return found;
 }
 
-/** Every pixel the mean of what the patches over it have there. */
-function overlapMean(values: Image, [height, width]: Size, corners: Int32Array, columns: number): Image {
-  const [own, plane] = [height * width, values.height * values.width];
+/** 1 for patches that have found the same as a neighbour: their detail would repeat every few pixels. */
+function repeatedPatches(corners: Int32Array, columns: number): Uint8Array {
+  const repeated = new Uint8Array(corners.length);
+  corners.forEach((corner, at) => {
+    if (at % columns > 0 && corners[at - 1] === corner) repeated[at] = repeated[at - 1] = 1;
+    if (at >= columns && corners[at - columns] === corner) repeated[at] = repeated[at - columns] = 1;
+  });
+  return repeated;
+}
+
+/** The query plus, for every pixel, the mean detail of the patches over it; repeated ones have none. */
+function withDetail({ query, keys, detail, size: [height, width], grid: [, across] }: Octave, corners: Int32Array): Image {
+  const [own, plane, wide] = [height * width, keys.height * keys.width, query.height * query.width];
+  const repeated = repeatedPatches(corners, across);
   const data = new Float32Array(3 * own);
   for (let y = 0; y < height; y++) {
     const [top, bottom] = [Math.ceil(y / STRIDE), Math.floor((y + OUTSIDE) / STRIDE)];
@@ -102,18 +116,20 @@ function overlapMean(values: Image, [height, width]: Size, corners: Int32Array, 
       const [left, right] = [Math.ceil(x / STRIDE), Math.floor((x + OUTSIDE) / STRIDE)];
       let [red, green, blue] = [0, 0, 0];
       for (let i = top; i <= bottom; i++) {
-        const row = (y + OUTSIDE - STRIDE * i) * values.width + x + OUTSIDE;
-        for (let j = left; j <= right; j++) {
-          const at = corners[i * columns + j]! + row - STRIDE * j;
-          red += values.data[at]!;
-          green += values.data[at + plane]!;
-          blue += values.data[at + 2 * plane]!;
+        const row = (y + OUTSIDE - STRIDE * i) * keys.width + x + OUTSIDE;
+        for (let patch = i * across + left; patch <= i * across + right; patch++) {
+          if (repeated[patch]) continue;
+          const at = corners[patch]! + row - STRIDE * (patch - i * across);
+          red += detail[at]!;
+          green += detail[at + plane]!;
+          blue += detail[at + 2 * plane]!;
         }
       }
-      const [at, count] = [y * width + x, (bottom - top + 1) * (right - left + 1)];
-      data[at] = red / count;
-      data[at + own] = green / count;
-      data[at + 2 * own] = blue / count;
+      const [at, from] = [y * width + x, (y + OUTSIDE) * query.width + x + OUTSIDE];
+      const count = (bottom - top + 1) * (right - left + 1);
+      data[at] = query.data[from]! + red / count;
+      data[at + own] = query.data[from + wide]! + green / count;
+      data[at + 2 * own] = query.data[from + 2 * wide]! + blue / count;
     }
   }
   return { width, height, data };
@@ -128,7 +144,16 @@ function octaveOf(picture: Image, appearance: Image, [height, width]: Size): Oct
   const values = scaled(appearance, factor);
   if (Math.min(height, width, shorter(values)) < PATCH) return undefined;
   const blurred = scaled(values, shorter(picture) / Math.min(height, width));
-  return { query: resample(picture, width, height), keys: resample(blurred, values.width, values.height), values };
+  const grid = [height, width].map((side) => Math.floor((side - 1 + OUTSIDE) / STRIDE) + 1) as [number, number];
+  const end = grid.map((count) => STRIDE * (count - 1) - OUTSIDE + PATCH) as [number, number];
+  const box = { from: [-OUTSIDE, -OUTSIDE], to: end } as const;
+  const [rows, columns] = sizeOfBox(box);
+  const keys = resample(blurred, values.width, values.height);
+  return {
+    size: [height, width], grid,
+    query: { height: rows, width: columns, data: cut(resample(picture, width, height).data, [height, width], box) },
+    keys, detail: values.data.map((v, i) => v - keys.data[i]!),
+  };
 }
 
 /** Sizes from that of `image`, without it, to `size`: twice as large each, without a last step of less than a ninth. */
@@ -142,7 +167,7 @@ function octaveSizes(image: Image, size: Size): Size[] {
 
 /** `picture` with the appearance's texture, at `size` or a ninth below it. `onPart` gets shares of the work, in sum 1. */
 export async function withTexture(
-  engine: Engine, picture: Image, appearance: Image, size: Size, setting: TextureSetting, onPart: (share: number) => void,
+  engine: Computing, picture: Image, appearance: Image, size: Size, setting: TextureSetting, onPart: (share: number) => void,
 ): Promise<Image> {
   const sizes = octaveSizes(picture, size);
   const work = sizes.reduce((sum, [h, w]) => sum + h * w, 0);
@@ -155,9 +180,8 @@ export async function withTexture(
       part(1);
       continue;
     }
-    const grid: Size = [Math.floor((h - 1 + OUTSIDE) / STRIDE) + 1, Math.floor((w - 1 + OUTSIDE) / STRIDE) + 1];
-    const corners = await patchCorners(engine, octave, grid, setting, part);
-    now = overlapMean(octave.values, [h, w], corners, grid[1]);
+    const corners = await patchCorners(engine, octave, setting, part);
+    now = withDetail(octave, corners);
   }
   return now;
 }

@@ -61,6 +61,14 @@ test('--plan prints the memory of a step without a device', async () => {
   assert.ok(launches > 100);
 });
 
+test('detail: seconds with and without texture, memory, and share of the ceiling', async () => {
+  const { rows, figures } = JSON.parse(await run({ what: 'detail', size: 60 }));
+  assert.equal(rows.map(({ name }: { name: string }) => name), ['detail', 'detail of the structure alone']);
+  assert.ok(rows.every(({ ms }: { ms: number }) => ms > 0));
+  assert.equal([figures.width, figures.height], [107, 60]);
+  assert.ok(figures.gflop > 0 && figures.ofRoof > 0 && figures.heldBytes > 0 && figures.peakBytes > figures.heldBytes);
+});
+
 test('kernels: the real launches of a step, and a variant from a file next to them', async () => {
   const { rows } = JSON.parse(await run({ what: 'kernels', filter: 'linear [2, 17, 64]', variant: [plainLinear] }));
   const usual = rows.filter((row: { variant: string }) => row.variant === 'usual');

@@ -67,15 +67,19 @@ def texture_octave(picture, appearance, n, most):
     corners = key_corners(values.shape[-2:], most)
     k, v = patches_at(keys, corners), patches_at(values, corners)
     edge = PATCH - 1
-    query = F.pad(resample(picture, n), (edge,) * 4, mode='reflect')
+    picture = resample(picture, n)
+    query = F.pad(picture, (edge,) * 4, mode='reflect')
+    places = [[(i, j) for j in range(0, n[1] + edge, STRIDE)] for i in range(0, n[0] + edge, STRIDE)]
+    best = [[int(((k - query[0, :, i:i + PATCH, j:j + PATCH]) ** 2).sum((1, 2, 3)).argmin()) for i, j in row] for row in places]
+    at = lambda r, c: best[r][c] if 0 <= r < len(best) and 0 <= c < len(best[0]) else None
     total, count = torch.zeros_like(query), torch.zeros_like(query[:, :1])
-    for i in range(0, n[0] + edge, STRIDE):
-        for j in range(0, n[1] + edge, STRIDE):
-            q = query[0, :, i:i + PATCH, j:j + PATCH]
-            best = int(((k - q) ** 2).sum((1, 2, 3)).argmin())
-            total[0, :, i:i + PATCH, j:j + PATCH] += v[best]
+    for r, row in enumerate(places):
+        for c, (i, j) in enumerate(row):
+            own = best[r][c]
+            if own not in (at(r - 1, c), at(r + 1, c), at(r, c - 1), at(r, c + 1)):  # else its detail would repeat every few pixels
+                total[0, :, i:i + PATCH, j:j + PATCH] += v[own] - k[own]
             count[0, :, i:i + PATCH, j:j + PATCH] += 1
-    return (total / count)[:, :, edge:-edge, edge:-edge]
+    return picture + (total / count)[:, :, edge:-edge, edge:-edge]
 
 
 def with_texture(picture, appearance, hw, most):
@@ -92,9 +96,23 @@ def detailed(structure, result, appearance, gain, texture, band, radius, eps, ke
     weights = F.interpolate(a, size=hw, mode='bilinear').reshape(1, 3, 3, *hw)
     painted = torch.einsum('bihw,bichw->bchw', structure - up(small), weights)
     drawn = with_texture(low, appearance, hw, keys)
-    all_ = gain * (up(low) + painted) + texture * drawn
-    above = all_ - up(resample(all_, low.shape[-2:], clamp=False))
-    return {'gain': a, 'texture': drawn, 'picture': (up(result) + above).clamp(0, 1)}
+    whole = up(result) + gain * painted + texture * drawn
+    return {'gain': a, 'texture': drawn, 'picture': back_projected(whole, low).clamp(0, 1)}
+
+
+def resampling(n, m, dtype):
+    """The m x n matrix that resamples an axis."""
+    eye = torch.eye(n, dtype=dtype)
+    return eye if n == m else F.interpolate(eye[None, None], size=(m, n), mode='bicubic', antialias=True)[0, 0]
+
+
+def back_projected(x, low):
+    """x plus the enlargement of a small picture, so that its reduction is `low`."""
+    (H, W), (h, w) = x.shape[-2:], low.shape[-2:]
+    down_y, down_x, up_y, up_x = (resampling(a, b, x.dtype) for a, b in ((H, h), (W, w), (h, H), (w, W)))
+    missing = low - down_y @ x @ down_x.T
+    small = torch.linalg.solve(down_y @ up_y, missing) @ torch.linalg.inv(down_x @ up_x).T
+    return x + up_y @ small @ up_x.T
 
 
 def photo(name, hw):
