@@ -21,13 +21,11 @@ export interface DetailOptions {
 
 export const defaultDetail: DetailOptions = { band: 1, radius: 4, eps: 1e-3, keys: 4096, tile: 512 };
 
-/** 1 for a trained result with a shorter side of 128 pixels or fewer, 0.57 for 224, and never below 0.25. */
-export const amountFor = (side: number): number => Math.min(1, Math.max(0.25, 128 / side));
-
-const MOST_TEXTURE = 0.7;
+/** 0.9 for a trained result with a shorter side of 128 pixels, half of that for 256, from 0.25 to 1. */
+export const amountFor = (side: number): number => Math.min(1, Math.max(0.25, 115.2 / side));
 
 /** Weights of structure and texture: texture has all of its own from half of the amount on. @throws RangeError outside 0..1 */
 export function detailWeights(side: number, { amount = amountFor(side), gain, texture }: Partial<DetailOptions>) {
   if (!(amount >= 0 && amount <= 1)) throw new RangeError(`detail: the amount must be from 0 to 1, got ${amount}`);
-  return { gain: gain ?? amount, texture: texture ?? MOST_TEXTURE * Math.min(1, 2 * amount) };
+  return { gain: gain ?? amount, texture: texture ?? Math.min(1, 2 * amount) };
 }
