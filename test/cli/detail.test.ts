@@ -54,7 +54,7 @@ test('detail: report.json has the figures with and without it, and both pictures
   const { out } = undisturbed;
   const { result, trained, detail } = json(join(out, 'report.json'));
   assert.equal([result.sharpness, trained.sharpness.toFixed(3)], [1, '0.025']);
-  assert.equal(detail, { amount: 1, gain: 1, texture: 0.7, from: [75, 50], to: [300, 200] });
+  assert.equal(detail, { amount: 1, gain: 1, texture: 1, from: [75, 50], to: [300, 200] });
   const [texts, plain] = [await readImageText(join(out, 'result.png')), await readImageText(join(out, 'trained.png'))];
   assert.equal([JSON.parse(texts['Detail']!), JSON.parse(texts['Figures']!)], [detail, result]);
   assert.equal([plain['Detail'], JSON.parse(plain['Figures']!), plain['Seed']], [undefined, trained, '1']);

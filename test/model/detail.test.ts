@@ -34,7 +34,7 @@ const farthest = (a: Float32Array, b: Float32Array): number => a.reduce((most, v
 test('reduced again it is the trained result, and detail is above that', async () => {
   const given = inputs();
   const { width, height } = given.result;
-  const image = await detail(given, { amount: 0.6 });
+  const image = await detail(given, { gain: 0.6, texture: 0.6 });
   assert.ok(image.data.every((v) => v > 0 && v < 1), 'a case without values that are cut off');
   assert.ok(farthest(resample(image, width, height).data, given.result.data) < 1e-5);
   assert.ok(rms(image.data, resample(given.result, 96, 70).data) > 0.02);
@@ -42,7 +42,7 @@ test('reduced again it is the trained result, and detail is above that', async (
 
 test('with a wider band, what is reduced further is the same', async () => {
   const given = inputs();
-  const image = await detail(given, { amount: 0.6, band: 2 });
+  const image = await detail(given, { gain: 0.5, texture: 0.4, band: 2 });
   const low = resample(given.result, 12, 9);
   assert.ok(farthest(resample(image, 12, 9).data, low.data) < 1e-5);
 });
