@@ -13,8 +13,8 @@ interface Parsed extends Pick<SpliceOptions, 'steps' | 'seed'>, Pick<RunFlags, '
 }
 
 const EXAMPLE = `
-A green valley at noon takes the look of snowy peaks at dusk. The pictures are small, so that it finishes in minutes without
-a GPU.
+A green valley at noon takes the look of snowy peaks at dusk. The training is small, so that it finishes in minutes without a
+GPU; the result gets the pictures' own size of 384 x 256 at the end.
 
 Example:
   $ splice-gpu demo --out out/demo`;
@@ -24,13 +24,13 @@ export const demoCommand = (run: (options: TransferOptions) => Promise<void>): C
     .description('transfer between two small drawn landscapes, as a first look')
     .option('--out <dir>', 'folder for the results; an earlier demo in it is replaced', 'out/demo')
     .option('--steps <count>', 'optimiser steps', whole(1), 150)
-    .option('--size <pixels>', 'shorter side of the pictures', whole(40, 256), 96)
+    .option('--size <pixels>', 'shorter side in training', whole(40, 256), 96)
     .addOption(seedOption('seed of the weights and crops'))
     .addOption(watchOption())
     .addOption(jsonOption('the summary as one JSON object'))
     .addHelpText('after', EXAMPLE)
     .action(({ out, steps, size, seed, watch, json = false }: Parsed) => run({
       structure: scenePath('valley'), appearance: scenePath('peaks'), model: DEFAULT_MODEL, vit: {},
-      out, size, saveEvery: 50, force: true, json, ...portOf(watch),
+      out, size, detail: 'auto', saveEvery: 50, force: true, json, ...portOf(watch),
       splice: { ...defaultOptions, steps, seed, vitSize: 96 },
     }));

@@ -224,6 +224,7 @@ test('batch: detail is an option and a column, and the page has the figures with
   assert.equal([summary.results[0]!.figures!.sharpness, summary.results[0]!.trained!.sharpness!.toFixed(3)], [1, '0.005']);
   const page = readFileSync(join(out, 'report.html'), 'utf8');
   assert.match(page, /<dt>sharpness<\/dt><dd>1<\/dd>/);
+  assert.match(page, /<a class="own" href="one\/result\.png">/);
   assert.match(page, /<dt>without detail: sharpness<\/dt><dd>0\.00500<\/dd>/);
   const { summary: { results } } = await runBatch(out, 'structure,appearance,name,size,detail\na.png,b.png,one,36,0\n');
   assert.match(results[0]!.error!, /holds a run with another detail: /);

@@ -13,7 +13,7 @@ import { continueTransfer, startTransfer } from '../../cli/transfer/start.js';
 import { openRunFolder } from '../../cli/view/folder.js';
 import type { Image } from '../../model/image.js';
 import { fakeParts, shortRun, type FakeBehaviour } from '../helpers/fakeRun.js';
-import { runCli } from '../helpers/pictures.js';
+import { redBlue, runCli, temporaryFile } from '../helpers/pictures.js';
 import { assertSameContents, configOf, failure, files, json, linesOf, newOut, pageOf } from '../helpers/runs.js';
 
 /** How sharp the fake pictures of a seed are. Seed 3 is the best at first, but seed 2 after the first round. */
@@ -240,6 +240,18 @@ test('the judge is another ViT than the one that trains', () => {
   assert.is(judge.name, 'vit_mini8');
   assert.ok(cost < 1.5);
   assert.equal(linesOf(undisturbed, 'figures.jsonl').length, 10);
+});
+
+test('seeds are trained alike at the sizes chosen for the device, and only the end gets detail', async () => {
+  const out = newOut();
+  const { parts, heard } = seedParts();
+  const structure = temporaryFile('large.png', await redBlue(300, 200).png().toBuffer());
+  const choose = ['size', 'vitSize'] as const;
+  assert.is(await startTransfer(four(out, { structure, choose, detail: 'auto' }), parts), 0);
+  assert.is(heard.stderr.match(/chosen for a software adapter/g)!.length, 1);
+  assert.is(heard.calls.filter((call) => call.startsWith('detail')).length, 1);
+  const { width, height } = await readImage(join(out, 'result.png'));
+  assert.equal([width, height, configOf(out).options.vitSize], [300, 200, 56]);
 });
 
 test.run();

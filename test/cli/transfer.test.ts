@@ -156,6 +156,21 @@ test('transfer: Ctrl-C on the running process finishes the step and writes every
   assert.is(loggedSteps(out).at(-1), stepsDone - 1);
 });
 
+test('transfer: after the first measured steps the time to the last one is told, once', async () => {
+  const controller = new AbortController();
+  const onStep = async (done: number): Promise<void> => {
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    if (done === 40) controller.abort();
+  };
+  const { parts, heard } = fakeParts({ onStep }, controller.signal);
+  await transfer(shortRun({ ...files, out: newOut() }, { steps: 90_000 }), parts);
+  const told = heard.stderr.match(/^measured: 0\.\d+ s a step, [\d:]+ to the last one.*$/gm);
+  assert.is(told?.length, 1, heard.stderr);
+  const quick = fakeParts();
+  await transfer(shortRun({ ...files, out: newOut() }), quick.parts);
+  assert.not.match(quick.heard.stderr, /measured/);
+});
+
 for (const [what, behaviour, message] of [
   ['a loss', { nanFrom: 15 }, /at step 19 the loss .* \(structure NaN, .*result\.png is the last good picture, of step 10;/],
   ['a picture', { nanPictureFrom: 20 }, /after 20 steps the picture holds values that are not finite: .*of step 10/],

@@ -5,7 +5,7 @@ import { parseLog, recentTotal } from '../../run/log.js';
 import { exists, readJson } from '../../shared/files.js';
 import type { PairResult } from './page.js';
 
-type Outcome = Pick<PairResult, 'stepsDone' | 'seconds' | 'total' | 'match' | 'figures' | 'trained' | 'picture'>;
+type Outcome = Pick<PairResult, 'stepsDone' | 'seconds' | 'total' | 'match' | 'figures' | 'trained' | 'picture' | 'result'>;
 
 /** Everything that is there and readable; a page must not fail because a file does. */
 export async function readOutcome(folder: string, name: string): Promise<Outcome> {
@@ -21,6 +21,7 @@ export async function readOutcome(folder: string, name: string): Promise<Outcome
     ...(typeof match === 'number' && { match }),
     ...(typeof result === 'object' && result !== null && { figures: result }),
     ...(typeof trained === 'object' && trained !== null && { trained }),
+    ...((await exists(join(folder, 'result.png'))) && { result: `${name}/result.png` }),
     ...((await exists(join(folder, 'triptych.png'))) && { picture: `${name}/triptych.png` }),
   };
 }

@@ -18,8 +18,9 @@ export interface PairResult {
   readonly figures?: Partial<Figures>;
   /** Those of the result without detail, when detail was added to it. */
   readonly trained?: Partial<Figures>;
-  /** The triptych, relative to the page. */
+  /** The triptych and the result, relative to the page. */
   readonly picture?: string;
+  readonly result?: string;
 }
 
 const STYLE = `
@@ -35,6 +36,7 @@ const STYLE = `
   h2 small { font-weight: 400; color: var(--soft); margin-left: .5rem; } .failed small { color: var(--bad); }
   img { display: block; min-width: min(100%, 44rem); max-width: 100%; height: auto; border-radius: 4px; }
   .error { color: var(--bad); margin: .3rem 0; overflow-wrap: anywhere; }
+  .own { color: var(--soft); font-size: .85rem; }
   dl { display: flex; flex-wrap: wrap; gap: .4rem 1.6rem; margin: .7rem 0 0; }
   dt { color: var(--soft); font-size: .8rem; } dd { margin: 0; font-variant-numeric: tabular-nums; }
   code { color: var(--soft); font-size: .85rem; overflow-wrap: anywhere; }`;
@@ -56,13 +58,14 @@ export function reportPage(title: string, results: readonly PairResult[]): strin
   ].join('\n');
 }
 
-function article({ name, status, settings, error, picture, ...numbers }: PairResult): string {
+function article({ name, status, settings, error, picture, result, ...numbers }: PairResult): string {
   const options = Object.entries(settings).map(([key, value]) => `--${key} ${value}`).join(' ');
   const alt = escape(`${name}: structure, result, appearance`);
   return [
     `<article class="${status}"><h2>${escape(name)}<small>${status}</small></h2>`,
     ...(error ? [`<p class="error">${escape(error)}</p>`] : []),
     ...(picture ? [`<a href="${link(picture)}"><img src="${link(picture)}" alt="${alt}" loading="lazy"></a>`] : []),
+    ...(result ? [`<a class="own" href="${link(result)}">the result at its own size</a>`] : []),
     figureList(numbers),
     ...(options ? [`<code>${escape(options)}</code>`] : []),
     '</article>',
