@@ -96,6 +96,21 @@ test('new crop sizes create no pipelines; memory after 200 steps is that after 2
   assert.ok(grown < 8, `the heap grew by ${grown.toFixed(1)} MiB`);
 });
 
+test('new crop sizes create no pipelines and take no memory with everything that steadies either', async () => {
+  const engine = await fresh();
+  const steadied = { ema: 0.9, lrDecay: 0.5, clip: 1, lambdaPatches: 2, keyLayers: [0, 1], lambdaTexture: 3 };
+  const splice = await startSplice(engine, vit, structure, appearance, options(steadied));
+  for (let i = 0; i < 15; i++) await splice.step();
+  await splice.sync();
+  const before = [engine.pipelines.size(), engine.buffers.heldBytes()];
+  for (let i = 15; i < 60; i++) await splice.step();
+  await splice.sync();
+  assert.equal([engine.pipelines.size(), engine.buffers.heldBytes()], before);
+  assert.ok(splice.memory.total >= engine.buffers.heldBytes(), 'the estimate counts what they need');
+  splice.destroy();
+  engine.destroy();
+});
+
 test('one ViT pass per image: four forward and two backward a step, two images at a time; the last block for the CLS row', () => {
   const generator = recipes.splice.generator();
   const setting: Setting = { vit, generator, layout: layoutOf(generator), structure, appearance, options: options() };
