@@ -12,7 +12,7 @@ import { readPhoto } from '../../cli/photos/photo.js';
 import { loadVit } from '../../cli/models/load.js';
 import { flatten, layoutOf } from '../../model/generators/parameters.js';
 import type { Image } from '../../model/image.js';
-import { defaultOptions, type RecipeName } from '../../model/method/options.js';
+import { defaultOptions, published, type RecipeName } from '../../model/method/options.js';
 import { recipes } from '../../model/method/recipes.js';
 import { serializeSafetensors } from '../../model/files/safetensors.js';
 import { names, stepGraph, type Setting } from '../../model/method/steps.js';
@@ -35,7 +35,7 @@ async function firstLosses(recipe: RecipeName, tag: string): Promise<number[]> {
   const engine = createEngine(device);
   const generator = recipes[recipe].generator();
   const layout = layoutOf(generator);
-  const setting: Setting = { vit, generator, layout, structure, appearance, options: { ...defaultOptions, recipe } };
+  const setting: Setting = { vit, generator, layout, structure, appearance, options: { ...defaultOptions, ...published, recipe } };
   uploadVit(engine, vit);
   for (const [name, { height, width, data }] of [[names.structure, structure], [names.appearance, appearance]] as const) {
     engine.writeParameter(name, [1, 3, height, width], data);

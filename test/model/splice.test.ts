@@ -5,7 +5,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createEngine, Graph, schedule, type Engine } from '../../engine/index.js';
 import { layoutOf } from '../../model/generators/parameters.js';
-import { defaultOptions, type SpliceOptions } from '../../model/method/options.js';
+import { defaultOptions, published, type SpliceOptions } from '../../model/method/options.js';
 import { recipes } from '../../model/method/recipes.js';
 import { startSplice } from '../../model/training/pair.js';
 import { stepGraph, type Setting } from '../../model/method/steps.js';
@@ -17,7 +17,7 @@ const vit = formulaVit('probe8', 'run', 0.5);
 const image = (name: string, height: number, width: number) => ({ width, height, data: testImage(name, height, width) });
 const [structure, appearance] = [image('run.a', 40, 48), image('run.b', 42, 40)];
 const options = (change: Partial<SpliceOptions> = {}): SpliceOptions =>
-  ({ ...defaultOptions, vitSize: 32, warmStart: 0, ...change });
+  ({ ...defaultOptions, ...published, vitSize: 32, ...change });
 const fresh = async (): Promise<Engine> => createEngine(await testDevice(), { poison: true });
 
 /** Bytes in use on JavaScript's heap, and outside it on its behalf, once what is unreachable is gone. */

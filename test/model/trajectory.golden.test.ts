@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { adamHyper, createEngine, type Tuning } from '../../engine/index.js';
 import { flatten, layoutOf } from '../../model/generators/parameters.js';
-import { defaultOptions, type RecipeName } from '../../model/method/options.js';
+import { defaultOptions, published, type RecipeName } from '../../model/method/options.js';
 import { recipes } from '../../model/method/recipes.js';
 import { names, resultGraph, stepGraph, type Setting } from '../../model/method/steps.js';
 import { uploadVit } from '../../model/vit/vit.js';
@@ -27,7 +27,7 @@ async function run(file: string, recipe: RecipeName, params: string, tuning: Par
   const image = (name: string) => ({ width: size, height: size, data: testImage(`${tag}.${name}`, size, size) });
   const setting: Setting = {
     vit: formulaVit('probe8', tag, 0.5), generator, layout, structure: image('structure'), appearance: image('appearance'),
-    options: { ...defaultOptions, recipe, vitSize: 32, antialias: false, warmStart: 0 },
+    options: { ...defaultOptions, ...published, recipe, vitSize: 32, antialias: false },
   };
   uploadVit(engine, setting.vit);
   engine.writeParameter(names.structure, [1, 3, size, size], setting.structure.data);
