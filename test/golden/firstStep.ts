@@ -35,7 +35,8 @@ async function firstLosses(recipe: RecipeName, tag: string): Promise<number[]> {
   const engine = createEngine(device);
   const generator = recipes[recipe].generator();
   const layout = layoutOf(generator);
-  const setting: Setting = { vit, generator, layout, structure, appearance, options: { ...defaultOptions, ...published, recipe } };
+  const options = { ...defaultOptions, ...published, recipe };
+  const setting: Setting = { vit, generator, layout, structure, appearance, options };
   uploadVit(engine, vit);
   for (const [name, { height, width, data }] of [[names.structure, structure], [names.appearance, appearance]] as const) {
     engine.writeParameter(name, [1, 3, height, width], data);
