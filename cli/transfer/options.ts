@@ -54,7 +54,7 @@ export const savedOptions = (options: TransferOptions) => {
   return {
     ...withoutUnused(splice), size: size ?? null, saveEvery,
     ...(until !== undefined && { until }), ...(seeds && { seeds }), ...(testTimeRegisters && { testTimeRegisters }),
-    detail, upscale: upscale ?? null, outputSize: outputSize ?? null,
+    ...(detail !== 0 && { detail }), ...(upscale !== undefined && { upscale }), ...(outputSize !== undefined && { outputSize }),
   };
 };
 

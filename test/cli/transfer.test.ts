@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert';
 import { readImage, readImageText } from '../../cli/photos/photo.js';
 import { resumeTransfer, transfer } from '../../cli/transfer/transfer.js';
 import { parseSafetensors } from '../../model/files/safetensors.js';
+import { published } from '../../model/method/options.js';
 import { fakeParts, shortRun, type FakeBehaviour } from '../helpers/fakeRun.js';
 import { pixelAt, temporaryFile } from '../helpers/pictures.js';
 import { configOf, failure, files, interruptedRun, json, linesOf, loggedSteps, newOut } from '../helpers/runs.js';
@@ -78,6 +79,17 @@ test('transfer: the generator carries its recipe, config everything to repeat th
   assert.equal([structure.path, structure.size, structure.usedSize], [files.structure, [60, 40], [54, 36]]);
   assert.match(appearance.sha256, /^[0-9a-f]{64}$/);
   assert.equal([model.name, model.config.patch, device.device, version], ['tiny', 4, 'fake', '0.1.0']);
+});
+
+test('transfer: settings of the published method are those of a run from before it could be changed', async () => {
+  const out = newOut();
+  await transfer({ ...shortRun({ ...files, out }, published), detail: 0 }, fakeParts().parts);
+  const method = [
+    'recipe', 'steps', 'seed', 'lambdaStructure', 'lambdaAppearance', 'lambdaIdentity', 'lr', 'antialias', 'warmStart', 'vitSize',
+    'checkpointing', 'precision',
+  ];
+  const settings = (await readImageText(join(out, 'result.png')))['Settings']!;
+  assert.equal(Object.keys(JSON.parse(settings)), [...method, 'size', 'saveEvery', 'structure', 'appearance']);
 });
 
 test('transfer: config.json has the neurons of test-time registers, and a resumed run keeps them', async () => {
