@@ -23,7 +23,7 @@ export const demoCommand = (run: (options: TransferOptions) => Promise<void>): C
   new Command('demo')
     .description('transfer between two small drawn landscapes, as a first look')
     .option('--out <dir>', 'folder for the results; an earlier demo in it is replaced', 'out/demo')
-    .option('--steps <count>', 'optimiser steps', whole(1), 150)
+    .option('--steps <count>', 'optimiser steps', whole(1), 250)
     .option('--size <pixels>', 'shorter side in training', whole(40, 256), 96)
     .addOption(seedOption('seed of the weights and crops'))
     .addOption(watchOption())
