@@ -71,9 +71,9 @@ export async function prepare(given: TransferOptions, parts: Parts): Promise<Tra
     page: {
       title: `${nameOf(structure.path)} as ${nameOf(appearance.path)}`,
       facts: [
-        ['Recipe', splice.recipe], ['Model', model.vit.name], ['Structure', sizeOf(structure)],
-        ['Appearance', sizeOf(appearance)], ...(target ? [['Result', showSize(target)] as const] : []),
-        ['ViT side', String(splice.vitSize)], ['Seed', String(splice.seed)],
+        ['Recipe', splice.recipe], ['Model', model.vit.name],
+        ['Structure', [sizeOf(structure), ...(target ? [showSize(target)] : [])].join(' → ')],
+        ['Appearance', sizeOf(appearance)], ['ViT side', String(splice.vitSize)], ['Seed', String(splice.seed)],
       ],
       terms: ['total', ...termNames(splice).slice(0, -1)],
       result: 'Result',

@@ -41,7 +41,7 @@ test('detail: result.png has the photo\'s size, trained.png and the previews hav
   assert.equal(pixelAt(await readImage(join(out, 'result.png')), 7, 7), [255, 255, 255]);
   assert.equal(pixelAt(await readImage(join(out, 'trained.png')), 7, 7), [6, 6, 6]); // 255 * 25 / 1000
   assert.match(heard.stderr, /0\/100 percent of detail at 300 x 200/);
-  assert.equal(configOf(out).page.facts.find(([name]: [string]) => name === 'Result'), ['Result', '300 x 200']);
+  assert.equal(configOf(out).page.facts.find(([name]: [string]) => name === 'Structure'), ['Structure', '75 x 50 → 300 x 200']);
 });
 
 test('detail: the triptych shows the photos as fine as the result', async () => {
