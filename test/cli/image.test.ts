@@ -1,11 +1,11 @@
 /** Photos are read by their content, in every common kind of file. */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import sharp from 'sharp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { InputError } from '../../cli/shared/errors.js';
-import { readImage, readPhoto, writeImage } from '../../cli/photos/photo.js';
+import { atMost, photoSize, readImage, readPhoto, writeImage } from '../../cli/photos/photo.js';
 import { dataFile } from '../helpers/data.js';
 import { pixelAt, rawPng, redBlue, temporaryFile, temporaryFolder, type RawPng } from '../helpers/pictures.js';
 
@@ -202,6 +202,22 @@ test('writing into a missing folder names the file and leaves nothing', async ()
   const error = await writeImage(join(folder, 'no/out.png'), dot).catch((reason: Error) => reason);
   assert.match((error as Error).message, /out\.png does not exist: check the path/);
   assert.equal(readdirSync(folder), []);
+});
+
+test('a size is read from the header alone, upright, and a photo is read again at another size', async () => {
+  const rotated = await redBlue(60, 40).withMetadata({ orientation: 6 }).jpeg().toBuffer();
+  const path = temporaryFile('rotated.jpg', rotated);
+  assert.equal(await photoSize(path), { width: 40, height: 60 });
+  const truncated = temporaryFile('cut.png', (await redBlue(300, 200).png().toBuffer()).subarray(0, 60));
+  assert.equal(await photoSize(truncated), { width: 300, height: 200 });
+  const photo = await readPhoto(path, { shorterSide: 20 });
+  assert.equal([photo.width, photo.height, photo.image.width, photo.image.height], [40, 60, 20, 30]);
+  rmSync(path); // a run may end hours after its start
+  const [whole, limited] = [await photo.again(), await photo.again({ atMost: 30 })];
+  assert.equal([whole.width, whole.height, limited.width, limited.height], [40, 60, 30, 45]);
+  assert.equal(await atMost(whole, { height: 60 }), whole);
+  const small = await atMost(whole, { shorterSide: 10 });
+  assert.equal([small.width, small.height], [10, 15]);
 });
 
 test('real photos', async () => {
