@@ -11,7 +11,8 @@ import { redBlue } from '../helpers/pictures.js';
 import { random } from '../helpers/random.js';
 
 const MAIN = fileURLToPath(new URL('../../cli/bin.js', import.meta.url));
-const RUN = ['--steps', '11', '--warm-start', '2', '--save-every', '2', '--vit-size', '16'];
+/** The structure photo is larger than --size, so that some kills come while detail is added. */
+const RUN = ['--steps', '11', '--warm-start', '2', '--save-every', '2', '--size', '40', '--vit-size', '16'];
 
 /** Above this number a first run compiles the kernels, so that the moments of the kills are spread evenly. */
 const FEW = 5;
@@ -68,7 +69,7 @@ function difference(found: Map<string, Buffer>, expected: Map<string, Buffer>): 
 async function writeInputs(folder: string): Promise<string[]> {
   const [structure, appearance, model] =
     ['structure.png', 'appearance.png', 'vit.safetensors'].map((name) => join(folder, name)) as [string, string, string];
-  writeFileSync(structure, await redBlue(44, 40).png().toBuffer());
+  writeFileSync(structure, await redBlue(88, 80).png().toBuffer());
   writeFileSync(appearance, await redBlue(42, 42).negate().png().toBuffer());
   const sizes = { dim: 16, depth: 2, heads: 2, patch: 8, image: 16, hidden: 32, eps: 1e-6 };
   const vit = untrainedVit(5, { ...sizes, mean: IMAGENET_MEAN, std: IMAGENET_STD });
