@@ -1,23 +1,19 @@
 /**
- * Makes the picture of the page in cli/README.md, from a run on the landscapes that the project drew:
- * `node dist/test/browser/screenshot.js [FILE]`. The run is in out/valley-as-peaks; an existing one is used again.
+ * Makes the picture of the page in cli/README.md, from the run of `demo` in out/demo, which it makes if there is none:
+ * `node dist/test/browser/screenshot.js [FILE]`.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { scenePath } from '../../cli/demo/files.js';
 import { packageRoot } from '../../cli/shared/files.js';
 import { splice } from '../helpers/pictures.js';
 import { openBrowser, serveRun } from './browser.js';
 
 const [file = join(packageRoot, 'cli/demo/watch.png')] = process.argv.slice(2);
-const OUT = 'out/valley-as-peaks';
-const SETTINGS = ['--model', 'untrained', '--size', '160', '--vit-size', '96', '--steps', '120', '--save-every', '10'];
+const OUT = 'out/demo';
 
 if (!existsSync(join(OUT, 'triptych.png'))) {
-  console.log(`training ${OUT}: some ten minutes on two CPU cores`);
-  const photos = ['--structure', scenePath('valley'), '--appearance', scenePath('peaks')];
-  const { code, stderr } = await splice(['transfer', ...photos, '--out', OUT, ...SETTINGS]);
+  const { code, stderr } = await splice(['demo']);
   if (code !== 0) throw new Error(stderr);
 }
 const browser = await openBrowser();
