@@ -5,7 +5,7 @@ import { AUTO_MODEL, DEFAULT_MODEL, knownModels } from '../models/known.js';
 import type { ResumeOptions } from '../run/config.js';
 import { registersOf } from '../run/registers.js';
 import { MOST_OUTPUT, type OutputOptions } from '../transfer/output.js';
-import { nameList, notNegative, port, positive, seed, strength, upscale, whole, wholeList } from './values.js';
+import { nameList, notNegative, port, positive, seed, strength, textFor, upscale, whole, wholeList } from './values.js';
 
 export const MAX_SIDE = 8192;
 
@@ -43,20 +43,10 @@ export const watchOption = (): Option => option<number>(
 export const portOf = (watch: number | true | undefined): { readonly watch?: number } =>
   watch === undefined ? {} : { watch: watch === true ? 0 : watch };
 
-/** Stays a text: a batch hands it on. */
-function registersText(text: string): string {
-  try {
-    registersOf(text);
-    return text;
-  } catch (error) {
-    throw new InvalidArgumentError((error as Error).message);
-  }
-}
-
 export const registersOption = (): Option => option(
   '--test-time-registers <count|list>',
   "move so many of the ViT's outlier neurons to an added token, which clears single patches; or those named as layer:unit, "
-  + 'such as 7:417,6:189', registersText,
+  + 'such as 7:417,6:189', textFor(registersOf),
 );
 
 /** The parsed `runOptions`. */

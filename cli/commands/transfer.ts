@@ -12,7 +12,9 @@ import {
   isGiven, MAX_SIDE, methodOptions, modelOption, option, outputOf, outputOptions, portOf, refuseIdle, registersOption,
   requireOption, resumeOf, runOptions, withOptions, type RunFlags, type TrainingWork,
 } from './options.js';
-import { fraction, notNegative, numbersIn, positiveRgb, rgb, several, share, sizeOr, whole, wholeList } from './values.js';
+import {
+  fraction, notNegative, numbersIn, positiveRgb, rgb, several, share, sizeOr, textFor, whole, wholeList,
+} from './values.js';
 
 /** The value of --size. */
 type Side = number | 'auto' | 'full';
@@ -95,7 +97,7 @@ export const pairOptions = (): readonly Option[] => [
     + 'are given as well count'),
   option('--save-every <steps>', 'steps between saved pictures and checkpoints', whole(1), 250),
   option('--until <what>', 'end before --steps: "plateau", when nothing gets better from save to save, or when a save reaches '
-    + 'figures, such as sharpness:0.2 or structure:0.7,colour:5', untilText, TO_THE_END),
+    + 'figures, such as sharpness:0.2 or structure:0.7,colour:5', textFor(untilOf), TO_THE_END),
   option('--seeds <count>', 'the best of several seeds: --seed and those after it train a part of the steps, the worse half is '
     + 'dropped after each round, and the best goes on; four seeds cost half as much again as one', whole(1, 64), 1),
   option('--judge <name|file>', 'with --seeds: the ViT that compares them (default: another than --model that is at hand)'),
@@ -136,15 +138,6 @@ function dispatch(parsed: Parsed, command: Command, work: TransferWork): Promise
   refuseIdle(command, (name) => name === 'steps' || name === 'warmStart', 'with --finetune, which sets the number of steps');
   const transfer = optionsOf(parsed, command);
   return work.finetune({ generator, steps: finetune, transfer, isGiven: (name) => isGiven(command, name) });
-}
-
-function untilText(text: string): string {
-  try {
-    untilOf(text);
-    return text;
-  } catch (error) {
-    throw new InvalidArgumentError((error as Error).message);
-  }
 }
 
 function shares(text: string): number[] {

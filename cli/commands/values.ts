@@ -41,6 +41,16 @@ export const sizeOr = <T extends string>(words: readonly T[], most: number) => (
   throw new InvalidArgumentError(`Give a whole number from 1 to ${most}, ${words.join(' or ')}.`);
 };
 
+/** A text that `parse` takes, kept as it is: a batch hands it on. */
+export const textFor = (parse: (text: string) => unknown) => (text: string): string => {
+  try {
+    parse(text);
+    return text;
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+};
+
 /** The numbers of a list with commas; NaN for an entry that is empty or not a number. */
 export const numbersIn = (text: string): number[] => text.split(',').map((part) => (part.trim() === '' ? NaN : Number(part)));
 

@@ -13,7 +13,7 @@ import type { Parts } from './parts.js';
 const SIDE = 224;
 const MOST = 100;
 
-/** So many neurons, or these. @throws RangeError for another text */
+/** A number of neurons, or a list of them. @throws RangeError for another text */
 export function registersOf(text: string): number | readonly Neuron[] {
   const count = Number(text);
   if (/^\d+$/.test(text) && count >= 1 && count <= MOST) return count;

@@ -20,9 +20,13 @@ export interface Features {
 /** Above this multiple of the ViT's input a picture is reduced before the upload, so that a large photo needs little memory. */
 const LARGE = 4;
 
+/** `image`, or a smaller one of which a ViT whose input's shorter side has `vitSize` pixels sees the same. */
+export const reducedFor = (vitSize: number, image: Image): Image =>
+  (Math.min(image.width, image.height) > LARGE * vitSize ? resampleShorterSide(image, 2 * vitSize) : image);
+
 /** Features of `image` by a ViT that `uploadVit` has put on the device; `vitSize` is the shorter side of its input in pixels. */
 export async function featuresOf(engine: Engine, vit: VitModel, image: Image, vitSize: number): Promise<Features> {
-  const picture = Math.min(image.width, image.height) > LARGE * vitSize ? resampleShorterSide(image, 2 * vitSize) : image;
+  const picture = reducedFor(vitSize, image);
   const g = engine.graph();
   const photo = g.input('picture', [1, 3, picture.height, picture.width]);
   const { keys, cls } = vitFeatures(g, vit, recipes.splice.toVit(photo, vit.config, { vitSize, antialias: true }));

@@ -1,8 +1,8 @@
 /** Which parts of the appearance photo show what a part of the picture shows, by a ViT's keys. */
 import type { Engine } from '../../engine/index.js';
+import { reducedFor } from '../compare/features.js';
 import { directions } from '../compare/match.js';
 import type { Image } from '../image.js';
-import { resampleShorterSide } from '../resample.js';
 import { products } from '../rows.js';
 import { patchFeatures, type PatchRows } from '../study/patches.js';
 import type { VitModel } from '../vit/config.js';
@@ -18,9 +18,6 @@ export interface TokenMatches {
   readonly count: number;
 }
 
-/** Above this multiple of the ViT's input a picture is reduced before the upload. */
-const LARGE = 4;
-
 /**
  * The `count` patches of `appearance` whose keys of the last block have the largest cosine with those of each patch of `picture`,
  * after the mean of both pictures' keys is taken away. `vit` is on the device; `vitSize` is the shorter side of its input.
@@ -30,9 +27,7 @@ export async function tokenMatches(
 ): Promise<TokenMatches> {
   const last = vit.config.depth - 1;
   const keysOf = async (image: Image): Promise<PatchRows> => {
-    const isLarge = Math.min(image.width, image.height) > LARGE * vitSize;
-    const seen = isLarge ? resampleShorterSide(image, 2 * vitSize) : image;
-    const read = await patchFeatures(engine, vit, seen, vitSize, [last], ['keys']);
+    const read = await patchFeatures(engine, vit, reducedFor(vitSize, image), vitSize, [last], ['keys']);
     return read(last, 'keys');
   };
   const [own, other] = [await keysOf(picture), await keysOf(appearance)];
