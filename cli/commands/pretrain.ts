@@ -48,6 +48,8 @@ export const pretrainCommand = ({ run, resume }: TrainingWork<PretrainCommand>):
     option('--photos <dir>', 'folder of photos; may be given several times', several),
     ...runOptions('--watch and --json'),
     option('--teacher <name|file>', 'learn from this ViT instead of from its own average'),
+    option('--views <count>', 'with --teacher: crops of a photo, after which they come again; the teacher is asked once for each '
+      + '(default: 0, always new ones)', whole(0)),
     option('--init <file>', 'weights of a ViT of the same sizes to begin with; its image side may be another'),
     option('--dim <count>', `width of a token (default: ${d.dim})`, whole(4, 4096)),
     option('--depth <count>', `blocks (default: ${d.depth})`, whole(1, 64)),

@@ -67,13 +67,14 @@ const savedCommand = ({ photos, init, saveEvery, options }: PretrainCommand, loa
 
 const COUNTS: readonly (keyof PretrainOptions)[] = [
   'dim', 'depth', 'heads', 'patch', 'imageSize', 'localSize', 'locals', 'batch', 'epochs', 'seed', 'headHidden', 'bottleneck',
-  'prototypes', 'warmupEpochs', 'teacherWarmupEpochs', 'freezeLastLayer',
+  'prototypes', 'views', 'warmupEpochs', 'teacherWarmupEpochs', 'freezeLastLayer',
 ];
 
 /** @throws Error naming the field that is wrong */
 function parseCommand(config: Fields, { folder, json }: ResumeOptions): PretrainCommand {
   const { photos, init, saveEvery, options } = objectOf('pretrain', config['pretrain']);
-  const { teacher, ...settings } = objectOf('options', options);
+  // Runs that began before crops could come again do not say that theirs are always new.
+  const { teacher, ...settings } = { views: 0, ...objectOf('options', options) } as Fields;
   if (!Array.isArray(photos) || photos.length === 0) throw new Error('pretrain.photos is not a list of folders');
   checkLike(settings, pretrainDefaults, COUNTS);
   for (const name of ['batch', 'epochs']) wholeOf(`options.${name}`, settings[name]);
@@ -110,7 +111,8 @@ async function prepare(command: PretrainCommand, parts: Parts, weights?: Weights
     const problem = `${photos.bitmaps.length} photos are fewer than the ${batch} of one step`;
     throw new InputError(`${problem}: give more, or a smaller --batch`);
   }
-  const { teacher: _, ...settings } = options;
+  const { teacher: _, views, ...settings } = options;
+  const own = views > 0 ? { ...settings, views } : settings;
   const names = folders.map((folder) => basename(resolve(folder))).join(', ');
   return {
     command: 'pretrain',
@@ -118,7 +120,7 @@ async function prepare(command: PretrainCommand, parts: Parts, weights?: Weights
       warmStart: 0, steps: perEpoch * epochs,
       savesAt: (steps) => steps % perEpoch === 0 || (saveEvery !== undefined && steps % saveEvery === 0),
     },
-    identity: { 'set of photos': photos.hash, settings: settingsText(settings), ...(teacher && { teacher: teacher.sha256 }) },
+    identity: { 'set of photos': photos.hash, settings: settingsText(own), ...(teacher && { teacher: teacher.sha256 }) },
     sources: { 'set of photos': names, ...(teacher && { teacher: teacher.path }) },
     inputs: [...folders, ...(init === undefined ? [] : [init]), ...(teacher ? [teacher.path] : [])],
     config: {

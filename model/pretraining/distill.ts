@@ -1,6 +1,6 @@
 /** Learning from another ViT, a fixed one: CLS token and keys, the inputs of a transfer's losses, should equal the teacher's. */
 import {
-  add, concat, layernorm, mse, normalize, resize, scale, selfSimilarity, slice, type Graph, type Tensor,
+  Graph, add, concat, layernorm, mse, normalize, resize, scale, selfSimilarity, slice, type Tensor,
 } from '../../engine/index.js';
 import type { VitConfig, VitModel } from '../vit/config.js';
 import { linear, type NamedShape } from '../vit/untrained.js';
@@ -9,7 +9,9 @@ import { teacherSide, vitConfigOf, type PretrainOptions } from './options.js';
 import { learned, stateNames, type PretrainSetting } from './steps.js';
 import { bindNetwork } from './student.js';
 
-/** Weight of the keys' similarity relative to the features: its errors are small numbers. With 20 it is as heavy as they are. */
+/** Weight of the CLS token: it is one token where keys are many, and the hardest to learn. */
+const CLS_WEIGHT = 3;
+/** Weight of the keys' similarity: its errors are small numbers. With 20 it is as heavy as the keys are. */
 const SIMILARITY_WEIGHT = 20;
 
 /**
@@ -28,40 +30,62 @@ function standardised(x: Tensor, eps: number): Tensor {
   return layernorm(x, x.graph.constant(new Float32Array(C).fill(1), [C]), x.graph.constant(new Float32Array(C), [C]), eps);
 }
 
-/** What a student learns of the teacher, of normalised images: CLS token [B, 1, C], and keys [B, T, C] of each of `keyBlocks`. */
-function targets(g: Graph, teacher: VitModel, x: Tensor): { cls: Tensor; keys: Tensor[] } {
-  const layers = vitLayers(g, teacher, x);
+/** What a student learns of a ViT: its answers to some crops, each a tensor of the graph. */
+export type Targets = Readonly<Record<'cls' | 'keys' | 'similarity', Tensor>>;
+
+/**
+ * The teacher's answers to `crops` [B, 3, S, S] in 0..1: CLS token [B, 1, C] and keys [B, T, n C], standardised token by token,
+ * and the mean similarity [B, P, P] of the keys, of the n `keyBlocks` side by side.
+ */
+function targetsOf(g: Graph, teacher: VitModel, crops: Tensor): Targets {
+  const { mean, std, eps } = teacher.config;
+  const layers = vitLayers(g, teacher, normalize(crops, mean, std));
+  const keys = keyBlocks(teacher.config).map((block) => facet(layers[block]!, 'keys'));
   return {
-    cls: slice(layers.at(-1)!.tokens, 1, 0, 1), keys: keyBlocks(teacher.config).map((block) => facet(layers[block]!, 'keys')),
+    cls: standardised(slice(layers.at(-1)!.tokens, 1, 0, 1), eps),
+    keys: concat(keys.map((k) => standardised(k, eps)), 2),
+    similarity: scale(keys.map(selfSimilarity).reduce(add), 1 / keys.length),
   };
 }
 
+const cropsInput = (g: Graph, options: PretrainOptions, teacher: VitConfig): Tensor => {
+  const side = teacherSide(options, teacher);
+  return g.input('crops', [options.batch, 3, side, side]);
+};
+
+/** The teacher alone: its answers to the input `crops`, for `distillGraph` without it. */
+export const targetsGraph = (g: Graph, options: PretrainOptions, teacher: VitModel): Targets =>
+  targetsOf(g, teacher, cropsInput(g, options, teacher.config));
+
 /**
- * One step. Inputs: `crops` [B, 3, S, S] in 0..1, S the teacher's side, reduced for the student; and `hyper` [10] as `adamw`
- * takes it. The loss is mse(W_c norm(cls), cls') + mse(W_k keys, keys') + 20 mse(similarity(keys), similarity(keys')). Primed are
- * the teacher's, except for the similarity standardised token by token; keys' are those of `keyBlocks` side by side, and their
- * similarity is the mean of the blocks'. Outputs: `stats` [5] = loss, its three unweighted parts, the gradient's length; and the
- * state (in place).
+ * One step. Inputs: `crops` [B, 3, S, S] in 0..1, S the teacher's side, reduced for the student; `hyper` [10] as `adamw`
+ * takes it; and if `answered`, the teacher's answers, which it computes otherwise. The loss is 3 mse(W_c norm(cls), cls')
+ * + mse(W_k keys, keys') + 20 mse(similarity(keys), similarity'), primed the answers. Outputs: `stats` [5] = loss, its three
+ * unweighted parts, the gradient's length; and the state (in place).
  */
-export function distillGraph(g: Graph, setting: PretrainSetting, teacher: VitModel): Record<string, Tensor> {
+export function distillGraph(g: Graph, setting: PretrainSetting, teacher: VitModel, answered = false): Record<string, Tensor> {
   const { options, layout } = setting;
-  const { batch: B, imageSize: S } = options;
-  const [own, other] = [vitConfigOf(options), teacher.config];
-  const side = teacherSide(options, other);
-  const crops = g.input('crops', [B, 3, side, side]);
+  const { imageSize: S } = options;
+  const own = vitConfigOf(options);
+  const crops = cropsInput(g, options, teacher.config);
   const student = bindNetwork(g, stateNames.student, layout, own);
 
-  const seen = targets(g, teacher, normalize(crops, other.mean, other.std));
-  const similarity = scale(seen.keys.map(selfSimilarity).reduce(add), 1 / seen.keys.length);
-  const reduced = side === S ? crops : resize(crops, [S, S], { mode: 'bicubic', antialias: true });
+  const seen = answered ? inputsLike(g, targetsGraph(new Graph(), options, teacher)) : targetsOf(g, teacher, crops);
+  const reduced = crops.shape[2] === S ? crops : resize(crops, [S, S], { mode: 'bicubic', antialias: true });
   const { keys, cls } = student.features(normalize(reduced, own.mean, own.std));
   const parts = [
-    mse(student.layer(student.norm(cls), 'head.cls'), standardised(seen.cls, other.eps)),
-    mse(student.layer(keys, 'head.keys'), concat(seen.keys.map((k) => standardised(k, other.eps)), 2)),
-    mse(selfSimilarity(keys), similarity),
+    mse(student.layer(student.norm(cls), 'head.cls'), seen.cls),
+    mse(student.layer(keys, 'head.keys'), seen.keys),
+    mse(selfSimilarity(keys), seen.similarity),
   ] as const;
-  const loss = add(add(parts[0], parts[1]), scale(parts[2], SIMILARITY_WEIGHT));
+  const loss = add(add(scale(parts[0], CLS_WEIGHT), parts[1]), scale(parts[2], SIMILARITY_WEIGHT));
 
   const { w, norm } = learned(g, student, loss, setting);
   return { stats: concat([loss, ...parts, norm], 0), student: w };
 }
+
+/** Inputs of the names and shapes of `targets`, which belong to another graph. */
+const inputsLike = (g: Graph, targets: Targets): Targets => ({
+  cls: g.input('cls', targets.cls.shape), keys: g.input('keys', targets.keys.shape),
+  similarity: g.input('similarity', targets.similarity.shape),
+});

@@ -3,7 +3,7 @@ import type { Graph, Tensor } from '../../engine/index.js';
 import type { Layout } from '../generators/parameters.js';
 import type { VitModel } from '../vit/config.js';
 import { selfDistillationCrops, sharedCrop, type CropKind } from './augment.js';
-import { distillGraph, distillationHead } from './distill.js';
+import { distillGraph, distillationHead, targetsGraph, type Targets } from './distill.js';
 import { teacherSide, type PretrainOptions } from './options.js';
 import type { StepSettings } from './schedules.js';
 import { pretrainGraph, stateNames, type PretrainSetting } from './steps.js';
@@ -22,6 +22,8 @@ export interface Objective {
   /** Names of the graph's `stats`. */
   readonly figures: readonly string[];
   readonly graph: (g: Graph) => Record<string, Tensor>;
+  /** With crops that come again: what the graph needs to know of them, by its inputs' names. */
+  readonly targets?: (g: Graph) => Targets;
   /** Inputs other than crops and the optimiser's. */
   readonly inputs: (settings: StepSettings) => Readonly<Record<string, number>>;
 }
@@ -53,7 +55,8 @@ export function distillation(options: PretrainOptions, teacher: VitModel): Objec
     result: 'student',
     crops: new Map([['crops', [sharedCrop(teacherSide(options, teacher.config), options.globalScale)]]]),
     figures: ['loss', 'cls', 'keys', 'similarity', 'gradient'],
-    graph: (g) => distillGraph(g, setting, teacher),
+    graph: (g) => distillGraph(g, setting, teacher, options.views > 0),
+    ...(options.views > 0 && { targets: (g: Graph) => targetsGraph(g, options, teacher) }),
     inputs: () => ({}),
   };
 }

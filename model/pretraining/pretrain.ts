@@ -2,14 +2,13 @@
 import { adamwHyper, checkBufferSize, Graph, type Engine } from '../../engine/index.js';
 import { flatten, unflatten } from '../generators/parameters.js';
 import type { Bitmap } from '../image.js';
-import { random } from '../random.js';
 import { memoryOf } from '../training/memoryNeed.js';
 import { programCache } from '../training/programs.js';
 import type { StepInfo, TrainingRun, TrainingState } from '../training/run.js';
 import type { VitModel, Weight, Weights } from '../vit/config.js';
 import { interpolatePositions } from '../vit/positions.js';
 import { uploadVit } from '../vit/vit.js';
-import { drawCrop } from './augment.js';
+import { stepInputs } from './inputs.js';
 import { distillation, selfDistillation, type Objective } from './objectives.js';
 import { stepsPerEpoch, type PretrainOptions } from './options.js';
 import { settingsAt } from './schedules.js';
@@ -72,30 +71,6 @@ function upload(engine: Engine, objective: Objective, { init, state, teacher }: 
   if (teacher) uploadVit(engine, teacher);
 }
 
-/** Draws the crops of any step: an array per input of the graph, crop by crop, photo by photo. */
-function cropDrawer({ crops }: Objective, photos: readonly Bitmap[], options: PretrainOptions) {
-  const [perEpoch, { batch, seed }] = [stepsPerEpoch(photos.length, options), options];
-  let order: { epoch: number; photos: number[] } | undefined;
-  return (step: number): Map<string, Float32Array> => {
-    const epoch = Math.floor(step / perEpoch);
-    if (order?.epoch !== epoch) order = { epoch, photos: random(seed, 'order', epoch).permutation(photos.length) };
-    const chosen = order.photos.slice((step % perEpoch) * batch).slice(0, batch);
-    const drawn = new Map<string, Float32Array>();
-    let before = 0;
-    for (const [input, kinds] of crops) {
-      const elements = 3 * kinds[0]!.side ** 2;
-      const all = new Float32Array(kinds.length * batch * elements);
-      kinds.forEach((kind, index) => chosen.forEach((photo, b) => {
-        const next = random(seed, 'crop', epoch, photo, before + index);
-        all.set(drawCrop(next, photos[photo]!, kind), (index * batch + b) * elements);
-      }));
-      before += kinds.length;
-      drawn.set(input, all);
-    }
-    return drawn;
-  };
-}
-
 /** Reads keys with a program for each number and size of images. */
 function keysReader(engine: Engine, { setting, result }: Objective) {
   const programs = programCache(engine, (g, of: readonly [number, number]) => keysGraph(g, setting, result, ...of));
@@ -125,22 +100,21 @@ export async function startPretrain(
   await engine.allocate('the ViT and its head', () => upload(engine, objective, start));
   const program = await engine.compile(objective.graph(engine.graph()));
   const reader = keysReader(engine, objective);
-  const draw = cropDrawer(objective, photos, options);
+  const inputs = await stepInputs(engine, objective, photos, options);
   const done = { warmStepsDone: 0, stepsDone: start.state?.counters['stepsDone'] ?? 0 };
-  let crops: Map<string, Float32Array> | undefined;
 
   return Object.assign(done, {
     memory,
     step: async (): Promise<StepInfo> => {
       const step = done.stepsDone;
       const settings = settingsAt(step, perEpoch, options);
-      for (const [input, values] of crops ?? draw(step)) program.write(input, values);
+      for (const [input, values] of await inputs.of(step)) program.write(input, values);
       for (const [input, value] of Object.entries(objective.inputs(settings))) program.write(input, [value]);
       const { lr, weightDecay: decay, lateStep } = settings;
       program.write('hyper', adamwHyper({ lr, decay, clip: options.clip }, ++done.stepsDone, lateStep));
       program.run();
       // The next step's crops are drawn while the device computes this one.
-      crops = done.stepsDone < perEpoch * options.epochs ? draw(done.stepsDone) : undefined;
+      if (done.stepsDone < perEpoch * options.epochs) inputs.ahead(done.stepsDone);
       return { phase: 'train', step };
     },
     losses: async () => {
@@ -159,6 +133,7 @@ export async function startPretrain(
     sync: () => engine.sync(),
     destroy: () => {
       program.destroy();
+      inputs.destroy();
       reader.destroy();
     },
   });

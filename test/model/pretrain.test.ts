@@ -2,8 +2,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { formulaVit } from '../helpers/models.js';
-import { createEngine } from '../../engine/index.js';
+import { createEngine, scale, slice } from '../../engine/index.js';
 import type { Bitmap } from '../../model/image.js';
+import { keptAnswers } from '../../model/pretraining/answers.js';
 import { pretrainDefaults, stepsPerEpoch, type PretrainOptions } from '../../model/pretraining/options.js';
 import { startPretrain, type PretrainRun, type PretrainStart } from '../../model/pretraining/pretrain.js';
 import type { StepLosses } from '../../model/training/run.js';
@@ -110,6 +111,41 @@ test('learning from another ViT: the distance falls, a resumed run makes the sam
   assert.is(tokens, 17);
   second.destroy();
   assert.is(vitFromWeights('made', weights, { heads: 2 }).config.dim, 16);
+});
+
+test('crops that come again: the same losses, also of a run that was resumed without the kept answers', async () => {
+  const teacher = formulaVit('dino8', 'teacher');
+  const [always, again] = [{ epochs: 6 }, { epochs: 6, views: 2 }];
+  const anew = await start({ teacher }, always);
+  const first = await steps(anew, 4); // two epochs: each view once
+  anew.destroy();
+  const undisturbed = await start({ teacher }, again);
+  const expected = await steps(undisturbed, 12);
+  const weights = await undisturbed.weights();
+  undisturbed.destroy();
+  first.forEach(({ loss }, i) => assert.ok(Math.abs(loss! / expected[i]!.loss! - 1) < 1e-5, `${loss}, ${expected[i]!.loss}`));
+
+  const run = await start({ teacher }, again);
+  await steps(run, 5);
+  const state = await run.state();
+  run.destroy();
+  const second = await start({ teacher, state }, again);
+  assert.equal(await steps(second, 12), expected.slice(5));
+  assert.equal(await second.weights(), weights);
+  second.destroy();
+});
+
+test('an answer is asked for once', async () => {
+  const engine = createEngine(await testDevice(), { poison: true });
+  const answers = await keptAnswers(engine, (g) => {
+    const crops = g.input('crops', [2, 3]);
+    return { twice: scale(crops, 2), rest: slice(crops, 1, 1, 3) };
+  });
+  const [one, other] = [Float32Array.of(1, 2, 3, 4, 5, 6), Float32Array.of(9, 9, 9, 7, 8, 9)];
+  assert.equal([...await answers.of(['a', 'b'], one)], [['twice', one.map((v) => 2 * v)], ['rest', Float32Array.of(2, 3, 5, 6)]]);
+  assert.equal((await answers.of(['b', 'a'], other)).get('rest'), Float32Array.of(5, 6, 2, 3), 'kept, in the given order');
+  assert.equal((await answers.of(['a', 'c'], other)).get('rest'), Float32Array.of(9, 9, 8, 9), 'asked with a new one');
+  answers.destroy();
 });
 
 test('the teacher is a ViT that the rest of the project reads, and another run can begin with', async () => {

@@ -2,8 +2,8 @@
 
     /usr/bin/python3 test/golden/oracle/distill.py OUT_DIR [TAG]
 
-The student sees the teacher's crops reduced by antialiased bicubic resampling. Its loss is the mean squared error of CLS tokens (after the student's final
-norm and a linear layer) and of keys (after a linear layer) against the teacher's, standardised token by token, and 20 times that of the keys' cosine
+The student sees the teacher's crops reduced by antialiased bicubic resampling. Its loss is 3 times the mean squared error of CLS tokens (after the student's final
+norm and a linear layer), that of keys (after a linear layer), both against the teacher's, standardised token by token, and 20 times that of the keys' cosine
 similarities. The teacher's keys are those of two blocks, the last and the one after two thirds, side by side; their similarities are averaged. AdamW with two groups, warm-up and cosine as in dino.py. Values are of a float64 run, `f32_err` says how far PyTorch's float32 run is off.
 """
 import json
@@ -21,7 +21,7 @@ torch.set_num_threads(1)
 STUDENT = O.VitConfig(32, 2, 2, 8, image=32)
 TEACHER = O.VitConfig(40, 3, 4, 16, image=48)
 RUN = dict(batch=3, epochs=5, steps_per_epoch=2, lr=0.5, min_lr=1e-6, warmup_epochs=1, weight_decay=0.05, weight_decay_end=0.05, clip=3.0)
-SIMILARITY = 20
+CLS, SIMILARITY = 3, 20
 BLOCKS = [1, 2]  # of the teacher's three, from 0
 
 
@@ -62,7 +62,7 @@ def train(tag, dtype):
         parts = [F.mse_loss(F.linear(cls, p['head.cls.weight'], p['head.cls.bias']), standardised(seen)),
                  F.mse_loss(F.linear(own['keys'], p['head.keys.weight'], p['head.keys.bias']), torch.cat([standardised(k) for k in keys], -1)),
                  F.mse_loss(similarities(own['keys']), relations)]
-        loss = parts[0] + parts[1] + SIMILARITY * parts[2]
+        loss = CLS * parts[0] + parts[1] + SIMILARITY * parts[2]
         opt.zero_grad()
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_([v for v in p.values() if v.grad is not None], r['clip'])
