@@ -1,69 +1,173 @@
 /** Matrix products. */
+import { each, each2, list } from './parts/common.js';
 import { remembered } from './parts/remembered.js';
 import { productFunctions, productKey, type Product } from './parts/tile.js';
 import { wgsl } from './parts/wgsl.js';
 
-/** Rows and columns of C that a workgroup computes; 256 threads with 4 by 4 each. */
-export const GPU_TILE = 64;
+/**
+ * The tile of C that a workgroup computes: TX by TY threads, each with R quads of rows by S quads of columns. For each step along
+ * K a thread reads R + S vectors from workgroup memory and makes 16 R S sums with them.
+ */
+export interface Tile {
+  readonly R: number;
+  readonly S: number;
+  readonly TX: number;
+  readonly TY: number;
+}
+
+/** At most 128 threads, which every device allows, and 16 KiB of workgroup memory. The better tiles are the larger ones. */
+export const tiles = {
+  narrow: { R: 2, S: 1, TX: 8, TY: 8 },
+  square: { R: 2, S: 1, TX: 16, TY: 8 },
+  wide: { R: 2, S: 2, TX: 8, TY: 16 },
+} as const satisfies Record<string, Tile>;
+
+export const tileThreads = ({ TX, TY }: Tile): number => TX * TY;
+export const tileRows = ({ R, TY }: Tile): number => 4 * R * TY;
+export const tileColumns = ({ S, TX }: Tile): number => 4 * S * TX;
+
+/** Steps along K of a tile in memory. */
+const DEPTH = 16;
 
 /**
- * Copies one operand's part of the tile, 16 steps along K by 64 lines (rows of A or columns of B), to workgroup memory, K-major.
- * Each thread moves four floats that are neighbours in storage.
+ * Vectors between four steps and the next: two more than the steps need, so that the threads that store different fours of one
+ * line hit different banks.
  */
-const fetch = (name: string, lineMajor: boolean, lines: string): string => wgsl`
-#if ${lineMajor}
-    let ${name}_line = lane / 4u;
-    let ${name}_k = lane % 4u * 4u;
-    let ${name}_four = load_${name}(${name}_base, ${name}_first + ${name}_line, k + ${name}_k, ${lines}, dims.K);
-    for (var i = 0u; i < 4u; i++) { tile_${name}[(${name}_k + i) * STRIDE + ${name}_line] = ${name}_four[i]; }
+const strideOf = (lines: number): number => lines + 2;
+
+/** One operand's part of the tile, of `lines` lines: rows of A or columns of B. Its threads are `lines`, from `first` on. */
+interface Part {
+  readonly name: 'a' | 'b';
+  /** Stored [lines, K]; else [K, lines]. */
+  readonly lineMajor: boolean;
+  readonly lines: number;
+  readonly first: number;
+  readonly next: string;
+}
+
+/** The parts of A and B. They have their threads to themselves if there are enough, and may then use the same registers. */
+function partsOf({ transposeA, transposeB }: Pick<Product, 'transposeA' | 'transposeB'>, tile: Tile): readonly [Part, Part] {
+  const [rows, columns, threads] = [tileRows(tile), tileColumns(tile), tileThreads(tile)];
+  const next = rows + columns <= threads ? ['next', 'next'] as const : ['next_a', 'next_b'] as const;
+  return [
+    { name: 'a', lineMajor: !transposeA, lines: rows, first: 0, next: next[0] },
+    { name: 'b', lineMajor: transposeB, lines: columns, first: threads - columns, next: next[1] },
+  ];
+}
+
+/** `body` for the threads of a part, whose own number is `part`. */
+const threadsOf = ({ first, lines }: Part, threads: number, body: string): string => wgsl`
+#if ${lines === threads}
+    {
+#elif ${first === 0}
+    if (lane < ${lines}u) {
 #else
-    let ${name}_line = lane % 16u * 4u;
-    let ${name}_k = lane / 16u;
-    let ${name}_four = load_${name}(${name}_base, k + ${name}_k, ${name}_first + ${name}_line, dims.K, ${lines});
-    for (var i = 0u; i < 4u; i++) { tile_${name}[${name}_k * STRIDE + ${name}_line + i] = ${name}_four[i]; }
+    if (lane >= ${first}u) {
+#endif
+      let part = lane - ${first}u;
+${body}
+    }
+`;
+
+/**
+ * Loads four vectors of the tile at k: four steps of four lines, or four lines at every fourth step. Beyond K they are zero: in
+ * unaligned products all loads see to that, in aligned ones these do for A alone.
+ */
+function load({ name, lineMajor, lines, next }: Part, aligned: boolean): string {
+  const size = `dims.${name === 'a' ? 'M' : 'N'}`;
+  const line = (j: number): string => `${name}_first + part / 4u * 4u + ${j}u`;
+  const step = (j: number): string => (lineMajor ? 'k + part % 4u * 4u' : `k + ${4 * j}u + part / ${lines / 4}u`);
+  return wgsl`
+#if ${lineMajor}
+${each(4, (j) => `      ${next}${j} = load_${name}(${name}_base, ${line(j)}, ${step(j)}, ${size}, dims.K);`)}
+#else
+      let line = ${name}_first + part % ${lines / 4}u * 4u;
+${each(4, (j) => `      ${next}${j} = load_${name}(${name}_base, ${step(j)}, line, dims.K, ${size});`)}
+#endif
+#if ${aligned && name === 'a'}
+      if (k + ${DEPTH}u > dims.K) {
+${each(4, (j) => `        ${next}${j} = select(vec4f(), ${next}${j}, ${step(j)} < dims.K);`)}
+      }
+#endif
+`;
+}
+
+/** Stores them, four lines of one step in a vector. */
+const store = ({ name, lineMajor, lines, next }: Part): string => wgsl`
+#if ${lineMajor}
+      let at = part % 4u * ${strideOf(lines)}u + part / 4u;
+${each(4, (j) => `      tile_${name}[at + ${(j * lines) / 4}u] = vec4f(${list(4, (i) => `${next}${i}[${j}]`)});`)}
+#else
+${each(4, (j) => `      tile_${name}[part + ${j * strideOf(lines)}u] = ${next}${j};`)}
 #endif
 `;
 
 /** Workgroup memory of `tiledSums`. */
-export const tileMemory = wgsl`
-const STRIDE = ${GPU_TILE + 4}u;  // padded: threads that store down a column hit different banks
-var<workgroup> tile_a: array<f32, 16u * STRIDE>;  // [K, M]
-var<workgroup> tile_b: array<f32, 16u * STRIDE>;  // [K, N]
+export const tileMemory = (tile: Tile): string => wgsl`
+var<workgroup> tile_a: array<vec4f, ${strideOf(tileRows(tile)) * (DEPTH / 4)}>;     // [DEPTH / 4, 4, M / 4] and padding
+var<workgroup> tile_b: array<vec4f, ${strideOf(tileColumns(tile)) * (DEPTH / 4)}>;  // [DEPTH / 4, 4, N / 4] and padding
 `;
 
 /**
- * Adds to `sums` the 4 by 4 elements of a tile that a thread keeps. From the kernel: `lane`, the tile's corner (a_first,
- * b_first), the thread's corner in it (row, column), and a_base and b_base, where the operands begin.
+ * Adds to `sum_I_S` the products of quad S of columns with row I of the thread, see `tileRow`. The next
+ * tile is on its way to registers while this one is used. From the kernel: `lane`, the thread's place (tx, ty), the tile's corner
+ * (a_first, b_first), and a_base and b_base, where the operands begin.
  */
-export const tiledSums = ({ transposeA, transposeB }: Pick<Product, 'transposeA' | 'transposeB'>): string => wgsl`
-  for (var k = 0u; k < dims.K; k += 16u) {
-${fetch('a', !transposeA, 'dims.M')}
-${fetch('b', transposeB, 'dims.N')}
+export function tiledSums(product: Pick<Product, 'transposeA' | 'transposeB' | 'aligned'>, tile: Tile): string {
+  const { R, S, TX, TY } = tile;
+  const [a, b] = partsOf(product, tile);
+  const threads = tileThreads(tile);
+  const all = (text: (part: Part) => string): string => threadsOf(a, threads, text(a)) + threadsOf(b, threads, text(b));
+  const loads = all((part) => load(part, product.aligned));
+  const names = [...new Set([a.next, b.next])];
+  return wgsl`
+${names.map((name) => each(4, (j) => `  var ${name}${j} = vec4f();`)).join('\n')}
+  {
+    let k = 0u;
+${loads}
+  }
+  for (var k = ${DEPTH}u; k < dims.K + ${DEPTH}u; k += ${DEPTH}u) {
     workgroupBarrier();
-    for (var step = 0u; step < 16u; step++) {
-      let at_b = step * STRIDE + column;
-      let b_step = vec4f(tile_b[at_b], tile_b[at_b + 1u], tile_b[at_b + 2u], tile_b[at_b + 3u]);
-      for (var i = 0u; i < 4u; i++) { sums[i] += tile_a[step * STRIDE + row + i] * b_step; }
+${all(store)}
+    workgroupBarrier();
+    if (k < dims.K) {
+${loads}
     }
-    workgroupBarrier();
+    for (var four = 0u; four < ${DEPTH / 4}u; four++) {
+      let at_a = four * ${strideOf(a.lines)}u + ty;
+      let at_b = four * ${strideOf(b.lines)}u + tx;
+${each(4, (step) => `
+${each(R, (r) => `      let a${step}_${r} = tile_a[at_a + ${(step * a.lines) / 4 + r * TY}u];`)}
+${each(S, (s) => `      let b${step}_${s} = tile_b[at_b + ${(step * b.lines) / 4 + s * TX}u];`)}
+${each2(4 * R, S, (i, s) => `      sum_${i}_${s} = fma(vec4f(a${step}_${i >> 2}[${i % 4}]), b${step}_${s}, sum_${i}_${s});`)}`)}
+    }
   }
 `;
+}
 
-/** C = opA(A) opB(B): a workgroup shares tiles of both operands, a thread keeps 4 by 4 sums. */
-export const matmulTiled = remembered(productKey, (product) => wgsl`
-${productFunctions(product, { a: 4, b: 4 }, true)}
-${tileMemory}
-@compute @workgroup_size(256)
+/** The row of the tile that is row `i` of a thread. */
+export const tileRow = ({ TY }: Tile, i: number): string => `${(i >> 2) * 4 * TY + (i % 4)}u + 4u * ty`;
+
+const tileKey = (product: Product, tile: Tile): string => `${productKey(product)} ${Object.values(tile).join()}`;
+
+/** C = opA(A) opB(B): a workgroup shares tiles of both operands, a thread keeps its sums in registers. */
+export const matmulTiled = remembered(tileKey, (product, tile) => {
+  const { R, S, TX } = tile;
+  return wgsl`
+${productFunctions(product, { a: 4, b: 4 }, false)}
+${tileMemory(tile)}
+@compute @workgroup_size(${tileThreads(tile)})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let a_base = group.z * dims.A_STEP;
   let b_base = group.z * dims.B_STEP;
-  let a_first = group.y * ${GPU_TILE}u;
-  let b_first = group.x * ${GPU_TILE}u;
-  let row = lane / 16u * 4u;
-  let column = lane % 16u * 4u;
-  let first = start(b_first + column);
-  var sums = array<vec4f, 4>(first, first, first, first);
-${tiledSums(product)}
-  for (var i = 0u; i < 4u; i++) { store(group.z, a_first + row + i, b_first + column, sums[i]); }
+  let a_first = group.y * ${tileRows(tile)}u;
+  let b_first = group.x * ${tileColumns(tile)}u;
+  let ty = lane / ${TX}u;
+  let tx = lane % ${TX}u;
+${each(S, (s) => `  let column${s} = b_first + ${4 * s * TX}u + 4u * tx;\n  let start${s} = start(column${s});`)}
+${each2(4 * R, S, (i, s) => `  var sum_${i}_${s} = start${s};`)}
+${tiledSums(product, tile)}
+${each2(4 * R, S, (i, s) => `  store(group.z, a_first + ${tileRow(tile, i)}, column${s}, sum_${i}_${s});`)}
 }
-`);
+`;
+});

@@ -1,5 +1,6 @@
 /** The nearest of many rows, for every row of a matrix: tiles of a product whose results are compared and never stored. */
-import { GPU_TILE, tiledSums, tileMemory } from './matmul.js';
+import { tileColumns, tiledSums, tileMemory, tileRow, tileRows, tiles, tileThreads } from './matmul.js';
+import { each, list } from './parts/common.js';
 import { remembered } from './parts/remembered.js';
 import { rowKernel } from './parts/rows.js';
 import { productFunctions, type Epilogue, type Product } from './parts/tile.js';
@@ -42,42 +43,47 @@ export const compareKeys = (count: string): string => wgsl`
   }
 `;
 
+/** Keys and queries of a workgroup. */
+const tile = tiles.square;
+export const TILE_QUERIES = tileColumns(tile);
+
 /** index[q] = argmin over keys m of ||query q - key m||^2, the lowest of equal ones. A workgroup has 64 queries and all keys. */
 export const nearestPatchTiled = remembered(String, (aligned: boolean) => wgsl`
-${productFunctions(nearestProduct(aligned), { a: 4, b: 4 }, true)}
-${tileMemory}
-@compute @workgroup_size(256)
+${productFunctions(nearestProduct(aligned), { a: 4, b: 4 }, false)}
+${tileMemory(tile)}
+@compute @workgroup_size(${tileThreads(tile)})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let a_base = 0u;
   let b_base = 0u;
-  let b_first = group.x * ${GPU_TILE}u;
-  let row = lane / 16u * 4u;
-  let column = lane % 16u * 4u;
+  let b_first = group.x * ${TILE_QUERIES}u;
+  let ty = lane / ${tile.TX}u;
+  let tx = lane % ${tile.TX}u;
   var best = vec4f(FARTHEST);
   var nearest = vec4f();
-  for (var a_first = 0u; a_first < dims.M; a_first += ${GPU_TILE}u) {
-    var sums = array<vec4f, 4>();
-${tiledSums(nearestProduct(aligned))}
-    let m = a_first + row;
+  for (var a_first = 0u; a_first < dims.M; a_first += ${tileRows(tile)}u) {
+${each(4 * tile.R, (i) => `    var sum_${i}_0 = vec4f();`)}
+${tiledSums(nearestProduct(aligned), tile)}
+${each(tile.R, (r) => `
+    {
+      let m = a_first + ${tileRow(tile, 4 * r)};
+      let sums = array<vec4f, 4>(${list(4, (i) => `sum_${4 * r + i}_0`)});
 ${compareKeys('min(4u, max(m, dims.M) - m)')}
+    }`)}
   }
-  // The 16 threads of a column have every sixteenth group of four keys each: the tiles' memory holds what they found.
-  for (var i = 0u; i < 4u; i++) {
-    tile_a[lane * 4u + i] = best[i];
-    tile_b[lane * 4u + i] = nearest[i];
-  }
+  // The threads of a column have every eighth group of four keys each: the tiles' memory holds what they found.
   workgroupBarrier();
-  if (lane >= ${GPU_TILE}u || b_first + lane >= dims.N) { return; }
-  var most = tile_a[lane];
-  var found = tile_b[lane];
-  for (var other = 1u; other < 16u; other++) {
-    let closeness = tile_a[other * ${GPU_TILE}u + lane];
-    let key = tile_b[other * ${GPU_TILE}u + lane];
-    if (closeness > most || (closeness == most && key < found)) {
-      most = closeness;
-      found = key;
-    }
+  tile_a[lane] = best;
+  tile_b[lane] = nearest;
+  workgroupBarrier();
+  if (lane >= ${tile.TX}u) { return; }
+  for (var other = 1u; other < ${tile.TY}u; other++) {
+    let closeness = tile_a[other * ${tile.TX}u + lane];
+    let key = tile_b[other * ${tile.TX}u + lane];
+    let better = (closeness > best) | ((closeness == best) & (key < nearest));
+    best = select(best, closeness, better);
+    nearest = select(nearest, key, better);
   }
-  index[b_first + lane] = found;
+  let first = b_first + 4u * lane;
+  for (var j = 0u; j < 4u && first + j < dims.N; j++) { index[first + j] = nearest[j]; }
 }
 `);

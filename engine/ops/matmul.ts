@@ -1,6 +1,6 @@
 /** Batched matrix products, and the launch that all matrix products share. */
 import { MAX_GRID, wholeSubgroups } from '../../shaders/parts/common.js';
-import { GPU_TILE, matmulTiled } from '../../shaders/matmul.js';
+import { matmulTiled, tileColumns, tileRows, tiles, type Tile } from '../../shaders/matmul.js';
 import { matmulLanes, type RegisterTile } from '../../shaders/software/matmul.js';
 import { plainEpilogue, type Product } from '../../shaders/parts/tile.js';
 import {
@@ -26,17 +26,28 @@ export interface ProductSizes {
 export const registerTile = (lanes: number): RegisterTile =>
   lanes >= 4 ? { lanes, rows: wholeSubgroups(lanes, 48), subgroup: true } : { lanes: 8, rows: 8, subgroup: false };
 
+/**
+ * The tile for a GPU. The size of an image must not choose the kernel, so only the columns of aligned products do, which are a
+ * size of the model. Few columns make few workgroups, so their tiles are smaller.
+ */
+const productTile = (N: number, aligned: boolean): Tile =>
+  (!aligned ? tiles.square : N < 640 ? tiles.narrow : N < 1536 ? tiles.square : tiles.wide);
+
 /** The launch of a matrix product with the device's kernel. */
 export function productKernel(product: Product, sizes: ProductSizes, tuning: Tuning): Kernel {
   const { M, N, K, batch = 1, sharedA = false, sharedB = false } = sizes;
+  const launch = { dims: [M, N, K, sharedA ? 0 : M * K, sharedB ? 0 : K * N], flops: 2 * batch * M * N * K };
+  if (!tuning.software) {
+    const tile = productTile(N, product.aligned);
+    const workgroups = [ceilDiv(N, tileColumns(tile)), ceilDiv(M, tileRows(tile)), batch] as const;
+    return { ...launch, code: matmulTiled(product, tile), workgroups };
+  }
   const tile = registerTile(tuning.subgroupSize);
-  const [rows, columns] = tuning.software ? [tile.rows, 4 * tile.lanes] : [GPU_TILE, GPU_TILE];
   return {
-    code: tuning.software ? matmulLanes(product, tile) : matmulTiled(product),
-    dims: [M, N, K, sharedA ? 0 : M * K, sharedB ? 0 : K * N],
-    workgroups: [ceilDiv(N, columns), ceilDiv(M, rows), batch],
-    workgroupsPerTurn: Number(tuning.software && tile.subgroup),
-    flops: 2 * batch * M * N * K,
+    ...launch,
+    code: matmulLanes(product, tile),
+    workgroups: [ceilDiv(N, 4 * tile.lanes), ceilDiv(M, tile.rows), batch],
+    workgroupsPerTurn: Number(tile.subgroup),
   };
 }
 

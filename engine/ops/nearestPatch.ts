@@ -1,6 +1,5 @@
 /** The nearest of many patches, for every patch of a picture. */
-import { GPU_TILE } from '../../shaders/matmul.js';
-import { nearestPatchNorms, nearestPatchTiled } from '../../shaders/nearestPatch.js';
+import { nearestPatchNorms, nearestPatchTiled, TILE_QUERIES } from '../../shaders/nearestPatch.js';
 import { nearestPatchLanes } from '../../shaders/software/nearestPatch.js';
 import {
   addNode, ceilDiv, linearGrid, ShapeError, showShape, type PlainOp, type Shape2, type Tensor,
@@ -40,7 +39,7 @@ const nearestPatchOp: PlainOp = {
     return {
       code: software ? nearestPatchLanes(aligned, tile) : nearestPatchTiled(aligned),
       dims: [M, N, K, 0, 0],
-      workgroups: [ceilDiv(N, software ? 4 * tile.lanes : GPU_TILE), 1, 1],
+      workgroups: [ceilDiv(N, software ? 4 * tile.lanes : TILE_QUERIES), 1, 1],
       workgroupsPerTurn: Number(software && tile.subgroup),
       flops: 2 * M * N * K,
     };

@@ -7,7 +7,11 @@ import { assertRefused, checkOp } from '../helpers/check.js';
 import { testEngine } from '../helpers/device.js';
 import { affine, plainGelu, plainQuickGelu } from '../helpers/plain.js';
 
-const sizes: [Shape, number][] = [[[1, 1], 1], [[2, 3, 5], 7], [[2, 35, 36], 68], [[19, 8], 12], [[3, 20], 6]];
+// The last four have every tile of a GPU, as y, dx and dw, and depths that are no multiple of 16.
+const sizes: [Shape, number][] = [
+  [[1, 1], 1], [[2, 3, 5], 7], [[2, 35, 36], 68], [[19, 8], 12], [[3, 20], 6],
+  [[3, 20], 1540], [[66, 20], 644], [[2, 35, 644], 12], [[130, 1540], 8],
+];
 
 for (const [shape, N] of sizes) {
   const K = shape.at(-1)!;
