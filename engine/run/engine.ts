@@ -6,7 +6,7 @@ import { schedule } from '../schedule/schedule.js';
 import { allocating, createBuffers, writeElements, type Buffers } from './buffers.js';
 import { checkHalf, mib, OutOfMemoryError } from './errors.js';
 import { createLauncher, type Launcher } from './launch.js';
-import { waitCalmly } from './patience.js';
+import { isDawnForNode, waitCalmly } from './patience.js';
 import type { PipelineCache } from './pipelines.js';
 import { Program } from './program.js';
 import { createSubmission, type Submission } from './submission.js';
@@ -35,7 +35,8 @@ export class Engine {
     this.buffers = createBuffers(device, poison);
     this.#launcher = createLauncher(device, this.tuning, kernels);
     this.pipelines = this.#launcher.pipelines;
-    this.#submission = createSubmission(device, this.buffers, usual.software ? waitCalmly : (work) => work);
+    const wait = usual.software && isDawnForNode(device) ? waitCalmly : <T>(work: Promise<T>) => work;
+    this.#submission = createSubmission(device, this.buffers, wait);
   }
 
   graph(): Graph {

@@ -34,7 +34,7 @@ export interface Launcher {
 export const boundTensors = ({ op, inputs, outputs }: Node): Tensor[] => [...inputs, ...outputs.slice(op.inPlace ?? 0)];
 
 /** Binding kinds of a node's launch, in the order that engine/graph/kernel.ts defines, then the queue. */
-function bindingsOf(node: Node, kernel: Kernel): Binding[] {
+export function bindingsOf(node: Node, kernel: Kernel): Binding[] {
   const { op: { inPlace = 0 }, inputs } = node;
   const isRead = (i: number): boolean => i >= inPlace && i < inputs.length;
   return [

@@ -13,6 +13,12 @@ function nap(ms: number): void {
 }
 
 /**
+ * Whether a device comes from Dawn's bindings for Node. They set the attributes of a device on each object; where WebGPU is
+ * built in, as in browsers and Deno, the prototype has them.
+ */
+export const isDawnForNode = (device: object): boolean => Object.hasOwn(device, 'queue');
+
+/**
  * Waits for `work` and leaves the processor to others meanwhile. While one of its promises is open, Dawn's binding for Node polls
  * in every turn of the event loop: on a software adapter that takes a core from the kernels. Here every turn begins with a nap.
  * Without such turns (in a browser), or where blocking is not allowed (in its main thread), this is a plain wait.

@@ -5,6 +5,7 @@ import {
   add, createEngine, DeviceLostError, FeatureError, gradients, KernelError, mul, OutOfMemoryError, pack, profile, scale,
   showProfile, slice, sum, view, type Op, type Tensor,
 } from '../../engine/index.js';
+import { isDawnForNode } from '../../engine/run/patience.js';
 import { openDevice, testDevice, testEngine } from '../helpers/device.js';
 
 test('writes inputs, runs and reads outputs by tensor or by name', async () => {
@@ -59,6 +60,10 @@ test('tensors of a half scope hold float16: half the memory, three digits, the s
   const other = engine.graph();
   const refused = await engine.compile({ y: scale(other.parameter('half.w', [3]), 1) }).catch(String);
   assert.match(refused as string, /parameter half.w: holds f16, requested as f32/);
+});
+
+test("the device of the tests is known as one of Dawn's bindings for Node, which poll", async () => {
+  assert.ok(isDawnForNode(await testDevice()));
 });
 
 test('a device without float16 refuses it', async () => {

@@ -5,7 +5,9 @@ import { createEngine, traitsOf, type Engine, type Tuning } from '../../engine/i
 
 Object.assign(process.env, mesaSettings());
 Object.assign(globalThis, globals);
-const gpu = create([]); // kept: the process ends when it is collected
+/** Dawn's checks are on, unless the tests are to show that the kernels do without. */
+const unchecked = process.env['SPLICE_GPU_UNCHECKED'] ? ['enable-dawn-features=disable_robustness,disable_workgroup_init'] : [];
+const gpu = create(unchecked); // kept: the process ends when it is collected
 let opened: Promise<GPUDevice> | undefined;
 
 /** The shared device. @throws Error when there is no adapter */

@@ -1,7 +1,7 @@
 /** Waiting without taking the processor from a device that is the processor. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { waitCalmly } from '../../engine/run/patience.js';
+import { isDawnForNode, waitCalmly } from '../../engine/run/patience.js';
 
 const after = (ms: number): Promise<string> => new Promise((resolve) => setTimeout(() => resolve('done'), ms));
 
@@ -42,6 +42,14 @@ test('where blocking is not allowed it is a plain wait', async () => {
     Atomics.wait = wait;
   }
   assert.is(asked, 1);
+});
+
+test("a device of Dawn's bindings for Node is told from one that is built in", () => {
+  class BuiltIn {
+    get queue(): object { return {}; }
+  }
+  assert.not(isDawnForNode(new BuiltIn()));
+  assert.ok(isDawnForNode({ queue: {} }));
 });
 
 test.run();
