@@ -3,7 +3,8 @@ import sharp from 'sharp';
 import type { Image } from '../../model/image.js';
 import { InputError } from '../shared/errors.js';
 import { readInput, sha256, writeFileAtomic } from '../shared/files.js';
-import { decodePng, encodePng, pngSize, type Pixels } from './png.js';
+import { decodePhoto, MAX_PIXELS, readHeader, type Decoded } from './decode.js';
+import { encodePng, type Pixels } from './png.js';
 import { addPngText, readPngText, type PngText } from './pngText.js';
 import { sniff, type PhotoFormat } from './sniff.js';
 
@@ -24,12 +25,12 @@ export interface Photo {
   readonly height: number;
   /** At the size that is used. */
   readonly image: Image;
+  /** A sentence with the file's name about what is odd in a file that was read all the same. */
+  readonly note?: string;
   /** The same photo at another size, from the file's bytes as they were: they take far less memory than the pixels. */
   readonly again: (options?: ReadOptions) => Promise<Image>;
 }
 
-/** More than the photo of any camera needs; a decoded picture takes at most 384 MB. */
-const MAX_PIXELS = 64e6;
 const MAX_BYTES = 512e6;
 
 export type Size = Pick<Image, 'width' | 'height'>;
@@ -45,17 +46,21 @@ export const readImage = async (path: string, options?: ReadOptions): Promise<Im
 /** Like `readImage`, with facts about the file. */
 export async function readPhoto(path: string, options?: ReadOptions): Promise<Photo> {
   const { bytes, format } = await openPhoto(path);
-  const pixels = await decode(path, bytes, format);
+  const { pixels, note } = await decode(path, bytes, format);
   const { width, height } = pixels;
   const image = await sized(path, pixels, options);
-  const again = async (other?: ReadOptions): Promise<Image> => sized(path, await decode(path, bytes, format), other);
-  return { path, sha256: sha256(bytes), format, width, height, image, again };
+  const again = async (other?: ReadOptions): Promise<Image> => sized(path, (await decode(path, bytes, format)).pixels, other);
+  return { path, sha256: sha256(bytes), format, width, height, image, again, ...(note && { note: `${path}: ${note}` }) };
 }
 
 /** Size of a photo in its file, upright; nothing is decoded. @throws as `readImage` */
 export async function photoSize(path: string): Promise<Size> {
   const { bytes, format } = await openPhoto(path);
-  return decoding(path, format, () => sizeOf(path, bytes, format));
+  return decoding(path, format, async () => {
+    const { width, height } = await readHeader(bytes, format);
+    checkPixels(path, { width, height });
+    return { width, height };
+  });
 }
 
 async function openPhoto(path: string): Promise<{ readonly bytes: Buffer; readonly format: PhotoFormat }> {
@@ -95,17 +100,11 @@ export const readImageText = async (path: string): Promise<PngText> => readPngTe
 /** Lanczos, antialiased, through 8 bits: for viewing, not for training. */
 export const resizeImage = async (image: Image, size: Size): Promise<Image> => toImage(await resize(toPixels(image), size));
 
-const decode = (path: string, bytes: Buffer, format: PhotoFormat): Promise<Pixels> => decoding(path, format, async () => {
-  await sizeOf(path, bytes, format);
-  return format === 'png' ? decodePng(bytes) : decodeWithSharp(bytes);
+const decode = (path: string, bytes: Buffer, format: PhotoFormat): Promise<Decoded> => decoding(path, format, async () => {
+  const header = await readHeader(bytes, format);
+  checkPixels(path, header);
+  return decodePhoto(bytes, format, header);
 });
-
-/** By the header alone, upright. @throws InputError for more pixels than are read */
-async function sizeOf(path: string, bytes: Buffer, format: PhotoFormat): Promise<Size> {
-  const size = format === 'png' ? pngSize(bytes) : (await sharp(bytes, { limitInputPixels: false }).metadata()).autoOrient;
-  checkPixels(path, size);
-  return size;
-}
 
 /** The same picture, or one made smaller until it has at most this height, or this shorter side. */
 export async function atMost(image: Image, limit: { height: number } | { shorterSide: number }): Promise<Image> {
@@ -123,17 +122,6 @@ async function decoding<T>(path: string, format: PhotoFormat, work: () => Promis
     const problem = `is a damaged or truncated ${format.toUpperCase()} (${reason})`;
     throw new InputError(`${path} ${problem}: copy or export it again`, { cause: error });
   }
-}
-
-/** Upright by EXIF, transparency on white, sRGB; the first frame of an animation. */
-async function decodeWithSharp(bytes: Buffer): Promise<Pixels> {
-  const { data, info } = await sharp(bytes, { failOn: 'error', limitInputPixels: MAX_PIXELS })
-    .autoOrient()
-    .flatten({ background: '#ffffff' })
-    .toColourspace('srgb')
-    .raw({ depth: 'uchar' })
-    .toBuffer({ resolveWithObject: true });
-  return { width: info.width, height: info.height, data };
 }
 
 async function toShorterSide(path: string, pixels: Pixels, side: number): Promise<Pixels> {

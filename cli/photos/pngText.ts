@@ -1,15 +1,12 @@
 /** Texts inside a PNG: tEXt chunks, or iTXt if Latin-1 does not suffice (https://www.w3.org/TR/png-3/#11textinfo). */
 import { inflateSync } from 'node:zlib';
 import { crc32 } from '../../model/files/zip.js';
+import { AROUND, chunksOf, SIGNATURE } from './png.js';
 
 /** Keyword -> text. */
 export type PngText = Readonly<Record<string, string>>;
 
-const SIGNATURE = 8;
-/** Bytes of a chunk's length, type and checksum. */
-const AROUND = 12;
-
-function chunk(type: string, data: Buffer): Buffer {
+export function chunk(type: string, data: Buffer): Buffer {
   const bytes = Buffer.concat([Buffer.alloc(4), Buffer.from(type, 'latin1'), data, Buffer.alloc(4)]);
   bytes.writeUInt32BE(data.length);
   bytes.writeUInt32BE(crc32(bytes.subarray(4, -4)), bytes.length - 4);
@@ -39,16 +36,6 @@ export function readPngText(bytes: Buffer): PngText {
   if (bytes.toString('latin1', 1, 4) !== 'PNG') return {};
   const entries = [...chunksOf(bytes)].map(({ type, data }) => parseText(type, data));
   return Object.fromEntries(entries.filter((entry) => entry !== undefined));
-}
-
-/** The chunks of a PNG up to the first that is cut short; `end` is the position after the chunk. */
-export function* chunksOf(bytes: Buffer): Generator<{ readonly type: string; readonly data: Buffer; readonly end: number }> {
-  for (let at = SIGNATURE; at + AROUND <= bytes.length; ) {
-    const end = at + AROUND + bytes.readUInt32BE(at);
-    if (end > bytes.length) return;
-    yield { type: bytes.toString('latin1', at + 4, at + 8), data: bytes.subarray(at + 8, end - 4), end };
-    at = end;
-  }
 }
 
 /** More bytes than any program writes; a small chunk may claim to hold gigabytes. */

@@ -97,6 +97,7 @@ async function paintOne(
 ): Promise<Partial<Fine> & { readonly picture: Image; readonly inStrips: boolean }> {
   const reading = size === 'auto' ? { atMost: side ?? Infinity } : size === 'full' ? {} : { shorterSide: size };
   const photo = await readPhoto(from, reading);
+  if (photo.note) parts.stderr.write(`${photo.note}\n`);
   const target = targetOf(output, photo, photo.image);
   const own = target ? 1 - DETAIL_WORK : 1;
   const painted = await paint(photo.image, memory * 2 ** 20, (share) => update(own * share)).catch((error: unknown) => {

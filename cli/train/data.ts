@@ -26,7 +26,7 @@ export async function readData(options: TrainOptions, { interrupt, stderr }: Io)
   const note = (text: string) => void stderr.write(`${text}\n`);
   const read = async (folder: string) => {
     const leftOut = (path: string) => note(`left out: ${path} is a single colour all over`);
-    const photos = await readFolder(folder, anyPair.size, paced(note, `reading ${folder}`), leftOut);
+    const photos = await readFolder(folder, anyPair.size, paced(note, `reading ${folder}`), leftOut, note);
     return holdOut(photos, options.holdOut, anyPair.seed, folder);
   };
   const a = await read(structures);

@@ -31,11 +31,13 @@ export interface PhotoSet {
  */
 export async function readFolder(
   folder: string, side: number, onRead: (done: number, of: number) => void, onLeftOut: (path: string) => void,
+  onNote: (note: string) => void,
 ): Promise<TrainPhoto[]> {
   const paths = await listPhotos(folder);
   const photos: TrainPhoto[] = [];
   for (const [i, path] of paths.entries()) {
-    const { image, sha256: hash } = await readPhoto(path, { shorterSide: side });
+    const { image, sha256: hash, note } = await readPhoto(path, { shorterSide: side });
+    if (note) onNote(note);
     const { width, height, data } = image;
     if (isOneColour(image)) onLeftOut(path);
     else photos.push({ path, sha256: hash, width, height, bytes: Uint8Array.from(data, (v) => Math.round(255 * v)) });

@@ -40,8 +40,8 @@ export async function readInputs(given: TransferOptions, parts: Parts): Promise<
   const model = await withTestTimeRegisters(loaded, options.testTimeRegisters, parts);
   checkModel(options.splice, model);
   const target = targetOf(options, structure, structure.image);
-  const enlarged = enlargedNote(structure, target);
-  return { options, structure, appearance, model, ...(target && { target }), notes: [...notes, ...(enlarged ? [enlarged] : [])] };
+  const odd = [structure.note, appearance.note, enlargedNote(structure, target)].filter((note) => note !== undefined);
+  return { options, structure, appearance, model, ...(target && { target }), notes: [...notes, ...odd] };
 }
 
 function checkPhoto({ path, width, height, image }: Photo): void {

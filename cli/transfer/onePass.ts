@@ -56,6 +56,7 @@ export async function onePass(options: OnePassOptions, parts: Parts): Promise<nu
   const structure = await readPhoto(options.structure, reading);
   const looks: Photo[] = [];
   for (const path of appearances) looks.push(await readPhoto(path, reading));
+  for (const { note } of [structure, ...looks]) if (note) parts.stderr.write(`${note}\n`);
   const target = targetOf(wantedOutput(options, structure), structure, structure.image);
   const folder = await openFolder(options.out, options.force, [options.generator, options.structure, ...appearances, model.path]);
   let opened: OpenedEngine | undefined;

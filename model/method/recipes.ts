@@ -27,8 +27,9 @@ export const recipes: Readonly<Record<RecipeName, Recipe>> = {
     initialWeights: xavierNormal,
     toVit: (x, vit, { vitSize, antialias }) => {
       const longest = Math.floor((480 * vitSize) / 224); // the paper's proportion
-      const size = shorterSideSize(x.shape[2]!, x.shape[3]!, vitSize, longest);
-      return normalize(resize(x, size, { mode: 'bilinear', antialias }), vit.mean, vit.std);
+      // A panorama's shorter side would become less than a patch, and the ViT would see nothing.
+      const size = shorterSideSize(x.shape[2]!, x.shape[3]!, vitSize, longest).map((side) => Math.max(side, vit.patch));
+      return normalize(resize(x, size as [number, number], { mode: 'bilinear', antialias }), vit.mean, vit.std);
     },
     blurChance: 0.2,
     roundCrop: Math.round,

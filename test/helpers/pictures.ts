@@ -38,10 +38,12 @@ export interface RawPng {
   readonly palette?: readonly number[];
   /** The bytes of the tRNS chunk. */
   readonly transparency?: readonly number[];
+  /** Further chunks, between the header and the palette. */
+  readonly chunks?: readonly (readonly [type: string, data: Buffer])[];
 }
 
 /** A PNG made by hand, with depths and chunks that encoders do not offer. */
-export function rawPng({ width, height, bitDepth, colorType, rows, palette, transparency }: RawPng): Buffer {
+export function rawPng({ width, height, bitDepth, colorType, rows, palette, transparency, chunks = [] }: RawPng): Buffer {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
   header.writeUInt32BE(height, 4);
@@ -50,6 +52,7 @@ export function rawPng({ width, height, bitDepth, colorType, rows, palette, tran
   return Buffer.concat([
     Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'),
     chunk('IHDR', header),
+    ...chunks.map(([type, data]) => chunk(type, data)),
     ...(palette ? [chunk('PLTE', Buffer.from(palette))] : []),
     ...(transparency ? [chunk('tRNS', Buffer.from(transparency))] : []),
     chunk('IDAT', deflateSync(Buffer.concat(scanlines))),
@@ -67,7 +70,7 @@ function packSamples(samples: readonly number[], bits: number): number[] {
   return bytes;
 }
 
-function chunk(type: string, data: Buffer): Buffer {
+export function chunk(type: string, data: Buffer): Buffer {
   const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
   const bytes = Buffer.alloc(body.length + 8);
   bytes.writeUInt32BE(data.length, 0);

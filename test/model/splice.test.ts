@@ -124,4 +124,14 @@ test('one ViT pass per image: four forward and two backward a step, two images a
   assert.equal(images('attentionBackward'), Array(inner).fill(2), 'only generated images need gradients');
 });
 
+test('a panorama, however long, gives the ViT a row of patches', () => {
+  for (const [height, width, vitSize, patch] of [[40, 2000, 64, 8], [2000, 40, 224, 16], [33, 3300, 32, 16]] as const) {
+    const g = new Graph();
+    const config = { ...formulaVit('dino8', 'panorama').config, patch };
+    const { shape } = recipes.splice.toVit(g.input('x', [1, 3, height, width]), config, { vitSize, antialias: true });
+    assert.is(Math.min(shape[2]!, shape[3]!), patch);
+    assert.is(Math.max(shape[2]!, shape[3]!), Math.floor((480 * vitSize) / 224));
+  }
+});
+
 test.run();

@@ -1,8 +1,9 @@
 /** Texts inside PNGs: written texts are read by this project and by others; damaged files give none. */
 import { deflateSync } from 'node:zlib';
+import { PNG } from 'pngjs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { decodePng, encodePng } from '../../cli/photos/png.js';
+import { encodePng } from '../../cli/photos/png.js';
 import { addPngText, readPngText } from '../../cli/photos/pngText.js';
 import { crc32 } from '../helpers/pictures.js';
 
@@ -12,7 +13,7 @@ const text = { Seed: '7', Settings: '{"lr":0.002}', Title: 'Kühe', Path: 'фо�
 test('every text is read back, Latin-1 or not, and the picture stays', () => {
   const bytes = addPngText(encodePng(picture), text);
   assert.equal(readPngText(bytes), text);
-  assert.equal([...decodePng(bytes).data], [...picture.data]);
+  assert.equal(PNG.sync.read(bytes).data.filter((_, i) => i % 4 < 3), Buffer.from(picture.data));
   assert.equal([...bytes.toString('latin1').matchAll(/tEXt|iTXt/g)].map(String), ['tEXt', 'tEXt', 'tEXt', 'iTXt', 'tEXt']);
 });
 
