@@ -4,13 +4,18 @@ export {
 } from './graph/index.js';
 export type { Dtype, Fused, Kernel, LeafAttrs, Node, Op, Shape, Tensor, Tuning } from './graph/index.js';
 export * from './ops/index.js';
+export {
+  calibrate, type CalibrateOptions, type CalibrationReport, type CalibrationRow, type CalibrationStore, type KernelTrial,
+} from './run/calibrate.js';
+export { uncalibrated, type Calibration } from './run/choices.js';
 export { createEngine, Engine, type EngineOptions } from './run/engine.js';
 export { checkBufferSize, DeviceLostError, FeatureError, KernelError, OutOfMemoryError } from './run/errors.js';
 export { halfValues, toHalf, toHalves } from './run/half.js';
 export { median, noise, profile, showProfile, timeRuns, type Profile, type ProfileRow } from './run/profile.js';
 export { Program } from './run/program.js';
 export { measureRoof, type Roof } from './run/roof.js';
-export { traitsOf, tuningFor, type DeviceTraits, type KernelVariant } from './run/tuning.js';
+export { candidateTunings, plainTuning, traitsOf, tuningFor, type DeviceTraits, type KernelVariant } from './run/tuning.js';
 export { gradients } from './schedule/autodiff.js';
+export { single } from './schedule/single.js';
 export { schedule, showSchedule, type Schedule } from './schedule/schedule.js';
 export type { Variant } from './schedule/variant.js';

@@ -24,8 +24,11 @@ fn inside(at: i32, size: u32) -> i32 {
   return { geometry, taps: K, column: (q, t) => q * stride + t };
 }
 
-/** The convolution of a `Gather` as a product: rows are written channels, columns pixels, depth channels and taps. */
-export const gatherTiles = ({ geometry }: Gather, added?: Added): string => tileProduct(wgsl`
+/**
+ * The convolution of a `Gather` as a product: rows are written channels, columns pixels, depth channels and taps. `product`
+ * makes the kernel of these operands.
+ */
+export const gatherTiles = ({ geometry }: Gather, added?: Added, product = tileProduct): string => product(wgsl`
 ${gatherDims}
 ${gatherOutput(added)}
 ${geometry}

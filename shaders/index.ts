@@ -28,6 +28,8 @@ export * as mse from './mse.js';
 export * as nearestPatch from './nearestPatch.js';
 export * as normalize from './normalize.js';
 export * as patchify from './patchify.js';
+export * as plainAttention from './plain/attention.js';
+export * as plainProduct from './plain/product.js';
 export * as pointwise from './parts/pointwise.js';
 export * as resize from './resize.js';
 export * as rows from './parts/rows.js';

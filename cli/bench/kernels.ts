@@ -1,7 +1,7 @@
 /** `bench kernels`: every launch of a real training step, one by one, and variants of each side by side. */
 import {
-  createEngine, Graph, labelOf, median, noise, showShape, sizeOf, timeRuns,
-  type Engine, type LeafAttrs, type Node, type Program, type Roof, type Tensor, type Tuning,
+  createEngine, labelOf, median, noise, showShape, single, sizeOf, timeRuns,
+  type Engine, type LeafAttrs, type Node, type Program, type Roof, type Tuning,
 } from '../../engine/index.js';
 import { random } from '../../model/random.js';
 import { plannedVit } from './models.js';
@@ -137,15 +137,6 @@ async function measureCase(
       gflops: flops / ms / 1e6, gbPerSecond: bytes / ms / 1e6, ofRoof: atRoof / ms, error,
     };
   });
-}
-
-/** Outputs of a graph that holds `node` alone: each tensor that it reads is an input, named x0, x1, ... */
-export function single(node: Node): Record<string, Tensor> {
-  const g = new Graph();
-  const inputs = new Map<Tensor, Tensor>();
-  for (const t of node.inputs) if (!inputs.has(t)) inputs.set(t, g.input(`x${inputs.size}`, t.shape));
-  const outputs = g.add(node.op, node.inputs.map((t) => inputs.get(t)!), node.attrs);
-  return Object.fromEntries(outputs.map((t, i) => [`y${i}`, t]));
 }
 
 /** The launch alone, its inputs filled with numbers of both signs. */

@@ -1,4 +1,5 @@
 /** A launch as an op describes it to the engine, and a device as the engine describes it to an op. */
+import type { tiles } from '../../shaders/matmul.js';
 import { MAX_GRID } from '../../shaders/parts/common.js';
 
 /**
@@ -39,6 +40,10 @@ export interface Tuning {
   readonly queue: boolean;
   /** Threads of a workgroup for pointwise kernels and row reductions. A power of two. */
   readonly workgroupSize: number;
+  /** The tile of matrix products on a GPU; absent: one that suits the product. */
+  readonly tile?: keyof typeof tiles;
+  /** Plain loops in place of tiles: slow, and what calibration compares other kernels with. */
+  readonly plain?: boolean;
 }
 
 /** The bits of `value` as an f32, for an f32 field of `dims`. */

@@ -2,6 +2,7 @@
 import {
   attentionBackwardTiled, attentionDelta, attentionTiled, BACKWARD_TILE_ROWS, TILE_ROWS,
 } from '../../shaders/attention.js';
+import { attentionBackwardPlain, attentionPlain, PLAIN_ROWS } from '../../shaders/plain/attention.js';
 import { attentionBackwardLanes, attentionLanes } from '../../shaders/software/attention.js';
 import { groupRows } from '../../shaders/software/headLanes.js';
 import { addNode, ceilDiv, type Op, type Shape3, type Tensor } from '../graph/index.js';
@@ -20,22 +21,23 @@ const tileColumns = (HS: number): number =>
 
 /**
  * The launch of an op whose first input is qkv. A workgroup does some rows of a head: with `lanesCode` those of a CPU's subgroup,
- * with `tiledCode` the `tileRows` of a GPU's tile. `passes` over all rows, `flops` per pair of rows and element of a head.
+ * with `tiledCode` the `tileRows` of a GPU's tile, with `plainCode` a row a thread. `passes` over all rows, `flops` per pair of
+ * rows and element of a head.
  */
 const rowsKernel = (
   lanesCode: (HS: number, lanes: number) => string, tiledCode: (HS: number) => string, tileRows: number,
-  passes: number, flops: number,
-): NonNullable<Op<Heads>['kernel']> => ({ op, inputs: [qkv], attrs }, { software, subgroupSize }) => {
+  passes: number, flops: number, plainCode: (HS: number) => string,
+): NonNullable<Op<Heads>['kernel']> => ({ op, inputs: [qkv], attrs }, { software, subgroupSize, plain }) => {
   const sizes = headSizes(op.name, qkv!, attrs.heads);
   const { B, T, NH, HS } = sizes;
   const lanes = software ? subgroupSize : 0;
+  const launch = { constants: headConstants(sizes), dims: [T], flops: flops * B * NH * T * T * HS };
+  if (plain) return { ...launch, code: plainCode(HS), workgroups: [ceilDiv(T, PLAIN_ROWS), NH, B] };
   return {
+    ...launch,
     code: lanes ? lanesCode(HS, lanes) : tiledCode(HS),
-    constants: headConstants(sizes),
-    dims: [T],
     workgroups: [ceilDiv(T, lanes ? groupRows(lanes) : tileRows), NH, passes * B],
     workgroupsPerTurn: lanes ? 1 : 0,
-    flops: flops * B * NH * T * T * HS,
   };
 };
 
@@ -46,7 +48,7 @@ const attentionOp: Op<Heads> = {
     const { B, T, C, NH } = headSizes('attention', qkv!, heads);
     return [[B, T, C], [B, NH, T]];
   },
-  kernel: rowsKernel(attentionLanes, (HS) => attentionTiled(HS, tileKeys(HS)), TILE_ROWS, 1, 4),
+  kernel: rowsKernel(attentionLanes, (HS) => attentionTiled(HS, tileKeys(HS)), TILE_ROWS, 1, 4, attentionPlain),
   backward: ({ inputs: [qkv], outputs: [y, lse], attrs }, [dy]) =>
     [addNode(backwardOp, [qkv!, dy!, lse!, addNode(deltaOp, [dy!, y!], attrs)], attrs)],
 };
@@ -67,7 +69,10 @@ const deltaOp: Op<Heads> = {
 const backwardOp: Op<Heads> = {
   name: 'attentionBackward',
   shapes: ([qkv]) => [qkv!.shape],
-  kernel: rowsKernel(attentionBackwardLanes, (HS) => attentionBackwardTiled(HS, tileColumns(HS)), BACKWARD_TILE_ROWS, 2, 14),
+  kernel: rowsKernel(
+    attentionBackwardLanes, (HS) => attentionBackwardTiled(HS, tileColumns(HS)), BACKWARD_TILE_ROWS, 2, 14,
+    attentionBackwardPlain,
+  ),
 };
 
 /**

@@ -1,7 +1,8 @@
 /** Convolution with windows 1, 3, 5 and 7, stride 1 and 2, zero and reflect padding; its gradients. */
 import { forwardGather } from '../../shaders/conv2d.js';
 import { backwardInputGather, conv2dBackwardBias, reflectFold, weightTiles } from '../../shaders/conv2dBackward.js';
-import { tileSize } from '../../shaders/parts/tileProduct.js';
+import { tileProduct, tileSize } from '../../shaders/parts/tileProduct.js';
+import { plainProduct } from '../../shaders/plain/product.js';
 import { rowsPerLane, STRIP, weightChannels, weightStrips } from '../../shaders/software/conv2dBackward.js';
 import {
   addNode, ceilDiv, expectRank, sameShape, ShapeError, showShape, sizeOf, type Op, type Shape, type Shape3, type Shape4,
@@ -94,7 +95,7 @@ function inputGradient(dy: Tensor, w: Tensor, shape: Shape, { stride, padding }:
 const weightOp: Op<BackwardAttrs & { readonly splits: number }> = {
   name: 'conv2dBackwardWeight',
   shapes: (_, { shape, splits }) => [splits === 1 ? shape : [splits, ...shape]],
-  kernel: ({ inputs, attrs: { shape, splits, stride, padding } }, { software, subgroupSize: lanes }) => {
+  kernel: ({ inputs, attrs: { shape, splits, stride, padding } }, { software, subgroupSize: lanes, plain }) => {
     const [x, dy] = inputs.map((t) => t.shape) as [Shape, Shape];
     const [O, C, K] = shape as Shape3;
     const [B, , YH, YW] = dy as Shape4;
@@ -114,7 +115,7 @@ const weightOp: Op<BackwardAttrs & { readonly splits: number }> = {
     }
     const { TM, TN, KC } = tileSize(O);
     return {
-      code: weightTiles(gather),
+      code: weightTiles(gather, plain ? plainProduct : tileProduct),
       constants: { K, TM, TN, KC },
       dims: [...dims, 0, ceilDiv(B * YH * YW, splits)],
       workgroups: [ceilDiv(C * K * K, TN), ceilDiv(O, TM), splits],

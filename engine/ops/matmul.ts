@@ -1,6 +1,7 @@
 /** Batched matrix products, and the launch that all matrix products share. */
 import { MAX_GRID, wholeSubgroups } from '../../shaders/parts/common.js';
 import { matmulTiled, tileColumns, tileRows, tiles, type Tile } from '../../shaders/matmul.js';
+import { matmulPlain, PLAIN_SIDE } from '../../shaders/plain/product.js';
 import { matmulLanes, type RegisterTile } from '../../shaders/software/matmul.js';
 import { plainEpilogue, type Product } from '../../shaders/parts/tile.js';
 import {
@@ -36,19 +37,19 @@ const productTile = (N: number, aligned: boolean): Tile =>
 /** The launch of a matrix product with the device's kernel. */
 export function productKernel(product: Product, sizes: ProductSizes, tuning: Tuning): Kernel {
   const { M, N, K, batch = 1, sharedA = false, sharedB = false } = sizes;
-  const launch = { dims: [M, N, K, sharedA ? 0 : M * K, sharedB ? 0 : K * N], flops: 2 * batch * M * N * K };
+  const launch = (code: string, rows: number, columns: number): Kernel => ({
+    code,
+    dims: [M, N, K, sharedA ? 0 : M * K, sharedB ? 0 : K * N],
+    workgroups: [ceilDiv(N, columns), ceilDiv(M, rows), batch],
+    flops: 2 * batch * M * N * K,
+  });
+  if (tuning.plain) return launch(matmulPlain(product), PLAIN_SIDE, 4 * PLAIN_SIDE);
   if (!tuning.software) {
-    const tile = productTile(N, product.aligned);
-    const workgroups = [ceilDiv(N, tileColumns(tile)), ceilDiv(M, tileRows(tile)), batch] as const;
-    return { ...launch, code: matmulTiled(product, tile), workgroups };
+    const tile = tuning.tile ? tiles[tuning.tile] : productTile(N, product.aligned);
+    return launch(matmulTiled(product, tile), tileRows(tile), tileColumns(tile));
   }
   const tile = registerTile(tuning.subgroupSize);
-  return {
-    ...launch,
-    code: matmulLanes(product, tile),
-    workgroups: [ceilDiv(N, 4 * tile.lanes), ceilDiv(M, tile.rows), batch],
-    workgroupsPerTurn: Number(tile.subgroup),
-  };
+  return { ...launch(matmulLanes(product, tile), tile.rows, 4 * tile.lanes), workgroupsPerTurn: Number(tile.subgroup) };
 }
 
 export interface MatmulOptions {

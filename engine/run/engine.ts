@@ -5,18 +5,16 @@ import {
 import { schedule } from '../schedule/schedule.js';
 import { allocating, createBuffers, writeElements, type Buffers } from './buffers.js';
 import { checkHalf, mib, OutOfMemoryError } from './errors.js';
-import { createLauncher, type Launcher } from './launch.js';
+import { createLauncher, type Launcher, type LauncherOptions } from './launch.js';
 import { isDawnForNode, waitCalmly } from './patience.js';
 import type { PipelineCache } from './pipelines.js';
 import { Program } from './program.js';
 import { createSubmission, type Submission } from './submission.js';
-import { traitsOf, tuningFor, type KernelVariant } from './tuning.js';
+import { traitsOf, tuningFor } from './tuning.js';
 
-export interface EngineOptions {
+export interface EngineOptions extends LauncherOptions {
   /** Forces kernel variants; default: chosen from the device by engine/run/tuning.ts. */
   readonly tuning?: Partial<Tuning>;
-  /** Other kernels for some ops, by the op's name, in place of the project's own. */
-  readonly kernels?: Readonly<Record<string, KernelVariant>>;
   /** Fills every new buffer with NaN, so that an element that no launch wrote shows. For tests. */
   readonly poison?: boolean;
 }
@@ -26,15 +24,16 @@ export class Engine {
   readonly tuning: Tuning;
   readonly buffers: Buffers;
   readonly pipelines: PipelineCache;
-  readonly #launcher: Launcher;
+  /** Which kernels launches get. */
+  readonly launcher: Launcher;
   readonly #submission: Submission;
 
-  constructor(readonly device: GPUDevice, { tuning, kernels = {}, poison = false }: EngineOptions) {
+  constructor(readonly device: GPUDevice, { tuning, poison = false, ...choice }: EngineOptions) {
     const usual = tuningFor(traitsOf(device));
     this.tuning = { ...usual, ...tuning };
     this.buffers = createBuffers(device, poison);
-    this.#launcher = createLauncher(device, this.tuning, kernels);
-    this.pipelines = this.#launcher.pipelines;
+    this.launcher = createLauncher(device, this.tuning, choice);
+    this.pipelines = this.launcher.pipelines;
     const wait = usual.software && isDawnForNode(device) ? waitCalmly : <T>(work: Promise<T>) => work;
     this.#submission = createSubmission(device, this.buffers, wait);
   }
@@ -45,21 +44,21 @@ export class Engine {
 
   /** The kernel of a node as this device runs it. @throws FeatureError for float16 on a device without it */
   kernelOf(node: Node): Kernel {
-    return this.#launcher.kernelOf(node);
+    return this.launcher.kernelOf(node);
   }
 
   /**
-   * Plans, compiles and allocates a program that computes `outputs`; their keys name them later.
+   * Plans, compiles and allocates a program that computes `outputs`; their keys name them later. `kernelOf` gives its kernels.
    * @throws KernelError, OutOfMemoryError, DeviceLostError, and FeatureError for float16 on a device without it
    */
-  async compile(outputs: Readonly<Record<string, Tensor>>): Promise<Program> {
+  async compile(outputs: Readonly<Record<string, Tensor>>, kernelOf = this.launcher.kernelOf): Promise<Program> {
     const plan = schedule(Object.values(outputs));
-    const kernels = plan.launches.map(this.#launcher.kernelOf);
+    const kernels = plan.launches.map((node) => kernelOf(node));
     return this.#submission.guard(async () => {
-      const launches = await this.#launcher.launchesOf(plan.launches, kernels);
+      const launches = await this.launcher.launchesOf(plan.launches, kernels);
       const needed = plan.plan.slots.reduce((sum, bytes) => sum + bytes, 0);
       return this.allocate(`a program of ${launches.length} launches with ${mib(needed)} of intermediate results`, () => {
-        const shared = { buffers: this.buffers, launcher: this.#launcher, submission: this.#submission };
+        const shared = { buffers: this.buffers, launcher: this.launcher, submission: this.#submission };
         const program = new Program(shared, outputs, plan, launches);
         program.prepare();
         return program;

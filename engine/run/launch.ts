@@ -2,9 +2,10 @@
 import { halfStorage } from '../../shaders/rewrite/halfStorage.js';
 import { workQueue } from '../../shaders/rewrite/workQueue.js';
 import { ceilDiv, labelOf, linearGrid, type Kernel, type Node, type Tensor, type Tuning } from '../graph/index.js';
+import { choiceFor, kindOf, PLAIN, uncalibrated, USUAL, type Calibration } from './choices.js';
 import { checkHalf } from './errors.js';
 import { createPipelineCache, type Binding, type PipelineCache } from './pipelines.js';
-import type { KernelVariant } from './tuning.js';
+import { candidateTunings, plainTuning, type KernelVariant } from './tuning.js';
 
 /** Workgroups launched per turn of a queue: a core can take up to this many times its share. Superfluous ones end at once. */
 const QUEUE_SHARE = 2;
@@ -24,8 +25,19 @@ export interface Launch {
 /** Makes launches; all programs of an engine share one. */
 export interface Launcher {
   readonly pipelines: PipelineCache;
-  /** The kernel of a node as it is compiled, rewritten for float16 and the work queue. @throws FeatureError */
-  readonly kernelOf: (node: Node) => Kernel;
+  /** The choice of kernels that launches get from now on. */
+  calibration: Calibration;
+  /**
+   * The kernel of a node as it is compiled, rewritten for float16 and the work queue: the one chosen for the kind of `like`, a
+   * node of the same op, by default the node itself. @throws FeatureError
+   */
+  readonly kernelOf: (node: Node, like?: Node) => Kernel;
+  /** The names of all kernels of a node: plain loops, the usual one, then candidates. Some may be the same kernel. */
+  readonly namesOf: (node: Node) => readonly string[];
+  /** Its kernel of that name; the usual one if there is none. @throws FeatureError */
+  readonly named: (node: Node, name: string) => Kernel;
+  /** The kind of a launch, see `Calibration`. */
+  readonly kindOf: (node: Node) => string;
   /** Compiles the kernels of `nodes`. @throws KernelError */
   readonly launchesOf: (nodes: readonly Node[], kernels: readonly Kernel[]) => Promise<Launch[]>;
 }
@@ -68,14 +80,53 @@ function withWorkQueue(device: GPUDevice, tuning: Tuning, node: Node, { workgrou
   };
 }
 
-export function createLauncher(device: GPUDevice, tuning: Tuning, variants: Readonly<Record<string, KernelVariant>>): Launcher {
+/** Kernels besides the usual ones, by op and name. */
+export type Candidates = Readonly<Record<string, Readonly<Record<string, KernelVariant>>>>;
+
+export interface LauncherOptions {
+  /** Other kernels for some ops, by the op's name, in place of the project's own. */
+  readonly kernels?: Readonly<Record<string, KernelVariant>>;
+  /** Further kernels that calibration may choose, by the op's name and their own. */
+  readonly candidates?: Candidates;
+  /** The choice of an earlier calibration. */
+  readonly calibration?: Calibration;
+}
+
+/** The kernels of a node, each made when it is asked for. */
+function kernelMaker(device: GPUDevice, tuning: Tuning, { kernels = {}, candidates = {} }: LauncherOptions) {
+  const others = candidateTunings(tuning);
+  const tunings: Readonly<Record<string, Partial<Tuning>>> = { [PLAIN]: plainTuning, ...others };
+  const make = (node: Node, changes: Partial<Tuning>, variant?: KernelVariant): Kernel => {
+    const changed = { ...tuning, ...changes };
+    const usual = node.op.kernel!(node, changed);
+    const kernel = variant?.(node, usual, changed) ?? usual;
+    return withWorkQueue(device, changed, node, withHalfStorage(device, node, kernel));
+  };
+  const named = (node: Node, name: string): Kernel => {
+    const own = candidates[node.op.name]?.[name];
+    if (own) return make(node, {}, own);
+    return Object.hasOwn(tunings, name) ? make(node, tunings[name]!) : make(node, {}, kernels[node.op.name]);
+  };
+  const namesOf = ({ op }: Node): string[] => [PLAIN, USUAL, ...Object.keys({ ...others, ...candidates[op.name] })];
+  return { named, namesOf };
+}
+
+export function createLauncher(device: GPUDevice, tuning: Tuning, options: LauncherOptions): Launcher {
   const pipelines = createPipelineCache(device);
-  return {
-    pipelines,
-    kernelOf: (node) => {
-      const usual = node.op.kernel!(node, tuning);
-      const kernel = variants[node.op.name]?.(node, usual, tuning) ?? usual;
-      return withWorkQueue(device, tuning, node, withHalfStorage(device, node, kernel));
+  const { named, namesOf } = kernelMaker(device, tuning, options);
+  const kinds = new WeakMap<Node, string>();
+  const kind = (node: Node): string => {
+    const known = kinds.get(node) ?? kindOf(node, named(node, USUAL));
+    kinds.set(node, known);
+    return known;
+  };
+  const launcher: Launcher = {
+    pipelines, named, namesOf,
+    calibration: options.calibration ?? uncalibrated,
+    kindOf: kind,
+    kernelOf: (node, like = node) => {
+      const { calibration } = launcher;
+      return named(node, calibration === uncalibrated ? USUAL : choiceFor(like, kind(like), calibration));
     },
     launchesOf: async (nodes, kernels) => {
       const compile = async (i: number): Promise<Launch> => {
@@ -91,6 +142,7 @@ export function createLauncher(device: GPUDevice, tuning: Tuning, variants: Read
       return Promise.all(launches);
     },
   };
+  return launcher;
 }
 
 /** Records a launch. `changes`: the pass does not have the launch's pipeline set. */

@@ -1,6 +1,6 @@
 /** Time per launch: timestamp queries around each if the device has them, else one submit each and the wall clock. */
 import { getOrInsert, labelOf } from '../graph/index.js';
-import { byteSize } from '../schedule/memory.js';
+import { bytesOf } from './choices.js';
 import { encodeLaunch } from './launch.js';
 import type { Program } from './program.js';
 import type { Submission } from './submission.js';
@@ -53,7 +53,7 @@ export async function profile(program: Program, repeats = 5): Promise<Profile> {
     workgroups,
     ms: median(runs.map((run) => run[i]!)),
     flops: kernel.flops ?? 0,
-    bytes: [...new Set([...node.inputs, ...node.outputs])].reduce((sum, t) => sum + byteSize(t), 0),
+    bytes: bytesOf(node),
   }));
   const tables = rows.some((row) => row.part !== REST) ? (['part', 'op'] as const) : (['op'] as const);
   return { rows, toString: () => tables.map((by) => showProfile(rows, by)).join('\n\n') };

@@ -1,9 +1,9 @@
 /** A compiled program: bind groups made once, one pass and one submit per run. */
-import { inputOp, labelOf, parameterOp, sizeOf, type LeafAttrs, type Tensor } from '../graph/index.js';
+import { inputOp, labelOf, parameterOp, sizeOf, type Kernel, type LeafAttrs, type Tensor } from '../graph/index.js';
 import { byteSize, itemSize, type Storage } from '../schedule/memory.js';
 import { showSchedule, type Schedule } from '../schedule/schedule.js';
 import { adapt, variantOf, type Variant } from '../schedule/variant.js';
-import type { Buffers } from './buffers.js';
+import { writeElements, type Buffers } from './buffers.js';
 import { boundTensors, encodeLaunch, type Launch, type Launcher } from './launch.js';
 import type { Submission } from './submission.js';
 
@@ -33,14 +33,16 @@ export class Program {
   readonly #own = new Map<Storage, GPUBuffer>();
   readonly #dims: GPUBuffer;
   /** The sizes it was compiled for. */
-  readonly base: Variant;
+  base: Variant;
   #current: Variant;
+  /** The variants that belong to the kernels it has now. */
+  #variants = new WeakSet<Variant>();
   #poolVersion = -1;
   #destroyed = false;
 
   /** Made by `Engine.compile`. */
   constructor(
-    shared: Shared, outputs: Readonly<Record<string, Tensor>>, readonly schedule: Schedule, readonly launches: readonly Launch[],
+    shared: Shared, outputs: Readonly<Record<string, Tensor>>, readonly schedule: Schedule, public launches: readonly Launch[],
   ) {
     const { buffers, submission } = shared;
     this.#shared = shared;
@@ -48,6 +50,7 @@ export class Program {
     this.base = variantOf(outputs, launches.map((l) => l.kernel));
     this.#dims = buffers.uniform('dims', Math.max(1, launches.length) * DIMS_STRIDE);
     this.#current = this.base;
+    this.#variants.add(this.base);
     this.#writeDims();
     for (const { attrs, outputs: [t] } of schedule.leaves.filter((n) => n.op === inputOp)) {
       this.#inputs.set((attrs as LeafAttrs).name, t!);
@@ -91,7 +94,7 @@ export class Program {
     const size = sizeOf(t.shape);
     if (data.length !== size) throw new Error(`program: input ${name} takes ${size} values, got ${data.length}`);
     const { buffer, offset } = this.#lastingRangeOf(t);
-    this.submission.device.queue.writeBuffer(buffer, offset, Float32Array.from(data));
+    writeElements(this.submission.device, buffer, offset, Float32Array.from(data), t.dtype);
   }
 
   /**
@@ -117,12 +120,28 @@ export class Program {
   variant(outputs: Readonly<Record<string, Tensor>>): Variant | undefined {
     const { kernelOf } = this.#shared.launcher;
     const kernels = adapt(this.schedule, this.launches.map((l) => l.kernel), Object.values(outputs), kernelOf);
-    return kernels && variantOf(outputs, kernels);
+    if (!kernels) return undefined;
+    const variant = variantOf(outputs, kernels);
+    this.#variants.add(variant);
+    return variant;
+  }
+
+  /**
+   * Runs other kernels from now on, one for each launch, at the sizes of a new `base`; earlier variants are void.
+   * @throws KernelError, after which it has the kernels that it had
+   */
+  async replace(kernels: readonly Kernel[]): Promise<void> {
+    this.launches = await this.#shared.launcher.launchesOf(this.schedule.launches, kernels);
+    this.base = this.#current = variantOf(this.base.outputs, kernels);
+    this.#variants = new WeakSet([this.base]);
+    this.#writeDims();
+    this.#poolVersion = -1;
   }
 
   /** From now on runs at the sizes of `variant`, one of this program's own (or its `base`). */
   use(variant: Variant): void {
     if (variant === this.#current) return;
+    if (!this.#variants.has(variant)) throw new Error('program: the variant belongs to other kernels: make it again');
     this.#current = variant;
     this.launches.forEach((launch, i) => {
       launch.workgroups = [...variant.workgroups.subarray(3 * i, 3 * i + 3)] as [number, number, number];

@@ -4,6 +4,30 @@ import type { Kernel, Node, Tuning } from '../graph/index.js';
 /** Another kernel for a node; `usual` is the project's own, which runs if this returns undefined. */
 export type KernelVariant = (node: Node, usual: Kernel, tuning: Tuning) => Kernel | undefined;
 
+/** Plain loops: no tiles, no subgroups, a thread a row. Calibration compares other kernels with them. */
+export const plainTuning: Tuning =
+  { name: 'plain', software: false, subgroupSize: 0, queue: false, workgroupSize: 1, plain: true };
+
+/**
+ * Changes of the tuning that make other kernels of the same ops, by name: the candidates of calibration. One that changes nothing
+ * for an op is none for it.
+ */
+export function candidateTunings({ software, subgroupSize }: Tuning): Readonly<Record<string, Partial<Tuning>>> {
+  const withoutSubgroups = { subgroupSize: 0, queue: false };
+  const gpu = { software: false, queue: false, workgroupSize: 256 };
+  if (software) {
+    return { 'of a GPU': gpu, ...(subgroupSize > 0 && { 'of a GPU without subgroups': { ...gpu, ...withoutSubgroups } }) };
+  }
+  return {
+    'narrow tiles': { tile: 'narrow' },
+    'square tiles': { tile: 'square' },
+    'wide tiles': { tile: 'wide' },
+    '64 threads': { workgroupSize: 64 },
+    '128 threads': { workgroupSize: 128 },
+    ...(subgroupSize > 0 && { 'without subgroups': withoutSubgroups }),
+  };
+}
+
 /** The basis of the choice, read from `GPUDevice.adapterInfo` and the device's features. */
 export interface DeviceTraits {
   readonly description: string;

@@ -45,10 +45,11 @@ const sameCode = (a: Kernel, b: Kernel): boolean =>
 
 /**
  * The kernels that compute `outputs`, a graph built like that of `base` but for other sizes, with the launches and memory of
- * `base`; undefined when the graph differs in more than sizes or needs more memory anywhere.
+ * `base`; undefined when the graph differs in more than sizes or needs more memory anywhere. `kernelOf` gives a node the kernel
+ * that its twin in `base` has.
  */
 export function adapt(
-  base: Schedule, kernels: readonly Kernel[], outputs: readonly Tensor[], kernelOf: (node: Node) => Kernel,
+  base: Schedule, kernels: readonly Kernel[], outputs: readonly Tensor[], kernelOf: (node: Node, like: Node) => Kernel,
 ): Kernel[] | undefined {
   const { nodes: simplified } = simplify(outputs);
   if (simplified.length !== base.order.length) return undefined;
@@ -64,6 +65,6 @@ export function adapt(
     return offset === place.offset && byteSize(root) <= place.storage.bytes;
   });
   if (launches.length !== base.launches.length || !launches.every((n, i) => fits(n, base.launches[i]!))) return undefined;
-  const adapted = launches.map(kernelOf);
+  const adapted = launches.map((node, i) => kernelOf(node, base.launches[i]!));
   return adapted.every((kernel, i) => sameCode(kernel, kernels[i]!)) ? adapted : undefined;
 }

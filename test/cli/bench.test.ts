@@ -6,9 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { bench, type BenchOptions } from '../../cli/bench/bench.js';
-import { single } from '../../cli/bench/kernels.js';
 import { compare, readResult } from '../../cli/bench/result.js';
-import { createEngine, Graph, measureRoof, noise, profile, scale } from '../../engine/index.js';
+import { createEngine, Graph, measureRoof, noise, profile, scale, single } from '../../engine/index.js';
 import { testDevice } from '../helpers/device.js';
 import { fakeParts } from '../helpers/fakeRun.js';
 

@@ -1,7 +1,7 @@
 /** One device for all tests of a process; every engine on it fills its memory with NaN first. */
 import { create, globals } from 'webgpu';
 import { mesaSettings } from '../../cli/gpu/mesa.js';
-import { createEngine, traitsOf, type Engine, type Tuning } from '../../engine/index.js';
+import { createEngine, plainTuning, traitsOf, type Engine, type Tuning } from '../../engine/index.js';
 
 Object.assign(process.env, mesaSettings());
 Object.assign(globalThis, globals);
@@ -45,9 +45,9 @@ export async function testEngine(tuning: Partial<Tuning> = {}): Promise<Engine> 
   return engine;
 }
 
-/** The kernel variants that every op is tested in: this device's own, and a GPU's without and with subgroups. */
+/** The kernel variants that every op is tested in: this device's own, a GPU's without and with subgroups, and plain loops. */
 export async function testedTunings(): Promise<Partial<Tuning>[]> {
   const { subgroupSize } = traitsOf(await testDevice());
   const gpuTuning = { name: 'gpu', software: false, queue: false, workgroupSize: 256 };
-  return [{}, { ...gpuTuning, subgroupSize: 0 }, ...(subgroupSize ? [{ ...gpuTuning, subgroupSize }] : [])];
+  return [{}, { ...gpuTuning, subgroupSize: 0 }, ...(subgroupSize ? [{ ...gpuTuning, subgroupSize }] : []), plainTuning];
 }

@@ -1,7 +1,8 @@
 /** Launches of convolutions that gather: conv2d, and its gradient by the input. */
 import { gatherTiles } from '../../../shaders/conv2d.js';
 import type { Added, Gather } from '../../../shaders/parts/gather.js';
-import { tileSize } from '../../../shaders/parts/tileProduct.js';
+import { tileProduct, tileSize } from '../../../shaders/parts/tileProduct.js';
+import { plainProduct } from '../../../shaders/plain/product.js';
 import { gatherStrips, stripOf } from '../../../shaders/software/conv2d.js';
 import { ceilDiv, linearGrid, sizeOf, type Kernel, type Shape, type Shape4, type Tuning } from '../../graph/index.js';
 
@@ -18,7 +19,8 @@ interface GatherLaunch {
 }
 
 /** The launch of a gathering convolution. */
-export function gatherKernel({ gather, x, w, y, backward, added }: GatherLaunch, { software, subgroupSize }: Tuning): Kernel {
+export function gatherKernel(launch: GatherLaunch, { software, subgroupSize, plain }: Tuning): Kernel {
+  const { gather, x, w, y, backward, added } = launch;
   const [, C, K] = w as Shape4;
   const lattice = backward ?? 1; // interleaved lattices along an axis; see `Gather`
   // A 1x1 window with stride 1 does not depend on rows: as one long row it wastes nothing at the ends of rows.
@@ -32,10 +34,11 @@ export function gatherKernel({ gather, x, w, y, backward, added }: GatherLaunch,
   const strips = ceilDiv(LW, strip.pixels);
   const { TM, TN, KC } = tileSize(N);
   const asStrips = software && subgroupSize > 0;
+  const product = plain ? plainProduct : tileProduct;
   const [gx, gy] = asStrips ? linearGrid(B * LH * strips, subgroupSize) : linearGrid(B * LH * LW, TN);
   const rows = ceilDiv(N, asStrips ? strip.channels : TM);
   return {
-    code: asStrips ? gatherStrips(gather, added, N, subgroupSize) : gatherTiles(gather, added),
+    code: asStrips ? gatherStrips(gather, added, N, subgroupSize) : gatherTiles(gather, added, product),
     constants: asStrips ? { K } : { K, TM, TN, KC },
     dims: [B, N, R, ...steps, XH, XW, YH, YW, LH, LW, strips],
     workgroups: [gx, gy, rows * lattice ** 2],
