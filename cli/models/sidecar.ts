@@ -1,9 +1,9 @@
 /** Settings of a ViT from the files next to its weights. */
-import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { CheckpointError } from '../../model/vit/errors.js';
 import { parseHuggingFace, parseSidecar, type VitSettings } from '../../model/vit/settings.js';
 import { fileError, InputError } from '../shared/errors.js';
+import { readText } from '../shared/read.js';
 
 /** Names that Hugging Face gives to weights; a `config.json` counts only next to those. */
 const HUGGING_FACE = /^(model|pytorch_model|open_clip_pytorch_model)\.(safetensors|bin|safetensors\.index\.json)$/;
@@ -41,7 +41,7 @@ function parsed<T>(path: string, parse: () => T): T {
 
 /** The value in a JSON file, undefined when there is none. */
 async function readIfPresent(path: string): Promise<unknown> {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+  const text = await readText(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw fileError(path, error);
   });

@@ -13,6 +13,8 @@ export interface ReadOptions {
   readonly shorterSide?: number | undefined;
   /** The same, only for photos whose shorter side has more pixels. */
   readonly atMost?: number;
+  /** Plain files alone: for a path that another file names. */
+  readonly plain?: boolean;
 }
 
 /** A photo as read, and what identifies its file. */
@@ -45,7 +47,7 @@ export const readImage = async (path: string, options?: ReadOptions): Promise<Im
 
 /** Like `readImage`, with facts about the file. */
 export async function readPhoto(path: string, options?: ReadOptions): Promise<Photo> {
-  const { bytes, format } = await openPhoto(path);
+  const { bytes, format } = await openPhoto(path, { pipes: !options?.plain });
   const { pixels, note } = await decode(path, bytes, format);
   const { width, height } = pixels;
   const image = await sized(path, pixels, options);
@@ -55,7 +57,7 @@ export async function readPhoto(path: string, options?: ReadOptions): Promise<Ph
 
 /** Size of a photo in its file, upright; nothing is decoded. @throws as `readImage` */
 export async function photoSize(path: string): Promise<Size> {
-  const { bytes, format } = await openPhoto(path);
+  const { bytes, format } = await openPhoto(path, { pipes: true });
   return decoding(path, format, async () => {
     const { width, height } = await readHeader(bytes, format);
     checkPixels(path, { width, height });
@@ -63,8 +65,13 @@ export async function photoSize(path: string): Promise<Size> {
   });
 }
 
-async function openPhoto(path: string): Promise<{ readonly bytes: Buffer; readonly format: PhotoFormat }> {
-  const bytes = await readInput(path, MAX_BYTES);
+interface Opened {
+  readonly bytes: Buffer;
+  readonly format: PhotoFormat;
+}
+
+async function openPhoto(path: string, from: { readonly pipes: boolean }): Promise<Opened> {
+  const bytes = await readInput(path, MAX_BYTES, from);
   const kind = sniff(bytes);
   if (!kind.format) throw new InputError(`${path} is not a photo but ${kind.found}: save it as PNG, JPEG, WebP or AVIF`);
   return { bytes, format: kind.format };
@@ -93,6 +100,13 @@ export const writeImage = (path: string, image: Image, text: PngText = {}): Prom
 
 /** The bytes of such a PNG without text. */
 export const encodeImage = (image: Image): Buffer => encodePng(toPixels(image));
+
+/** The bytes of a PNG that this program wrote. @throws InputError for anything else */
+export async function readPicture(path: string): Promise<Buffer> {
+  const { bytes, format } = await openPhoto(path, { pipes: false });
+  if (format !== 'png') throw new InputError(`${path} is no PNG but ${format.toUpperCase()}: put the file back as it was`);
+  return bytes;
+}
 
 /** The texts inside a PNG, none in other formats. @throws InputError when the file cannot be read */
 export const readImageText = async (path: string): Promise<PngText> => readPngText(await readInput(path, MAX_BYTES));

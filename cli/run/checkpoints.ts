@@ -3,13 +3,14 @@
  * name, synced and renamed, and the folder is synced. The one before it is kept, and a checksum shows later damage.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseSafetensors, serializeSafetensors } from '../../model/files/safetensors.js';
 import type { TrainingState } from '../../model/training/run.js';
 import type { Weight } from '../../model/vit/config.js';
 import { fileError, InputError } from '../shared/errors.js';
 import { syncFolder, writeFileAtomic } from '../shared/files.js';
+import { readBounded } from '../shared/read.js';
 
 /** The parts of a run that a resume must not change: hashes of its photos and weights, and its settings, by name. */
 export type Identity = Readonly<Record<string, string>>;
@@ -80,10 +81,7 @@ export function checkpointsIn(folder: string): Checkpoints {
 /** @throws InputError naming the file and what is wrong with it */
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
   try {
-    const { size } = await stat(path);
-    if (size > MAX_BYTES) throw new Error(`it has ${size} bytes, more than any checkpoint`);
-    const bytes = await readFile(path);
-    return decodeCheckpoint(bytes);
+    return decodeCheckpoint(await readBounded(path, { maxBytes: MAX_BYTES }));
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     throw code === undefined ? new InputError(`${path} is damaged (${message})`, { cause: error }) : fileError(path, error);

@@ -1,9 +1,9 @@
 /** config.json: the record of a run in its folder, and whether the run can be resumed from it. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileError, InputError, UsageError } from '../shared/errors.js';
 import { PRECISIONS, RECIPE_NAMES } from '../../model/method/options.js';
 import type { Identity } from './checkpoints.js';
+import { readText } from '../shared/read.js';
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -28,7 +28,7 @@ export interface ResumeOptions {
 /** @throws InputError when config.json is missing or unreadable */
 export async function readConfig(folder: string): Promise<Fields> {
   const path = join(folder, 'config.json');
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+  const text = await readText(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw fileError(path, error);
     throw new InputError(`${folder} holds no run (there is no ${path}): give the --out folder of a run`, { cause: error });
   });

@@ -2,11 +2,11 @@
  * figures.jsonl: the figures of the picture at every planned save and at the end of the run. Like the log it holds the same bytes
  * whether or not a run was interrupted. `step` counts the steps done, as the names of the previews do.
  */
-import { readFile } from 'node:fs/promises';
 import type { StepLosses } from '../../model/training/run.js';
 import { fileError } from '../shared/errors.js';
 import { exists, writeFileAtomic } from '../shared/files.js';
 import { parseLog } from './log.js';
+import { readText } from '../shared/read.js';
 
 /** A picture's figures, by name, after `step` steps. */
 export type PictureRow = StepLosses;
@@ -32,7 +32,7 @@ export function figureLog(path: string) {
 /** None when there is no file: the run is older, or of a training whose pictures are not measured. @throws InputError as above */
 export async function readFigures(path: string): Promise<PictureRow[]> {
   if (!(await exists(path))) return [];
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+  const text = await readText(path).catch((error: unknown) => {
     throw fileError(path, error);
   });
   return text === '' ? [] : parseLog(path, text);

@@ -2,11 +2,12 @@
  * log.jsonl and timings.jsonl. The log holds only what a run computes, so that the same run on the same device writes the same
  * bytes whether or not it was interrupted. Times are in a separate file.
  */
-import { appendFile, open, readFile, stat, truncate } from 'node:fs/promises';
+import { appendFile, open, stat, truncate } from 'node:fs/promises';
 import type { StepLosses } from '../../model/training/run.js';
 import { fileError, InputError } from '../shared/errors.js';
 import { parseJson, writeFileAtomic } from '../shared/files.js';
 import { RESTORE } from './config.js';
+import { readText } from '../shared/read.js';
 
 /** Steps between two lines of the log; the last step has one too. */
 export const LOG_EVERY = 10;
@@ -39,7 +40,7 @@ export function runLog(path: string, timingsPath: string): RunLog {
     },
     rewind: async (bytes) => {
       if ((await size()) > bytes) await writing(path, truncate(path, bytes));
-      const entries = bytes > 0 ? parseLog(path, await writing(path, readFile(path, 'utf8'))) : [];
+      const entries = bytes > 0 ? parseLog(path, await writing(path, readText(path))) : [];
       await cutTimings(timingsPath, entries.at(-1)?.step ?? -1);
       [written, kept] = [bytes, bytes];
       return entries;
@@ -67,7 +68,7 @@ export function parseLog(path: string, text: string): StepLosses[] {
 
 /** Drops the timings of steps after `lastStep`, and lines that were cut short. */
 async function cutTimings(path: string, lastStep: number): Promise<void> {
-  const text = await readFile(path, 'utf8').catch(() => '');
+  const text = await readText(path).catch(() => '');
   const lines = text.split('\n').filter((line) => Number(parseJson(line)?.['step'] ?? Infinity) <= lastStep);
   if (text) await writeFileAtomic(path, lines.map((line) => `${line}\n`).join(''));
 }

@@ -1,5 +1,4 @@
 /** The page of a training: what `--watch` shows of it. */
-import { readFile } from 'node:fs/promises';
 import type { Image } from '../../model/image.js';
 import type { StepLosses } from '../../model/training/run.js';
 import { encodeImage } from '../photos/photo.js';
@@ -9,6 +8,7 @@ import { aboutRun, planOf, type PageText } from './about.js';
 import type { Fields } from './config.js';
 import type { PictureRow } from './figures.js';
 import { previewsIn } from './folder.js';
+import { readPicture } from '../photos/photo.js';
 
 /** A picture that the page shows next to the result. */
 export interface ShownPicture {
@@ -30,7 +30,7 @@ export async function openPage(
   let idle = 0;
   const rowOf = (entry: StepLosses): LossRow => [entry.step, ...terms.map((term) => entry[term] ?? null)];
   const showPreviews = async (): Promise<void> => {
-    for (const { steps, path } of await previewsIn(shown)) live.feed.showPreview(steps, () => readFile(path));
+    for (const { steps, path } of await previewsIn(shown)) live.feed.showPreview(steps, () => readPicture(path));
   };
   return {
     url: live.url,
@@ -55,7 +55,7 @@ export async function openPage(
     },
     /** The run's product is in its file. */
     product: (step: number, path: string): void =>
-      live.feed.showPicture({ name: 'result', label: result, step }, () => readFile(path)),
+      live.feed.showPicture({ name: 'result', label: result, step }, () => readPicture(path)),
     /** See `LiveRun.between`. @param draw absent for a run that draws nothing between two saves */
     between: async (save: () => Promise<void>, step: number, draw: (() => Promise<Image>) | undefined): Promise<number> => {
       const ms = await live.between({

@@ -17,7 +17,7 @@ export class NoAdapterError extends Error { override readonly name = 'NoAdapterE
 export const EXIT_INTERRUPTED = 130;
 
 /** Whether work stopped because its signal was aborted. */
-const isAbort = (error: unknown): boolean => error instanceof Error && error.name === 'AbortError';
+export const isAbort = (error: unknown): boolean => error instanceof Error && error.name === 'AbortError';
 
 /** 0 for --help and --version, 130 when interrupted, 2 when the command line is wrong, 1 for everything else. */
 export function exitCodeOf(error: unknown): number {
@@ -66,6 +66,10 @@ const fileProblems: Readonly<Record<string, string>> = {
   EFBIG: 'does not fit: files of this size are not allowed here, choose another path',
   EIO: 'cannot be read or written, the disk reports an error: check it or choose another path',
   ENAMETOOLONG: 'has a name that is too long: choose another path',
+  EMFILE: 'cannot be opened: this process has too many open files, allow more (ulimit -n)',
+  ENFILE: 'cannot be opened: the system has too many open files, close some programs',
+  EAGAIN: 'has nothing to read: give a file',
+  ENXIO: 'is a socket or a device without a driver: give a file',
   ELOOP: 'is a circle of links: choose another path',
 };
 

@@ -1,26 +1,24 @@
 /** Files and output folders: nothing is ever left half-written. */
 import { createHash } from 'node:crypto';
-import { access, mkdir, open, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { access, mkdir, open, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { fileError, fileProblem, InputError } from './errors.js';
+import { fileError, fileProblem, InputError, isAbort } from './errors.js';
+import { readBounded, readText } from './read.js';
 
 /** Folder of the package itself (this file runs from dist/cli/shared). */
 export const packageRoot = fileURLToPath(new URL('../../../', import.meta.url));
 
 export const exists = (path: string): Promise<boolean> => access(path).then(() => true, () => false);
 
-/** @throws InputError naming the file, when it cannot be read, is empty or has more than `maxBytes` */
-export async function readInput(path: string, maxBytes: number): Promise<Buffer> {
+/** @throws InputError naming the file, when it cannot be read, is empty or has more than `maxBytes`; as `readBounded` */
+export async function readInput(path: string, maxBytes: number, { pipes = false } = {}): Promise<Buffer> {
   try {
-    const { size } = await stat(path);
-    const limit = `at most ${megabytes(maxBytes)} are read`;
-    if (size > maxBytes) throw new InputError(`${path} has ${megabytes(size)}: ${limit}, use a smaller file`);
-    const bytes = await readFile(path);
+    const bytes = await readBounded(path, { maxBytes, pipes });
     if (bytes.length === 0) throw new InputError(`${path} is empty (0 bytes): copy or export it again`);
     return bytes;
   } catch (error) {
-    throw fileError(path, error);
+    throw isAbort(error) ? error : fileError(path, error);
   }
 }
 
@@ -36,7 +34,7 @@ export function parseJson(text: string): Readonly<Record<string, unknown>> | und
 
 /** The object in a JSON file; undefined when there is none, or the file is damaged. */
 export const readJson = async (path: string): Promise<Readonly<Record<string, unknown>> | undefined> =>
-  parseJson(await readFile(path, 'utf8').catch(() => ''));
+  parseJson(await readText(path).catch(() => ''));
 
 /** Writes a file in the target's folder and renames it, so that readers see the old file or the whole new one. */
 export async function writeFileAtomic(path: string, data: Uint8Array | string): Promise<void> {
@@ -109,5 +107,3 @@ async function missingFolders(target: string): Promise<string[]> {
 async function removeEmpty(folders: readonly string[]): Promise<void> {
   for (const folder of folders) await rmdir(folder).catch(() => undefined);
 }
-
-const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;

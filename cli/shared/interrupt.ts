@@ -4,6 +4,11 @@ import { EXIT_INTERRUPTED } from './errors.js';
 /** A key press reaches a re-executed process twice: from the terminal, and forwarded by its parent. */
 const SAME_PRESS_MS = 500;
 
+let latest: AbortSignal | undefined;
+
+/** The signal of the command that runs, for waits deep inside of it; undefined in a program that has none. */
+export const latestInterrupt = (): AbortSignal | undefined => latest;
+
 /** Aborted by the first SIGINT or SIGTERM. @param ended when aborted, the process's signals are let go */
 export function interruptSignal(ended?: AbortSignal): AbortSignal {
   const controller = new AbortController();
@@ -17,5 +22,6 @@ export function interruptSignal(ended?: AbortSignal): AbortSignal {
     process.on(name, onSignal);
     ended?.addEventListener('abort', () => process.off(name, onSignal));
   }
-  return controller.signal;
+  latest = controller.signal;
+  return latest;
 }

@@ -9,6 +9,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { InputError } from './errors.js';
 import { parseJson, writeFileAtomic } from './files.js';
+import { readText } from './read.js';
 
 interface Holder {
   readonly pid: number;
@@ -20,6 +21,8 @@ interface Holder {
   readonly since: string;
 }
 
+/** Bytes of a holder's description. */
+const MAX_HOLDER = 1 << 16;
 const NAME = /^\.running-[0-9a-f]+\.json$/;
 /** Two that came at the same moment may both give up: they try again after a random pause. */
 const ATTEMPTS = 3;
@@ -48,7 +51,7 @@ export async function isHeld(folder: string): Promise<boolean> {
   const me = await thisProcess();
   const names = await readdir(folder).catch(() => []); // it may have been deleted
   for (const name of names.filter((file) => NAME.test(file))) {
-    const holder = parseHolder(await readFile(join(folder, name), 'utf8').catch(() => ''));
+    const holder = parseHolder(await readText(join(folder, name), MAX_HOLDER).catch(() => ''));
     if (holder && (await isAlive(holder, me))) return true;
   }
   return false;
@@ -67,7 +70,7 @@ interface Other extends Holder {
 async function liveHolder(folder: string, own: string, me: Holder): Promise<Other | undefined> {
   for (const name of (await readdir(folder)).filter((file) => NAME.test(file) && file !== own)) {
     const path = join(folder, name);
-    const holder = parseHolder(await readFile(path, 'utf8').catch(() => ''));
+    const holder = parseHolder(await readText(path, MAX_HOLDER).catch(() => ''));
     if (holder && (await isAlive(holder, me))) return { ...holder, path };
     await rm(path, { force: true });
   }

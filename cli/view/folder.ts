@@ -1,8 +1,8 @@
 /** Follows a run by the files in its folder: for runs that have ended, and for those of another process. */
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { encodeImage, readPhoto, SHOWN_SIDE } from '../photos/photo.js';
+import { encodeImage, readPhoto, readPicture, SHOWN_SIDE } from '../photos/photo.js';
 import { aboutRun, endedNote, fieldOf, numberOf, planOf, resultLabel, textOf } from '../run/about.js';
 import { readConfig, type Fields } from '../run/config.js';
 import { readFigures } from '../run/figures.js';
@@ -95,14 +95,14 @@ function pictureWatch(feed: FeedWriter, path: string): (picture: Parameters<Feed
     const found = await stat(path).catch(() => undefined);
     if (!found) return;
     const key = `${found.ino} ${found.mtimeMs} ${found.size} ${picture.step}`;
-    if (key !== shown) feed.showPicture(picture, () => readFile(path));
+    if (key !== shown) feed.showPicture(picture, () => readPicture(path));
     shown = key;
   };
 }
 
 async function showPreviews(feed: FeedWriter, folder: string): Promise<void> {
   const previews = await previewsIn(folder);
-  for (const { steps, path } of previews) feed.showPreview(steps, () => readFile(path));
+  for (const { steps, path } of previews) feed.showPreview(steps, () => readPicture(path));
   feed.keepPreviews(previews.map(({ steps }) => steps));
 }
 
@@ -124,7 +124,7 @@ async function photoAt(config: Fields, name: string): Promise<ReadPng | undefine
   if (!path || !size) return undefined;
   const side = Math.min(...size);
   const reading = hasDetail(config) ? { atMost: Math.max(SHOWN_SIDE, side) } : { shorterSide: side };
-  const photo = await readPhoto(path, reading).catch(() => undefined);
+  const photo = await readPhoto(path, { ...reading, plain: true }).catch(() => undefined);
   if (!photo || photo.sha256 !== hash) return undefined;
   const png = encodeImage(photo.image);
   return async () => png;
@@ -145,7 +145,7 @@ async function cutFromTriptych(config: Fields, name: 'structure' | 'appearance',
   if (!structure || !appearance) return undefined;
   const [w, h] = name === 'structure' ? structure : appearance;
   try {
-    const whole = sharp(await readFile(path));
+    const whole = sharp(await readPicture(path));
     const { width: total, height } = await whole.metadata();
     const width = Math.max(1, Math.round((w * height) / h));
     const png = await whole.extract({ left: name === 'structure' ? 0 : total - width, top: 0, width, height }).png().toBuffer();

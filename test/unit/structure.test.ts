@@ -137,6 +137,12 @@ test('no WGSL variable is declared without a value: Dawn does not set it to zero
   }
 });
 
+test('files are read by one bounded reader; readFile is for what the package or the system itself has', () => {
+  const own = ['cli/shared/lock.ts', 'cli/watch/assets.ts'];
+  const others = sources('cli').filter((file) => /\breadFile\(/.test(text(file)) && !own.includes(file));
+  assert.equal(others, []);
+});
+
 test('README and sources name no package registry', () => {
   const files = ['README.md', 'package.json', 'package-lock.json', ...tops.flatMap((top) => filesIn(top, ['.ts', '.md']))];
   const host = new RegExp(['registry', 'npmjs', 'org'].join('\\.') + '|' + ['deb', 'debian', 'org'].join('\\.'));

@@ -1,5 +1,4 @@
 /** The material of the figures: pictures, models, sizes, and the transfers that several of them show. */
-import { readFile } from 'node:fs/promises';
 import { basename, dirname, resolve, join } from 'node:path';
 import { defaultOptions } from '../../../model/method/options.js';
 import { scenePath } from '../../demo/files.js';
@@ -12,6 +11,7 @@ import { ensureTransfer } from '../../transfer/ensure.js';
 import type { TransferOptions } from '../../transfer/options.js';
 import type { NamedImage } from '../study.js';
 import { drawWall } from './wall.js';
+import { readText } from '../../shared/read.js';
 
 /** The study's own lengths, and sizes in pixels: shorter sides of photos and ViT inputs, height of pictures on a sheet. */
 const FULL = {
@@ -68,7 +68,7 @@ export async function transferOf(context: FigureContext, pair: Pair) {
   const code = await ensureTransfer(options, parts, { onOther, note });
   if (code !== 0) return undefined;
   const sized = { shorterSide: scale.transferSize };
-  const report = JSON.parse(await readFile(join(folder, 'report.json'), 'utf8')) as { match: number | null };
+  const report = JSON.parse(await readText(join(folder, 'report.json'))) as { match: number | null };
   return {
     folder, match: report.match, result: await readImage(join(folder, 'result.png')),
     structure: await readImage(pair.structure, sized), appearance: await readImage(pair.appearance, sized),

@@ -1,9 +1,9 @@
 /** The outcome of a pair, from the files in its folder. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseLog, recentTotal } from '../../run/log.js';
 import { exists, readJson } from '../../shared/files.js';
 import type { PairResult } from './page.js';
+import { readText } from '../../shared/read.js';
 
 type Outcome = Pick<PairResult, 'stepsDone' | 'seconds' | 'total' | 'match' | 'figures' | 'trained' | 'picture' | 'result'>;
 
@@ -12,7 +12,7 @@ export async function readOutcome(folder: string, name: string): Promise<Outcome
   const { stepsDone, seconds } = (await readJson(join(folder, 'config.json'))) ?? {};
   const { match, result, trained } = (await readJson(join(folder, 'report.json'))) ?? {};
   const path = join(folder, 'log.jsonl');
-  const log = await readFile(path, 'utf8').then((text) => parseLog(path, text)).catch(() => []);
+  const log = await readText(path).then((text) => parseLog(path, text)).catch(() => []);
   const total = recentTotal(log, Number(stepsDone));
   return {
     ...(typeof stepsDone === 'number' && { stepsDone }),

@@ -32,7 +32,8 @@ export async function readPairs(path: string, settings: readonly string[]): Prom
   const found = await stat(path).catch((error: unknown) => {
     throw fileError(path, error);
   });
-  const pairs = found.isDirectory() ? await pairFolders(path) : parsePairs(path, await readInput(path, MAX_BYTES), settings);
+  const pairs = found.isDirectory()
+    ? await pairFolders(path) : parsePairs(path, await readInput(path, MAX_BYTES, { pipes: true }), settings);
   if (pairs.length <= MAX_PAIRS) return pairs;
   throw new InputError(`${path} has ${pairs.length} pairs: at most ${MAX_PAIRS} are taken at once, split it`);
 }
