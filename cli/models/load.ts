@@ -22,7 +22,10 @@ export type Fetching = Partial<Pick<GetOptions, 'signal' | 'output' | 'patience'
  * @throws UsageError for an unknown name, InputError for anything wrong with the files or the download
  */
 export async function loadVit(model: string, overrides: VitSettings = {}, fetching: Fetching = {}): Promise<LoadedVit> {
-  return readVit(model === AUTO_MODEL ? await bestPlace(fetching) : await findPlace(model, fetching), overrides);
+  const loaded = await readVit(model === AUTO_MODEL ? await bestPlace(fetching) : await findPlace(model, fetching), overrides);
+  // Here rather than in the commands, so that none of them is silent about it.
+  if (loaded.choice) (fetching.output ?? process.stderr).write(`note: ${loaded.choice}\n`);
+  return loaded;
 }
 
 /** The best ViT of the cache, or else of the package, whose file has another checksum. Fetches nothing; there may be none. */

@@ -1,7 +1,7 @@
 /** Reads and checks a file with a ViT's weights, of any format. */
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
-import { CheckpointFileError } from '../../model/files/errors.js';
+import { CheckpointFileError, shown } from '../../model/files/errors.js';
 import { openCheckpoint } from '../../model/files/read.js';
 import { looksLikeIndex, parseShardIndex } from '../../model/files/shards.js';
 import type { StoredTensor, StoredTensors } from '../../model/files/tensors.js';
@@ -21,6 +21,8 @@ export interface LoadedVit {
   readonly sha256: string;
   /** Advice about results made with it. */
   readonly note?: string;
+  /** Which of several ViTs in the file it is. */
+  readonly choice?: string;
 }
 
 /** Location of a model's weights. */
@@ -48,12 +50,11 @@ export async function readVit(place: Place, overrides: VitSettings = {}): Promis
     throw new InputError(`${path} in the cache ${problem}: splice-gpu models remove ${name!}, then get or add it again`);
   }
   const settings = { ...(await readSidecar(path)), ...overrides };
-  const { vit, several } = explained(path, () => {
+  const { vit, choice } = explained(path, () => {
     const found = findVit(tensors);
-    return { vit: vitFromFound(name ?? stem(path), found, settings), several: severalNote(found) };
+    return { vit: vitFromFound(name ?? stem(path), found, settings), choice: choiceOf(path, found) };
   });
-  const notes = [note, several].filter(Boolean).join('; ');
-  return { vit, path, sha256, ...(notes && { note: notes }) };
+  return { vit, path, sha256, ...(note && { note }), ...(choice && { choice }) };
 }
 
 /** All tensors of a file, or of the files that an index names. */
@@ -72,24 +73,28 @@ async function readCheckpoint(path: string): Promise<{ tensors: StoredTensors; s
     const tensors = explained(shardPath, () => openCheckpoint(shard));
     for (const name of names) {
       const tensor = tensors.get(name);
-      if (!tensor) throw new InputError(`${shardPath} has no tensor ${name}, which ${path} puts there: get the files again`);
+      const missing = `${shardPath} has no tensor ${shown(name)}, which ${path} puts there: get the files again`;
+      if (!tensor) throw new InputError(missing);
       all.set(name, tensor);
     }
   }
   return { tensors: all, sha256: hash.digest('hex') };
 }
 
-function severalNote({ prefix, others }: FoundVit): string {
-  const unused = others.map((other) => `"${other}"`).join(', ');
-  return unused && `the file holds several ViTs: "${prefix}" is used, not ${unused}`;
+const MOST_NAMED = 5;
+
+function choiceOf(path: string, { prefix, others }: FoundVit): string {
+  const unused = others.slice(0, MOST_NAMED).map((other) => `"${shown(other)}"`).join(', ');
+  const more = others.length > MOST_NAMED ? ` and ${others.length - MOST_NAMED} more` : '';
+  return unused && `${path} holds several ViTs: "${shown(prefix)}" is used, not ${unused}${more}`;
 }
 
-/** Adds the file's name and a remedy to errors about its content. */
+/** Adds the file's name, and the remedy for its kind, to errors about its content. */
 function explained<T>(path: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
     if (!(error instanceof CheckpointFileError || error instanceof CheckpointError)) throw error;
-    throw new InputError(`${path}: ${error.message}; get the file again or use another ViT`, { cause: error });
+    throw new InputError([`${path}: ${error.message}`, error.remedy].filter(Boolean).join('; '), { cause: error });
   }
 }

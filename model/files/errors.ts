@@ -1,7 +1,14 @@
 /** Errors of all readers of checkpoints. */
 
 /** The file is damaged, hostile or of a kind that is not read. The message is one line with place and reason. */
-export class CheckpointFileError extends Error { override readonly name = 'CheckpointFileError'; }
+export class CheckpointFileError extends Error {
+  override readonly name = 'CheckpointFileError';
+
+  /** @param remedy for people; without one the file is damaged */
+  constructor(message: string, readonly remedy = 'get the file again') {
+    super(message);
+  }
+}
 
 /** Text from a file for one line of an error: short, and without control characters. */
 export function shown(text: string, most = 80): string {

@@ -4,14 +4,15 @@ import { CheckpointFileError } from './errors.js';
 import { isLegacyTorch, openLegacyTorch, openTorchZip } from './torch.js';
 import type { StoredTensors } from './tensors.js';
 
-/** Files that are often mistaken for weights. */
-const others: readonly (readonly [RegExp, string])[] = [
-  [/^version https:\/\/git-lfs/, 'a Git LFS pointer: fetch the file itself (git lfs pull)'],
-  [/^\s*<(!doctype|html|\?xml)/i, 'a web page, not weights: the download went wrong'],
-  [/^\x1f\x8b/, 'compressed with gzip: unpack it first'],
-  [/^\x89HDF/, 'an HDF5 file (Keras): save the weights as .safetensors'],
-  [/^[\s\S]{257}ustar/, 'a tar archive, of PyTorch before 0.1.10 or of something else: save the weights again'],
-  [/^\x80[\x02-\x05]/, 'a pickle, but not one that torch.save wrote'],
+/** Files that are often mistaken for weights, each with its remedy. */
+const others: readonly (readonly [start: RegExp, what: string, remedy: string])[] = [
+  [/^version https:\/\/git-lfs/, 'a Git LFS pointer', 'fetch the file itself (git lfs pull)'],
+  [/^\s*<(!doctype|html|\?xml)/i, 'a web page, not weights', 'the download went wrong, get the file again'],
+  [/^\x1f\x8b/, 'compressed with gzip', 'unpack it first'],
+  [/^\x89HDF/, 'an HDF5 file (Keras)', 'save the weights as .safetensors'],
+  [/^[\s\S]{257}ustar/, 'a tar archive, of PyTorch before 0.1.10 or of something else', 'save the weights again with torch.save'],
+  [/^\x80[\x02-\x05]/, 'a pickle, but not one that torch.save wrote', 'save the weights with torch.save'],
+  [/^(\xff\xd8\xff|\x89PNG|RIFF)/, 'a picture, not weights', 'give the file of a checkpoint'],
 ];
 
 /**
@@ -25,6 +26,6 @@ export function openCheckpoint(bytes: Uint8Array): StoredTensors {
   if (isLegacyTorch(bytes)) return openLegacyTorch(bytes);
   const looksLikeSafetensors = head[8] === '{' || head[8] === ' ';
   const other = looksLikeSafetensors ? undefined : others.find(([start]) => start.test(head));
-  if (other) throw new CheckpointFileError(`it is ${other[1]}`);
+  if (other) throw new CheckpointFileError(`it is ${other[1]}`, other[2]);
   return openSafetensors(bytes).tensors;
 }

@@ -5,7 +5,7 @@
 import { CheckpointFileError, shown } from './errors.js';
 import { boundedJson, isObject } from './json.js';
 import { elementTypes, toFloat32 } from './numbers.js';
-import { elementsOf, MAX_RANK, type StoredTensor } from './tensors.js';
+import { elementsOf, MAX_RANK, unreadable, whyNoType, type StoredTensor } from './tensors.js';
 import { toHalves } from '../../engine/index.js';
 
 /** A named float32 tensor read from a checkpoint. */
@@ -45,8 +45,9 @@ export function openSafetensors(bytes: Uint8Array): { tensors: Map<string, Store
   const entries = Object.keys(header).filter((name) => name !== METADATA).map((name) => readEntry(name, header[name]));
   checkLayout(entries, bytes.byteLength - dataStart);
   const data = bytes.subarray(dataStart);
-  const tensors = entries.map(({ name, dtype, shape, begin, end }): [string, StoredTensor] =>
-    [name, { shape, dtype, read: () => toFloat32(data.subarray(begin, end), dtype, elementsOf(shape)) }]);
+  const tensors = entries.map(({ name, dtype, shape, begin, end }): [string, StoredTensor] => [name, elementTypes.has(dtype)
+    ? { shape, dtype, read: () => toFloat32(data.subarray(begin, end), dtype, elementsOf(shape)) }
+    : unreadable(whyNoType(dtype), shape, dtype)]);
   return { tensors: new Map(tensors), metadata };
 }
 
@@ -109,15 +110,12 @@ function readEntry(name: string, value: unknown) {
   if (length > MAX_NAME) throw wrong(`a tensor is called ${shown(name)}, ${length} characters: at most ${MAX_NAME} are read`);
   if (!isObject(value)) throw wrong(`the entry of ${shown(name)} is not an object`);
   const { dtype, shape, data_offsets: offsets } = value;
-  const type = typeof dtype === 'string' ? elementTypes.get(dtype) : undefined;
-  if (typeof dtype !== 'string' || !type) {
-    const found = typeof dtype === 'string' ? shown(dtype) : 'unknown';
-    throw wrong(`${shown(name)} is of type ${found}; readable are ${[...elementTypes.keys()].join(', ')}`);
-  }
+  if (typeof dtype !== 'string') throw wrong(`the type of ${shown(name)} is not a text`);
   if (!isSizes(shape) || shape.length > MAX_RANK) throw wrong(`the shape of ${shown(name)} is not a list of sizes`);
   if (!isSizes(offsets) || offsets.length !== 2) throw wrong(`the offsets of ${shown(name)} are not two positions`);
   const [begin, end] = offsets as [number, number];
-  const expected = elementsOf(shape) * type.bytes;
+  const type = elementTypes.get(dtype);
+  const expected = type ? elementsOf(shape) * type.bytes : Math.max(0, end - begin);
   if (end - begin !== expected) {
     const sizes = `${shown(dtype)} [${shown(shape.join(', '))}], ${expected} bytes`;
     throw wrong(`${shown(name)} is ${sizes}, but its offsets hold ${end - begin}`);

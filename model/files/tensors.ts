@@ -7,12 +7,17 @@ export interface StoredTensor {
   readonly shape: readonly number[];
   /** safetensors' name of the type: F32, F16, BF16 ... */
   readonly dtype: string;
+  /** What it is instead of a tensor that can be read, such as `of type F8_E4M3`. Only a use of it is an error. */
+  readonly unreadable?: string;
   /** All elements in order, as float32; may be a view of the file's bytes. @throws CheckpointFileError when they are damaged */
   readonly read: () => Float32Array;
 }
 
 /** All tensors of a file by name. */
-export type StoredTensors = ReadonlyMap<string, StoredTensor>;
+export interface StoredTensors extends ReadonlyMap<string, StoredTensor> {
+  /** What the file has beside tensors, by name: what it is instead, as `StoredTensor.unreadable`. */
+  readonly others?: ReadonlyMap<string, string>;
+}
 
 /** Position of a tensor's elements; `offset` and `strides` count elements of the storage. */
 export interface Layout {
@@ -31,19 +36,29 @@ export interface Storage {
 
 export const MAX_RANK = 16;
 
-/** The tensor of `storage` with `layout`. @throws CheckpointFileError when it does not fit the storage */
+/** What the file has in place of a tensor. @param why as `StoredTensor.unreadable` */
+export const unreadable = (why: string, shape: readonly number[] = [], dtype = 'unknown'): StoredTensor => ({
+  shape, dtype, unreadable: why,
+  read: () => {
+    throw new CheckpointFileError(`a tensor that is needed is ${shown(why, 200)}`, '');
+  },
+});
+
+/** The tensor of `storage` with `layout`, unreadable when it does not fit the storage or is of an unknown type. */
 export function viewOf(storage: Storage, layout: Layout): StoredTensor {
   const { shape, offset, strides } = layout;
   const isPlain = [offset, ...shape, ...strides].every((n) => Number.isSafeInteger(n) && n >= 0);
   if (!isPlain || shape.length !== strides.length || shape.length > MAX_RANK) {
-    throw new CheckpointFileError('a tensor has invalid sizes or strides');
+    return unreadable('without valid sizes or strides: the file is damaged');
   }
   const count = elementsOf(shape);
   const span = count === 0 ? 0 : shape.reduce((sum, size, axis) => sum + (size - 1) * strides[axis]!, 1);
   // The count is checked as well: strides of zero make a terabyte out of a byte.
   if (offset + span > storage.count || count > storage.count) {
-    throw new CheckpointFileError(`a tensor [${shown(shape.join(', '))}] does not fit its storage of ${storage.count} elements`);
+    const sizes = `[${shape.join(', ')}], which does not fit its storage of ${storage.count} elements`;
+    return unreadable(`${sizes}: save it with .contiguous()`);
   }
+  if (!elementTypes.has(storage.dtype)) return unreadable(whyNoType(storage.dtype), shape, storage.dtype);
   const read = (): Float32Array => {
     const { bytes: step } = elementTypes.get(storage.dtype)!;
     const flat = toFloat32(storage.bytes().subarray(offset * step), storage.dtype, span);
@@ -82,12 +97,26 @@ function gather(from: Float32Array, shape: readonly number[], strides: readonly 
 /** Not exact above 2^53, which is larger than every file. */
 export const elementsOf = (shape: readonly number[]): number => (shape.includes(0) ? 0 : shape.reduce((a, b) => a * b, 1));
 
+/** Of a type that is not among those of `numbers.ts`. */
+export const whyNoType = (dtype: string): string =>
+  `of type ${shown(dtype)}: save it as one of ${[...elementTypes.keys()].join(', ')}`;
+
 /** Bytes by which tensors may exceed the file: weights rarely share storage, but hostile files share it a thousand times. */
 const SHARED = 16e6;
 
-/** @throws CheckpointFileError when all tensors would take far more bytes than the file has */
-export function checkTotal(tensors: StoredTensors, fileBytes: number): void {
-  let total = 0;
-  for (const { shape, dtype } of tensors.values()) total += elementsOf(shape) * elementTypes.get(dtype)!.bytes;
-  if (total > fileBytes + SHARED) throw new CheckpointFileError(`the tensors claim ${total} bytes, the file has ${fileBytes}`);
+/**
+ * The same tensors, of which only so many can be read that the bytes of each, once, are at most those of the file and a little
+ * more. @throws CheckpointFileError, at a read beyond that
+ */
+export function withinFile(tensors: StoredTensors, fileBytes: number): Map<string, StoredTensor> {
+  let left = fileBytes + SHARED;
+  const taken = new Set<StoredTensor>();
+  const take = (tensor: StoredTensor): Float32Array => {
+    if (!taken.has(tensor)) left -= elementsOf(tensor.shape) * elementTypes.get(tensor.dtype)!.bytes;
+    taken.add(tensor);
+    if (left >= 0) return tensor.read();
+    throw new CheckpointFileError(`the tensors claim more bytes than the file has, ${fileBytes}`);
+  };
+  return new Map([...tensors].map(([name, tensor]) =>
+    [name, tensor.unreadable === undefined ? { ...tensor, read: () => take(tensor) } : tensor]));
 }

@@ -1,11 +1,14 @@
-/** The Python names that a PyTorch checkpoint may use, and their replacements. No Python is run: any other name is an error. */
-import { CheckpointFileError, shown } from './errors.js';
-import { Callable, Fields } from './pickle.js';
-import { MAX_RANK, viewOf, type Storage, type StoredTensor } from './tensors.js';
+/** The Python names that weights in a PyTorch checkpoint are made with, and their replacements. All others give stand-ins. */
+import { Callable, StandIn } from './standIn.js';
+import { elementTypes } from './numbers.js';
+import { MAX_RANK, unreadable, viewOf, type Storage, type StoredTensor } from './tensors.js';
 
-/** `torch.FloatStorage` and the like: safetensors' name of the type. */
-export class StorageType {
-  constructor(readonly dtype: string) {}
+/** `torch.FloatStorage` and the like. */
+export class StorageType extends StandIn {
+  /** @param dtype safetensors' name of the type, or PyTorch's of one that is not read. @param bytes of an element */
+  constructor(name: string, readonly dtype: string, readonly bytes: number) {
+    super(name);
+  }
 }
 
 /** A storage on the pickle's stack. */
@@ -18,57 +21,85 @@ export class TensorValue {
   constructor(readonly tensor: StoredTensor) {}
 }
 
-const storageTypes: Readonly<Record<string, string>> = {
-  DoubleStorage: 'F64', FloatStorage: 'F32', HalfStorage: 'F16', BFloat16Storage: 'BF16',
-  LongStorage: 'I64', IntStorage: 'I32', ShortStorage: 'I16', CharStorage: 'I8', ByteStorage: 'U8', BoolStorage: 'BOOL',
+const readableTypes: Readonly<Record<string, string>> = {
+  Double: 'F64', Float: 'F32', Half: 'F16', BFloat16: 'BF16',
+  Long: 'I64', Int: 'I32', Short: 'I16', Char: 'I8', Byte: 'U8', Bool: 'BOOL',
+};
+
+/** Bytes of an element of types that are not read. A legacy stream has other storages behind theirs. */
+const otherTypes: Readonly<Record<string, number>> = {
+  ComplexFloat: 8, ComplexDouble: 16, QInt8: 1, QUInt8: 1, QInt32: 4, QUInt4x2: 1, QUInt2x4: 1, Untyped: 1,
 };
 
 type Call = (args: readonly unknown[]) => unknown;
 
 const first: Call = ([value]) => value;
-/** Settings and counters that training scripts store with the weights. They are not read. */
-const ignored: Call = () => new Fields();
 
-/** The pickle fills it afterwards. */
-const emptyDict: Call = () => new Map();
+/**
+ * `OrderedDict(pairs)`, `defaultdict(factory, dict)`; mostly empty, and the pickle fills it afterwards. A list is used up: one
+ * that a hostile file gives to a thousand dicts costs no more than one.
+ */
+const dict: Call = (args) => {
+  const given = args.find((arg) => arg instanceof Map);
+  if (given) return given;
+  const pairs = args.flatMap((arg) => (Array.isArray(arg) ? (arg as unknown[]).splice(0) : []));
+  return new Map(pairs.filter((pair): pair is [unknown, unknown] => Array.isArray(pair)));
+};
+
+/** `_reconstructor(class, base, value of the base)`: how protocols 0 and 1 make an object; of a dict it keeps the items. */
+const reconstructed: Call = ([type, , value]) =>
+  (value instanceof Map ? value : new StandIn(nameOf(type)));
+
+const nameOf = (type: unknown): string => (type instanceof StandIn ? type.name : 'an object');
 
 /** `_rebuild_tensor(storage, offset, size, stride, ...)`; the second version adds what only training needs. */
-const rebuildTensor: Call = ([storage, offset, shape, strides]) => {
+const rebuiltTensor: Call = ([storage, offset, shape, strides]) => {
   if (!(storage instanceof StorageValue) || !isNumbers([offset]) || !isNumbers(shape) || !isNumbers(strides)) {
-    throw new CheckpointFileError('the pickle makes a tensor from something other than a storage with sizes and strides');
+    return new TensorValue(unreadable('made from something other than a storage with sizes and strides: the file is damaged'));
   }
   return new TensorValue(viewOf(storage.storage, { shape, offset: offset as number, strides }));
 };
 
+/** `_rebuild_from_type_v2(function, subclass, arguments, state)`: a tensor of a subclass has the numbers of a plain one. */
+const rebuiltSubclass: Call = ([make, type, args]) => (
+  make instanceof Callable && make.call !== rebuiltSubclass && Array.isArray(args)
+    ? make.call(args) : new StandIn(nameOf(type), [make, args])
+);
+
 const functions: readonly (readonly [Call, readonly string[]])[] = [
-  [emptyDict, ['collections.OrderedDict', 'collections.defaultdict']],
-  [rebuildTensor, ['torch._utils._rebuild_tensor', 'torch._utils._rebuild_tensor_v2']],
+  [dict, ['collections.OrderedDict', 'collections.defaultdict', 'builtins.dict', '__builtin__.dict']],
+  [reconstructed, ['copyreg._reconstructor', 'copy_reg._reconstructor']],
+  [rebuiltTensor, ['torch._utils._rebuild_tensor', 'torch._utils._rebuild_tensor_v2']],
+  [rebuiltSubclass, ['torch._tensor._rebuild_from_type', 'torch._tensor._rebuild_from_type_v2']],
   [first, [
-    'torch._utils._rebuild_parameter', 'torch._utils._rebuild_parameter_with_state', 'torch.Size',
-    'torch.jit._pickle.build_intlist', 'torch.jit._pickle.build_doublelist', 'torch.jit._pickle.build_boollist',
+    'torch._utils._rebuild_parameter', 'torch._utils._rebuild_parameter_with_state', 'torch.nn.parameter.Parameter',
+    'torch.Size', 'torch.jit._pickle.build_intlist', 'torch.jit._pickle.build_doublelist', 'torch.jit._pickle.build_boollist',
     'torch.jit._pickle.build_tensorlist', 'torch.jit._pickle.restore_type_tag',
-  ]],
-  [ignored, [
-    'collections.Counter', 'torch.device', 'argparse.Namespace', 'types.SimpleNamespace', 'pathlib.PosixPath',
-    'pathlib.WindowsPath', 'builtins.set', '__builtin__.set', '_codecs.encode', 'numpy.dtype', 'numpy.ndarray',
-    'numpy.core.multiarray.scalar', 'numpy._core.multiarray.scalar',
-    'numpy.core.multiarray._reconstruct', 'numpy._core.multiarray._reconstruct',
   ]],
 ];
 
-const calls = new Map(functions.flatMap(([call, names]) => names.map((name) => [name, new Callable(name, call)] as const)));
-const types = new Map(Object.entries(storageTypes).map(([name, dtype]) => [`torch.${name}`, new StorageType(dtype)]));
-const dtypes = /^torch\.(float|double|half|bfloat|u?int|long|short|bool)\d*$/;
+const calls = functions.flatMap(([call, names]) => names.map((name) => [name, new Callable(name, call)] as const));
+const storages = [
+  ...Object.entries(readableTypes).map(([name, dtype]) => [name, dtype, elementTypes.get(dtype)!.bytes] as const),
+  ...Object.entries(otherTypes).map(([name, bytes]) => [name, name, bytes] as const),
+].flatMap(([name, ...type]) =>
+  ['torch', 'torch.storage'].map((module) => [`${module}.${name}Storage`, new StorageType(name, ...type)] as const));
+const known = new Map<string, unknown>([...calls, ...storages]);
 
-/** @throws CheckpointFileError for every name that is not on the list */
-export function torchName(name: string): unknown {
-  const known = calls.get(name) ?? types.get(name);
-  if (known) return known;
-  if (dtypes.test(name)) return new Fields();
-  // The classes of a TorchScript archive are defined in the archive itself; only their fields are read.
-  if (name.startsWith('__torch__.')) return new Callable(name, () => new Fields());
-  throw new CheckpointFileError(`it asks for the Python object ${shown(name)}, which weights do not need, so it was not read any `
-    + 'further and nothing was run; if it holds a whole model, save its state_dict() instead');
+/** The replacement of a Python name. The classes of a TorchScript archive, defined in the archive itself, are stand-ins too. */
+export const torchName = (name: string): unknown => known.get(name) ?? new StandIn(name);
+
+const kinds: readonly (readonly [RegExp, string])[] = [
+  [/^torch\._utils\._rebuild_sparse/, 'a sparse tensor: save it with .to_dense()'],
+  [/^torch\._utils\._rebuild_qtensor$/, 'a quantized tensor: save it with .dequantize()'],
+  [/^torch\._utils\._rebuild_meta/, 'a tensor of the meta device, without numbers: save the model after its weights are loaded'],
+  [/^numpy\./, 'an array of NumPy: save it with torch.from_numpy()'],
+];
+
+/** What a stand-in is, and the remedy if a tensor is needed there. */
+export function whyNoTensor({ name }: StandIn): string {
+  const what = kinds.find(([pattern]) => pattern.test(name))?.[1];
+  return what ?? `of ${name}, not a plain tensor: save the state_dict() of a plain model`;
 }
 
 /** Lists may be shared and long, so their length is checked first. */

@@ -116,10 +116,10 @@ function checkedName(bytes: Uint8Array): string {
 
 function readEntry(bytes: Uint8Array, view: DataView, name: string, entry: Entry): Uint8Array {
   const { flags, method, crc, size, packed, header } = entry;
-  if (flags & 1) throw new CheckpointFileError(`${shown(name)} in the archive is encrypted`);
+  if (flags & 1) throw new CheckpointFileError(`${shown(name)} in the archive is encrypted`, 'unpack it with its password');
   if (method !== 0 || packed !== size) {
-    throw new CheckpointFileError(`${shown(name)} in the archive is compressed (method ${method}): PyTorch stores it as it is; `
-      + 'pack the archive again without compression');
+    const problem = `${shown(name)} in the archive is compressed (method ${method}): PyTorch stores it as it is`;
+    throw new CheckpointFileError(problem, 'pack the archive again without compression');
   }
   if (header + 30 > bytes.length || view.getUint32(header, true) !== LOCAL) {
     throw new CheckpointFileError(`${shown(name)} is not at the position that the archive gives`);

@@ -52,12 +52,12 @@ function inferConfig(found: AdaptedVit, settings: VitSettings): VitConfig {
   const periods = found.tensors.get('rope_embed.periods')?.shape[0];
   const headSize = periods ? 4 * periods : HEAD_SIZE;
   const { patch: given = patch, heads = Math.max(1, Math.floor(dim / headSize)) } = settings;
-  if (given !== patch) throw new CheckpointError(`patch is given as ${given}, the weights have ${patch}`);
+  if (given !== patch) throw new CheckpointError(`patch is given as ${given}, the weights have ${patch}`, 'leave the patch out');
   const [wide] = shapeOf(found, 'blocks.0.mlp.fc1.weight', 2) as [number, number];
   const [, hidden] = shapeOf(found, 'blocks.0.mlp.fc2.weight', 2) as [number, number];
   if (dim % heads !== 0) {
     const remedy = 'give the number of heads (--heads, or "heads" in the sidecar)';
-    throw new CheckpointError(`${heads} heads do not divide the width ${dim}: ${remedy}`);
+    throw new CheckpointError(`${heads} heads do not divide the width ${dim}`, remedy);
   }
   const { activation, eps, mean, std } = { ...defaults, ...settings };
   const registers = found.tensors.has('register_tokens') ? shapeOf(found, 'register_tokens', 3)[1]! : 0;
@@ -109,7 +109,8 @@ function checkShapes(found: AdaptedVit, expected: ReadonlyMap<string, readonly n
 
 function checkFinite({ sourceOf }: AdaptedVit, weights: Weights): void {
   const broken = [...weights].filter(([, { data }]) => !data.every(Number.isFinite)).map(([key]) => sourceOf(key));
-  if (broken.length > 0) throw new CheckpointError(`values that are not finite (NaN or infinity) in ${list(broken)}`);
+  const remedy = 'use a checkpoint from before its training diverged';
+  if (broken.length > 0) throw new CheckpointError(`values that are not finite (NaN or infinity) in ${list(broken)}`, remedy);
 }
 
 const misshapen = ({ tensors, sourceOf }: AdaptedVit, key: string, expected: readonly number[]): CheckpointError =>

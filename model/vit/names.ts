@@ -1,6 +1,6 @@
 /** Finds a ViT among the tensors of a file, under the names of any family, and gives them this project's names. */
 import { sizeOf } from '../../engine/index.js';
-import { listed } from '../files/errors.js';
+import { listed, shown } from '../files/errors.js';
 import type { StoredTensor, StoredTensors } from '../files/tensors.js';
 import { joined } from '../rows.js';
 import { CheckpointError } from './errors.js';
@@ -9,31 +9,38 @@ import { families, ZEROS, type Family, type Source } from './families.js';
 /** A ViT in a file. Every parameter of its family's table is there; shapes are not checked. */
 export type FoundVit = Readonly<ReturnType<typeof findVit>>;
 
-/** Some checkpoints hold two networks: the teacher is the published model, and an average is better than its source. */
-const ranks: readonly RegExp[] = [/(^|\.)teacher\./, /(^|[._])ema([._]|$)/];
-const STUDENT = /(^|\.)student\./;
+/**
+ * Some checkpoints hold several networks. The teacher is the published model, and an average is better than its source; neither
+ * word stands for the network that is trained. Words by rank, after those comes everything else, then the last.
+ */
+const ranks: readonly (readonly string[])[] = [['teacher'], ['ema', 'momentum', 'target', 'average', 'averaged', 'swa']];
+const TRAINED = ['student', 'online'];
+
+/** The words of a name, in small letters: `module.studentModel_ema.` has four. */
+const wordsOf = (name: string): string[] =>
+  (name.match(/[A-Z]+(?![a-z])|[A-Z]?[a-z]+/g) ?? []).map((word) => word.toLowerCase());
 
 function rankOf(prefix: string): number {
-  const rank = ranks.findIndex((pattern) => pattern.test(prefix));
-  return rank >= 0 ? rank : ranks.length + Number(STUDENT.test(prefix));
+  const words = wordsOf(prefix);
+  const has = (these: readonly string[]): boolean => these.some((word) => words.includes(word));
+  const rank = ranks.findIndex(has);
+  return rank >= 0 ? rank : ranks.length + Number(has(TRAINED));
 }
 
 /** @throws CheckpointError when there is no ViT, or when it is incomplete, with the missing and the left-over names */
 export function findVit(tensors: StoredTensors) {
   const [best, ...rest] = candidates(tensors);
-  if (!best) {
-    const anchors = [...new Set(families.map(({ anchor }) => anchor))].join(', ');
-    const found = listed([...tensors.keys()], 4) || 'nothing';
-    throw new CheckpointError(`it holds no ViT: expected one of the tensors ${anchors}, found ${found}`);
-  }
+  if (!best) throw noVit(tensors);
   const { family, prefix } = best;
-  const own = [...tensors.keys()].filter((name) => name.startsWith(prefix));
-  const names = new Set(own.map((name) => name.slice(prefix.length)));
+  const own = [...tensors].filter(([name]) => name.startsWith(prefix));
+  const names = new Set(own.filter(([, tensor]) => isReadable(tensor)).map(([name]) => name.slice(prefix.length)));
   const depth = countBlocks(names, family);
   const table = expand(family, Math.max(1, depth), names);
   const used = new Set([...table.values()].flatMap(({ parts }) => parts).filter((name) => name !== ZEROS));
   const leftOver = [...names].filter((name) => !used.has(name));
-  checkWhole(family, prefix, [...used].filter((name) => !names.has(name)), leftOver);
+  const missing = [...used].filter((name) => !names.has(name));
+  checkReadable(missing.map((name) => prefix + name), tensors);
+  checkWhole(family, prefix, missing, leftOver);
   const get = (name: string): StoredTensor => tensors.get(prefix + name)!;
   return {
     family,
@@ -47,6 +54,27 @@ export function findVit(tensors: StoredTensors) {
     sourceOf: (name: string): string => 
       table.get(name)?.parts.filter((part) => part !== ZEROS).map((part) => prefix + part).join(' + ') ?? name,
   };
+}
+
+const isReadable = ({ unreadable }: StoredTensor): boolean => unreadable === undefined;
+
+function noVit(tensors: StoredTensors): CheckpointError {
+  const anchors = [...new Set(families.map(({ anchor }) => anchor))].join(', ');
+  const others = [...tensors.others?.entries() ?? []].slice(0, 2).map(([name, what]) => `${shown(name)} (${shown(what)})`);
+  const found = listed([...tensors.keys()], 4) || (others.length > 0 ? `no tensors, but ${others.join(', ')}` : 'nothing');
+  const remedy = 'give a checkpoint of DINO, DINOv2, DINOv3, timm or CLIP';
+  return new CheckpointError(`it holds no ViT: expected one of the tensors ${anchors}, found ${found}`, remedy);
+}
+
+/** @throws CheckpointError for the first of `missing` that is there as something else */
+function checkReadable(missing: readonly string[], tensors: StoredTensors): void {
+  const unreadable = missing.flatMap((name) => {
+    const why = tensors.get(name)?.unreadable ?? tensors.others?.get(name);
+    return why === undefined ? [] : [`${shown(name)} is ${shown(why, 200)}`];
+  });
+  if (unreadable.length === 0) return;
+  const more = unreadable.length > 1 ? ` (and ${unreadable.length - 1} more cannot be read)` : '';
+  throw new CheckpointError(`${unreadable[0]!}${more}`, '');
 }
 
 /** Families and prefixes whose anchor is in the file, the best first; the first family that fits, for each prefix. */
@@ -66,7 +94,8 @@ function candidates(tensors: StoredTensors): { family: Family; prefix: string }[
 function countBlocks(names: ReadonlySet<string>, { block }: Family): number {
   const numbers = new Set([...names].flatMap((name) => block.exec(name)?.[1] ?? []).map(Number));
   const gap = [...numbers.keys()].findIndex((_, i) => !numbers.has(i));
-  if (gap >= 0) throw new CheckpointError(`block ${gap} is missing: the file has blocks up to ${Math.max(...numbers)}`);
+  const most = (): number => [...numbers].reduce((a, b) => Math.max(a, b));
+  if (gap >= 0) throw new CheckpointError(`block ${gap} is missing: the file has blocks up to ${most()}`, SAVE_ALL);
   return numbers.size;
 }
 
@@ -92,21 +121,28 @@ function expand({ table }: Family, depth: number, names: ReadonlySet<string>): M
   }));
 }
 
+const SAVE_ALL = 'save the whole ViT, all of its state_dict(), or use another';
+
+/** Where a name would have to be another's: in the same part of the ViT, or beside all parts. */
+const partOf = (name: string): string => (name.includes('.') ? name.slice(0, name.indexOf('.')) : '');
+
 function checkWhole(
   { label, foreign, table }: Family, prefix: string, missing: readonly string[], leftOver: readonly string[],
 ): void {
   if (missing.length > 0) {
     const what = missing.length === 1 ? 'a tensor is missing' : `${missing.length} tensors are missing`;
-    const others = leftOver.length > 0 ? `; left over: ${listed(leftOver)}` : '';
-    const where = prefix === '' ? label : `${label} below "${prefix}"`;
+    const near = leftOver.filter((name) => missing.some((other) => partOf(other) === partOf(name)));
+    const others = near.length > 0 ? `; left over: ${listed(near)}` : '';
+    const where = prefix === '' ? label : `${label} below "${shown(prefix)}"`;
     const pooled = table['cls_token']!.names.flat().some((name) => missing.includes(name));
     const hint = pooled ? '; ViTs without a CLS token, such as SigLIP\'s, have nothing for the appearance loss' : '';
-    throw new CheckpointError(`${what}: ${listed(missing)}${others} (by ${where})${hint}`);
+    const remedy = hint ? 'use one that has it' : SAVE_ALL;
+    throw new CheckpointError(`${what}: ${listed(missing)}${others} (by ${where})${hint}`, remedy);
   }
   const strange = listed(leftOver.filter((name) => foreign.test(name)).map((name) => prefix + name), 4);
   if (strange === '') return;
   const remedy = 'use a plain ViT of DINO, DINOv2, DINOv3, timm or CLIP';
-  throw new CheckpointError(`${strange} belongs to a kind of ViT that is not supported: ${remedy}`);
+  throw new CheckpointError(`${strange} belongs to a kind of ViT that is not supported`, remedy);
 }
 
 /** One parameter from its parts. */

@@ -19,6 +19,11 @@ export const seeds: readonly Buffer[] = [...torchFiles, safetensors, shardIndex]
 /** The pickle and storages of a small checkpoint, to be packed again with correct checksums. */
 function parts(): ZipPart[] {
   const entries = ['a', 'b.c', 'd'].flatMap((name) => [op.text(name), ...tensorCodes({ shape: [4, 4], strides: [4, 1] })]);
+  const item = [op.text('k'), op.int(1), op.setItem];
+  const object = [op.global('a.Config'), op.emptyTuple, op.newObject, op.emptyDict, ...item, op.build];
+  const call = [op.global('os.system'), op.text('true'), op.tuple1, op.reduce, ...item];
+  const set = [op.emptySet, op.mark, op.int(1), op.addItems];
+  entries.push(op.text('e'), ...object, op.text('f'), ...call, op.text('g'), ...set);
   return [
     { name: 'x/data.pkl', data: pickle(op.emptyDict, op.put(0), op.mark, ...entries, op.setItems) },
     { name: 'x/data/0', data: Buffer.alloc(64, 7) },
@@ -36,7 +41,10 @@ const inPickle: Maker = (index) => {
   return { what: `${what} in the pickle`, bytes: zip([{ ...data, data: bytes }, ...rest]) };
 };
 
-const globals = ['collections.OrderedDict', 'os.system', 'torch.Size', 'argparse.Namespace', 'torch.FloatStorage'] as const;
+const globals = [
+  'collections.OrderedDict', 'os.system', 'torch.Size', 'argparse.Namespace', 'torch.FloatStorage', 'copyreg._reconstructor',
+  'torch._tensor._rebuild_from_type_v2', 'torch._utils._rebuild_tensor_v2', 'torch.ComplexFloatStorage', '__torch__.Net',
+] as const;
 
 /** Programs of random pickle opcodes: most run for a while before they fail. */
 const program: Maker = (index) => {
@@ -47,7 +55,10 @@ const program: Maker = (index) => {
     () => op.int(below(5) - 2), () => op.text('ab'.repeat(below(4))), () => op.get(below(6)), () => op.put(below(6)),
     () => op.memoize, () => op.setItem, () => op.setItems, () => op.append, () => op.appends,
     () => op.tuple, () => op.tuple1, () => op.tuple2, () => op.build, () => op.reduce,
-    () => op.persistent, () => op.stackGlobal, () => op.global(globals[below(5)]!),
+    () => op.persistent, () => op.stackGlobal, () => op.global(globals[below(globals.length)]!),
+    () => op.newObject, () => op.newObjectEx, () => op.object, () => op.instance(globals[below(globals.length)]!),
+    () => op.emptySet, () => op.addItems, () => op.frozenset, () => op.extension(below(9)), () => op.pop, () => op.dup,
+    () => op.list, () => op.dict, () => op.line('V', 'a'), () => op.line('I', '7'), () => op.line('P', 'x'),
     () => tensorCodes({ offset: below(4), shape: [below(5), below(5)], strides: [below(5), below(3)] }).join(''),
   ];
   const codes = Array.from({ length: 1 + below(400) }, () => makers[below(makers.length)]!());
@@ -125,6 +136,25 @@ export const bombs: Readonly<Record<string, () => Buffer>> = {
   },
   'five thousand tensors over one storage': () =>
     bomb(op.emptyDict + repeated(5_000, (i) => op.text(`t${i}`) + tensor + op.setItem)),
+  'a pickle of 140 000 objects of an unknown class in one list': () =>
+    bomb(op.global('a.B') + op.put(0) + op.emptyList + op.mark + repeated(140_000, () => op.get(0)) + op.appends),
+  'a pickle of 35 000 calls of an unknown function, each with its attributes': () => {
+    const call = op.get(0) + op.emptyTuple + op.reduce + op.get(1) + op.build;
+    const begin = op.global('a.b') + op.put(0) + op.emptyDict + op.put(1) + op.emptyList + op.mark;
+    return bomb(begin + repeated(35_000, () => call) + op.appends);
+  },
+  'a pickle of 900 000 numbers': () => bomb(op.mark + repeated(900_000, (i) => op.int(i)) + op.tuple),
+  'a pickle of one list of 20 000 pairs for 20 000 dicts': () => {
+    const pairs = op.emptyList + op.put(0) + op.mark + repeated(20_000, () => op.none + op.none + op.tuple2) + op.appends;
+    return bomb(pairs + repeated(20_000, () => op.global('collections.OrderedDict') + op.get(0) + op.tuple1 + op.reduce));
+  },
+  'a tensor of a subclass made of itself': () => {
+    const make = op.global('torch._tensor._rebuild_from_type_v2');
+    const args = op.emptyList + op.put(0) + op.mark + make + op.none + op.get(0) + op.appends;
+    return bomb(args + op.pop + make + op.get(0) + op.reduce);
+  },
+  'a pickle of unknown objects in one another, 40 000 deep': () =>
+    bomb(repeated(40_000, () => op.global('a.b')) + op.emptyTuple + repeated(40_000, () => op.reduce + op.tuple1)),
   'a safetensors header of brackets': () => withHeader(`{"a":${'['.repeat(2_000_000)}`),
   'a safetensors header of 99 000 brackets and many numbers': () =>
     withHeader(`{"a":${'['.repeat(99_000)}${']'.repeat(99_000)},"b":[${'0,'.repeat(800_000)}0]}`),

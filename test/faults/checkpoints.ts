@@ -12,7 +12,7 @@ import { openCheckpoint } from '../../model/files/read.js';
 import { looksLikeIndex, parseShardIndex } from '../../model/files/shards.js';
 import { vitFromStored } from '../../model/vit/checkpoint.js';
 import { CheckpointError } from '../../model/vit/errors.js';
-import { op, torchZip } from '../helpers/torchFiles.js';
+import { op, tensorCodes, torchZip } from '../helpers/torchFiles.js';
 import { bombs, kinds, seeds } from './checkpointFiles.js';
 
 const MOST_MS = 2000;
@@ -81,12 +81,32 @@ export function runFaults(count: number, onFile: (done: number) => void = () => 
   });
 }
 
-/** A pickle that would make a file if it were executed. */
+/** Every way in which a pickle calls a function with one text. */
+const calls: readonly ((name: string, text: string) => string)[] = [
+  (name, text) => op.global(name) + op.text(text) + op.tuple1 + op.reduce,
+  (name, text) => op.global(name) + op.text(text) + op.tuple1 + op.newObject,
+  (name, text) => op.global(name) + op.text(text) + op.tuple1 + op.emptyDict + op.newObjectEx,
+  (name, text) => op.mark + op.global(name) + op.text(text) + op.object,
+  (name, text) => op.mark + op.text(text) + op.instance(name),
+  (name, text) => {
+    const dot = name.lastIndexOf('.');
+    return op.text(name.slice(0, dot)) + op.text(name.slice(dot + 1)) + op.stackGlobal + op.text(text) + op.tuple1 + op.reduce;
+  },
+];
+
+/** Pickles that would make a file if they were executed: in place of weights, and beside them. */
+export const traces = (path: string): Buffer[] =>
+  ['os.system', 'posix.system', 'subprocess.getoutput', 'builtins.exec', '__builtin__.execfile'].flatMap((name) =>
+    calls.flatMap((call) => {
+      const run = call(name, name === 'builtins.exec' ? `open('${path}', 'w')` : `touch ${path}`);
+      const beside = [op.emptyDict, op.text('x'), run, op.setItem, op.text('w'), ...tensorCodes(), op.setItem];
+      return [torchZip([run]), torchZip(beside)];
+    }));
+
+/** Whether one of them made its file. */
 export function leavesTrace(folder: string): boolean {
   const trace = join(folder, 'trace');
-  for (const name of ['os.system', 'posix.system', 'subprocess.call', 'builtins.exec']) {
-    attempt(torchZip([op.global(name), op.text(`touch ${trace}`), op.tuple1, op.reduce]));
-  }
+  for (const file of traces(trace)) attempt(file);
   return existsSync(trace);
 }
 

@@ -49,7 +49,12 @@ export function zip(parts: readonly ZipPart[], count = parts.length): Buffer {
 export const op = {
   proto: '\x80\x02', stop: '.', mark: '(', none: 'N', emptyDict: '}', emptyList: ']', emptyTuple: ')', tuple: 't',
   tuple1: '\x85', tuple2: '\x86', appends: 'e', append: 'a', setItem: 's', setItems: 'u', reduce: 'R', build: 'b',
-  persistent: 'Q', stackGlobal: '\x93', memoize: '\x94',
+  persistent: 'Q', stackGlobal: '\x93', memoize: '\x94', newObject: '\x81', newObjectEx: '\x92', object: 'o', pop: '0', dup: '2',
+  emptySet: '\x8f', addItems: '\x90', frozenset: '\x91', true: '\x88', tuple3: '\x87',
+  list: 'l', dict: 'd',
+  line: (code: string, text: string) => `${code}${text}\n`,
+  instance: (name: string) => op.global(name).replace('c', 'i'),
+  extension: (code: number) => `\x84${uint32(code)}`,
   global: (name: string) => `c${name.slice(0, name.lastIndexOf('.'))}\n${name.slice(name.lastIndexOf('.') + 1)}\n`,
   text: (text: string) => `X${uint32(Buffer.byteLength(text, 'latin1'))}${text}`,
   int: (value: number) => `J${uint32(value >>> 0)}`,
@@ -69,18 +74,38 @@ export const pickle = (...codes: readonly string[]): Buffer => Buffer.from(op.pr
 export const torchZip = (codes: readonly string[], storage: Uint8Array = new Uint8Array(64)): Buffer =>
   zip([{ name: 'x/data.pkl', data: pickle(...codes) }, { name: 'x/data/0', data: storage }]);
 
-/** Codes that push a float tensor over storage `key`, which is said to have `count` elements. */
+/** A storage of a legacy stream. */
+export interface Stored {
+  readonly key: string;
+  /** Elements. */
+  readonly count: number;
+  readonly bytes: Uint8Array;
+}
+
+/** The stream of PyTorch before 1.6: `codes`, then the storages. */
+export function legacyTorch(codes: readonly string[], storages: readonly Stored[]): Buffer {
+  const magic = '\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.';
+  const keys = pickle(op.emptyList, ...storages.map(({ key }) => op.text(key) + op.append));
+  const parts = storages.flatMap(({ count, bytes }) => [Buffer.from(new BigInt64Array([BigInt(count)]).buffer), bytes]);
+  const head = [Buffer.from(magic, 'latin1'), pickle(op.int(1001)), pickle(op.emptyDict), pickle(...codes), keys];
+  return Buffer.concat([...head, ...parts]);
+}
+
+/** Codes that push a tensor over storage `key` of a type, float by default, which is said to have `count` elements. */
 export interface TensorFields {
   readonly key?: string;
+  readonly type?: string;
   readonly count?: number;
   readonly offset?: number;
   readonly shape?: readonly number[];
   readonly strides?: readonly number[];
 }
 
-export const tensorCodes = ({ key = '0', count = 16, offset = 0, shape = [16], strides = [1] }: TensorFields = {}): string[] => [
+export const tensorCodes = (
+  { key = '0', type = 'torch.FloatStorage', count = 16, offset = 0, shape = [16], strides = [1] }: TensorFields = {},
+): string[] => [
   op.global('torch._utils._rebuild_tensor_v2'), op.mark,
-  op.mark, op.text('storage'), op.global('torch.FloatStorage'), op.text(key), op.text('cpu'), op.int(count), op.tuple,
+  op.mark, op.text('storage'), op.global(type), op.text(key), op.text('cpu'), op.int(count), op.tuple,
   op.persistent, op.int(offset), op.mark, ...shape.map(op.int), op.tuple, op.mark, ...strides.map(op.int), op.tuple, '\x89',
   op.emptyDict, op.tuple, op.reduce,
 ];

@@ -51,8 +51,11 @@ test('checkpoint: missing and misshapen tensors are named with what was expected
   rejects(without('patch_embed.proj.weight'),
     /it holds no ViT: expected one of the tensors patch_embed\.proj\.weight, .*, found cls_token, pos_embed, .* and 25 more/);
   const halved = without('cls_token', 'blocks.0.norm1.weight');
-  rejects(halved, /2 tensors are missing: cls_token, blocks\.0\.norm1\.weight; left over: norm\.weight, norm\.bias/);
-  rejects(halved, /; left over: norm\.weight, norm\.bias \(by DINO's and timm's names\)/);
+  rejects(halved, /2 tensors are missing: cls_token, blocks\.0\.norm1\.weight \(by DINO's and timm's names\)/);
+  const renamed = tinyWeights().set('class_token', filled([1, 1, 8])).set('blocks.0.attn.q_bias', filled([8]));
+  for (const key of ['cls_token', 'blocks.0.attn.qkv.bias', 'blocks.1.attn.qkv.bias']) renamed.delete(key);
+  const named = /3 tensors are missing: .*; left over: class_token, blocks\.0\.attn\.q_bias \(by/;
+  rejects(() => vitFromWeights('tiny', renamed), named);
   rejects(without(...[...tinyWeights().keys()].filter((key) => key.startsWith('blocks.0.'))),
     /block 0 is missing: the file has blocks up to 1/);
   const wrong = (key: string, shape: readonly number[]) => () => vitFromWeights('tiny', tinyWeights().set(key, filled(shape)));

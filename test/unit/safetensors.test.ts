@@ -96,8 +96,10 @@ test('safetensors: hostile and damaged files are refused by name', () => {
   rejects(file('{"x":'), /not JSON/);
   rejects(file('[1]'), /not a JSON object/);
   rejects(file({ x: 3 }), /the entry of x is not an object/);
-  rejects(file({ x: entry('F8_E4M3', [4], 0, 4) }, four), /x is of type F8_E4M3; readable are F64, F32/);
-  rejects(file({ x: entry('constructor', [4], 0, 4) }, four), /x is of type constructor/);
+  rejects(file({ x: entry('F8_E4M3', [4], 0, 4) }, four), /of type F8_E4M3: save it as one of F64, F32/);
+  rejects(file({ x: entry('constructor', [4], 0, 4) }, four), /of type constructor/);
+  rejects(file({ x: { ...entry('F32', [1], 0, 4), dtype: 4 } }, four), /the type of x is not a text/);
+  rejects(file({ x: entry('F4', [4], 4, 0) }, four), /its offsets hold -4/);
   rejects(file({ x: entry('F32', [-1], 0, 4) }, four), /shape of x/);
   rejects(file({ x: entry('F32', [1.5], 0, 4) }, four), /shape of x/);
   rejects(file({ x: entry('F32', [2 ** 40, 2 ** 40], 0, 4) }, four), /its offsets hold 4/);
