@@ -50,9 +50,17 @@ export function fileProblem(error: unknown): string {
   return fileProblems[code] ?? `cannot be used (${code || String(error)})`;
 }
 
+/** Whether a text is the address of something on a network, or its content, instead of a path. */
+export const isAddress = (path: string): boolean => /^([a-z][a-z\d+.-]+:\/\/|(data|blob|https?):)/i.test(path);
+
+export const ADDRESS_PROBLEM = 'is an address, and photos and weights are read from files: save it here and give its path';
+
 /** The error of a file operation as one that names the file; an InputError is returned unchanged. */
-export const fileError = (path: string, error: unknown): InputError =>
-  error instanceof InputError ? error : new InputError(`${path} ${fileProblem(error)}`, { cause: error });
+export function fileError(path: string, error: unknown): InputError {
+  if (error instanceof InputError) return error;
+  const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+  return new InputError(`${path} ${isMissing && isAddress(path) ? ADDRESS_PROBLEM : fileProblem(error)}`, { cause: error });
+}
 
 const fileProblems: Readonly<Record<string, string>> = {
   ENOENT: 'does not exist: check the path',

@@ -48,11 +48,11 @@ for (const [text, message] of [
   ['photo,appearance\na,b\n', /has no column "structure": its first line must name the columns/],
   ['structure,appearance,sead\na,b,1\n', /has an unknown column "sead": known are structure, appearance, name, seed, /],
   ['structure,appearance,seed,seed\na,b,1,2\n', /has the column "seed" twice/],
-  ['structure,appearance\na.png\n', /is not a valid CSV file \(.*line 2.*\): save it as CSV/],
+  ['structure,appearance\na.png\n', /line 2 has no appearance photo: fill in the column "appearance"/],
   ['structure,appearance\n"a.png,b.png\n', /is not a valid CSV file \(Quote Not Closed/],
   ['structure,appearance\n,b.png\n', /line 2 has no structure photo: fill in the column "structure"/],
   ['structure,appearance,name\na,b,../up\n', /line 2: "\.\.\/up" is not a name for a folder/],
-  ['structure,appearance,name\na,b,x\na,b,X\n', /line 3 has the name "X" of .* line 2: give each line its own in the column/],
+  ['structure,appearance,name\na,b,x\na,b,X\n', /line 3 has the name "X" of .* line 2: give each its own name/],
 ] as const) {
   test(`csv: ${JSON.stringify(text)} is refused by name`, () => refused(text, message));
 }
