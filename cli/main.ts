@@ -17,6 +17,7 @@ import { probeCommand } from './commands/probe.js';
 import { sheetCommand } from './commands/sheet.js';
 import { trainCommand } from './commands/train.js';
 import { transferCommand } from './commands/transfer.js';
+import { tuneCommand } from './commands/tune.js';
 import { viewCommand } from './commands/view.js';
 import { realParts, type Parts } from './run/parts.js';
 import { interruptSignal } from './shared/interrupt.js';
@@ -57,6 +58,7 @@ const commands = (does: Does): Command[] => [
   sheetCommand(does(async () => (await import('./study/sheet.js')).sheet)),
   figuresCommand(does(async () => (await import('./study/figures/figures.js')).figures)),
   benchCommand(does(async () => (await import('./bench/bench.js')).bench)),
+  tuneCommand(does(async () => (await import('./bench/tune.js')).tune)),
   doctorCommand(does(async () => (await import('./gpu/doctor.js')).doctor)),
   modelsCommand({
     list: does(async () => (await import('./models/manage.js')).listModels),

@@ -5,7 +5,8 @@ export {
 export type { Dtype, Fused, Kernel, LeafAttrs, Node, Op, Shape, Tensor, Tuning } from './graph/index.js';
 export * from './ops/index.js';
 export {
-  calibrate, type CalibrateOptions, type CalibrationReport, type CalibrationRow, type CalibrationStore, type KernelTrial,
+  calibrate, UNFINISHED, unmeasured,
+  type CalibrateOptions, type CalibrationReport, type CalibrationRow, type CalibrationStore, type KernelTrial,
 } from './run/calibrate.js';
 export { uncalibrated, type Calibration } from './run/choices.js';
 export { createEngine, Engine, type EngineOptions } from './run/engine.js';

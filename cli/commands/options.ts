@@ -49,6 +49,16 @@ export const registersOption = (): Option => option(
   + 'such as 7:417,6:189', textFor(registersOf),
 );
 
+/** The parsed `tuneOption`: true unless --no-tune is given. */
+export interface TuneFlag {
+  readonly tune: boolean;
+}
+
+export const tuneOption = (): Option =>
+  option('--no-tune', 'on a GPU: use the usual kernels, instead of those that are right and fastest there; see tune');
+
+export const tuneOf = ({ tune }: TuneFlag): { readonly tune?: false } => (tune ? {} : { tune });
+
 /** The parsed `runOptions`. */
 export interface RunFlags {
   readonly out?: string;

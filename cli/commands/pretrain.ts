@@ -6,7 +6,8 @@ import {
 import type { PretrainCommand } from '../pretrain/pretrain.js';
 import { UsageError } from '../shared/errors.js';
 import {
-  option, portOf, requireOption, resumeOf, runOptions, withOptions, type RunFlags, type TrainingWork,
+  option, portOf, requireOption, resumeOf, runOptions, tuneOf, tuneOption, withOptions, type RunFlags, type TrainingWork,
+  type TuneFlag,
 } from './options.js';
 import { notNegative, positive, seed, several, whole } from './values.js';
 
@@ -23,7 +24,7 @@ function settingsOf(given: Partial<PretrainOptions>): PretrainOptions {
   return { ...distillationDefaults, ...given };
 }
 
-interface Parsed extends Partial<PretrainOptions>, RunFlags, Pick<PretrainCommand, 'init' | 'saveEvery'> {
+interface Parsed extends Partial<PretrainOptions>, RunFlags, TuneFlag, Pick<PretrainCommand, 'init' | 'saveEvery'> {
   readonly photos?: readonly string[];
 }
 
@@ -47,6 +48,7 @@ export const pretrainCommand = ({ run, resume }: TrainingWork<PretrainCommand>):
   withOptions(new Command('pretrain').description('train a small ViT on folders of photos, without labels or from another ViT'), [
     option('--photos <dir>', 'folder of photos; may be given several times', several),
     ...runOptions('--watch and --json'),
+    tuneOption(),
     option('--teacher <name|file>', 'learn from this ViT instead of from its own average'),
     option('--views <count>', 'with --teacher: crops of a photo, after which they come again; the teacher is asked once for each '
       + '(default: 0, always new ones)', whole(0)),
@@ -79,10 +81,11 @@ export const pretrainCommand = ({ run, resume }: TrainingWork<PretrainCommand>):
   ])
     .addHelpText('after', EXAMPLE)
     .action((parsed: Parsed, command: Command) => {
-      const { photos = [], out = '', init, resume: folder, force = false, watch, json = false, saveEvery, ...settings } = parsed;
+      const { photos = [], out = '', init, resume: folder, saveEvery, ...rest } = parsed;
+      const { force = false, watch, json = false, tune, ...settings } = rest;
       if (folder !== undefined) return resume(resumeOf(command, folder, parsed, ['watch', 'json']));
       requireOption(command, photos.length, '--photos <dir>');
       requireOption(command, out, '--out <dir>');
       const given = { ...(init !== undefined && { init }), ...(saveEvery && { saveEvery }) };
-      return run({ photos, out, force, json, options: settingsOf(settings), ...portOf(watch), ...given });
+      return run({ photos, out, force, json, options: settingsOf(settings), ...portOf(watch), ...tuneOf({ tune }), ...given });
     });

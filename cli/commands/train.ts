@@ -6,7 +6,8 @@ import { TOKEN_MODES, type ConditionalSizes } from '../../model/generators/sizes
 import { unsteadied, type Steadying } from '../../model/method/options.js';
 import type { TrainOptions } from '../train/options.js';
 import {
-  methodOptions, modelOption, option, portOf, requireOption, resumeOf, runOptions, withOptions, type RunFlags, type TrainingWork,
+  methodOptions, modelOption, option, portOf, requireOption, resumeOf, runOptions, tuneOf, tuneOption, withOptions,
+  type RunFlags, type TrainingWork, type TuneFlag,
 } from './options.js';
 import { spliceOf } from './transfer.js';
 import { numbersIn, share, whole } from './values.js';
@@ -14,7 +15,7 @@ import { numbersIn, share, whole } from './values.js';
 type Channels = ConditionalSizes['channels'];
 
 interface Parsed extends
-  RunFlags, Pick<TrainOptions, 'model' | 'holdOut' | 'validateEvery'>,
+  RunFlags, TuneFlag, Pick<TrainOptions, 'model' | 'holdOut' | 'validateEvery'>,
   Omit<AnyPairOptions, 'betas' | 'sizes' | Exclude<keyof Steadying, 'ema'>>,
   Pick<ConditionalSizes, 'channels' | 'tokens' | 'heads' | 'headSize' | 'scales'> {
   readonly photos?: string;
@@ -45,6 +46,7 @@ export const trainCommand = ({ run, resume }: TrainingWork<TrainOptions>): Comma
     modelOption(),
     option('--size <pixels>', 'side of the squares that it is trained on', whole(36, 2048), defaultAnyPair.size),
     ...methodOptions(defaultAnyPair),
+    tuneOption(),
     option('--batch <pairs>', 'pairs per step, their gradients averaged', whole(1, 1024), defaultAnyPair.batch),
     option('--ema <share>', 'share of itself that the average of the weights keeps, 0 to below 1', share, defaultAnyPair.ema),
     option('--beta1 <share>', "Adam's averaging of gradients, 0 to below 1; the recipes have 0", share, defaultAnyPair.betas[0]),
@@ -82,7 +84,8 @@ function optionsOf(parsed: Parsed, command: Command): TrainOptions {
   const { model, holdOut, validateEvery, validatePairs: shown, size, batch, ema, beta1 } = parsed;
   const { channels: widths, tokens, tokenCount: expanded, tokenWidth: width, heads, headSize, scales } = parsed;
   return {
-    structures: structures!, appearances: appearances!, out, model, holdOut, validateEvery, shown, force, json, ...portOf(watch),
+    structures: structures!, appearances: appearances!, out, model, holdOut, validateEvery, shown, force, json,
+    ...portOf(watch), ...tuneOf(parsed),
     anyPair: {
       ...spliceOf({ ...unsteadied, ...parsed }), size, batch, ema, betas: [beta1, defaultAnyPair.betas[1]],
       sizes: { channels: widths, tokens, expanded, width, heads, headSize, scales },

@@ -10,7 +10,7 @@ import type { OutputOptions } from '../transfer/output.js';
 import { TO_THE_END, untilOf } from '../transfer/until.js';
 import {
   isGiven, MAX_SIDE, methodOptions, modelOption, option, outputOf, outputOptions, portOf, refuseIdle, registersOption,
-  requireOption, resumeOf, runOptions, withOptions, type RunFlags, type TrainingWork,
+  requireOption, resumeOf, runOptions, tuneOf, tuneOption, withOptions, type RunFlags, type TrainingWork, type TuneFlag,
 } from './options.js';
 import {
   fraction, notNegative, numbersIn, positiveRgb, rgb, several, share, sizeOr, textFor, whole, wholeList,
@@ -20,7 +20,7 @@ import {
 type Side = number | 'auto' | 'full';
 
 interface Parsed extends
-  SpliceOptions, RunFlags, OutputOptions, Pick<TransferOptions, 'model' | 'saveEvery' | 'testTimeRegisters'>,
+  SpliceOptions, RunFlags, TuneFlag, OutputOptions, Pick<TransferOptions, 'model' | 'saveEvery' | 'testTimeRegisters'>,
   Pick<VitSettings, 'heads' | 'patch' | 'mean' | 'std'> {
   readonly size: Side;
   readonly structure?: string;
@@ -100,6 +100,7 @@ export const pairOptions = (): readonly Option[] => [
     + 'figures, such as sharpness:0.2 or structure:0.7,colour:5', textFor(untilOf), TO_THE_END),
   option('--seeds <count>', 'the best of several seeds: --seed and those after it train a part of the steps, the worse half is '
     + 'dropped after each round, and the best goes on; four seeds cost half as much again as one', whole(1, 64), 1),
+  tuneOption(),
   option('--judge <name|file>', 'with --seeds: the ViT that compares them (default: another than --model that is at hand)'),
 ];
 
@@ -182,6 +183,7 @@ function optionsOf(parsed: Parsed, command: Command): TransferOptions {
     ...untilField(until),
     ...(seeds > 1 && { seeds: { count: seeds, first: seed, ...(judge !== undefined && { judge }) } }),
     ...portOf(watch),
+    ...tuneOf(parsed),
     splice: spliceOf(parsed),
   };
 }

@@ -17,7 +17,7 @@ import { writeImage } from '../photos/photo.js';
 import { checkLike, objectOf, settingsText, textOf, wholeOf, type Fields, type ResumeOptions } from '../run/config.js';
 import type { Parts } from '../run/parts.js';
 import { resumeTraining, startTraining } from '../run/run.js';
-import type { Session, Start, Training } from '../run/training.js';
+import { tuned, type Session, type Start, type Training } from '../run/training.js';
 import { InputError, NonFiniteError, UsageError } from '../shared/errors.js';
 import { readInput, writeFileAtomic, writeJson } from '../shared/files.js';
 import { createProgress, type Io, type Output } from '../shared/progress.js';
@@ -35,6 +35,8 @@ export interface PretrainCommand {
   readonly json: boolean;
   /** Port of the page that shows the training, 0 for any; no page when absent. */
   readonly watch?: number;
+  /** False: with the usual kernels, whatever calibration says. */
+  readonly tune?: boolean;
   readonly options: PretrainOptions;
 }
 
@@ -99,7 +101,8 @@ interface Data {
   readonly teacher?: LoadedVit;
 }
 
-async function prepare(command: PretrainCommand, parts: Parts, weights?: Weights): Promise<Training> {
+/** Reads and checks the inputs; creates nothing. */
+export async function prepare(command: PretrainCommand, parts: Parts, weights?: Weights): Promise<Training> {
   const { options, photos: folders, init, saveEvery } = command;
   const problem = optionsProblem(options);
   if (problem) throw new UsageError(`${problem}: choose other sizes`);
@@ -144,6 +147,7 @@ async function prepare(command: PretrainCommand, parts: Parts, weights?: Weights
       remedy: 'use a smaller --batch, --image-size or --dim',
     },
     product: 'vit.safetensors',
+    ...tuned(command, async () => (await import('../../model/pretraining/pretrain.js')).pretrainGraphs(options, teacher?.vit)),
     start: (at) => start(command, data, perEpoch, at, parts),
   };
 }

@@ -6,6 +6,7 @@ import type { addDetail } from '../../model/detail/detail.js';
 import type { tokenMatches } from '../../model/detail/matches.js';
 import type { startPretrain } from '../../model/pretraining/pretrain.js';
 import type { startSplice } from '../../model/training/pair.js';
+import { measureApart } from '../gpu/apart.js';
 import { deviceFacts, openDevice, summarize, type AdapterSummary, type DeviceFacts } from '../gpu/device.js';
 import type { Io } from '../shared/progress.js';
 
@@ -19,6 +20,8 @@ export interface OpenedEngine {
 export interface Parts extends Io {
   openEngine(): Promise<OpenedEngine>;
   deviceFacts(): Promise<DeviceFacts>;
+  /** Calibrates for a training, in a process of its own; absent: no calibration. See kernels.ts. */
+  readonly measureApart?: typeof measureApart;
   readonly startSplice: typeof startSplice;
   readonly startAnyPair: typeof startAnyPair;
   readonly startPretrain: typeof startPretrain;
@@ -38,9 +41,16 @@ async function openEngine(): Promise<OpenedEngine> {
   return { engine, adapter: summarize(adapter), close };
 }
 
+/** Once for all trainings of a command: what a second one needs besides is not worth another wait. */
+function measureOnce(): typeof measureApart {
+  let measured: Promise<number> | undefined;
+  return (...request) => (measured ??= measureApart(...request));
+}
+
 /** The engine's and the models' code is loaded when it is called: --help and wrong options do without it. */
 export const realParts = (io: Io): Parts => ({
   ...io,
+  ...(process.env['SPLICE_GPU_TUNE'] !== '0' && { measureApart: measureOnce() }),
   openEngine,
   deviceFacts,
   startSplice: async (...inputs) => (await import('../../model/training/pair.js')).startSplice(...inputs),

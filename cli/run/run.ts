@@ -19,6 +19,7 @@ import {
 import { openFolder, reopenFolder, type RunFolder } from './folder.js';
 import { LOG_EVERY } from './log.js';
 import { trainLoop, type LoopHooks } from './loop.js';
+import { useKernels } from './kernels.js';
 import { checkMemory, describeMemory } from './memory.js';
 import { openPage, type RunPage } from './page.js';
 import type { OpenedEngine, Parts } from './parts.js';
@@ -166,6 +167,7 @@ async function onOneDevice(
     opened = await parts.openEngine().catch((error: Error) => {
       throw lost > 0 ? new DeviceLostError(`the GPU device was lost and none can be opened (${error.message})`) : error;
     });
+    const kernels = await useKernels(training, opened, saved, parts, progress.note);
     session = await training.start({ ...opened, folder, note: progress.note, ...(from && { from: from.state }) });
     const { memory } = session.run;
     checkMemory(memory, opened.adapter, training.memory.remedy);
@@ -178,7 +180,8 @@ async function onOneDevice(
     if (saved) await folder.figures.rewind((step) => step <= trained && training.plan.savesAt(step));
     if (lost === 0 && !brief) [...session.notes, describeMemory(memory)].forEach(progress.note);
     if (saved && !brief) continuing(from, saved, opened.adapter).forEach(progress.note);
-    const record = describeRun(training, opened.adapter, from, saved, lost > 0 ? 'device lost' : 'resumed');
+    const described = describeRun(training, opened.adapter, from, saved, lost > 0 ? 'device lost' : 'resumed');
+    const record = { ...described, ...(kernels && { kernels }) };
     const now = () => performance.now() / 1000 - (page?.idle() ?? 0);
     const began = now() - (from?.seconds ?? 0);
     const seconds = () => Number((now() - began).toFixed(3));

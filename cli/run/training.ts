@@ -1,4 +1,5 @@
 /** The differences between trainings. Everything else about a run in a folder is in run.ts. */
+import type { Tensor } from '../../engine/index.js';
 import type { Image } from '../../model/image.js';
 import type { StepInfo, StepLosses, TrainingRun, TrainingState } from '../../model/training/run.js';
 import type { PageText } from './about.js';
@@ -9,6 +10,19 @@ import type { RunFolder } from './folder.js';
 import type { LoopPlan } from './loop.js';
 import type { ShownPicture } from './page.js';
 import type { OpenedEngine } from './parts.js';
+
+/** Outputs of programs that are not compiled yet. */
+export type Graphs = readonly Readonly<Record<string, Tensor>>[];
+
+/** What calibration takes: the options of the command, as JSON, and its heaviest programs. */
+interface Tuned {
+  readonly options: object;
+  readonly graphs: () => Promise<Graphs>;
+}
+
+/** The part of a training that --no-tune leaves out. */
+export const tuned = (options: { readonly tune?: boolean }, graphs: Tuned['graphs']): Pick<Training, 'tune'> =>
+  (options.tune === false ? {} : { tune: { options, graphs } });
 
 /** Inputs are read and checked when this exists; nothing is created yet. */
 export interface Training {
@@ -33,6 +47,8 @@ export interface Training {
   readonly memory: { readonly use: string; readonly remedy: string };
   /** The file in the folder that the training is for. */
   readonly product: string;
+  /** Absent: the kernels are the usual ones. */
+  readonly tune?: Tuned;
   /** Prepares the run on a device, from the beginning or from a state. */
   readonly start: (at: Start) => Promise<Session>;
 }

@@ -24,6 +24,8 @@ export interface TrainOptions {
   readonly json: boolean;
   /** Port of the page that shows the training, 0 for any; no page when absent. */
   readonly watch?: number;
+  /** False: with the usual kernels, whatever calibration says. */
+  readonly tune?: boolean;
   /** The ViT gives the layers and the width of its CLS tokens. */
   readonly anyPair: Omit<AnyPairOptions, 'sizes'> & { readonly sizes: Omit<ConditionalSizes, 'layers' | 'dim'> };
 }

@@ -4,7 +4,7 @@ import { clsReader, conditionScale, normalised } from '../../model/anyPair/condi
 import { toAnyPairFile, type AnyPairSetup } from '../../model/anyPair/file.js';
 import type { AnyPairOptions } from '../../model/anyPair/training.js';
 import { serializeSafetensors } from '../../model/files/safetensors.js';
-import type { Weights } from '../../model/vit/config.js';
+import type { VitModel, Weights } from '../../model/vit/config.js';
 import { nameOfDevice } from '../gpu/device.js';
 import { writeImage } from '../photos/photo.js';
 import type { ResumeOptions } from '../run/config.js';
@@ -12,7 +12,7 @@ import type { RunFolder } from '../run/folder.js';
 import { every } from '../run/loop.js';
 import type { Parts } from '../run/parts.js';
 import { resumeTraining, startTraining } from '../run/run.js';
-import type { Moment, Session, Start, Training } from '../run/training.js';
+import { tuned, type Graphs, type Moment, type Session, type Start, type Training } from '../run/training.js';
 import { NonFiniteError } from '../shared/errors.js';
 import { readJson, writeFileAtomic, writeJson } from '../shared/files.js';
 import { version } from '../shared/version.js';
@@ -29,7 +29,12 @@ export const train = async (options: TrainOptions, parts: Parts): Promise<number
 export const resumeTrain = (resume: ResumeOptions, parts: Parts): Promise<number> =>
   resumeTraining('train', resume, parts, (config) => parseOptions(config, resume), (options) => prepare(options, parts));
 
-async function prepare(options: TrainOptions, parts: Parts): Promise<Training> {
+/** The ViT gives the sizes that the options lack. */
+const anyPairOf = ({ anyPair }: TrainOptions, { config: { depth: layers, dim } }: VitModel): AnyPairOptions =>
+  ({ ...anyPair, sizes: { ...anyPair.sizes, layers, dim } });
+
+/** Reads and checks the inputs; creates nothing. */
+export async function prepare(options: TrainOptions, parts: Parts): Promise<Training> {
   const data = await readData(options, parts);
   const { structures, appearances, anyPair, validateEvery } = options;
   const { recipe, size, batch, seed, warmStart, steps, vitSize } = anyPair;
@@ -60,8 +65,14 @@ async function prepare(options: TrainOptions, parts: Parts): Promise<Training> {
       remedy: `use a smaller --size or smaller --channels${anyPair.checkpointing ? '' : ', or --checkpointing'}`,
     },
     product: 'generator.safetensors',
+    ...tuned(options, () => graphsOf(options, data)),
     start: (at) => start(options, data, at, parts),
   };
+}
+
+async function graphsOf(options: TrainOptions, { model: { vit } }: Data): Promise<Graphs> {
+  const { anyPairGraphs } = await import('../../model/anyPair/training.js');
+  return anyPairGraphs(vit, anyPairOf(options, vit));
 }
 
 /** CLS tokens of all photos, and the conditions made of them. */
@@ -91,8 +102,7 @@ async function readHistory(folder: RunFolder, steps: number, validateEvery: numb
 async function start(options: TrainOptions, data: Data, at: Start, parts: Parts): Promise<Session> {
   const { model: { vit, note }, train: set, held } = data;
   const { engine, adapter, folder, from } = at;
-  const sizes = { ...options.anyPair.sizes, layers: vit.config.depth, dim: vit.config.dim };
-  const anyPair: AnyPairOptions = { ...options.anyPair, sizes };
+  const anyPair = anyPairOf(options, vit);
   const { setup, tokens, scale, conditions } = await conditionsOf(at, anyPair, data);
   const run = await parts.startAnyPair(engine, vit, anyPair, pairs(set, conditions), from);
   const shown = Math.min(options.shown, held.structures.length);

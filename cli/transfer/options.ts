@@ -26,6 +26,8 @@ export interface TransferOptions extends OutputOptions {
   readonly force: boolean;
   /** Port of the page that shows the run, 0 for any free one; no page when absent. */
   readonly watch?: number;
+  /** False: with the usual kernels, whatever calibration says. */
+  readonly tune?: boolean;
   /** When the run ends before its last step; see until.ts. To the last step when absent. */
   readonly until?: string;
   /** The best of several seeds; `splice.seed` is the first of them, and the chosen one afterwards. One seed when absent. */

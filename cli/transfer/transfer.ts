@@ -12,7 +12,7 @@ import { recentTotal } from '../run/log.js';
 import { every } from '../run/loop.js';
 import type { Parts } from '../run/parts.js';
 import { resumeTraining, startTraining, type Showing } from '../run/run.js';
-import type { Moment, Session, Start, Training } from '../run/training.js';
+import { tuned, type Graphs, type Moment, type Session, type Start, type Training } from '../run/training.js';
 import { NonFiniteError } from '../shared/errors.js';
 import { exists, writeFileAtomic } from '../shared/files.js';
 import { finish } from './finish.js';
@@ -88,8 +88,16 @@ export async function prepare(given: TransferOptions, parts: Parts): Promise<Tra
       remedy: `use a smaller --size${splice.checkpointing ? '' : ' or --checkpointing, which needs less'}`,
     },
     product: 'result.png',
+    // A generator for any pair makes other graphs, and its few steps are over soon.
+    ...(!generator && tuned(given, () => graphsOf(inputs))),
     start: (at) => start(inputs, at, parts),
   };
+}
+
+async function graphsOf({ options: { splice }, structure, appearance, model }: Inputs): Promise<Graphs> {
+  const { pairSetting } = await import('../../model/training/pair.js');
+  const { largestGraphs } = await import('../../model/training/memoryNeed.js');
+  return largestGraphs(pairSetting(model.vit, structure.image, appearance.image, splice));
 }
 
 /** The start of a run: with the recipe's generator, or with one for any pair. */

@@ -64,7 +64,8 @@ const ROUNDS = 5;
 const SECONDS = 10;
 const GPU_BOUND = 2500;
 const SOFTWARE_BOUND = 60_000;
-const UNFINISHED = 'did not come back from its first run';
+/** Why a kernel is struck out while it runs for the first time, and after if the process does not survive it. */
+export const UNFINISHED = 'did not come back from its first run';
 
 interface Kind {
   readonly kind: string;
@@ -268,6 +269,10 @@ async function chooseFor(trials: Trials, { kind, node, count }: Kind): Promise<C
   });
   return { kind, op: node.op.name, count, chosen, kernels };
 }
+
+/** The number of kinds of launches that `calibrate` would measure. */
+export const unmeasured = (engine: Engine, nodes: readonly Node[], { chosen }: Calibration): number =>
+  heavyKinds(engine, nodes).filter(({ kind }) => !Object.hasOwn(chosen, kind)).length;
 
 const merged = (a: Calibration, b: Calibration | undefined): Calibration =>
   ({ chosen: { ...b?.chosen, ...a.chosen }, struck: { ...b?.struck, ...a.struck } });

@@ -8,6 +8,7 @@ import { drawAppearance, drawStructure } from '../method/augment.js';
 import type { SpliceOptions } from '../method/options.js';
 import { names, stepGraph, type Finish, type Setting, type StepGraph } from '../method/steps.js';
 import { random, type Random } from '../random.js';
+import { largestGraphs } from '../training/memoryNeed.js';
 import type { TrainingRun, TrainingState } from '../training/run.js';
 import {
   averageMomentum, averageStored, prepare, stepProgram, trainingSteps, writePhotos, type Phase, type Submit,
@@ -57,6 +58,19 @@ function updateGraph(g: Graph, { layout: { size } }: Setting): Record<string, Te
 /** PyTorch's default weights with every recipe: a recipe's own belong to its network. */
 const method = { stored: averageStored, initialWeights: kaimingUniform, step: gradientGraph, other: updateGraph };
 
+/** Everything that the graphs are made from. */
+export function anyPairSetting(vit: VitModel, options: AnyPairOptions): Setting {
+  const { size, sizes } = options;
+  const generator = conditionalUnet(sizes);
+  const square: Image = { width: size, height: size, data: new Float32Array(3 * size * size) };
+  const layout = layoutOf(generator);
+  return { vit: { ...vit, precision: options.precision }, generator, layout, structure: square, appearance: square, options };
+}
+
+/** The programs of a training that have most work. */
+export const anyPairGraphs = (vit: VitModel, options: AnyPairOptions): Record<string, Tensor>[] =>
+  largestGraphs(anyPairSetting(vit, options), method.step, method.other);
+
 /**
  * Prepares a run. `draw` returns a random pair that depends on `next` alone, so that a resumed run, with `from`, sees the same
  * pairs. @throws Error when the generator cannot take squares of this size, and as `prepare`
@@ -65,14 +79,12 @@ export async function startAnyPair(
   engine: Engine, vit: VitModel, options: AnyPairOptions, draw: (next: Random) => Promise<Pair>, from?: TrainingState,
 ): Promise<AnyPairRun> {
   const { sizes, size, seed, recipe } = options;
-  const generator = conditionalUnet(sizes);
-  generator.checkSize(Math.floor(0.95 * size), Math.floor(0.95 * size));
-  const square: Image = { width: size, height: size, data: new Float32Array(3 * size * size) };
-  const [layout, photos] = [layoutOf(generator), { structure: square, appearance: square }];
-  const setting: Setting = { vit: { ...vit, precision: options.precision }, generator, layout, ...photos, options };
+  const setting = anyPairSetting(vit, options);
+  setting.generator.checkSize(Math.floor(0.95 * size), Math.floor(0.95 * size));
   const { memory, programs, other: update, read, destroy } = await prepare(engine, setting, method, from);
   // The first pair's momentum of 0 would not remove a NaN that another run left.
-  engine.writeParameter(gradientName, [layout.size], new Float32Array(layout.size));
+  const { size: count } = setting.layout;
+  engine.writeParameter(gradientName, [count], new Float32Array(count));
 
   /** Adds the gradient of one pair, the `index`-th of the batch. */
   const onPair = async (phase: Phase, step: number, index: number): Promise<Program> => {

@@ -1,5 +1,5 @@
 /** A pretraining run, step by step. */
-import { adamwHyper, checkBufferSize, Graph, type Engine } from '../../engine/index.js';
+import { adamwHyper, checkBufferSize, Graph, type Engine, type Tensor } from '../../engine/index.js';
 import { flatten, unflatten } from '../generators/parameters.js';
 import type { Bitmap } from '../image.js';
 import { memoryOf } from '../training/memoryNeed.js';
@@ -85,6 +85,13 @@ function keysReader(engine: Engine, { setting, result }: Objective) {
   return { keys, destroy: programs.destroy };
 }
 
+const objectiveOf = (options: PretrainOptions, teacher: PretrainStart['teacher']): Objective =>
+  (teacher ? distillation(options, teacher) : selfDistillation(options));
+
+/** The program of a training that has most work. */
+export const pretrainGraphs = (options: PretrainOptions, teacher?: PretrainStart['teacher']): Record<string, Tensor>[] =>
+  [objectiveOf(options, teacher).graph(new Graph())];
+
 /**
  * Prepares a run on `engine`. What follows depends on photos, options and start alone, and in the last bits on the device.
  * @throws Error for fewer photos than a step takes or a `start` that does not fit, OutOfMemoryError for too large a tensor
@@ -94,7 +101,7 @@ export async function startPretrain(
 ): Promise<PretrainRun> {
   const perEpoch = stepsPerEpoch(photos.length, options);
   if (perEpoch < 1) throw new Error(`${photos.length} photos are fewer than the ${options.batch} of one step`);
-  const objective = start.teacher ? distillation(options, start.teacher) : selfDistillation(options);
+  const objective = objectiveOf(options, start.teacher);
   const memory = memoryOf([objective.graph(new Graph())]);
   checkBufferSize(engine.device, 'the largest tensor', memory.largest);
   await engine.allocate('the ViT and its head', () => upload(engine, objective, start));

@@ -21,8 +21,8 @@ export function largestOf(kind: StepKind, { structure, appearance }: Setting): S
   return kind.kind === 'uncropped' ? kind : { ...kind, structure: side(structure), appearance: side(appearance) };
 }
 
-/** The steps of a run that need most, and its program besides them: of the result, or of the update. */
-export function memoryNeed(setting: Setting, step: StepGraph = stepGraph, other = resultGraph): MemoryNeed {
+/** The steps of a run at their largest, and its program besides them: of the result, or of the update. */
+export function largestGraphs(setting: Setting, step: StepGraph = stepGraph, other = resultGraph): Record<string, Tensor>[] {
   const { wholeImage } = recipes[setting.options.recipe];
   const sizes = { structure: 0, appearance: 0 };
   const kinds: StepKind[] = [
@@ -31,8 +31,12 @@ export function memoryNeed(setting: Setting, step: StepGraph = stepGraph, other 
     ...(setting.options.warmStart > 0 ? [{ kind: 'warm-start', ...sizes } as const] : []),
   ];
   const steps = kinds.map((kind) => step(new Graph(), largestOf(kind, setting), setting));
-  return memoryOf([...steps, other(new Graph(), setting)]);
+  return [...steps, other(new Graph(), setting)];
 }
+
+/** The need of these. */
+export const memoryNeed = (setting: Setting, step?: StepGraph, other?: typeof resultGraph): MemoryNeed =>
+  memoryOf(largestGraphs(setting, step, other));
 
 /** The need of programs with these outputs, each in a graph of its own. */
 export function memoryOf(programs: readonly Readonly<Record<string, Tensor>>[]): MemoryNeed {

@@ -36,6 +36,15 @@ function checkSizes({ generator, structure, appearance }: Setting): void {
   }
 }
 
+/** Everything that a run's graphs are made from; `own` replaces the recipe's generator. */
+export function pairSetting(
+  vit: VitModel, structure: Image, appearance: Image, options: SpliceOptions, own?: Generator,
+): Setting {
+  const generator = own ?? recipes[options.recipe].generator();
+  const layout = layoutOf(generator);
+  return { vit: { ...vit, precision: options.precision }, generator, layout, structure, appearance, options };
+}
+
 /**
  * Prepares a run on `engine`. What follows depends on the photos, the ViT and the options alone, and in the last bits on the
  * device. `from` is the state of a run with the same of these, from which it continues; `own` replaces the recipe's generator.
@@ -46,9 +55,7 @@ export async function startSplice(
   own?: Generator,
 ): Promise<SpliceRun> {
   const recipe = recipes[options.recipe];
-  const generator = own ?? recipe.generator();
-  const layout = layoutOf(generator);
-  const setting: Setting = { vit: { ...vit, precision: options.precision }, generator, layout, structure, appearance, options };
+  const setting = pairSetting(vit, structure, appearance, options, own);
   checkSizes(setting);
   const stored = options.ema > 0 ? averageStored : pairStored;
   const method = { stored, initialWeights: recipe.initialWeights, step: stepGraph, other: resultGraph };

@@ -58,6 +58,7 @@ type Row = readonly [option: string, field: string, value: unknown, others?: Rea
 
 const outputRows: readonly Row[] = [
   ['--force', 'force', true], ['--watch', 'watch', 0], ['--watch 8080', 'watch', 8080], ['--json', 'json', true],
+  ['--no-tune', 'tune', false],
 ];
 
 /** The method's options, which are in the field `of`. */
