@@ -7,8 +7,9 @@ import { readFileSync } from 'node:fs';
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cacheFolder } from '../shared/cache.js';
+import { ignoresHangup } from '../shared/interrupt.js';
 
-const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const;
 
 /** The folder of the unpacked driver; SPLICE_GPU_CACHE moves it. */
 export const driverFolder = (env: NodeJS.ProcessEnv = process.env): string => join(cacheFolder(env), 'driver');
@@ -53,11 +54,12 @@ function processorFlags(): string {
 
 /** Runs this command line again with more variables, forwards signals, and returns its exit code. */
 export function reexecute(variables: Readonly<Record<string, string>>): Promise<number> {
+  const ignores = ignoresHangup();
   const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
     stdio: 'inherit',
-    env: { ...process.env, ...variables },
+    env: { ...process.env, ...variables, ...(ignores && { _: 'nohup' }) },
   });
-  const forward = (signal: NodeJS.Signals) => child.kill(signal);
+  const forward = (signal: NodeJS.Signals) => signal === 'SIGHUP' && ignores ? false : child.kill(signal);
   for (const signal of SIGNALS) process.on(signal, forward);
   return new Promise((resolve, reject) => {
     child.on('error', reject);
