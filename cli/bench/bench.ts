@@ -1,12 +1,14 @@
 /** The work of `splice-gpu bench`: measures, prints, saves and compares. */
 import { measureRoof, type Engine, type Roof } from '../../engine/index.js';
 import type { RecipeName } from '../../model/method/options.js';
+import type { AdapterSummary } from '../gpu/device.js';
 import type { Parts } from '../run/parts.js';
 import { writeJson } from '../shared/files.js';
 import { createProgress, type Output } from '../shared/progress.js';
 import { digits } from '../shared/table.js';
 import { detailReport, measureDetail } from './detail.js';
 import { kernelsReport, measureKernels, type KernelsRequest } from './kernels.js';
+import { writeReport } from './report.js';
 import { readResult, showChanges, type BenchResult } from './result.js';
 import type { StepOptions } from './setting.js';
 import { measureStep, planReport, planStep, runReport, stepReport, type StepRequest } from './step.js';
@@ -30,6 +32,10 @@ export interface BenchOptions extends Omit<StepOptions, 'recipe'> {
   readonly variant?: readonly string[];
   /** Only plans: no device is opened. */
   readonly plan?: boolean;
+  /** Steps: also their launches one by one. */
+  readonly launches?: boolean;
+  /** A file for everything about the device. */
+  readonly report?: string;
 }
 
 interface Measurement {
@@ -40,7 +46,8 @@ interface Measurement {
 }
 
 /** Measures and prints. Returns the exit code. @throws InputError for files that cannot be read or written */
-export async function bench(options: BenchOptions, { openEngine, stdout, stderr }: Parts): Promise<number> {
+export async function bench(options: BenchOptions, parts: Parts): Promise<number> {
+  const { openEngine, stdout, stderr } = parts;
   const { what, json, save, against } = options;
   if (options.plan) {
     const figures = await planStep(stepRequest(options));
@@ -48,10 +55,11 @@ export async function bench(options: BenchOptions, { openEngine, stdout, stderr 
     return 0;
   }
   const before = against === undefined ? undefined : await readResult(against, what);
+  if (options.report !== undefined) return writeReport(options.report, options, parts);
   const variants = await Promise.all((options.variant ?? []).map(loadVariant));
   const { engine, adapter, close } = await openEngine();
   try {
-    const { rows, figures, report } = await modes[what]({ options, engine, variants, stderr });
+    const { rows, figures, report } = await modes[what]({ options, engine, adapter, variants, stderr });
     const result = { what, adapter, kernels: engine.tuning.name, options: settingsOf(options), rows, figures };
     if (save !== undefined) await writeJson(save, result);
     const changes = before ? ['', showChanges(against!, before, result)] : [];
@@ -66,6 +74,7 @@ export async function bench(options: BenchOptions, { openEngine, stdout, stderr 
 interface Job {
   readonly options: BenchOptions;
   readonly engine: Engine;
+  readonly adapter: AdapterSummary;
   readonly variants: KernelsRequest['variants'];
   readonly stderr: Output;
 }
@@ -102,9 +111,9 @@ const modes: Readonly<Record<BenchMode, (job: Job) => Promise<Measurement>>> = {
       progress.note(`${name}: ${digits(ms)} ms`));
     return { rows, figures, report: `${roofReport(figures)}\n\n${kernelsReport(rows)}` };
   },
-  step: async ({ options, engine }) => {
+  step: async ({ options, engine, adapter }) => {
     const request = stepRequest(options);
-    const { rows, ...figures } = await measureStep(request, engine);
+    const { rows, ...figures } = await measureStep(request, engine, adapter, await measureRoof(engine, options.repeats));
     return { rows, figures, report: stepReport({ rows, ...figures }, request) };
   },
   detail: async ({ options, engine }) => {

@@ -1,13 +1,17 @@
 /** `bench step`: a training step by part and by op, its cost on the processor, and its planned memory. */
 import {
-  median, noise, profile, showProfile, type Engine, type Program, type ProfileRow, type Schedule, type Tensor,
+  median, noise, profile, type Engine, type Program, type ProfileRow, type Roof, type Schedule, type Tensor,
 } from '../../engine/index.js';
 import { memoryNeed, type MemoryNeed } from '../../model/training/memoryNeed.js';
 import { uploadVit } from '../../model/vit/vit.js';
 import { scenePath } from '../demo/files.js';
 import { readImage } from '../photos/photo.js';
-import { mib } from '../shared/table.js';
+import type { AdapterSummary } from '../gpu/device.js';
+import { digits, mib, percent, table } from '../shared/table.js';
+import { readCompiled } from './compiled.js';
 import { benchVit, plannedVit } from './models.js';
+import { launchFacts } from './prediction.js';
+import { gpuOf, predictionFor, predictionLine } from './predictStep.js';
 import type { Measured } from './result.js';
 import { cropsStep, plannedSetting, plannedStep, settingOf, type StepOptions } from './setting.js';
 
@@ -15,6 +19,8 @@ export interface StepRequest extends StepOptions {
   readonly model: string;
   readonly repeats: number;
   readonly filter?: string;
+  /** Also the launches one by one, equal ones in one row. */
+  readonly launches?: boolean;
 }
 
 /** The figures of a plan, before anything is computed. */
@@ -54,10 +60,10 @@ export async function stepOutputs(
   return (crop) => cropsStep(engine.graph(), crop, size, setting);
 }
 
-type StepFigures = Awaited<ReturnType<typeof measureStep>>;
+export type StepFigures = Awaited<ReturnType<typeof measureStep>>;
 
-/** The cost of a step. Times are medians of the repeats, in milliseconds. */
-export async function measureStep(request: StepRequest, engine: Engine) {
+/** The cost of a step next to the device's ceilings. Times are medians of the repeats, in milliseconds. */
+export async function measureStep(request: StepRequest, engine: Engine, adapter: AdapterSummary, roof: Roof) {
   const { size, repeats } = request;
   const graph = await stepOutputs(request, engine);
   const [program, compileMs] = await timed(() => engine.compile(graph(size)));
@@ -66,6 +72,7 @@ export async function measureStep(request: StepRequest, engine: Engine) {
   const profiles: (readonly ProfileRow[])[] = [];
   for (let i = 0; i < repeats; i++) profiles.push((await profile(program, 1)).rows);
   const launchRows = profiles[0]!.map((row, i) => ({ ...row, ms: median(profiles.map((p) => p[i]!.ms)) }));
+  const facts = program.launches.map(({ node, kernel }) => launchFacts(node, kernel));
   return {
     ...planFigures(program.schedule),
     pipelines: engine.pipelines.size(),
@@ -79,6 +86,10 @@ export async function measureStep(request: StepRequest, engine: Engine) {
     stepMs: median(step),
     /** Bytes of the engine's parameters, constants and slots, and of inputs and outputs. */
     heldBytes: engine.buffers.heldBytes() + program.ownBytes(),
+    /** The time at the ceilings, and the prediction for a GPU of this kind. */
+    roof,
+    roofMs: launchRows.reduce((sum, row) => sum + ceilingMs(row, roof), 0),
+    predicted: predictionFor(facts, await readCompiled(), gpuOf(adapter, roof)),
     rows: [summary('step', step), summary('encode', encode), ...sums(profiles, 'part'), ...sums(profiles, 'op')],
     launchRows,
   };
@@ -128,17 +139,44 @@ async function timed<T>(work: () => Promise<T>): Promise<[T, number]> {
   return [result, performance.now() - start];
 }
 
-export function stepReport(f: StepFigures, { recipe, model, size, vitSize, filter }: StepRequest): string {
+/** Milliseconds that a launch, or several, would take at the device's ceilings. */
+const ceilingMs = ({ flops, bytes }: Pick<ProfileRow, 'flops' | 'bytes'>, { gflops, gbPerSecond }: Roof): number =>
+  Math.max(flops / gflops, bytes / gbPerSecond) / 1e6;
+
+/** Launches summed by name, slowest first; `of roof` is the time at the ceilings over theirs. */
+function rowsTable(rows: readonly ProfileRow[], roof: Roof, title: string, nameOf: (row: ProfileRow) => string): string {
+  const total = rows.reduce((sum, { ms }) => sum + ms, 0);
+  const groups = [...new Set(rows.map(nameOf))].map((name) => {
+    const members = rows.filter((row) => nameOf(row) === name);
+    const of = (key: 'ms' | 'flops' | 'bytes'): number => members.reduce((sum, row) => sum + row[key], 0);
+    const atRoof = members.reduce((sum, row) => sum + ceilingMs(row, roof), 0);
+    return { name, count: members.length, ms: of('ms'), flops: of('flops'), bytes: of('bytes'), atRoof };
+  });
+  const perSecond = (amount: number, ms: number): string => digits(amount / ms / 1e6); // '-' below the clock's resolution
+  const lines = groups.sort((a, b) => b.ms - a.ms).map(({ name, count, ms, flops, bytes, atRoof }) =>
+    [name, String(count), ms.toFixed(2), percent(ms / total), perSecond(flops, ms), perSecond(bytes, ms), percent(atRoof / ms)]);
+  return table([[title, 'launches', 'ms', 'share', 'GFLOP/s', 'GB/s', 'of roof'], ...lines]);
+}
+
+/** Tells launches apart that differ in op or size: equal ones have one row. */
+const kindOf = ({ op, workgroups, flops, bytes }: ProfileRow): string =>
+  `${op} ${workgroups.join('x')} ${digits(flops / 1e9)} GFLOP ${mib(bytes)}`;
+
+export function stepReport(f: StepFigures, { recipe, model, size, vitSize, filter, launches }: StepRequest): string {
   const rows = f.launchRows.filter(({ op, part, label }) => !filter || [op, part, label].some((text) => text.includes(filter)));
   return [
     `${recipe}, ${model}, crops of ${size}, ViT input ${vitSize}`,
     `step ${f.stepMs.toFixed(1)} ms, of which ${f.encodeMs.toFixed(1)} ms to encode and submit ${f.launches} launches`,
     `compiled in ${f.compileMs.toFixed(0)} ms (${f.pipelines} pipelines), adapted to another size in ${f.adaptMs.toFixed(0)} ms`,
+    `at the ceilings (${digits(f.roof.gflops)} GFLOP/s, ${digits(f.roof.gbPerSecond)} GB/s) ${f.roofMs.toFixed(1)} ms: ` +
+      `${percent(f.roofMs / f.stepMs)} of them`,
+    f.predicted ? predictionLine(f.predicted, f.stepMs) : 'no prediction: no compiler here compiles kernels for this adapter',
     planReport(f),
     `held on the device ${mib(f.heldBytes)}: slots, parameters, constants, inputs and outputs`,
     '',
-    showProfile(rows, 'part'),
+    rowsTable(rows, f.roof, 'part', ({ part }) => part),
     '',
-    showProfile(rows, 'op'),
+    rowsTable(rows, f.roof, 'op', ({ op }) => op),
+    ...(launches ? ['', rowsTable(rows, f.roof, 'launch, workgroups, work', kindOf)] : []),
   ].join('\n');
 }

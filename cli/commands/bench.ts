@@ -19,6 +19,7 @@ Examples:
   $ splice-gpu bench step --model vit-small-8 --size 256
   $ splice-gpu bench step --size 1080 --plan
   $ splice-gpu bench detail --size 1080 --repeats 3
+  $ splice-gpu bench --report my-gpu.json
   $ splice-gpu bench kernels --filter attention --all-variants
   $ splice-gpu bench kernels --filter linear --variant my-linear.mjs
   $ splice-gpu bench step --save before.json    (change a kernel)    splice-gpu bench step --against before.json`;
@@ -55,6 +56,8 @@ export const benchCommand = (run: (options: BenchOptions) => Promise<void>): Com
     .addOption(precisionOption())
     .option('--filter <word>', 'only what has this word in its name')
     .option('--plan', 'print the planned memory of a step and compute nothing')
+    .option('--launches', 'step: also every launch, with its share of the ceilings')
+    .option('--report <file>', 'write all about this device to one file: what it is, its ceilings, two steps; to be sent')
     .option('--all-variants', 'kernels: also the variants for other classes of devices')
     .option('--variant <file>', 'kernels: module with a kernel of your own; may be repeated', several)
     .option('--save <file>', 'write the result as JSON')

@@ -34,7 +34,8 @@ export async function doctor({ json }: DoctorOptions, { stdout }: Io): Promise<n
   return diagnosis.ok ? 0 : 1;
 }
 
-async function diagnose(): Promise<Diagnosis> {
+/** What works here. @throws NoAdapterError when the unpacked driver has not been tried yet */
+export async function diagnose(): Promise<Diagnosis> {
   const system = { version: version(), node: process.version, platform: `${process.platform}-${process.arch}` };
   try {
     const { adapter, device } = await openDevice();

@@ -1,0 +1,119 @@
+/**
+ * `npm run offline`: what compilers for GPUs that are not there make of every kernel of a training step, compared with the saved
+ * figures, and predicted times. Exits with 1 when something got worse. See the README in this folder's source.
+ */
+import { parseArgs } from 'node:util';
+import {
+  COMPILED_FILE, readCompiled, showCompiled, type CompiledFile, type CompiledKernels,
+} from '../../../cli/bench/compiled.js';
+import { gpus } from '../../../cli/bench/prediction.js';
+import { predictionTable, predictStep } from '../../../cli/bench/predictStep.js';
+import { writeFileAtomic } from '../../../cli/shared/files.js';
+import { changes, limitProblems, regressions } from './compare.js';
+import { Cache, compilers, type Compiler } from './compilers.js';
+import { engineFor, plannedSteps, PREDICTED, type StepKernels } from './kernels.js';
+import { kernelTable } from './report.js';
+import { targets, type Target } from './targets.js';
+
+const HELP = `npm run offline -- [options]
+  --save            keep the figures in cli/bench/compiled.json instead of comparing with them
+  --target <name>   only this one of ${targets.map(({ name }) => name).join(', ')}; may be repeated
+  --all             also kernels without loops of multiply-adds
+  --quiet           only what got worse
+Example: npm run offline -- --target sm_90 --all
+`;
+
+const { values } = parseArgs({
+  options: {
+    save: { type: 'boolean' }, all: { type: 'boolean', default: false }, quiet: { type: 'boolean' }, help: { type: 'boolean' },
+    target: { type: 'string', multiple: true },
+  },
+});
+if (values.help) {
+  process.stdout.write(HELP);
+  process.exit(0);
+}
+
+interface Made extends StepKernels {
+  readonly target: Target;
+  readonly version: string;
+  readonly figures: CompiledKernels;
+}
+const problems: string[] = [];
+const say = (text: string): void => void (values.quiet || process.stdout.write(`${text}\n`));
+
+/** Compiles for a target, and notes what does not compile or exceeds a limit. */
+async function make(target: Target, step: StepKernels, compiler: Compiler, cache: Cache): Promise<Made> {
+  const found = await cache.compiled(step.kernels, compiler, target);
+  const figures = new Map<string, ReturnType<CompiledKernels['get']> & object>();
+  for (const kernel of step.kernels) {
+    const one = found.get(kernel.key)!;
+    if (typeof one === 'string') {
+      problems.push(`${target.name}: ${kernel.name} does not compile: ${one}`);
+    } else {
+      figures.set(kernel.name, { key: kernel.key, ...one });
+      problems.push(...limitProblems(kernel, one).map((problem) => `${target.name}: ${problem}`));
+    }
+  }
+  return { ...step, target, version: compiler.version, figures };
+}
+
+/** Tables of a target, and the predictions for the GPUs that it stands for. */
+function show({ target, version, kernels, launches, figures }: Made): void {
+  say(`\n${target.name} (${version}), ${kernels.length} kernels\n${kernelTable(kernels, figures, values.all)}`);
+  for (const gpu of gpus.filter(({ compiled }) => compiled === target.name)) {
+    for (const precision of ['f32', 'f16'] as const) {
+      const step = predictStep(launches[precision], figures, gpu);
+      const { model, recipe, size, vitSize } = PREDICTED;
+      const what = `${recipe}, ${model}, crops of ${size}, ViT input ${vitSize}`;
+      say(`\n${gpu.name}, ${precision}: ${what}. Predictions, nothing measured`);
+      say(predictionTable(step, gpu));
+    }
+  }
+}
+
+function compareWith(saved: CompiledFile, { target: { name }, figures }: Made): void {
+  const before = saved.targets.get(name) ?? new Map();
+  for (const [kernel, one] of figures) {
+    problems.push(...regressions(kernel, one, before.get(kernel)).map((problem) => `${name}: ${problem}`));
+  }
+  const { added, gone, changed } = changes(figures, before);
+  const counts = [[added, 'new'], [gone, 'gone'], [changed, 'changed']] as const;
+  const listed = (names: readonly string[]): string => [...names.slice(0, 4), ...(names.length > 4 ? ['...'] : [])].join(', ');
+  const text = counts.filter(([names]) => names.length > 0).map(([names, what]) => `${names.length} ${what} (${listed(names)})`);
+  if (text.length > 0) say(`${name}: kernels since the saved figures: ${text.join('; ')}`);
+}
+
+async function main(): Promise<number> {
+  const chosen = targets.filter(({ name }) => !values.target || values.target.includes(name));
+  const unknown = (values.target ?? []).filter((name) => !targets.some((target) => target.name === name));
+  const names = targets.map(({ name }) => name).join(', ');
+  if (unknown.length > 0) throw new Error(`no target ${unknown.join(', ')}: there are ${names}`);
+  const [steps, cache, found] = [await plannedSteps(), new Cache(), new Map<string, Compiler | string>()];
+  const made: Made[] = [];
+  for (const target of chosen) {
+    if (!found.has(target.compiler)) found.set(target.compiler, compilers[target.compiler]());
+    const compiler = found.get(target.compiler)!;
+    if (typeof compiler === 'string') say(`skipped ${target.name}: ${compiler}`);
+    else made.push(await make(target, steps(engineFor(target)), compiler, cache));
+  }
+  cache.save();
+  made.forEach(show);
+  const saved = await readCompiled().catch((): CompiledFile => ({ compilers: {}, targets: new Map() }));
+  if (values.save) {
+    const versions = Object.fromEntries(made.map(({ target, version }) => [target.name, version]));
+    const kept = new Map([...saved.targets, ...made.map(({ target, figures }) => [target.name, figures] as const)]);
+    await writeFileAtomic(COMPILED_FILE, showCompiled({ compilers: { ...saved.compilers, ...versions }, targets: kept }));
+  } else {
+    say('');
+    for (const one of made) compareWith(saved, one);
+  }
+  for (const problem of problems) process.stdout.write(`WORSE ${problem}\n`);
+  if (problems.length === 0) say(`nothing got worse on ${made.map(({ target }) => target.name).join(', ') || 'no target'}`);
+  return problems.length > 0 ? 1 : 0;
+}
+
+process.exitCode = await main().catch((error: Error) => {
+  process.stderr.write(`offline: ${error.message}\n`);
+  return 2;
+});
