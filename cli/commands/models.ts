@@ -14,8 +14,9 @@ export interface ModelsActions {
 
 const EXAMPLE = `
 Models are kept in the platform's cache folder, or in the folder that SPLICE_GPU_CACHE names. Downloads use HTTPS_PROXY,
-HTTP_PROXY, ALL_PROXY and NO_PROXY, resume after an interruption, and are accepted only with the right SHA-256. If none is
-published, the first file is trusted, and a different one is refused from then on.
+HTTP_PROXY, ALL_PROXY and NO_PROXY, resume after an interruption, and are accepted only with the right SHA-256; "models list"
+shows how each is known. If none is known, the first file is trusted, and a different one is refused from then on. A file that is
+refused, but holds a ViT, is kept: --trust accepts it, unless its makers publish another SHA-256.
 
 Example:
   $ splice-gpu models get dino_vits8 && splice-gpu models list`;
@@ -30,7 +31,7 @@ export function modelsCommand({ list, get, add, verify, remove }: ModelsActions)
     .description('fetch models into the cache')
     .argument('<name...>', 'names as listed')
     .option('--mirror <url>', 'folder with the files under their own names (default: $SPLICE_GPU_MIRROR, or the listed sources)')
-    .option('--trust', 'accept a file that differs from the first one, if no checksum is published')
+    .option('--trust', 'accept a file with another SHA-256 than is known, unless its makers publish that')
     .action((names: string[], options: Omit<GetCommand, 'names'>) => get({ ...options, names }));
   models.command('add')
     .description('copy a checkpoint in any readable format into the cache')

@@ -1,15 +1,20 @@
 /** Downloads a file. A cut connection loses nothing that has arrived, and a wrong file is never accepted. */
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { constants } from 'node:fs';
 import { open, rm, stat, truncate } from 'node:fs/promises';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileError, InputError } from '../shared/errors.js';
 import { readJson, writeJson } from '../shared/files.js';
-import { request, TransientError, type Answer } from './request.js';
+import { request, TransientError, withoutPassword, type Answer } from './request.js';
 
 export interface DownloadOptions {
   readonly signal: AbortSignal;
-  readonly expected: { readonly bytes?: number | undefined; readonly sha256?: string | undefined };
+  readonly expected: {
+    readonly bytes?: number | undefined;
+    readonly sha256?: string | undefined;
+    /** Most bytes of a file whose exact size is not known. */
+    readonly most?: number | undefined;
+  };
   readonly onProgress: (done: number, total: number | undefined) => void;
   /** Longest wait for an answer. */
   readonly answerMs?: number;
@@ -30,10 +35,10 @@ interface Downloaded {
 const MOST_BYTES = 4e9;
 
 const notFetched = (url: string, problem: string, cause?: unknown): InputError =>
-  new InputError(`${url} could not be fetched: ${problem}`, { cause });
+  new InputError(`${withoutPassword(url)} could not be fetched: ${problem}`, { cause });
 
 const notExpected = (url: string, difference: string): InputError =>
-  new InputError(`${url} is not the expected file: ${difference}`);
+  new InputError(`${withoutPassword(url)} is not the expected file: ${difference}`);
 
 /**
  * Downloads `url` into the file `part`, resuming an earlier attempt, and returns its length and SHA-256. The part is kept for the
@@ -73,7 +78,7 @@ function differenceOf(found: Downloaded, { bytes, sha256 }: DownloadOptions['exp
 async function fetchRest(url: string, part: string, options: DownloadOptions): Promise<void> {
   const { signal, expected, answerMs = 15_000, silenceMs = 30_000, onProgress } = options;
   const state = await readJson(stateOf(part));
-  const validator = state?.['url'] === url ? state['validator'] : undefined;
+  const validator = state?.['url'] === withoutPassword(url) ? state['validator'] : undefined;
   const have = typeof validator === 'string' ? await sizeOf(part) : 0;
   // If-Range: a server whose file has changed since then sends the whole file.
   const headers: Record<string, string> = have > 0 ? { range: `bytes=${have}-`, 'if-range': validator as string } : {};
@@ -83,10 +88,11 @@ async function fetchRest(url: string, part: string, options: DownloadOptions): P
   });
   try {
     const { begin, total } = await rangeOf(answer, have, part, url);
-    const most = expected.bytes ?? MOST_BYTES;
-    if (total !== undefined && total > most) throw notExpected(url, `it has ${total} bytes instead of ${most}; name a --mirror`);
+    const most = expected.bytes ?? expected.most ?? MOST_BYTES;
+    const than = expected.bytes === undefined ? ', more than' : ' instead of';
+    if (total !== undefined && total > most) throw notExpected(url, `it has ${total} bytes${than} ${most}; name a --mirror`);
     // The version of the file that the bytes in `part` belong to.
-    await writeJson(stateOf(part), { url, ...validatorOf(answer) });
+    await writeJson(stateOf(part), { url: withoutPassword(url), ...validatorOf(answer) });
     const done = await append(answer.body(), part, begin, (bytes) => {
       if (bytes > most) throw notExpected(url, `it has more than ${most} bytes; name a --mirror`);
       onProgress(bytes, total);
@@ -153,7 +159,13 @@ const sizeOf = (path: string): Promise<number> => stat(path).then(({ size }) => 
 export async function hashFile(path: string): Promise<string> {
   const hash = createHash('sha256');
   try {
-    for await (const piece of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(piece as Buffer);
+    const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    try {
+      if (!(await file.stat()).isFile()) throw new InputError(`${path} is not a plain file: remove it`);
+      for await (const piece of file.createReadStream({ highWaterMark: 1 << 20, autoClose: false })) hash.update(piece as Buffer);
+    } finally {
+      await file.close();
+    }
   } catch (error) {
     throw fileError(path, error);
   }

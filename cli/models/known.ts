@@ -32,6 +32,8 @@ export interface KnownModel {
   readonly bytes?: number;
   /** Without it, the first file that arrives is trusted and remembered. */
   readonly sha256?: string;
+  /** Whether its makers publish the checksum. Otherwise it is from one third-party record, never compared with their file. */
+  readonly isPublished?: boolean;
 }
 
 /** https://github.com/facebookresearch/dino: the backbones, without heads. */
@@ -48,7 +50,7 @@ const dino2 = (name: string, what: string, size: string, file: string, megabytes
 
 /** https://github.com/openai/CLIP: whole models, of which the image tower is read. The address contains the checksum. */
 const clip = (name: string, what: string, file: string, megabytes: number, sha256: string): KnownModel => ({
-  name, megabytes, sha256, license: 'MIT', what: `CLIP ${what}, the image tower`,
+  name, megabytes, sha256, isPublished: true, license: 'MIT', what: `CLIP ${what}, the image tower`,
   url: `https://openaipublic.azureedge.net/clip/models/${sha256}/${file}`,
 });
 

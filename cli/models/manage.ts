@@ -6,6 +6,7 @@ import { table } from '../shared/table.js';
 import { addModel, getModel, type GetOptions } from './get.js';
 import { fetchable, findKnown, knownModels, shipped, type KnownModel } from './known.js';
 import { findStored, modelsFolder, removeStored, storedModels, verifyStored, weightsPath, type StoredModel } from './store.js';
+import { checksums, replaceIt } from './trust.js';
 
 /** A line of `models list`. */
 interface ListedModel extends Pick<KnownModel, 'name' | 'what' | 'license'>, Pick<StoredModel, 'bytes' | 'from'> {
@@ -13,9 +14,15 @@ interface ListedModel extends Pick<KnownModel, 'name' | 'what' | 'license'>, Pic
   readonly exact: boolean;
   readonly state: 'ships' | 'cached' | 'not here';
   readonly path?: string;
+  /** Of the file in the cache, or else the one that is expected. */
   readonly sha256?: string;
   readonly trust?: StoredModel['trust'];
+  /** How the checksum is known. */
+  readonly checksum: string;
 }
+
+const expectedChecksum = ({ sha256, isPublished }: KnownModel): string =>
+  (sha256 ? checksums[isPublished ? 'published' : 'reported'] : 'not known: the first file is trusted and remembered');
 
 /** Shipped, fetchable and added models, in this order. */
 export async function listModels(json: boolean, { stdout }: Io): Promise<void> {
@@ -23,12 +30,16 @@ export async function listModels(json: boolean, { stdout }: Io): Promise<void> {
   const models: ListedModel[] = [];
   for (const { name, path } of shipped) {
     const size = { bytes: (await stat(path)).size, exact: true };
-    models.push({ name, what: 'part of splice-gpu', license: 'MIT', ...size, from: 'splice-gpu', state: 'ships', path });
+    const facts = { what: 'part of splice-gpu', license: 'MIT', from: 'splice-gpu', checksum: 'comes with splice-gpu' };
+    models.push({ name, ...facts, ...size, state: 'ships', path });
   }
-  for (const { name, what, license, url, megabytes, bytes } of fetchable) {
+  for (const known of fetchable) {
+    const { name, what, license, url, megabytes, bytes, sha256 } = known;
     const here = stored.find((model) => model.name === name);
     const size = { bytes: bytes ?? megabytes * 1e6, exact: bytes !== undefined };
-    models.push({ name, what, license, ...(here ? cached(here) : { ...size, from: url, state: 'not here' }) });
+    const checksum = expectedChecksum(known);
+    const missing = { ...size, from: url, state: 'not here', checksum, ...(sha256 && { sha256 }) } as const;
+    models.push({ name, what, license, ...(here ? cached(here) : missing) });
   }
   const added = stored.filter(({ name }) => !findKnown(name));
   models.push(...added.map((here) => ({ name: here.name, what: 'added', license: '', ...cached(here) })));
@@ -38,14 +49,15 @@ export async function listModels(json: boolean, { stdout }: Io): Promise<void> {
 
 function cached(model: StoredModel) {
   const { bytes, from, sha256, trust } = model;
-  return { bytes, exact: true, from, state: 'cached', path: weightsPath(model), sha256, trust } as const;
+  const facts = { bytes, exact: true, from, path: weightsPath(model), sha256, trust };
+  return { ...facts, state: 'cached', checksum: checksums[trust] } as const;
 }
 
 const listing = (models: readonly ListedModel[]): string => table([
-  ['name', 'size', 'state', 'license', 'what', 'source'],
-  ...models.map(({ name, what, bytes, exact, license, from, state, trust }) => {
+  ['name', 'size', 'state', 'license', 'what', 'SHA-256', 'source'],
+  ...models.map(({ name, what, bytes, exact, license, from, state, trust, checksum }) => {
     const size = exact ? `${(bytes / 1e6).toFixed(1)} MB` : `~${(bytes / 1e6).toFixed(0)} MB`;
-    return [name, size, trust ? `${state} (${trust})` : state, license || '-', what, from];
+    return [name, size, trust ? `${state} (${trust})` : state, license || '-', what, checksum, from];
   }),
 ], false);
 
@@ -82,8 +94,8 @@ export async function verifyModels(names: readonly string[], { stdout }: Io): Pr
   for (const model of models) {
     const problem = await verifyStored(model);
     areGood &&= problem === undefined;
-    const good = `unchanged (${model.trust}, SHA-256 ${model.sha256})`;
-    stdout.write(`${model.name}: ${problem ? `damaged, ${problem}: remove it, then get or add it again` : good}\n`);
+    const good = `unchanged (SHA-256 ${model.sha256}, ${checksums[model.trust]})`;
+    stdout.write(`${model.name}: ${problem ? `damaged, ${problem}: ${replaceIt(model.name)}` : good}\n`);
   }
   if (models.length === 0) stdout.write('no models in the cache\n');
   return areGood ? 0 : 1;

@@ -13,6 +13,7 @@ import type { VitSettings } from '../../model/vit/settings.js';
 import { InputError } from '../shared/errors.js';
 import { readInput } from '../shared/files.js';
 import { readSidecar, stem } from './sidecar.js';
+import { replaceIt } from './trust.js';
 
 export interface LoadedVit {
   readonly vit: VitModel;
@@ -47,7 +48,7 @@ export async function readVit(place: Place, overrides: VitSettings = {}): Promis
   const { tensors, sha256 } = await readCheckpoint(path);
   if (place.sha256 !== undefined && place.sha256 !== sha256) {
     const problem = `is damaged (SHA-256 ${sha256} instead of ${place.sha256})`;
-    throw new InputError(`${path} in the cache ${problem}: splice-gpu models remove ${name!}, then get or add it again`);
+    throw new InputError(`${path} in the cache ${problem}: ${replaceIt(name!)}`);
   }
   const settings = { ...(await readSidecar(path)), ...overrides };
   const { vit, choice } = explained(path, () => {

@@ -24,23 +24,45 @@ export interface Answer {
 
 const MOST_REDIRECTS = 5;
 
+/** An address without a user name and password, for messages and records. */
+export const withoutPassword = (address: string): string => address.replace(/\/\/[^/?#]*@/g, '//');
+
+/** The header for the name and password of an address. fetch refuses addresses that have them. */
+function authorization({ username, password }: URL): Readonly<Record<string, string>> {
+  if (username === '' && password === '') return {};
+  return { authorization: `Basic ${Buffer.from(`${decoded(username)}:${decoded(password)}`).toString('base64')}` };
+}
+
+/** A percent sign that begins no code is one of its own. */
+const decoded = (text: string): string => {
+  try {
+    return text.replace(/(%[0-9a-f]{2})+/gi, decodeURIComponent);
+  } catch {
+    return text; // not UTF-8
+  }
+};
+
 /**
  * @throws TransientError without a connection or an answer, the signal's reason when it is aborted, Error for a redirect that
  * is not followed
  */
 export async function request(address: string, options: RequestOptions): Promise<Answer> {
-  let url = new URL(address);
+  let url = new URL(withoutPassword(address));
+  const { origin } = url;
+  const secret = authorization(new URL(address));
   for (let hop = 0; hop <= MOST_REDIRECTS; hop++) {
-    const answer = await requestOnce(url, options);
+    const headers = { ...options.headers, ...(url.origin === origin && secret) };
+    const answer = await requestOnce(url, { ...options, headers });
     const target = answer.response.headers.get('location');
     if (answer.response.status < 300 || answer.response.status >= 400 || !target) return answer;
     await answer.close();
     const next = new URL(target, url);
+    [next.username, next.password] = ['', ''];
     const isLessSafe = next.protocol !== 'https:' && next.protocol !== url.protocol;
     if (isLessSafe) throw new Error(`${url.href} redirects to ${next.protocol} on ${next.host}, which is less safe: refused`);
     url = next;
   }
-  throw new Error(`${address} redirects more than ${MOST_REDIRECTS} times`);
+  throw new Error(`${withoutPassword(address)} redirects more than ${MOST_REDIRECTS} times`);
 }
 
 async function requestOnce(url: URL, { headers, signal, answerMs, silenceMs }: RequestOptions): Promise<Answer> {

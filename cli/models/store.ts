@@ -5,9 +5,7 @@ import { fileProblem, InputError, UsageError } from '../shared/errors.js';
 import { exists, readJson, writeJson } from '../shared/files.js';
 import { cacheFolder } from '../shared/cache.js';
 import { hashFile } from './download.js';
-
-/** The origin of the checksum. */
-export type Trust = 'published' | 'first use' | 'added';
+import { trustOf, whyWrong, type Trust } from './trust.js';
 
 /** The record of a model; its file may hold the settings of a sidecar too. */
 export interface StoredModel {
@@ -53,7 +51,8 @@ export async function storedModels(): Promise<StoredModel[]> {
 /** The model `name` in the cache, if its record and its file are there. */
 export async function findStored(name: string): Promise<StoredModel | undefined> {
   const record = NAME.test(name) ? await readJson(recordPath(name)) : undefined;
-  return isRecord(record) && record.name === name && (await exists(weightsPath(record))) ? record : undefined;
+  if (!isRecord(record) || record.name !== name || !(await exists(weightsPath(record)))) return undefined;
+  return { ...record, trust: trustOf(record, await firstSeen(name)) };
 }
 
 function isRecord(value: unknown): value is StoredModel {
@@ -91,6 +90,7 @@ export async function removeStored(record: StoredModel): Promise<void> {
 
 /** A description of what is wrong with a model's file, undefined if nothing is. */
 export async function verifyStored(record: StoredModel): Promise<string | undefined> {
+  if (record.trust === 'wrong') return whyWrong(record);
   const sha256 = await hashFile(weightsPath(record));
   return sha256 === record.sha256 ? undefined : `its SHA-256 is ${sha256} instead of ${record.sha256}`;
 }

@@ -3,8 +3,9 @@ import type { Engine } from '../../engine/index.js';
 import { clsReader, normalised } from '../../model/anyPair/condition.js';
 import { centralSquare } from '../../model/squares.js';
 import { fromAnyPairFile, type AnyPairFile } from '../../model/anyPair/file.js';
+import { shown } from '../../model/files/errors.js';
 import { parseSafetensors } from '../../model/files/safetensors.js';
-import { loadVit, type Fetching } from '../models/load.js';
+import { loadNamedVit, loadVit, type Fetching } from '../models/load.js';
 import type { LoadedVit } from '../models/read.js';
 import { readPhoto } from '../photos/photo.js';
 import { InputError, UsageError } from '../shared/errors.js';
@@ -38,9 +39,10 @@ export function checkVit({ path, setup: { model } }: LoadedGenerator, { vit, sha
 /** The ViT that a generator was trained with, as `model` or the generator's file names it. @throws InputError for any other */
 export async function loadVitOf(generator: LoadedGenerator, model: string | undefined, fetching: Fetching): Promise<LoadedVit> {
   const { path, setup: { model: { name } } } = generator;
-  const loaded = await loadVit(model ?? name, {}, fetching).catch((error: Error) => {
+  const loading = model === undefined ? loadNamedVit(name, fetching) : loadVit(model, {}, fetching);
+  const loaded = await loading.catch((error: Error) => {
     if (model !== undefined || !(error instanceof UsageError)) throw error;
-    throw new UsageError(`${path} was trained with the ViT ${name}, which is unknown here: give its file with --model`);
+    throw new UsageError(`${path} was trained with the ViT ${shown(name)}, which is unknown here: give its file with --model`);
   });
   checkVit(generator, loaded);
   return loaded;
