@@ -42,6 +42,8 @@ export interface Tuning {
   readonly workgroupSize: number;
   /** The tile of matrix products on a GPU; absent: one that suits the product. */
   readonly tile?: keyof typeof tiles;
+  /** Channels of a convolution's tile on a GPU; absent: as many as suit the convolution. */
+  readonly channels?: 16 | 32;
   /** Plain loops in place of tiles: slow, and what calibration compares other kernels with. */
   readonly plain?: boolean;
 }

@@ -22,6 +22,8 @@ export function candidateTunings({ software, subgroupSize }: Tuning): Readonly<R
     'narrow tiles': { tile: 'narrow' },
     'square tiles': { tile: 'square' },
     'wide tiles': { tile: 'wide' },
+    '16 channels': { channels: 16 },
+    '32 channels': { channels: 32 },
     '64 threads': { workgroupSize: 64 },
     '128 threads': { workgroupSize: 128 },
     ...(subgroupSize > 0 && { 'without subgroups': withoutSubgroups }),

@@ -6,11 +6,11 @@ export const TILE_THREADS = 64;
 
 /**
  * Rows, columns and depth of the tile for a product with `rows` rows. Fewer rows get more columns; so do those that tiles of 32
- * rows would exceed by more than a quarter.
+ * rows would exceed by more than a quarter. `wanted` rows, if that is given.
  */
-export function tileSize(rows: number): { readonly TM: number; readonly TN: number; readonly KC: number } {
+export function tileSize(rows: number, wanted?: 16 | 32): { readonly TM: number; readonly TN: number; readonly KC: number } {
   const whole = Math.ceil(rows / 32) * 32;
-  const TM = rows <= 4 ? 4 : rows <= 8 ? 8 : whole > 1.25 * rows ? 16 : 32;
+  const TM = wanted ?? (rows <= 4 ? 4 : rows <= 8 ? 8 : whole > 1.25 * rows ? 16 : 32);
   return { TM, TN: (TILE_THREADS * 16) / TM, KC: TM === 4 ? 8 : 16 };
 }
 

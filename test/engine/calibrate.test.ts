@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
-  addNode, calibrate, candidateTunings, createEngine, DeviceLostError, Graph, matmul, schedule, single, slice, traitsOf,
-  tuningFor, type Calibration, type CalibrationReport, type Engine, type KernelVariant, type Op,
+  addNode, calibrate, candidateTunings, conv2d, createEngine, DeviceLostError, Graph, matmul, schedule, single, slice,
+  traitsOf, tuningFor, type Calibration, type CalibrationReport, type Engine, type KernelVariant, type Op,
 } from '../../engine/index.js';
 import { fastest } from '../../engine/run/calibrate.js';
 import { randomData, wrongness } from '../../engine/run/compare.js';
@@ -172,6 +172,17 @@ test('sizes of a program take the choice that was made for its largest sizes', a
   assert.ok(variant, 'the smaller size needs no program of its own');
   await program.replace(program.launches.map(({ kernel }) => kernel));
   assert.throws(() => program.use(variant!), /belongs to other kernels/);
+});
+
+test('every kernel of a convolution that a GPU may get is right', async () => {
+  const tuning = { name: 'gpu', software: false, queue: false, subgroupSize: 0, workgroupSize: 256 };
+  const engine = createEngine(await testDevice(), { tuning, poison: true });
+  const g = new Graph();
+  const y = conv2d(g.input('x', [1, 5, 9, 7]), g.input('w', [20, 5, 3, 3]));
+  const { rows } = await calibrate(engine, schedule([y]).launches, { seconds: 1000, bound: 120_000 });
+  const names = rows[0]!.kernels.map(({ name }) => name);
+  assert.ok(names.some((name) => name.endsWith('channels')), names.join());
+  assert.equal(engine.launcher.calibration.struck, {});
 });
 
 test('half precision is checked with its own tolerance, row by row', () => {
