@@ -1,6 +1,7 @@
 /** The kernels of training steps as a device would get them, without the device. */
 import { plannedVit } from '../../../cli/bench/models.js';
 import { launchFacts, type LaunchFacts } from '../../../cli/bench/prediction.js';
+import { REPORTED, type ReportedStep } from '../../../cli/bench/report.js';
 import { plannedStep, type StepOptions } from '../../../cli/bench/setting.js';
 import { createEngine, type Engine, type Kernel } from '../../../engine/index.js';
 import { bindingsOf } from '../../../engine/run/launch.js';
@@ -29,7 +30,7 @@ export interface StepKernels {
   readonly launches: Readonly<Record<Precision, readonly LaunchFacts[]>>;
 }
 
-export const PREDICTED = { model: 'vit-base-8', recipe: 'splice', size: 512, vitSize: 224 } as const;
+export const PREDICTED = REPORTED[1];
 /** Sizes whose kernels may differ: by alignment, or by the number of elements. */
 const SIZES = [256, 512, 1080];
 /** Both recipes, both precisions, small to large photos. */
@@ -54,6 +55,14 @@ export function engineFor({ vendor, lanes: [subgroupMinSize, subgroupMaxSize] }:
 function nameOf(op: string, { code, constants = {} }: Kernel): string {
   const whole = Object.entries(constants).filter(([, value]) => Number.isInteger(value));
   return [op, ...whole.map(([name, value]) => `${name}=${value}`), ...(code.includes('enable f16') ? ['f16'] : [])].join(' ');
+}
+
+/** The launches of the steps that devices are measured with, in f32. */
+export async function reportedLaunches(engine: Engine): Promise<{ step: ReportedStep; launches: LaunchFacts[] }[]> {
+  return Promise.all(REPORTED.map(async (step) => {
+    const { launches } = plannedStep({ ...step, checkpointing: false, precision: 'f32' }, await plannedVit(step.model));
+    return { step, launches: launches.map((node) => launchFacts(node, engine.kernelOf(node))) };
+  }));
 }
 
 /** Plans the steps, once. The returned function gives every kernel that an engine takes for them, each once. */

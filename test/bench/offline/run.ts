@@ -2,6 +2,8 @@
  * `npm run offline`: what compilers for GPUs that are not there make of every kernel of a training step, compared with the saved
  * figures, and predicted times. Exits with 1 when something got worse. See the README in this folder's source.
  */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import {
   COMPILED_FILE, readCompiled, showCompiled, type CompiledFile, type CompiledKernels,
@@ -9,14 +11,16 @@ import {
 import { gpus } from '../../../cli/bench/prediction.js';
 import { predictionTable, predictStep } from '../../../cli/bench/predictStep.js';
 import { writeFileAtomic } from '../../../cli/shared/files.js';
+import { root } from '../../helpers/sources.js';
+import { currentTable, PREDICTIONS, withTable, type PredictedRow } from '../speedTable.js';
 import { changes, limitProblems, regressions } from './compare.js';
 import { Cache, compilers, type Compiler } from './compilers.js';
-import { engineFor, plannedSteps, PREDICTED, type StepKernels } from './kernels.js';
+import { engineFor, plannedSteps, PREDICTED, reportedLaunches, type StepKernels } from './kernels.js';
 import { kernelTable } from './report.js';
 import { targets, type Target } from './targets.js';
 
 const HELP = `npm run offline -- [options]
-  --save            keep the figures in cli/bench/compiled.json instead of comparing with them
+  --save            keep figures and predictions instead of comparing with them, and renew the README's table
   --target <name>   only this one of ${targets.map(({ name }) => name).join(', ')}; may be repeated
   --all             also kernels without loops of multiply-adds
   --quiet           only what got worse
@@ -84,6 +88,27 @@ function compareWith(saved: CompiledFile, { target: { name }, figures }: Made): 
   if (text.length > 0) say(`${name}: kernels since the saved figures: ${text.join('; ')}`);
 }
 
+/** Keeps the predictions of the steps that the README's table has, and renews the table. */
+async function savePredictions(made: readonly Made[]): Promise<void> {
+  const known = JSON.parse(await readFile(PREDICTIONS, 'utf8').catch(() => '[]')) as PredictedRow[];
+  const fresh: PredictedRow[] = [];
+  for (const { target, figures } of made) {
+    const steps = await reportedLaunches(engineFor(target));
+    for (const gpu of gpus.filter(({ compiled }) => compiled === target.name)) {
+      for (const { step: { model, size }, launches } of steps) {
+        const { ms, best, worst } = predictStep(launches, figures, gpu);
+        const rounded = [ms, best, worst].map((value) => Math.round(100 * value) / 100) as [number, number, number];
+        fresh.push({ gpu: gpu.name, model, size, ms: rounded[0], best: rounded[1], worst: rounded[2] });
+      }
+    }
+  }
+  const kept = known.filter(({ gpu }) => !fresh.some((row) => row.gpu === gpu));
+  const lines = [...kept, ...fresh].sort((a, b) => (a.gpu < b.gpu ? -1 : 1)).map((row) => JSON.stringify(row));
+  await writeFileAtomic(PREDICTIONS, `[\n${lines.join(',\n')}\n]\n`);
+  const readme = join(root, 'README.md');
+  await writeFileAtomic(readme, withTable(await readFile(readme, 'utf8'), currentTable()));
+}
+
 async function main(): Promise<number> {
   const chosen = targets.filter(({ name }) => !values.target || values.target.includes(name));
   const unknown = (values.target ?? []).filter((name) => !targets.some((target) => target.name === name));
@@ -104,6 +129,7 @@ async function main(): Promise<number> {
     const versions = Object.fromEntries(made.map(({ target, version }) => [target.name, version]));
     const kept = new Map([...saved.targets, ...made.map(({ target, figures }) => [target.name, figures] as const)]);
     await writeFileAtomic(COMPILED_FILE, showCompiled({ compilers: { ...saved.compilers, ...versions }, targets: kept }));
+    await savePredictions(made);
   } else {
     say('');
     for (const one of made) compareWith(saved, one);
