@@ -103,7 +103,7 @@ const installs: readonly (readonly [string, string])[] = [
 const HALF = 'vulkan_enable_f16_on_nvidia';
 /**
  * What Dawn adds to kernels that it does not know: checks of indices and loops, and workgroup memory that starts as zeros. The
- * kernels here need neither: the tests run with the checks, and once without (test/README.md).
+ * kernels here need neither: the tests run with the checks, and can run without (test/README.md).
  */
 const UNCHECKED = ['disable_robustness', 'disable_workgroup_init'];
 /** Validation of the SPIR-V that Dawn itself generates, which slows compilation. The tests, which set no flags, run with it. */
