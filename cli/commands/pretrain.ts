@@ -16,8 +16,9 @@ const [d, t] = [pretrainDefaults, distillationDefaults];
 /** The name of an option on the command line. */
 const flagOf = (key: string): string => `--${key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
 
-/** @throws UsageError for an option that has no effect when the ViT learns from another one */
+/** @throws UsageError for an option that has no effect when the ViT learns from another one, or from itself */
 function settingsOf(given: Partial<PretrainOptions>): PretrainOptions {
+  if (given.teacher === undefined && given.views) throw new UsageError('--views has no effect without --teacher: leave it out');
   if (given.teacher === undefined) return { ...pretrainDefaults, ...given };
   const idle = selfDistillationOnly.find((key) => given[key] !== undefined);
   if (idle) throw new UsageError(`${flagOf(idle)} has no effect with --teacher: leave one of them out`);

@@ -110,6 +110,9 @@ const ownAverageRows: readonly Row[] = [
   ['--teacher-warmup-epochs 0', 'options.teacherWarmupEpochs', 0], ['--freeze-last-layer 0', 'options.freezeLastLayer', 0],
 ];
 
+/** Options that have an effect with --teacher alone. */
+const teacherRows: readonly Row[] = [['--views 8', 'options.views', 8]];
+
 const sharedPretrainRows: readonly Row[] = [
   ...outputRows, ['--init w.safetensors', 'init', 'w.safetensors'], ['--save-every 9', 'saveEvery', 9],
   ['--dim 60', 'options.dim', 60], ['--depth 2', 'options.depth', 2], ['--heads 5', 'options.heads', 5],
@@ -146,7 +149,7 @@ const others: Readonly<Record<Name, readonly string[]>> = {
     '--published',
   ],
   train: ['--photos p', '--structures s', '--appearances a', '--out o'],
-  pretrain: ['--photos p', '--out o', '--teacher t'],
+  pretrain: ['--photos p', '--out o', '--teacher t', '--views 8'],
 };
 
 for (const name of ['transfer', 'train', 'pretrain'] as const) {
@@ -328,10 +331,11 @@ test('pretrain --teacher has defaults of its own, and options without effect are
   const [line, defaults] = shortest.pretrain;
   const learning = { ...defaults, options: { ...distillationDefaults, teacher: 't' } };
   assert.equal(await called('pretrain', `${line} --teacher t`), ['run', learning]);
-  for (const [option, field, value] of sharedPretrainRows) {
+  for (const [option, field, value] of [...sharedPretrainRows, ...teacherRows]) {
     const [, options] = await called('pretrain', `${line} --teacher t ${option}`);
     assert.equal(changes(learning, options), { [field]: value }, option);
   }
+  await refused('pretrain', `${line} --views 8`, '--views has no effect without --teacher: leave it out');
   for (const [option] of ownAverageRows) {
     const refusal = `${option.split(' ')[0]} has no effect with --teacher: leave one of them out`;
     await refused('pretrain', `${line} --teacher t ${option}`, refusal);
