@@ -202,20 +202,22 @@ async function start(
     ],
     keep: async ({ steps, asked, last }) => {
       const isEpoch = steps % perEpoch === 0;
-      if (!isEpoch && !asked && !last) return undefined; // a checkpoint alone
+      if (!isEpoch && !asked && !last) return async () => undefined; // a checkpoint alone
       const weights = await run.weights();
       if (![...weights.values()].every(({ data }) => data.every(Number.isFinite))) {
         throw new NonFiniteError(`after ${steps} steps the ViT holds values that are not finite`);
       }
-      const picture = await draw();
-      if (isEpoch || asked) await folder.preview(steps, picture);
-      await writeImage(folder.at('result.png'), picture, { Software: `splice-gpu ${version()}`, Steps: String(steps) });
-      await writeFileAtomic(folder.at('vit.safetensors'), serializeSafetensors(weights, { format: 'pt' }, 'F16'));
-      const way = teacher ? `learned from ${teacher.vit.name}` : 'DINO self-distillation';
-      const about = { name: basename(resolve(out)), what: `${way}, ${steps} steps of ${batch} photos, seed ${seed}` };
-      const { heads, patch, image, mean, std } = vitConfigOf(options);
-      await writeJson(folder.at('vit.json'), { ...about, dim, depth, heads, patch, image, mean, std });
-      return picture;
+      return async () => {
+        const picture = await draw();
+        if (isEpoch || asked) await folder.preview(steps, picture);
+        await writeImage(folder.at('result.png'), picture, { Software: `splice-gpu ${version()}`, Steps: String(steps) });
+        await writeFileAtomic(folder.at('vit.safetensors'), serializeSafetensors(weights, { format: 'pt' }, 'F16'));
+        const way = teacher ? `learned from ${teacher.vit.name}` : 'DINO self-distillation';
+        const about = { name: basename(resolve(out)), what: `${way}, ${steps} steps of ${batch} photos, seed ${seed}` };
+        const { heads, patch, image, mean, std } = vitConfigOf(options);
+        await writeJson(folder.at('vit.json'), { ...about, dim, depth, heads, patch, image, mean, std });
+        return picture;
+      };
     },
     summary: () => ({ totalSteps: perEpoch * options.epochs }),
   };

@@ -4,22 +4,22 @@
  */
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parseSafetensors, serializeSafetensors } from '../../model/files/safetensors.js';
 import type { TrainingState } from '../../model/training/run.js';
 import type { Weight } from '../../model/vit/config.js';
 import { fileError, InputError } from '../shared/errors.js';
 import { syncFolder, writeFileAtomic } from '../shared/files.js';
+import type { LogPart } from './log.js';
 import { readBounded } from '../shared/read.js';
 
 /** The parts of a run that a resume must not change: hashes of its photos and weights, and its settings, by name. */
 export type Identity = Readonly<Record<string, string>>;
 
-export interface Checkpoint {
+/** Its part of the log belongs to the steps done. */
+export interface Checkpoint extends LogPart {
   readonly state: TrainingState;
   readonly identity: Identity;
-  /** Bytes of log.jsonl that belong to the steps done. */
-  readonly logBytes: number;
   /** Training time so far. */
   readonly seconds: number;
 }
@@ -30,7 +30,9 @@ export interface Checkpoints {
    * The newest that is whole and in which `problemOf` finds no fault; `onSkip` gets a line for each newer one. Undefined when
    * none was written yet. @throws InputError when there are some and none is usable
    */
-  newest(problemOf: (found: Checkpoint) => string | undefined, onSkip: (line: string) => void): Promise<Checkpoint | undefined>;
+  newest(
+    problemOf: (found: Checkpoint) => Promise<string | undefined>, onSkip: (line: string) => void,
+  ): Promise<Checkpoint | undefined>;
 }
 
 const FORMAT = 'splice-gpu checkpoint 1';
@@ -56,7 +58,7 @@ export function checkpointsIn(folder: string): Checkpoints {
   return {
     write: async (checkpoint) => {
       const steps = stepsIn(checkpoint.state);
-      await mkdir(folder, { recursive: true });
+      if (await mkdir(folder, { recursive: true })) await syncFolder(dirname(folder));
       await writeFileAtomic(pathOf(steps), encodeCheckpoint(checkpoint));
       await syncFolder(folder); // before others are removed
       const all = await list();
@@ -68,7 +70,7 @@ export function checkpointsIn(folder: string): Checkpoints {
       const paths = (await list()).map(pathOf);
       for (const [i, path] of paths.entries()) {
         const found = await readCheckpoint(path).catch((error: Error) => error);
-        const problem = found instanceof Error ? found.message : problemOf(found);
+        const problem = found instanceof Error ? found.message : await problemOf(found);
         if (problem === undefined) return found as Checkpoint;
         onSkip(i + 1 < paths.length ? `${problem}: trying the checkpoint before it` : problem);
       }
@@ -89,10 +91,11 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
 }
 
 /** The bytes of a checkpoint file. Counters are metadata next to the format, the identity, `logBytes` and `seconds`. */
-export function encodeCheckpoint({ state, identity, logBytes, seconds }: Checkpoint): Uint8Array {
+export function encodeCheckpoint({ state, identity, logBytes, logSha256, seconds }: Checkpoint): Uint8Array {
   const tensors = new Map([...state.arrays].map(([name, data]) => [name, { shape: [data.length], data }]));
   const numbers = Object.entries({ ...state.counters, logBytes, seconds }).map(([name, value]) => [name, String(value)]);
-  const metadata = { format: FORMAT, ...Object.fromEntries(numbers), identity: JSON.stringify(identity) };
+  const texts = { identity: JSON.stringify(identity), ...(logSha256 !== undefined && { logSha256 }) };
+  const metadata = { format: FORMAT, ...Object.fromEntries(numbers), ...texts };
   return serializeSafetensors(tensors, { ...metadata, sha256: checksum(tensors, new Map(Object.entries(metadata))) });
 }
 
@@ -103,12 +106,13 @@ export function decodeCheckpoint(bytes: Uint8Array): Checkpoint {
   const expected = metadata.get('sha256');
   metadata.delete('sha256');
   if (checksum(tensors, metadata) !== expected) throw new Error('its checksum is wrong');
-  const { format: _, identity = '{}', ...texts } = Object.fromEntries(metadata);
+  const { format: _, identity = '{}', logSha256, ...texts } = Object.fromEntries(metadata);
   const numbers = Object.entries(texts).map(([name, text]) => [name, numberOf(name, text)] as const);
   const { logBytes, seconds, ...counters } = Object.fromEntries(numbers);
   if (logBytes === undefined || seconds === undefined) throw new Error('logBytes or seconds is missing');
   const arrays = new Map([...tensors].map(([name, { data }]) => [name, data]));
-  return { state: { counters, arrays }, identity: JSON.parse(identity) as Identity, logBytes, seconds };
+  const log = { logBytes, ...(logSha256 !== undefined && { logSha256 }) };
+  return { state: { counters, arrays }, identity: JSON.parse(identity) as Identity, ...log, seconds };
 }
 
 function numberOf(name: string, text: string): number {

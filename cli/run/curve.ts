@@ -1,18 +1,22 @@
 /** losses.svg: the curves of a run, in light and dark. */
 import { termsOf, type StepLosses } from '../../model/training/run.js';
+import { printable } from '../shared/text.js';
 import { smoothed } from '../watch/page/smooth.js';
 
 type Point = readonly [step: number, value: number];
 
 interface Axes {
   readonly x: (step: number) => number;
-  readonly y: (value: number) => number;
+  /** Of a value's common logarithm, since a power of ten may be too small for a number. */
+  readonly y: (log: number) => number;
   readonly steps: number;
   readonly decades: readonly [number, number];
 }
 
 const WIDTH = 820;
 const HEIGHT = 460;
+/** More ticks would cover one another. */
+const MOST_DECADES = 16;
 const PLOT = { left: 70, top: 56, right: 650, bottom: 400 } as const;
 
 const STYLE = `
@@ -46,13 +50,14 @@ export function lossCurveSvg(entries: readonly StepLosses[], title: string): str
 }
 
 function axesOf(points: readonly Point[], lastStep: number): Axes {
-  const values = points.map(([, value]) => value);
-  const low = Math.floor(Math.log10(Math.min(...values, 1)));
-  const high = Math.max(low + 1, Math.ceil(Math.log10(Math.max(...values, 1))));
+  let [least, most] = [1, 1]; // a call with as many arguments as points would overflow the stack in long runs
+  for (const [, value] of points) [least, most] = [Math.min(least, value), Math.max(most, value)];
+  const low = Math.floor(Math.log10(least));
+  const high = Math.max(low + 1, Math.ceil(Math.log10(most)));
   const steps = Math.max(1, lastStep);
   return {
     x: (step) => PLOT.left + ((PLOT.right - PLOT.left) * step) / steps,
-    y: (value) => PLOT.bottom - ((PLOT.bottom - PLOT.top) * (Math.log10(value) - low)) / (high - low),
+    y: (log) => PLOT.bottom - ((PLOT.bottom - PLOT.top) * (log - low)) / (high - low),
     steps,
     decades: [low, high],
   };
@@ -61,21 +66,23 @@ function axesOf(points: readonly Point[], lastStep: number): Axes {
 /** The measured points thin, their smoothed curve bold. */
 function curve(points: readonly Point[], index: number, { x, y }: Axes): string {
   const path = (list: readonly Point[]): string =>
-    list.map(([step, value], i) => `${i ? 'L' : 'M'}${x(step).toFixed(1)} ${y(value).toFixed(1)}`).join('');
+    list.map(([step, value], i) => `${i ? 'L' : 'M'}${x(step).toFixed(1)} ${y(Math.log10(value)).toFixed(1)}`).join('');
   return `<path class="raw t${index}" d="${path(points)}"/><path class="smooth t${index}" d="${path(smooth(points))}"/>`;
 }
 
 export function smooth(points: readonly Point[]): Point[] {
   const values = smoothed(points.map(([, value]) => value));
-  return points.map(([step], i) => [step, values[i]!]);
+  return points.map(([step], i) => [step, Math.max(values[i]!, Number.MIN_VALUE)]);
 }
 
 function lossTicks({ y, decades: [low, high] }: Axes): string {
   const lines: string[] = [];
-  for (let decade = low; decade <= high; decade++) {
-    const at = y(10 ** decade).toFixed(1);
+  const every = Math.ceil((high - low) / MOST_DECADES);
+  for (let decade = low; decade <= high; decade += every) {
+    const at = y(decade).toFixed(1);
+    const label = Number(`1e${decade}`) || `1e${decade}`;
     lines.push(`<line class="grid" x1="${PLOT.left}" x2="${PLOT.right}" y1="${at}" y2="${at}"/>`);
-    lines.push(`<text x="${PLOT.left - 10}" y="${at}" dy="4" text-anchor="end">${Number((10 ** decade).toPrecision(1))}</text>`);
+    lines.push(`<text x="${PLOT.left - 10}" y="${at}" dy="4" text-anchor="end">${label}</text>`);
   }
   const middle = (PLOT.top + PLOT.bottom) / 2;
   lines.push(`<line class="axis" x1="${PLOT.left}" x2="${PLOT.left}" y1="${PLOT.top}" y2="${PLOT.bottom}"/>`);
@@ -112,4 +119,5 @@ function legend(terms: readonly string[], curves: readonly (readonly Point[])[])
   return rows.join('\n');
 }
 
-const escape = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+/** Control characters, which names of files may have and XML may not, are replaced too. */
+const escape = (text: string): string => printable(text).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');

@@ -108,7 +108,7 @@ export async function reopenFolder(path: string): Promise<RunFolder> {
     },
     config: (value) => writeJson(at('config.json'), value),
     preview: (steps, image) => writeImage(at(`previews/${previewName(steps)}`), image),
-    curve: (entries, title) => writeFileAtomic(at('losses.svg'), lossCurveSvg(entries, title)),
+    curve: async (entries, title) => writeFileAtomic(at('losses.svg'), lossCurveSvg(entries, title)),
   };
 }
 

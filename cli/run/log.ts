@@ -2,12 +2,14 @@
  * log.jsonl and timings.jsonl. The log holds only what a run computes, so that the same run on the same device writes the same
  * bytes whether or not it was interrupted. Times are in a separate file.
  */
+import { createHash } from 'node:crypto';
 import { appendFile, open, stat, truncate } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { StepLosses } from '../../model/training/run.js';
 import { fileError, InputError } from '../shared/errors.js';
-import { parseJson, writeFileAtomic } from '../shared/files.js';
+import { parseJson, sha256, syncFolder, writeFileAtomic } from '../shared/files.js';
 import { RESTORE } from './config.js';
-import { readText } from '../shared/read.js';
+import { MAX_TEXT, readBounded, readText } from '../shared/read.js';
 
 /** Steps between two lines of the log; the last step has one too. */
 export const LOG_EVERY = 10;
@@ -15,37 +17,59 @@ export const LOG_EVERY = 10;
 export interface RunLog {
   /** `ms` are the mean milliseconds per step since the entry before. */
   append(entry: StepLosses, ms: number): Promise<void>;
-  /** Syncs the log to the disk. Returns the bytes that a longer run also writes: not a last line between two tens. */
-  keep(): Promise<number>;
+  /** Syncs the log to the disk. Returns the part that a longer run also writes: not a last line between two tens. */
+  keep(): Promise<LogPart>;
   /** Cuts both files back to the log's first `bytes` and returns its entries. @throws InputError for damaged lines */
   rewind(bytes: number): Promise<StepLosses[]>;
-  /** Bytes of log.jsonl on the disk. */
-  size(): Promise<number>;
+  /** Why the log does not begin as a checkpoint says; undefined if it does. */
+  problemOf(part: LogPart): Promise<string | undefined>;
+}
+
+/** The beginning of log.jsonl that belongs to a checkpoint. */
+export interface LogPart {
+  readonly logBytes: number;
+  /** SHA-256 of these bytes; checkpoints of earlier versions do not have it. */
+  readonly logSha256?: string;
 }
 
 export function runLog(path: string, timingsPath: string): RunLog {
-  let [written, kept] = [0, 0];
+  let written = createHash('sha256');
+  let [bytes, kept]: [number, LogPart] = [0, { logBytes: 0 }];
+  const keepAll = (): void => void (kept = { logBytes: bytes, logSha256: written.copy().digest('hex') });
   const size = () => stat(path).then((found) => found.size, () => 0);
   return {
     append: async (entry, ms) => {
       const line = JSON.stringify(entry) + '\n';
       await writing(path, appendFile(path, line));
       await writing(timingsPath, appendFile(timingsPath, JSON.stringify({ step: entry.step, ms }) + '\n'));
-      written += Buffer.byteLength(line);
-      if (entry.step % LOG_EVERY === 0) kept = written;
+      bytes += Buffer.byteLength(line);
+      written.update(line);
+      if (entry.step % LOG_EVERY === 0) keepAll();
     },
     keep: async () => {
-      if (kept > 0) await writing(path, syncFile(path));
+      if (kept.logBytes > 0) {
+        await writing(path, syncFile(path));
+        await syncFolder(dirname(path)); // or the name may be lost
+      }
       return kept;
     },
-    rewind: async (bytes) => {
-      if ((await size()) > bytes) await writing(path, truncate(path, bytes));
-      const entries = bytes > 0 ? parseLog(path, await writing(path, readText(path))) : [];
+    rewind: async (to) => {
+      if ((await size()) > to) await writing(path, truncate(path, to));
+      const text = to > 0 ? await writing(path, readText(path)) : '';
+      const entries = to > 0 ? parseLog(path, text) : [];
       await cutTimings(timingsPath, entries.at(-1)?.step ?? -1);
-      [written, kept] = [bytes, bytes];
+      [bytes, written] = [to, createHash('sha256').update(text)];
+      keepAll();
       return entries;
     },
-    size,
+    problemOf: async ({ logBytes, logSha256 }) => {
+      const found = await size();
+      if (found < logBytes) return `${path} has ${found} bytes, a checkpoint needs ${logBytes} of it`;
+      if (logSha256 === undefined || logBytes === 0) return undefined;
+      const text = await writing(path, readBounded(path, { maxBytes: MAX_TEXT }));
+      const isSame = sha256(text.subarray(0, logBytes)) === logSha256;
+      return isSame ? undefined : `${path} is not as it was when a checkpoint was written`;
+    },
   };
 }
 

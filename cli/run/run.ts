@@ -12,7 +12,7 @@ import { exists } from '../shared/files.js';
 import { clockTime, createProgress, type Progress } from '../shared/progress.js';
 import { version } from '../shared/version.js';
 import { endedNote } from './about.js';
-import { stepsIn, type Checkpoint } from './checkpoints.js';
+import { stepsIn, type Checkpoint, type Identity } from './checkpoints.js';
 import {
   checkIdentity, checkSteps, parseConfig, readConfigOf, resumeCommand, type Fields, type ResumeOptions, type TrainingName,
 } from './config.js';
@@ -138,9 +138,10 @@ async function onDevices(job: Job, saved: Fields | undefined): Promise<number> {
       }
       if (stretch) await noteFailure(stretch, error);
       const nothing = (): undefined => undefined;
+      const any = async (): Promise<undefined> => undefined;
       // A refused folder cannot be continued as it is.
       const isRefused = !stretch && (error instanceof InputError || error instanceof UsageError);
-      const kept = !isRefused && (current ?? stretch) && (await folder.checkpoints.newest(nothing, nothing).catch(nothing));
+      const kept = !isRefused && (current ?? stretch) && (await folder.checkpoints.newest(any, nothing).catch(nothing));
       const command = resumeCommand(training.command, folder.path);
       if (kept) progress.note(`${stepsOf(kept.state.counters)} are kept: ${command} continues from there`);
       if (isLost) throw new DeviceLostError(`${error.message}, for the ${lost + 1}th time in this run`);
@@ -199,18 +200,33 @@ async function onOneDevice(
 
 /** The checkpoint to continue from. @throws InputError when photos, weights or settings are not those the run began with */
 async function findCheckpoint({ training, folder, progress }: Job, saved: Fields): Promise<Checkpoint | undefined> {
-  const logSize = await folder.log.size();
-  const problem = ({ logBytes }: Checkpoint): string | undefined =>
-    logBytes > logSize ? `${folder.at('log.jsonl')} has ${logSize} bytes, a checkpoint needs ${logBytes} of it` : undefined;
-  const from = await folder.checkpoints.newest(problem, progress.note);
+  const from = await folder.checkpoints.newest(folder.log.problemOf, progress.note);
   if (!from) {
-    if (!['finished', 'interrupted'].includes(String(saved['status']))) return undefined;
+    if (!['finished', 'interrupted'].includes(String(saved['status']))) {
+      checkIdentity(folder.path, recordedIdentity(saved, training), training.identity, training.sources);
+      return undefined;
+    }
     const problem = `${folder.at('checkpoints')} holds no checkpoint, but the run is ${String(saved['status'])}`;
     throw new InputError(`${problem}: put the checkpoints back, or start a new run with another --out`);
   }
   checkIdentity(folder.path, from.identity, training.identity, training.sources);
   checkSteps(training.plan.steps, from.state.counters['stepsDone'] ?? 0);
   return from;
+}
+
+/** The identity in a config.json; earlier versions recorded only some hashes of it, at the places where `config` has them. */
+function recordedIdentity(saved: Fields, { identity, config }: Training): Identity {
+  const written = saved['identity'];
+  if (typeof written === 'object' && written !== null) return written as Identity;
+  const hashOf = (place: unknown): unknown => (typeof place === 'object' ? (place as Fields | null)?.['sha256'] : undefined);
+  const known: Record<string, string> = {};
+  for (const [name, place] of Object.entries(config)) {
+    const [was, is] = [hashOf(saved[name]), hashOf(place)];
+    // Two places may have the same photo; they are in the same order in both.
+    const entry = Object.keys(identity).find((each) => identity[each] === is && !(each in known));
+    if (entry !== undefined && typeof was === 'string') known[entry] = was;
+  }
+  return { ...identity, ...known };
 }
 
 /** config.json without status: everything needed to repeat the run or to continue it. */
@@ -228,8 +244,8 @@ function describeRun(
 }
 
 /** The part of config.json that does not depend on when and where the run is made. */
-export const recordOf = ({ command, plan: { warmStart, steps }, config, page }: Training): Fields =>
-  ({ program: 'splice-gpu', version: version(), command, plan: { warmStart, steps }, ...config, page });
+export const recordOf = ({ command, plan: { warmStart, steps }, config, page, identity }: Training): Fields =>
+  ({ program: 'splice-gpu', version: version(), command, plan: { warmStart, steps }, ...config, page, identity });
 
 /** Lines about where a run continues. */
 function continuing(from: Checkpoint | undefined, saved: Fields, adapter: AdapterSummary): string[] {
@@ -242,9 +258,11 @@ function continuing(from: Checkpoint | undefined, saved: Fields, adapter: Adapte
 async function train(stretch: Stretch): Promise<number> {
   const { training, folder, parts, json, progress, page, session, record, log, seconds } = stretch;
   const { run } = session;
-  const { hooks, keep, lastGood } = createKeeper(stretch);
+  const { keep, again, lastGood } = createKeeper(stretch);
   const { stopAt } = training.plan;
   try {
+    await again();
+    const hooks = createHooks(stretch, keep);
     const trained = await trainLoop(run, training.plan, hooks, page?.signal ?? parts.interrupt, log.at(-1)?.step);
     await keep({ phase: 'train', steps: run.stepsDone, asked: false, last: stopAt === undefined });
     const ended = run.stepsDone < training.plan.steps ? training.until?.(folder.figures.rows()) : undefined;
@@ -289,15 +307,13 @@ async function finish(
   return isWhole ? trained : 'interrupted';
 }
 
-/** Writes log lines, results and checkpoints as they come. */
-function createKeeper({ training, folder, progress, page, session, from, log, seconds }: Stretch) {
+/** Writes checkpoints and results. */
+function createKeeper({ training, folder, page, session, from, log, seconds }: Stretch) {
   const { run } = session;
-  let isTold = false;
   let savedAt = from?.state.counters['stepsDone'] || undefined;
-  /** The checkpoint comes last: a run that continues from it does not write the rest again. */
   const checkpoint = async (): Promise<void> => {
     const state = await run.state();
-    await folder.checkpoints.write({ state, identity: training.identity, logBytes: await folder.log.keep(), seconds: seconds() });
+    await folder.checkpoints.write({ state, identity: training.identity, ...(await folder.log.keep()), seconds: seconds() });
   };
   /** A save that only this run makes, by a user's wish or an interrupt, leaves no row: equal runs have equal rows. */
   const measure = async (picture: Image, { steps }: Moment): Promise<void> => {
@@ -306,15 +322,47 @@ function createKeeper({ training, folder, progress, page, session, from, log, se
     await folder.figures.add({ step: steps, ...session.measure(picture) });
     page?.figures(folder.figures.rows());
   };
-  const keep = async (moment: Moment): Promise<void> => {
-    const picture = await session.keep(moment);
+  const show = async (write: Awaited<ReturnType<Session['keep']>>, moment: Moment): Promise<void> => {
+    const picture = await write();
     if (picture) await measure(picture, moment);
     await folder.curve(log, training.title);
     if (picture) await page?.saved(moment.steps, picture);
     if (moment.steps > 0) savedAt = moment.steps;
-    await checkpoint();
   };
-  const hooks: LoopHooks = {
+  /** The checkpoint comes first: what goes wrong with pictures and curves costs no step. */
+  const keep = async (moment: Moment): Promise<void> => {
+    const write = await session.keep(moment);
+    await checkpoint();
+    await show(write, moment);
+  };
+  /** Writes what belongs to the checkpoint that the run continues from: the one before may have ended in between. */
+  const again = async (): Promise<void> => {
+    const { warmStart, steps, savesAt } = training.plan;
+    const phase = run.warmStepsDone < warmStart ? 'warm-start' : 'train';
+    const done = phase === 'train' ? run.stepsDone : run.warmStepsDone;
+    if (!from || done === 0 || run.stepsDone >= steps || !savesAt(done)) return;
+    const moment: Moment = { phase, steps: run.stepsDone, asked: false, last: false };
+    await show(await session.keep(moment), moment);
+  };
+  const picture = `${folder.at('result.png')} is the last good picture, of step`;
+  const lastGood = () => (savedAt === undefined ? 'nothing was saved before it' : `${picture} ${savedAt}`);
+  return { keep, again, lastGood };
+}
+
+/** Writes log lines as they come, and shows how far the run is. */
+function createHooks(
+  { training, folder, progress, page, session, log }: Stretch, keep: (moment: Moment) => Promise<void>,
+): LoopHooks {
+  const { run } = session;
+  let isTold = false;
+  /** Once, after the first steps that include no compilation. */
+  const tellTime = (step: number, ms: number): void => {
+    if (isTold || step < (log[0]?.step ?? 0) + LOG_EVERY) return;
+    isTold = true;
+    const left = (ms / 1000) * (training.plan.steps - run.stepsDone);
+    if (left >= WORTH_TELLING_S) progress.note(timeLeft(ms / 1000, left));
+  };
+  return {
     onLosses: async (entry, ms) => {
       log.push(entry);
       await folder.log.append(entry, ms);
@@ -329,16 +377,6 @@ function createKeeper({ training, folder, progress, page, session, from, log, se
     isEnough: () => training.until?.(folder.figures.rows()) !== undefined,
     between: async (save) => (page ? page.between(save, run.stepsDone, session.draw) : 0),
   };
-  /** Once, after the first steps that include no compilation. */
-  const tellTime = (step: number, ms: number): void => {
-    if (isTold || step < (log[0]?.step ?? 0) + LOG_EVERY) return;
-    isTold = true;
-    const left = (ms / 1000) * (training.plan.steps - run.stepsDone);
-    if (left >= WORTH_TELLING_S) progress.note(timeLeft(ms / 1000, left));
-  };
-  const picture = `${folder.at('result.png')} is the last good picture, of step`;
-  const lastGood = () => (savedAt === undefined ? 'nothing was saved before it' : `${picture} ${savedAt}`);
-  return { hooks, keep, lastGood };
 }
 
 function timeLeft(secondsPerStep: number, left: number): string {

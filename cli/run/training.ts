@@ -88,10 +88,10 @@ export interface Session {
   /** Lines about what is trained on what. */
   readonly notes: readonly string[];
   /**
-   * Writes the results as they are now, except the checkpoint. Returns a new picture for the page, if there is one.
-   * @throws NonFiniteError instead of writing values that are not finite
+   * Computes the results as they are now. The returned function writes them, before the next step is made, and returns a new
+   * picture for the page, if there is one. @throws NonFiniteError when values are not finite
    */
-  keep(moment: Moment): Promise<Image | undefined>;
+  keep(moment: Moment): Promise<() => Promise<Image | undefined>>;
   /** Figures of such a picture, for figures.jsonl; absent where pictures are not measured. */
   measure?(picture: Image): Readonly<Record<string, number>>;
   /**

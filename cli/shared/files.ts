@@ -48,6 +48,7 @@ export async function writeFileAtomic(path: string, data: Uint8Array | string): 
       await file.close();
     }
     await rename(temporary, path);
+    await syncFolder(dirname(path));
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined);
     throw fileError(path, error);
@@ -78,6 +79,7 @@ export async function prepareFolder(dir: string): Promise<() => Promise<void>> {
     for (const folder of await missingFolders(target)) {
       await mkdir(folder);
       made.unshift(folder);
+      await syncFolder(dirname(folder));
     }
     const probe = join(target, `.probe.${process.pid}.tmp`);
     await (await open(probe, 'w')).close();

@@ -4,7 +4,7 @@
  * another's. A process is identified by its number and its start, since numbers are used again.
  */
 import { randomBytes } from 'node:crypto';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { InputError } from './errors.js';
@@ -18,6 +18,8 @@ interface Holder {
   /** The machine, and which start of it where that is known. */
   readonly host: string;
   readonly boot: string;
+  /** The system's name for the set of process numbers, which a container has of its own; empty where that is not known. */
+  readonly namespace: string;
   readonly since: string;
 }
 
@@ -34,7 +36,8 @@ const PAUSE_MS = 100;
  */
 export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   const name = `.running-${randomBytes(6).toString('hex')}.json`;
-  const release = () => rm(join(folder, name), { force: true });
+  // One that stays is that of a dead process soon; its error must not take the place of the one that ended the work.
+  const release = () => remove(join(folder, name));
   const me = await thisProcess();
   for (let attempt = 1; ; attempt++) {
     await writeFileAtomic(join(folder, name), JSON.stringify(me) + '\n');
@@ -57,6 +60,8 @@ export async function isHeld(folder: string): Promise<boolean> {
   return false;
 }
 
+const remove = (path: string): Promise<void> => rm(path, { force: true }).catch(() => undefined);
+
 const thisProcess = async (): Promise<Holder> => {
   const start = (await startOf(process.pid)) ?? '';
   return { pid: process.pid, ...(await thisBoot()), start, since: new Date().toISOString() };
@@ -72,29 +77,37 @@ async function liveHolder(folder: string, own: string, me: Holder): Promise<Othe
     const path = join(folder, name);
     const holder = parseHolder(await readText(path, MAX_HOLDER).catch(() => ''));
     if (holder && (await isAlive(holder, me))) return { ...holder, path };
-    await rm(path, { force: true });
+    await remove(path);
   }
   return undefined;
 }
 
-function refusal(folder: string, { pid, host, since, path }: Other, me: Holder): string {
+function refusal(folder: string, other: Other, me: Holder): string {
+  const { pid, host, since, path } = other;
   const remedy = 'wait for it or stop it';
-  return host === me.host
-    ? `${folder} is in use by a run in progress (process ${pid}, since ${since}): ${remedy}, or choose another folder`
-    : `${folder} is in use by process ${pid} on ${host} since ${since}: ${remedy}; if it is gone, delete ${path}`;
+  if (isNear(other, me)) {
+    return `${folder} is in use by a run in progress (process ${pid}, since ${since}): ${remedy}, or choose another folder`;
+  }
+  const where = host === me.host ? `another container of ${host}` : host;
+  return `${folder} is in use by process ${pid} on ${where} since ${since}: ${remedy}; if it is gone, delete ${path}`;
 }
+
+/** Whether a process's number means the same to both. Processes of earlier versions do not say where theirs does. */
+const isNear = (one: Holder, other: Holder): boolean => one.host === other.host
+  && (one.boot !== other.boot || one.namespace === '' || other.namespace === '' || one.namespace === other.namespace);
 
 /** Undefined for a damaged file: whole ones are written in one step, so a damaged one holds nothing. */
 function parseHolder(text: string): Holder | undefined {
-  const { pid, start, host, boot, since } = parseJson(text) ?? {};
-  const areTexts = [start, host, boot, since].every((value) => typeof value === 'string');
+  const { pid, start, host, boot, namespace = '', since } = parseJson(text) ?? {};
+  const areTexts = [start, host, boot, namespace, since].every((value) => typeof value === 'string');
   const isHolder = areTexts && Number.isSafeInteger(pid) && (pid as number) > 0;
-  return isHolder ? ({ pid, start, host, boot, since } as Holder) : undefined;
+  return isHolder ? ({ pid, start, host, boot, namespace, since } as Holder) : undefined;
 }
 
-/** Whether the process is still running. Processes of other machines are taken to be. */
-async function isAlive({ pid, start, host, boot }: Holder, me: Holder): Promise<boolean> {
-  if (host !== me.host) return true;
+/** Whether the process is still running. Processes of other machines and containers are taken to be. */
+async function isAlive(holder: Holder, me: Holder): Promise<boolean> {
+  if (!isNear(holder, me)) return true;
+  const { pid, start, boot } = holder;
   if (boot !== me.boot || !exists(pid)) return false;
   const now = await startOf(pid);
   return now === undefined || start === '' || now === start;
@@ -118,7 +131,8 @@ async function startOf(pid: number): Promise<string | undefined> {
   return fields?.[19];
 }
 
-async function thisBoot(): Promise<{ host: string; boot: string }> {
+async function thisBoot(): Promise<Pick<Holder, 'host' | 'boot' | 'namespace'>> {
   const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '');
-  return { host: hostname(), boot: boot.trim() };
+  const namespace = await readlink('/proc/self/ns/pid').catch(() => '');
+  return { host: hostname(), boot: boot.trim(), namespace };
 }

@@ -17,7 +17,7 @@ const RAMP = [[0.02, 0.02, 0.06], [0.35, 0.1, 0.45], [0.85, 0.3, 0.3], [0.98, 0.
 
 /** `values` [rows * columns] as colours, the largest value brightest. */
 export function heatMap(values: ArrayLike<number>, rows: number, columns: number): Image {
-  const most = Math.max(...Array.from(values), 1e-12);
+  const most = Array.from(values).reduce((largest, value) => Math.max(largest, value), 1e-12);
   const plane = rows * columns;
   const data = new Float32Array(3 * plane);
   for (let i = 0; i < plane; i++) {

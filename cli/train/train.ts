@@ -123,10 +123,12 @@ async function start(options: TrainOptions, data: Data, at: Start, parts: Parts)
       if (![...weights.values()].every(({ data: values }) => values.every(Number.isFinite))) {
         throw new NonFiniteError(`after ${steps} steps the generator holds values that are not finite`);
       }
-      const { tensors, metadata } = toAnyPairFile({ setup, weights, scale });
-      const file = serializeSafetensors(tensors, { ...metadata, steps: String(steps), seed: String(anyPair.seed) });
-      await writeFileAtomic(folder.at('generator.safetensors'), file);
-      return validator && validate(validator, weights, moment, { history, options }, at);
+      return async () => {
+        const { tensors, metadata } = toAnyPairFile({ setup, weights, scale });
+        const file = serializeSafetensors(tensors, { ...metadata, steps: String(steps), seed: String(anyPair.seed) });
+        await writeFileAtomic(folder.at('generator.safetensors'), file);
+        return validator && validate(validator, weights, moment, { history, options }, at);
+      };
     },
     summary: () => ({ generator: resolve(folder.at('generator.safetensors')), validation: history.at(-1) ?? null }),
     destroy: () => validator?.destroy(),

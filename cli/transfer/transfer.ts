@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { serializeSafetensors } from '../../model/files/safetensors.js';
 import type { Image } from '../../model/image.js';
+import type { SpliceRun } from '../../model/training/pair.js';
 import { termNames } from '../../model/method/options.js';
 import { nameOfDevice } from '../gpu/device.js';
 import { shipped } from '../models/known.js';
@@ -106,6 +107,12 @@ const startOf = async (inputs: Inputs, { startSplice }: Parts): Promise<Parts['s
   return generator ? (await import('./fromGenerator.js')).generatorStart(generator, inputs) : startSplice;
 };
 
+async function finiteResult(run: Pick<SpliceRun, 'result'>, steps: number): Promise<Image> {
+  const picture = await run.result();
+  if (picture.data.every(Number.isFinite)) return picture;
+  throw new NonFiniteError(`after ${steps} steps the picture holds values that are not finite`);
+}
+
 async function start(inputs: Inputs, at: Start, parts: Parts): Promise<Session> {
   const { engine, adapter, folder, from } = at;
   const { options, structure, appearance, model: { vit, note }, target } = inputs;
@@ -121,11 +128,7 @@ async function start(inputs: Inputs, at: Start, parts: Parts): Promise<Session> 
   const warning = matchWarning(canTell ? judge.match : undefined);
   const { recipe, seed } = options.splice;
 
-  const pictures = async ({ steps, asked }: Moment): Promise<Image> => {
-    const picture = await run.result();
-    if (!picture.data.every(Number.isFinite)) {
-      throw new NonFiniteError(`after ${steps} steps the picture holds values that are not finite`);
-    }
+  const write = async (picture: Image, { steps, asked }: Moment): Promise<Image> => {
     if (steps > 0 && (asked || steps % options.saveEvery === 0)) await folder.preview(steps, picture);
     const text = resultText(inputs, steps);
     if (target) await writeImage(folder.at('trained.png'), picture, text);
@@ -145,7 +148,11 @@ async function start(inputs: Inputs, at: Start, parts: Parts): Promise<Session> 
       ...(warning ? [warning] : []),
     ],
     // In the warm start a checkpoint alone.
-    keep: async (moment) => (moment.phase === 'warm-start' ? undefined : pictures(moment)),
+    keep: async (moment) => {
+      if (moment.phase === 'warm-start') return async () => undefined;
+      const picture = await finiteResult(run, moment.steps);
+      return () => write(picture, moment);
+    },
     finish: async (ending) => {
       const finished = await finish(inputs, run, ending, { engine, folder, judge, judged, parts });
       detailSeconds = finished.seconds;

@@ -31,7 +31,8 @@ export function createMeasures(): (rows: readonly FigureRow[]) => void {
 function measure(name: string, rows: readonly FigureRow[], colour: number): HTMLElement {
   const known = rows.filter((row) => typeof row[name] === 'number');
   const values = known.map((row) => row[name]!);
-  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const low = values.reduce((least, value) => Math.min(least, value), Infinity);
+  const high = values.reduce((most, value) => Math.max(most, value), -Infinity);
   const figure = element('figure', { title: MEANING[name] ?? '' }, [
     element('figcaption', {}, [
       element('span', { textContent: name }),
