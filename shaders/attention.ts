@@ -1,5 +1,5 @@
 /** Attention with a streaming softmax: keys and values are read in tiles, and the T x T matrix is never in memory. */
-import { each, each2 } from './parts/common.js';
+import { each, each2, list } from './parts/common.js';
 import { groupsPerLane, headArray, headLayout, headLoad, headStore, partLoads } from './parts/heads.js';
 import { remembered } from './parts/remembered.js';
 import { wgsl } from './parts/wgsl.js';
@@ -7,8 +7,15 @@ import { wgsl } from './parts/wgsl.js';
 /** Below every score, and still finite: the difference of two of them is 0, not NaN. */
 export const LOWEST_SCORE = '-1e30';
 
-/** Queries of a workgroup of the forward kernel, one per thread. */
+/** Queries of a workgroup of the forward kernel, and the keys that it takes at a time. */
 export const TILE_ROWS = 64;
+const TILE_KEYS = 32;
+
+/** Most groups of values of a workgroup: sums of more would not fit a thread's registers. */
+const MOST_GROUPS = 32;
+
+/** Workgroups that share the rows of a head, each with a part of its values. */
+export const valueParts = (HS: number): number => Math.ceil(groupsPerLane(HS) / MOST_GROUPS);
 
 /** Queries or keys of a workgroup of the backward kernel, four threads each. */
 export const BACKWARD_TILE_ROWS = 16;
@@ -21,65 +28,156 @@ ${headLayout(HS)}
 @group(0) @binding(3) var<storage, read_write> lse: array<f32>;      // [B, NH, T]
 `;
 
-/**
- * y = softmax(q k^T SCALE) v and lse = log(sum(exp(q k^T SCALE))), a query per thread: q and y stay in registers, while `keys`
- * keys and values at a time are in workgroup memory. The sum is of exp(s - peak), peak being the largest score so far; a larger
- * one scales the sum down by exp(old - new) (https://arxiv.org/abs/1805.02867).
- */
-export const attentionTiled = remembered((HS: number, keys: number) => `${HS} ${keys}`, (HS, keys) => {
+/** Constants of the forward kernel's text: sizes are in groups of four elements, strides and places in vectors. */
+function forwardSizes(HS: number) {
   const G = groupsPerLane(HS);
+  const VG = Math.ceil(Math.min(G, MOST_GROUPS) / 8) * 8; // values of a workgroup, filled up to whole columns of threads
+  const D = Math.min(8, G); // of a head, in memory at a time
+  const Q = TILE_ROWS + 1; // four steps of all queries; one more, so that the threads that store them hit different banks
+  const K = TILE_KEYS + 1;
+  const VALUES = Q * 8; // where keys and values begin
+  const VK = [32, 16, 8, 4].find((keys) => keys * VG <= K * 8)!; // values in memory at a time
+  return { G, VG, D, Q, K, VALUES, VK };
+}
+
+/** Copies blocks of four tokens by four elements to the tile, turned over: vectors of one element of four tokens. */
+const turnOver = (name: string, first: string, lines: number, D: number, stride: number, at: number): string => `
+      for (var i = lane; i < ${(lines / 4) * D}u; i += ${TILE_ROWS}u) {
+        let line = ${first} + i / ${D}u * 4u;
+        let g = d + i % ${D}u;
+${each(4, (j) => `        let v${j} = load_${name}(token + min(line + ${j}u, T - 1u), head, g);`)}
+        let to = ${at}u + i % ${D}u * ${stride}u + i / ${D}u;
+${each(4, (e) => `        tile[to + ${(e * lines) / 4}u] = vec4f(${list(4, (j) => `v${j}[${e}]`)});`)}
+      }`;
+
+/** Scores of a thread's eight queries with its four keys: `s0` ... `s7`. */
+const forwardScores = (HS: number): string => {
+  const { G, D, Q, K, VALUES } = forwardSizes(HS);
+  return wgsl`
+${each(8, (i) => `    var s${i} = vec4f();`)}
+    for (var d = 0u; d < ${G}u; d += ${D}u) {
+      workgroupBarrier();
+${turnOver('q', 'first', TILE_ROWS, D, Q, 0)}
+${turnOver('k', 't', TILE_KEYS, D, K, VALUES)}
+      workgroupBarrier();
+      for (var two = 0u; two < ${2 * D}u; two++) {
+        let at_q = two / 2u * ${Q}u + two % 2u * ${TILE_ROWS / 2}u + ty;
+        let at_k = ${VALUES}u + two / 2u * ${K}u + two % 2u * ${TILE_KEYS / 2}u + tx;
+${each(2, (e) => `
+        let k${e} = tile[at_k + ${(e * TILE_KEYS) / 4}u];
+${each(2, (r) => `        let q${e}_${r} = tile[at_q + ${(e * TILE_ROWS) / 4 + 8 * r}u];`)}
+${each(8, (i) => `        s${i} = fma(vec4f(q${e}_${i >> 2}[${i % 4}]), k${e}, s${i});`)}`)}
+      }
+    }
+    if (t + ${TILE_KEYS}u > T) {
+      let inside = t + 4u * tx + vec4u(0u, 1u, 2u, 3u) < vec4u(T);
+${each(8, (i) => `      s${i} = select(vec4f(${LOWEST_SCORE}), s${i}, inside);`)}
+    }
+`;
+};
+
+/** Turns scores into exp2(factor s - peak), in the tile, after the peaks of all queries have risen. */
+const forwardProbabilities = (HS: number): string => {
+  const { Q } = forwardSizes(HS);
+  return wgsl`
+${each(2, (r) => `    parts[tx * 16u + ty + ${8 * r}u] = vec4f(${list(4, (i) => `top(s${4 * r + i})`)});`)}
+    workgroupBarrier();
+    var highest = ${LOWEST_SCORE};
+    for (var x = 0u; x < 8u; x++) { highest = max(highest, parts[x * 16u + lane / 4u][lane % 4u]); }
+    let risen = max(peak, factor * highest);
+    fades[lane] = exp2(peak - risen);
+    peaks[lane] = risen;
+    peak = risen;
+    workgroupBarrier();
+${each(2, (r) => `
+    {
+${each(4, (i) => `      let p${i} = exp2(factor * s${4 * r + i} - peaks[${32 * r + i}u + 4u * ty]);`)}
+${each(4, (j) => `      tile[tx * ${Q}u + ${16 * j + 8 * r}u + ty] = vec4f(${list(4, (i) => `p${i}[${j}]`)});`)}
+      parts[tx * 16u + ty + ${8 * r}u] = vec4f(${list(4, (i) => `whole(p${i})`)});
+    }`)}
+`;
+};
+
+/** Adds to the thread's sums of eight queries by some groups of values the keys of the tile. */
+const forwardSums = (HS: number): string => {
+  const { VG, Q, VALUES, VK } = forwardSizes(HS);
+  return wgsl`
+    for (var key = 0u; key < ${TILE_KEYS}u; key += ${VK}u) {
+      if (key > 0u) { workgroupBarrier(); }
+      for (var i = lane; i < ${VK * VG}u; i += ${TILE_ROWS}u) {
+        tile[${VALUES}u + i] = load_v(token + min(t + key + i / ${VG}u, T - 1u), head, part * ${MOST_GROUPS}u + i % ${VG}u);
+      }
+      workgroupBarrier();
+      if (key == 0u) {
+        total *= fades[lane];
+        for (var x = 0u; x < 8u; x++) { total += parts[x * 16u + lane / 4u][lane % 4u]; }
+${each(8, (i) => `
+        let fade${i} = fades[${32 * (i >> 2) + (i % 4)}u + 4u * ty];
+${each(VG / 8, (n) => `        y${i}_${n} *= fade${i};`)}`)}
+      }
+      for (var two = 0u; two < ${VK / 2}u; two++) {
+        let at_p = (key / 4u + two / 2u) * ${Q}u + two % 2u * 32u + ty;
+        let at_v = ${VALUES}u + two * ${2 * VG}u + tx;
+${each(2, (j) => `
+${each(2, (r) => `        let p${j}_${r} = tile[at_p + ${16 * j + 8 * r}u];`)}
+${each(VG / 8, (n) => `        let v${j}_${n} = tile[at_v + ${j * VG + 8 * n}u];`)}
+${each2(8, VG / 8, (i, n) => `        y${i}_${n} = fma(vec4f(p${j}_${i >> 2}[${i % 4}]), v${j}_${n}, y${i}_${n});`)}`)}
+      }
+    }
+`;
+};
+
+/**
+ * y = softmax(q k^T SCALE) v and lse = log(sum(exp(q k^T SCALE))), as two products with tiles in workgroup memory: a thread has
+ * the scores of eight queries with four keys, then sums of the same queries by some groups of values; the probabilities between
+ * the two take the place of the queries. The sum is of exp(s - peak), peak being the largest score so far; a larger one scales
+ * the sum down by exp(old - new) (https://arxiv.org/abs/1805.02867).
+ */
+export const attentionTiled = remembered(String, (HS: number) => {
+  const { G, VG, D, K, VALUES } = forwardSizes(HS);
+  const columns = VG / 8;
   return wgsl`
 ${forwardBindings(HS, headArray)}
-${headLoad('qkv', HS)}
+${headLoad('qkv', HS, G % D === 0 && G % VG === 0)}
 ${headStore('y', HS)}
-const KEYS = ${keys}u;
-const G = ${G}u;
-var<workgroup> tile_k: array<vec4f, KEYS * G>;
-var<workgroup> tile_v: array<vec4f, KEYS * G>;
-var<workgroup> scores: array<f32, KEYS * ${TILE_ROWS}u>;
+${partLoads('vec4f', 'load')}
+var<workgroup> tile: array<vec4f, ${VALUES + K * 8}>;  // queries, later probabilities; then keys, later values
+var<workgroup> parts: array<vec4f, 128>;      // [8, 64 / 4]: the part of each column of threads in a query's maximum or sum
+var<workgroup> peaks: array<f32, ${TILE_ROWS}>;
+var<workgroup> fades: array<f32, ${TILE_ROWS}>;
+fn top(v: vec4f) -> f32 { return max(max(v.x, v.y), max(v.z, v.w)); }
+fn whole(v: vec4f) -> f32 { return v.x + v.y + v.z + v.w; }
 @compute @workgroup_size(${TILE_ROWS})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
   let T = dims.T;
   let head = group.y;
-  let query = group.x * ${TILE_ROWS}u + lane;
-  let token = group.z * T + min(query, T - 1u);
-  let q_start = row_start(token, 3u, 0u, head);
-${each(G, (n) => `  let q${n} = SCALE * LOG2E * load_qkv(q_start, ${n}u); var y${n} = vec4f();`)}
-  var peak = ${LOWEST_SCORE};
+  let part = group.x % ${valueParts(HS)}u;
+  let first = group.x / ${valueParts(HS)}u * ${TILE_ROWS}u;
+  let token = group.z * T;
+  let ty = lane / 8u;
+  let tx = lane % 8u;
+  let factor = SCALE * LOG2E;
+  var peak = ${LOWEST_SCORE};  // of query first + lane
   var total = 0.0;
-  for (var t = 0u; t < T; t += KEYS) {
-    workgroupBarrier();
-    for (var i = lane; i < KEYS * G; i += ${TILE_ROWS}u) {
-      let start = row_start(group.z * T + min(t + i / G, T - 1u), 3u, 1u, head);
-      tile_k[i] = load_qkv(start, i % G);
-      tile_v[i] = load_qkv(start + C, i % G);
-    }
-    workgroupBarrier();
-    let end = min(t + KEYS, T);
-    var top = peak;
-    for (var key = t; key < end; key++) {
-      let j = key - t;
-      var products = vec4f();
-${each(G, (n) => `      products += q${n} * tile_k[j * G + ${n}u];`)}
-      let score = products.x + products.y + products.z + products.w;
-      scores[j * ${TILE_ROWS}u + lane] = score;
-      top = max(top, score);
-    }
-    let fade = exp2(peak - top);
-    peak = top;
-    total *= fade;
-${each(G, (n) => `    y${n} *= fade;`)}
-    for (var key = t; key < end; key++) {
-      let j = key - t;
-      let p = exp2(scores[j * ${TILE_ROWS}u + lane] - peak);
-      total += p;
-${each(G, (n) => `      y${n} += p * tile_v[j * G + ${n}u];`)}
-    }
+${each2(8, columns, (i, n) => `  var y${i}_${n} = vec4f();`)}
+  for (var t = 0u; t < T; t += ${TILE_KEYS}u) {
+${forwardScores(HS)}
+${forwardProbabilities(HS)}
+${forwardSums(HS)}
   }
-  if (query >= T) { return; }
-  let y_start = row_start(token, 1u, 0u, head);
-${each(G, (n) => `  store_y(y_start, ${n}u, y${n} / total);`)}
-  lse[(group.z * groups.y + head) * T + query] = (peak + log2(total)) / LOG2E;
+  workgroupBarrier();
+  fades[lane] = 1.0 / total;
+  workgroupBarrier();
+${each(8, (i) => `
+  {
+    let query = first + ${32 * (i >> 2) + (i % 4)}u + 4u * ty;
+    let scale = fades[query - first];
+    if (query < T) {
+      let start = row_start(token + query, 1u, 0u, head);
+${each(columns, (n) => `      store_y(start, part * ${MOST_GROUPS}u + ${8 * n}u + tx, scale * y${i}_${n});`)}
+    }
+  }`)}
+  if (part == 0u && first + lane < T) { lse[(group.z * groups.y + head) * T + first + lane] = (peak + log2(total)) / LOG2E; }
 }
 `;
 });

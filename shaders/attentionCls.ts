@@ -28,6 +28,37 @@ fn value_of(lane: u32) -> f32 { return shown_by[lane]; }
 #endif
 `;
 
+/**
+ * Slices of lanes share the keys of a weighted sum if a workgroup of several subgroups has more lanes than a head has groups of
+ * elements. A single subgroup is one slice, whose lanes must stay together to show each other values.
+ */
+function slicesOf({ HS, WG, oneSubgroup }: ClsVariant) {
+  const G = groupsPerLane(HS);
+  const count = oneSubgroup ? 1 : Math.max(1, Math.floor(WG / G));
+  const width = count > 1 ? G : WG;
+  const functions = wgsl`
+fn slice_of(lane: u32) -> u32 { return lane / ${width}u; }
+fn group_of(lane: u32) -> u32 { return lane % ${width}u; }
+#if ${count > 1}
+// The sum over all slices. All threads must call it.
+var<workgroup> slices: array<vec4f, WG>;
+fn over_slices(lane: u32, value: vec4f) -> vec4f {
+  slices[lane] = value;
+  workgroupBarrier();
+  var total = vec4f();
+  for (var i = group_of(lane); i < ${count * width}u; i += ${width}u) { total += slices[i]; }
+  return total;
+}
+#else
+fn over_slices(lane: u32, value: vec4f) -> vec4f { return value; }
+#endif
+`;
+  const keys = count > 1
+    ? `for (var key = t + slice_of(lane); key < min(t + WG, T); key += ${count}u)`
+    : 'for (var key = t; key < min(t + WG, T); key++)';
+  return { functions, keys };
+}
+
 const main = (WG: number): string => wgsl`
 @compute @workgroup_size(${WG})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -40,7 +71,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
 `;
 
 /** y = softmax(q k^T SCALE) v and lse = log(sum(exp(q k^T SCALE))) with q of token 0 */
-export const attentionClsForward = ({ HS, WG, oneSubgroup }: ClsVariant): string => {
+export const attentionClsForward = (variant: ClsVariant): string => {
+  const { HS, WG, oneSubgroup } = variant;
+  const { functions, keys } = slicesOf(variant);
   const G = groupsPerLane(HS, WG);
   const { enable, sum, max } = rowFragments(oneSubgroup);
   return wgsl`
@@ -55,6 +88,7 @@ ${headStore('y', HS)}
 ${sum}
 ${max}
 ${exchange(oneSubgroup)}
+${functions}
 ${main(WG)}
   var peak = -1e30;
   var total = 0.0;
@@ -71,14 +105,16 @@ ${each(G, (n) => `  var y${n} = vec4f();`)}
     total = total * fade + p;
     show(lane, p);
 ${each(G, (n) => `    y${n} *= fade;`)}
-    for (var key = t; key < min(t + WG, T); key++) {
+    ${keys} {
       let weight = value_of(key - t);
       let v_start = row_start(image * T + key, 3u, 2u, head);
-${each(G, (n) => `      y${n} += weight * load_qkv(v_start, lane + ${n}u * WG);`)}
+${each(G, (n) => `      y${n} += weight * load_qkv(v_start, group_of(lane) + ${n}u * WG);`)}
     }
   }
   total = workgroup_sum(lane, total);
-${each(G, (n) => `  store_y(y_start, lane + ${n}u * WG, y${n} / total);`)}
+${each(G, (n) => `
+  y${n} = over_slices(lane, y${n});
+  if (slice_of(lane) == 0u) { store_y(y_start, group_of(lane) + ${n}u * WG, y${n} / total); }`)}
   if (lane == 0u) { lse[stats] = (peak + log2(total)) / LOG2E; }
 }
 `;
@@ -88,7 +124,9 @@ ${each(G, (n) => `  store_y(y_start, lane + ${n}u * WG, y${n} / total);`)}
  * dq = ds k for token 0 and zero for the others, dk = ds q, dv = p dy with p = exp(q k^T SCALE - lse) and
  * ds = p * (dy v^T - sum(dy y)) * SCALE.
  */
-export const attentionClsBackward = ({ HS, WG, oneSubgroup }: ClsVariant): string => {
+export const attentionClsBackward = (variant: ClsVariant): string => {
+  const { HS, WG, oneSubgroup } = variant;
+  const { functions, keys } = slicesOf(variant);
   const G = groupsPerLane(HS, WG);
   return wgsl`
 ${rowFragments(oneSubgroup).enable}
@@ -104,6 +142,7 @@ ${headLoad('y', HS)}
 ${headLoad('dy', HS)}
 ${headStore('dqkv', HS)}
 ${exchange(oneSubgroup)}
+${functions}
 ${main(WG)}
   var delta = 0.0;
   for (var g = 0u; 4u * g < HS; g++) { delta += dot(load_dy(y_start, g), load_y(y_start, g)); }
@@ -124,13 +163,15 @@ ${each(G, (n) => `  var dq${n} = vec4f();`)}
       store_dqkv(start + C, g, ds * load_qkv(q_start, g));
       store_dqkv(start + 2u * C, g, p * load_dy(y_start, g));
     }
-    for (var key = t; key < min(t + WG, T); key++) {
+    ${keys} {
       let weight = value_of(key - t);
       let k_start = row_start(image * T + key, 3u, 1u, head);
-${each(G, (n) => `      dq${n} += weight * load_qkv(k_start, lane + ${n}u * WG);`)}
+${each(G, (n) => `      dq${n} += weight * load_qkv(k_start, group_of(lane) + ${n}u * WG);`)}
     }
   }
-${each(G, (n) => `  store_dqkv(q_start, lane + ${n}u * WG, dq${n});`)}
+${each(G, (n) => `
+  dq${n} = over_slices(lane, dq${n});
+  if (slice_of(lane) == 0u) { store_dqkv(q_start, group_of(lane) + ${n}u * WG, dq${n}); }`)}
 }
 `;
 };

@@ -171,3 +171,50 @@ ${each2(4 * R, S, (i, s) => `  store(group.z, a_first + ${tileRow(tile, i)}, col
 }
 `;
 });
+
+/** Most rows of a product of few rows, its threads, and the columns of a workgroup. */
+export const FEW_ROWS = 4;
+const FEW_THREADS = 128;
+export const FEW_COLUMNS = 8;
+
+/**
+ * The same for at most four rows, with A not transposed: there are too few sums for tiles, so the threads of a workgroup share
+ * the steps along K of two quads of columns, and add up what they have.
+ */
+export const matmulFewRows = remembered(productKey, (product) => wgsl`
+${productFunctions(product, { a: 4, b: 4 }, false)}
+var<workgroup> parts: array<vec4f, ${FEW_ROWS * FEW_THREADS}>;  // [FEW_ROWS, FEW_THREADS / 2, 2]
+@compute @workgroup_size(${FEW_THREADS})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let a_base = group.z * dims.A_STEP;
+  let b_base = group.z * dims.B_STEP;
+  let n = group.x * ${FEW_COLUMNS}u + lane % 2u * 4u;
+${each(FEW_ROWS, (m) => `  var sum${m} = vec4f();`)}
+  for (var k = lane / 2u * 4u; k < dims.K; k += ${2 * FEW_THREADS}u) {
+#if ${product.transposeB}
+${each(4, (j) => `    let b${j} = load_b(b_base, n + ${j}u, k, dims.N, dims.K);`)}
+#else
+${each(4, (j) => `    let b${j} = load_b(b_base, k + ${j}u, n, dims.K, dims.N);`)}
+#endif
+${each(FEW_ROWS, (m) => `
+    let a${m} = load_a(a_base, ${m}u, k, dims.M, dims.K);
+    sum${m} += ${product.transposeB
+      ? `vec4f(${list(4, (j) => `dot(a${m}, b${j})`)})`
+      : Array.from({ length: 4 }, (_, j) => `a${m}[${j}] * b${j}`).join(' + ')};`)}
+  }
+${each(FEW_ROWS, (m) => `  parts[${m * FEW_THREADS}u + lane] = sum${m};`)}
+  workgroupBarrier();
+  // Sixteen threads for each quad of a row: four sums each, then one of them the rest.
+  let m = lane / 32u;
+  let first = m * ${FEW_THREADS}u + lane % 16u * 8u + lane / 16u % 2u;
+  let four = parts[first] + parts[first + 2u] + parts[first + 4u] + parts[first + 6u];
+  workgroupBarrier();
+  parts[lane] = four;
+  workgroupBarrier();
+  if (lane % 16u > 0u) { return; }
+  let column = group.x * ${FEW_COLUMNS}u + lane / 16u % 2u * 4u;
+  var total = start(column);
+  for (var i = 0u; i < 16u; i++) { total += parts[lane + i]; }
+  store(group.z, m, column, total);
+}
+`);

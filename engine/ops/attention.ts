@@ -1,6 +1,6 @@
 /** Multi-head self-attention. */
 import {
-  attentionBackwardTiled, attentionDelta, attentionTiled, BACKWARD_TILE_ROWS, TILE_ROWS,
+  attentionBackwardTiled, attentionDelta, attentionTiled, BACKWARD_TILE_ROWS, TILE_ROWS, valueParts,
 } from '../../shaders/attention.js';
 import { attentionBackwardPlain, attentionPlain, PLAIN_ROWS } from '../../shaders/plain/attention.js';
 import { attentionBackwardLanes, attentionLanes } from '../../shaders/software/attention.js';
@@ -11,22 +11,25 @@ import { headConstants, headSizes, type Heads } from './launch/heads.js';
 /** Workgroup memory that every device has, in bytes. */
 const SHARED_BYTES = 16384;
 
-/** Keys per step of the tiled kernel, whose keys, values and scores are in workgroup memory. */
-const tileKeys = (HS: number): number =>
-  [16, 8, 4, 2].find((keys) => keys * (32 * Math.ceil(HS / 4) + 4 * TILE_ROWS) <= SHARED_BYTES) ?? 1;
-
 /** Columns per step of the tiled gradient, whose two tiles and parts of products are in workgroup memory. */
 const tileColumns = (HS: number): number =>
   [8, 4, 2].find((columns) => columns * (128 * Math.ceil(HS / 16) + 32 * BACKWARD_TILE_ROWS) <= SHARED_BYTES) ?? 1;
 
+/** A kernel for GPUs: the rows of a head that a workgroup has, and the workgroups that share them. */
+interface Tiled {
+  readonly code: (HS: number) => string;
+  readonly rows: number;
+  readonly parts: (HS: number) => number;
+}
+
 /**
  * The launch of an op whose first input is qkv. A workgroup does some rows of a head: with `lanesCode` those of a CPU's subgroup,
- * with `tiledCode` the `tileRows` of a GPU's tile, with `plainCode` a row a thread. `passes` over all rows, `flops` per pair of
- * rows and element of a head.
+ * else those of a GPU's tile, or with `plainCode` a row a thread. `passes` over all rows, `flops` per pair of rows and element
+ * of a head.
  */
 const rowsKernel = (
-  lanesCode: (HS: number, lanes: number) => string, tiledCode: (HS: number) => string, tileRows: number,
-  passes: number, flops: number, plainCode: (HS: number) => string,
+  lanesCode: (HS: number, lanes: number) => string, tiled: Tiled, passes: number, flops: number,
+  plainCode: (HS: number) => string,
 ): NonNullable<Op<Heads>['kernel']> => ({ op, inputs: [qkv], attrs }, { software, subgroupSize, plain }) => {
   const sizes = headSizes(op.name, qkv!, attrs.heads);
   const { B, T, NH, HS } = sizes;
@@ -35,8 +38,8 @@ const rowsKernel = (
   if (plain) return { ...launch, code: plainCode(HS), workgroups: [ceilDiv(T, PLAIN_ROWS), NH, B] };
   return {
     ...launch,
-    code: lanes ? lanesCode(HS, lanes) : tiledCode(HS),
-    workgroups: [ceilDiv(T, lanes ? groupRows(lanes) : tileRows), NH, passes * B],
+    code: lanes ? lanesCode(HS, lanes) : tiled.code(HS),
+    workgroups: [lanes ? ceilDiv(T, groupRows(lanes)) : ceilDiv(T, tiled.rows) * tiled.parts(HS), NH, passes * B],
     workgroupsPerTurn: lanes ? 1 : 0,
   };
 };
@@ -48,7 +51,7 @@ const attentionOp: Op<Heads> = {
     const { B, T, C, NH } = headSizes('attention', qkv!, heads);
     return [[B, T, C], [B, NH, T]];
   },
-  kernel: rowsKernel(attentionLanes, (HS) => attentionTiled(HS, tileKeys(HS)), TILE_ROWS, 1, 4, attentionPlain),
+  kernel: rowsKernel(attentionLanes, { code: attentionTiled, rows: TILE_ROWS, parts: valueParts }, 1, 4, attentionPlain),
   backward: ({ inputs: [qkv], outputs: [y, lse], attrs }, [dy]) =>
     [addNode(backwardOp, [qkv!, dy!, lse!, addNode(deltaOp, [dy!, y!], attrs)], attrs)],
 };
@@ -69,10 +72,9 @@ const deltaOp: Op<Heads> = {
 const backwardOp: Op<Heads> = {
   name: 'attentionBackward',
   shapes: ([qkv]) => [qkv!.shape],
-  kernel: rowsKernel(
-    attentionBackwardLanes, (HS) => attentionBackwardTiled(HS, tileColumns(HS)), BACKWARD_TILE_ROWS, 2, 14,
-    attentionBackwardPlain,
-  ),
+  kernel: rowsKernel(attentionBackwardLanes, {
+    code: (HS) => attentionBackwardTiled(HS, tileColumns(HS)), rows: BACKWARD_TILE_ROWS, parts: () => 1,
+  }, 2, 14, attentionBackwardPlain),
 };
 
 /**

@@ -2,14 +2,14 @@
 import { attentionClsBackward, attentionClsForward, type ClsVariant } from '../../shaders/attentionCls.js';
 import { addNode, type Op, type Tensor } from '../graph/index.js';
 import { headConstants, headSizes, type Heads } from './launch/heads.js';
-import { shortRowLanes } from './launch/rows.js';
+import { longRowLanes } from './launch/rows.js';
 
 /** Launch with one workgroup per head; `flops` per element of the keys. */
 const headKernel = (code: (variant: ClsVariant) => string, flops: number): NonNullable<Op<Heads>['kernel']> =>
   ({ op, inputs: [qkv], attrs }, tuning) => {
     const sizes = headSizes(op.name, qkv!, attrs.heads);
     const { B, T, C, NH, HS } = sizes;
-    const variant = { HS, ...shortRowLanes(tuning) };
+    const variant = { HS, ...longRowLanes(tuning) };
     return { code: code(variant), constants: headConstants(sizes), dims: [T], workgroups: [NH, B, 1], flops: flops * B * T * C };
   };
 

@@ -1,6 +1,8 @@
 /** Batched matrix products, and the launch that all matrix products share. */
 import { MAX_GRID, wholeSubgroups } from '../../shaders/parts/common.js';
-import { matmulTiled, tileColumns, tileRows, tiles, type Tile } from '../../shaders/matmul.js';
+import {
+  FEW_COLUMNS, FEW_ROWS, matmulFewRows, matmulTiled, tileColumns, tileRows, tiles, type Tile,
+} from '../../shaders/matmul.js';
 import { matmulPlain, PLAIN_SIDE } from '../../shaders/plain/product.js';
 import { matmulLanes, type RegisterTile } from '../../shaders/software/matmul.js';
 import { plainEpilogue, type Product } from '../../shaders/parts/tile.js';
@@ -44,6 +46,8 @@ export function productKernel(product: Product, sizes: ProductSizes, tuning: Tun
     flops: 2 * batch * M * N * K,
   });
   if (tuning.plain) return launch(matmulPlain(product), PLAIN_SIDE, 4 * PLAIN_SIDE);
+  const isFew = product.aligned && !product.transposeA && M <= FEW_ROWS;
+  if (!tuning.software && isFew && !tuning.tile) return launch(matmulFewRows(product), FEW_ROWS, FEW_COLUMNS);
   if (!tuning.software) {
     const tile = tuning.tile ? tiles[tuning.tile] : productTile(N, product.aligned);
     return launch(matmulTiled(product, tile), tileRows(tile), tileColumns(tile));

@@ -20,10 +20,15 @@ fn row_start(token: u32, parts: u32, part: u32, head: u32) -> u32 {
 /** The type of a buffer of heads: vectors of four if a head is a whole number of them. */
 export const headArray = (HS: number): string => (HS % 4 === 0 ? 'array<vec4f>' : 'array<f32>');
 
-/** `load_NAME(start, g)`: elements 4 g ... 4 g + 3 of the head that starts at `start`; zeros past its end. */
-export const headLoad = (name: string, HS: number): string => wgsl`
+/**
+ * `load_NAME(start, g)`: elements 4 g ... 4 g + 3 of the head that starts at `start`; zeros past its end, unless the kernel loads
+ * no group there (`within`).
+ */
+export const headLoad = (name: string, HS: number, within = false): string => wgsl`
 fn load_${name}(start: u32, g: u32) -> vec4f {
-#if ${HS % 4 === 0}
+#if ${HS % 4 === 0 && within}
+  return ${name}[start / 4u + g];
+#elif ${HS % 4 === 0}
   return select(vec4f(), ${name}[start / 4u + g], 4u * g < HS);
 #else
   let d = 4u * g + vec4u(0u, 1u, 2u, 3u);

@@ -7,10 +7,11 @@ import { assertRefused, checkOp } from '../helpers/check.js';
 import { testEngine } from '../helpers/device.js';
 import { affine, plainGelu, plainQuickGelu } from '../helpers/plain.js';
 
-// The last four have every tile of a GPU, as y, dx and dw, and depths that are no multiple of 16.
+// The last six have every tile of a GPU, as y, dx and dw, depths that are no multiple of 16, and products of few rows.
 const sizes: [Shape, number][] = [
   [[1, 1], 1], [[2, 3, 5], 7], [[2, 35, 36], 68], [[19, 8], 12], [[3, 20], 6],
-  [[3, 20], 1540], [[66, 20], 644], [[2, 35, 644], 12], [[130, 1540], 8],
+  [[5, 20], 1540], [[66, 20], 644], [[2, 35, 644], 12], [[130, 1540], 8],
+  [[2, 300], 12], [[3, 12], 300],
 ];
 
 for (const [shape, N] of sizes) {
