@@ -1,7 +1,7 @@
 /** Opens a checkpoint of any supported format, recognised by content: names can be wrong. */
 import { openSafetensors } from './safetensors.js';
 import { CheckpointFileError } from './errors.js';
-import { isLegacyTorch, openLegacyTorch, openTorchZip } from './torch.js';
+import { legacyMark, openLegacyTorch, openTorchZip } from './torch.js';
 import type { StoredTensors } from './tensors.js';
 
 /** Files that are often mistaken for weights, each with its remedy. */
@@ -23,7 +23,7 @@ const others: readonly (readonly [start: RegExp, what: string, remedy: string])[
 export function openCheckpoint(bytes: Uint8Array): StoredTensors {
   const head = String.fromCharCode(...bytes.subarray(0, 262));
   if (head.startsWith('PK\x03\x04')) return openTorchZip(bytes);
-  if (isLegacyTorch(bytes)) return openLegacyTorch(bytes);
+  if (legacyMark(bytes) > 0) return openLegacyTorch(bytes);
   const looksLikeSafetensors = head[8] === '{' || head[8] === ' ';
   const other = looksLikeSafetensors ? undefined : others.find(([start]) => start.test(head));
   if (other) throw new CheckpointFileError(`it is ${other[1]}`, other[2]);

@@ -54,11 +54,14 @@ function checkByteOrder({ names, read }: ZipArchive, root: string): void {
 const bigEndian = (): CheckpointFileError =>
   new CheckpointFileError('it was saved on a big-endian machine', 'save it again on a common one');
 
-/** The first pickle of a legacy stream: a number of 80 bits, PyTorch's mark. */
-const LEGACY_MAGIC = [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e] as const;
+/** The first pickle of a legacy stream, a number of 80 bits. Protocols 0 and 1 write digits, 4 and 5 put it into a frame. */
+const LEGACY_MAGIC =
+  /^(?:\x80[\x02-\x05](?:\x95[^]{8})?\x8a\x0a\x6c\xfc\x9c\x46\xf9 j\xa8\x50\x19|L119547037146038801333356L\n)\./;
 const LEGACY_PROTOCOL = 1001;
 
-export const isLegacyTorch = (bytes: Uint8Array): boolean => LEGACY_MAGIC.every((byte, i) => bytes[i] === byte);
+/** Bytes of the mark at the beginning of a legacy stream, 0 for anything else. */
+export const legacyMark = (bytes: Uint8Array): number =>
+  LEGACY_MAGIC.exec(String.fromCharCode(...bytes.subarray(0, 40)))?.[0].length ?? 0;
 
 /**
  * All tensors of a legacy stream: magic, protocol, system, the object, the storages' keys, then each storage's length and bytes.
@@ -75,7 +78,7 @@ export function openLegacyTorch(bytes: Uint8Array): StoredTensors {
   const persistent = (id: unknown): unknown => outside(id, locate, (storage) => storages.set(storage.key, storage));
   const host = { global: torchName, persistent };
   const next = (at: number) => unpickle(bytes, host, at);
-  const protocol = next(LEGACY_MAGIC.length);
+  const protocol = next(legacyMark(bytes));
   if (protocol.value !== LEGACY_PROTOCOL) throw new CheckpointFileError(`the stream's protocol is not ${LEGACY_PROTOCOL}`);
   const system = next(protocol.end);
   if (system.value instanceof Map && system.value.get('little_endian') === false) throw bigEndian();

@@ -46,9 +46,9 @@ const dict: Call = (args) => {
   return new Map(pairs.filter((pair): pair is [unknown, unknown] => Array.isArray(pair)));
 };
 
-/** `_reconstructor(class, base, value of the base)`: how protocols 0 and 1 make an object; of a dict it keeps the items. */
+/** `_reconstructor(class, base, value of the base)`: how protocols 0 and 1 make an object. A dict or tuple keeps its items. */
 const reconstructed: Call = ([type, , value]) =>
-  (value instanceof Map ? value : new StandIn(nameOf(type)));
+  (value instanceof Map ? value : new StandIn(nameOf(type), Array.isArray(value) ? value : []));
 
 const nameOf = (type: unknown): string => (type instanceof StandIn ? type.name : 'an object');
 

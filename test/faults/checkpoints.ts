@@ -139,7 +139,8 @@ function measureBombs(folder: string): boolean {
   return good;
 }
 
-function main(count: number): boolean {
+/** Tries `count` damaged files and all bombs, and prints what came of them. Returns whether all were survived. */
+export function checkpointFaults(count: number): boolean {
   const folder = mkdtempSync(join(tmpdir(), 'splice-gpu-faults-'));
   try {
     for (const seed of seeds) attempt(seed);
@@ -164,5 +165,5 @@ function main(count: number): boolean {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   if (process.argv[2] === '--measure') measure(process.argv[3]!);
-  else process.exitCode = main(Number(process.argv[2] ?? 10_000)) ? 0 : 1;
+  else process.exitCode = checkpointFaults(Number(process.argv[2] ?? 10_000)) ? 0 : 1;
 }

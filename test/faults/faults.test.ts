@@ -2,6 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { temporaryFolder } from '../helpers/pictures.js';
+import { downloadFaults } from './downloads.js';
 import { fuzz } from './fuzz.js';
 import { killRuns } from './kill.js';
 import { place, readers } from './readers.js';
@@ -17,6 +18,11 @@ for (const [name, reader] of Object.entries(readers)) {
     assert.ok(refused > FILES / 5, `only ${refused} were refused`);
   });
 }
+
+test('a download that is cut twice resumes where it was, and says how far it is', async () => {
+  const { requests, failures } = await downloadFaults(9_000_001, 2);
+  assert.equal([requests, failures], [3, []]);
+});
 
 test('a run killed with SIGKILL and resumed ends like an undisturbed one', async () => {
   const { kills, equal, failures } = await killRuns(1, 2, () => undefined);

@@ -1,4 +1,10 @@
-/** `npm run faults -- kill 50` or `-- fuzz`: the figures on faults of test/README.md. Exit code 1 if a fault is not survived. */
+/**
+ * `npm run faults -- kill 50`, `fuzz`, `checkpoints 10000` or `downloads`: the figures on faults of test/README.md. Exit code 1
+ * if a fault is not survived.
+ */
+import { fetchable } from '../../cli/models/known.js';
+import { checkpointFaults } from './checkpoints.js';
+import { downloadFaults } from './downloads.js';
 import { fuzz } from './fuzz.js';
 import { killRuns } from './kill.js';
 import { readers } from './readers.js';
@@ -28,9 +34,24 @@ async function fuzzAll(most: number): Promise<boolean> {
   return survived;
 }
 
+/** Every size of the models that can be fetched. */
+async function downloadAll(most: number): Promise<boolean> {
+  const sizes = [...new Set(fetchable.map(({ bytes, megabytes }) => bytes ?? 1e6 * megabytes))].slice(0, most);
+  let survived = true;
+  for (const size of sizes) {
+    const { requests, megabytes, seconds, failures } = await downloadFaults(size, 3);
+    say(`${size} bytes, cut three times: ${requests} requests, ${seconds.toFixed(1)} s, ${megabytes.toFixed(0)} MB of memory`);
+    failures.forEach(say);
+    survived &&= failures.length === 0;
+  }
+  return survived;
+}
+
 const jobs: Readonly<Record<string, () => Promise<boolean>>> = {
   kill: () => kill(Number(count || 50)),
   fuzz: () => fuzzAll(Number(count || Infinity)),
+  checkpoints: async () => checkpointFaults(Number(count || 10_000)),
+  downloads: () => downloadAll(Number(count || Infinity)),
 };
 const job = Object.hasOwn(jobs, what) ? jobs[what] : undefined;
 if (!job) say(`usage: npm run faults -- ${Object.keys(jobs).join('|')} [count]`);

@@ -171,6 +171,10 @@ const wraps: readonly FieldCheckpoint[] = [
     { takes: 0, says: /several ViTs: "0\." is used, not "1\."/ }),
   row('protocol 4, with names from the stack', () => file(op.text('collections') + op.text('OrderedDict') + op.stackGlobal
     + op.emptyTuple + op.reduce + items()), plain),
+  row('a named tuple of protocol 1', () =>
+    file(call('copy_reg._reconstructor', op.global('a.Saved'), op.global('__builtin__.tuple'), tuple(op.int(1), vit()))), plain),
+  ...[1, 2, 3, 4, 5].map((protocol) => row(`a legacy stream of protocol ${protocol}`,
+    () => legacyTorch([vit()], [{ key: '0', count: COPIES * total, bytes: storage }], protocol), plain)),
   row('a legacy stream, with a storage of an unread type first', () => {
     const first = dict({ c: complex, model: vit({ fields: { key: 'f' } }) });
     return legacyTorch([first], [

@@ -82,9 +82,19 @@ export interface Stored {
   readonly bytes: Uint8Array;
 }
 
-/** The stream of PyTorch before 1.6: `codes`, then the storages. */
-export function legacyTorch(codes: readonly string[], storages: readonly Stored[]): Buffer {
-  const magic = '\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.';
+/** PyTorch's mark as a number of 80 bits. */
+const MAGIC = '\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.';
+
+/** How protocols begin, as pickle.dumps writes the mark. */
+const marks = (protocol: number): string => {
+  if (protocol < 2) return 'L119547037146038801333356L\n.';
+  const frame = protocol < 4 ? '' : `\x95${String.fromCharCode(MAGIC.length)}${'\0'.repeat(7)}`;
+  return `\x80${String.fromCharCode(protocol)}${frame}${MAGIC}`;
+};
+
+/** The stream of PyTorch before 1.6: `codes`, then the storages. Only the mark is of `protocol`. */
+export function legacyTorch(codes: readonly string[], storages: readonly Stored[], protocol = 2): Buffer {
+  const magic = marks(protocol);
   const keys = pickle(op.emptyList, ...storages.map(({ key }) => op.text(key) + op.append));
   const parts = storages.flatMap(({ count, bytes }) => [Buffer.from(new BigInt64Array([BigInt(count)]).buffer), bytes]);
   const head = [Buffer.from(magic, 'latin1'), pickle(op.int(1001)), pickle(op.emptyDict), pickle(...codes), keys];
