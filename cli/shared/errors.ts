@@ -1,5 +1,6 @@
 /** Turns any error into one line on stderr and an exit code. */
 import { CommanderError } from 'commander';
+import { printable } from './text.js';
 
 /** The command line itself is wrong: the value of an option, or an unknown name. Exit code 2. */
 export class UsageError extends Error { override readonly name = 'UsageError'; }
@@ -89,4 +90,5 @@ const remedies: ReadonlyMap<string, string> = new Map([
   ['KernelError', 'please report this with the output of DEBUG=1 and splice-gpu doctor'],
 ]);
 
-const firstLine = (text: string): string => text.split('\n', 1)[0]!.trim();
+/** It may quote a file, so that commands to a terminal are taken out of it. */
+const firstLine = (text: string): string => printable(text.split('\n', 1)[0]!.trim());

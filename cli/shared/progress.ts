@@ -1,6 +1,7 @@
 /** Progress on stderr: one line that is redrawn on a terminal, an occasional plain line otherwise. */
 import { termsOf, type StepLosses } from '../../model/training/run.js';
 import { rateMeter } from './rate.js';
+import { printable } from './text.js';
 
 /** A stream that progress is written to, such as process.stderr. */
 export interface Output {
@@ -8,6 +9,9 @@ export interface Output {
   readonly columns?: number;
   write(text: string): unknown;
 }
+
+/** Writes a line that may quote a file: nothing in it is a command to a terminal. */
+export const writeLine = (output: Output, text: string): void => void output.write(`${printable(text)}\n`);
 
 /** The streams for a command's result and messages, and the signal that interrupts it. */
 export interface Io {
@@ -45,10 +49,10 @@ export function liveLine(output: Output, now: () => number, written = -Infinity)
       const time = now();
       if (time - written < (terminal ? REDRAW_MS : PLAIN_MS) && !isLast) return;
       [written, drawn] = [time, terminal];
-      output.write(terminal ? `\r${text(output.columns ?? 80)}\x1b[K` : `${text()}\n`);
+      output.write(terminal ? `\r${printable(text(output.columns ?? 80))}\x1b[K` : `${printable(text())}\n`);
     },
     /** Writes a line of text that stays. */
-    note: (text: string): void => void output.write(terminal ? `\r\x1b[K${text}\n` : `${text}\n`),
+    note: (text: string): void => void output.write(`${terminal ? '\r\x1b[K' : ''}${printable(text)}\n`),
     /** Ends a redrawn line. */
     finish: (): void => void (drawn && output.write('\n')),
   };

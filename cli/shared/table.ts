@@ -1,8 +1,10 @@
 /** Tables and numbers for people. */
+import { printable } from './text.js';
 
 /** Columns of the width of their widest cell: the first to the left, the others, as `numbers`, to the right. */
-export function table(rows: readonly (readonly string[])[], numbers = true): string {
-  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
+export function table(cells: readonly (readonly string[])[], numbers = true): string {
+  const rows = cells.map((row) => row.map(printable));
+  const widths = rows[0]!.map((_, i) => rows.reduce((most, row) => Math.max(most, row[i]!.length), 0));
   const pad = (cell: string, i: number): string => (numbers && i > 0 ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!));
   return rows.map((row) => row.map(pad).join('  ').trimEnd()).join('\n');
 }

@@ -9,7 +9,7 @@ import { DETAIL_KEYWORD } from '../photos/pngText.js';
 import type { Parts } from '../run/parts.js';
 import { EXIT_INTERRUPTED, InputError, UsageError } from '../shared/errors.js';
 import { exists, prepareFolder } from '../shared/files.js';
-import { createProgress } from '../shared/progress.js';
+import { createProgress, writeLine } from '../shared/progress.js';
 import { version } from '../shared/version.js';
 import { withDetail, type Fine } from '../transfer/detail.js';
 import { targetOf, type OutputOptions } from '../transfer/output.js';
@@ -97,7 +97,7 @@ async function paintOne(
 ): Promise<Partial<Fine> & { readonly picture: Image; readonly inStrips: boolean }> {
   const reading = size === 'auto' ? { atMost: side ?? Infinity } : size === 'full' ? {} : { shorterSide: size };
   const photo = await readPhoto(from, reading);
-  if (photo.note) parts.stderr.write(`${photo.note}\n`);
+  if (photo.note) writeLine(parts.stderr, photo.note);
   const target = targetOf(output, photo, photo.image);
   const own = target ? 1 - DETAIL_WORK : 1;
   const painted = await paint(photo.image, memory * 2 ** 20, (share) => update(own * share)).catch((error: unknown) => {

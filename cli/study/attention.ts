@@ -6,6 +6,7 @@ import { uploadVit } from '../../model/vit/vit.js';
 import type { SheetRow } from '../photos/sheet.js';
 import type { Parts } from '../run/parts.js';
 import { makeSheet, modelFacts, readModels, readPictures, titleOf, type LayerOptions } from './study.js';
+import { writeLine } from '../shared/progress.js';
 
 export interface AttentionOptions extends LayerOptions {
   readonly images: readonly string[];
@@ -38,7 +39,7 @@ export async function attention(options: AttentionOptions, parts: Parts): Promis
     uploadVit(engine, vit);
     const sheetRows: SheetRow[] = [];
     for (const { name, image } of pictures) {
-      parts.stderr.write(`${vit.name} looks at ${name}\n`);
+      writeLine(parts.stderr, `${vit.name} looks at ${name}`);
       const { maps, rows, columns } = await clsAttentionMaps(engine, vit, image, options.vitSize, layers);
       maps.forEach((each, i) => {
         const mean = each[0]!.map((_, k) => each.reduce((sum, head) => sum + head[k]!, 0) / each.length);

@@ -9,6 +9,7 @@ import type { Parts } from '../run/parts.js';
 import { exists, parseJson } from '../shared/files.js';
 import { JUDGED_SIDE, matchWarning, showReport, trivialRows, type ReportRow } from '../transfer/report.js';
 import { modelFacts } from './study.js';
+import { writeLine } from '../shared/progress.js';
 
 export interface CompareOptions {
   readonly structure: string;
@@ -60,10 +61,10 @@ export async function compare(options: CompareOptions, { openEngine, openJudge, 
       const trainedByJudge = model !== undefined && text[MODEL_KEYWORD] === model.sha256;
       const figures = await judge.judge(image);
       rows.push({ ...result, name: shortPath(path), figures, ...(trainedByJudge && { trainedByJudge }) });
-      stderr.write(`compared ${path}\n`);
+      writeLine(stderr, `compared ${path}`);
     }
     const warning = matchWarning(judge.match);
-    if (warning) stderr.write(`${warning}\n`);
+    if (warning) writeLine(stderr, warning);
     const facts = {
       structure: resolve(options.structure), appearance: resolve(options.appearance),
       judge: model ? { ...modelFacts(model), vitSize } : null, match: judge.match ?? null, baselines,

@@ -10,6 +10,7 @@ import type { LoadedVit } from '../models/read.js';
 import type { Sheet, SheetRow } from '../photos/sheet.js';
 import type { Parts } from '../run/parts.js';
 import { listed, makeSheet, modelFacts, readModels, readPictures, titleOf, type LayerOptions, type NamedImage } from './study.js';
+import { writeLine } from '../shared/progress.js';
 
 export interface PcaCommandOptions extends LayerOptions, Pick<PcaOptions, 'of'>, Partial<Omit<PcaOptions, 'of'>> {
   readonly images: readonly string[];
@@ -23,7 +24,7 @@ export async function pca(options: PcaCommandOptions, parts: Parts): Promise<num
   const { models, layers } = await readModels(options.model, options, parts);
   const settings = { joint: false, foreground: false, ...options, layers };
   await makeSheet(options, parts, async (engine) => ({
-    sheet: await pcaSheet(engine, models, pictures, settings, (text) => parts.stderr.write(`${text}\n`)),
+    sheet: await pcaSheet(engine, models, pictures, settings, (text) => writeLine(parts.stderr, text)),
     facts: { models: models.map(modelFacts), layers, facets: options.facets, of: settings.of },
   }));
   return 0;

@@ -7,7 +7,7 @@ import { checkVitSize, loadVit } from '../models/load.js';
 import type { LoadedVit } from '../models/read.js';
 import type { Identity } from '../run/checkpoints.js';
 import { settingsText } from '../run/config.js';
-import type { Io } from '../shared/progress.js';
+import { type Io, writeLine } from '../shared/progress.js';
 import type { TrainOptions } from './options.js';
 import { holdOut, photosHash, randomSquare, readFolder, type PhotoSet } from './photos.js';
 
@@ -23,7 +23,7 @@ export async function readData(options: TrainOptions, { interrupt, stderr }: Io)
   const { anyPair, structures, appearances } = options;
   const model = await loadVit(options.model, {}, { signal: interrupt, output: stderr });
   checkVitSize(anyPair.vitSize, model.vit);
-  const note = (text: string) => void stderr.write(`${text}\n`);
+  const note = (text: string) => writeLine(stderr, text);
   const read = async (folder: string) => {
     const leftOut = (path: string) => note(`left out: ${path} is a single colour all over`);
     const photos = await readFolder(folder, anyPair.size, paced(note, `reading ${folder}`), leftOut, note);

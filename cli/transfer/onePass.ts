@@ -12,7 +12,7 @@ import { nameOf } from '../run/about.js';
 import { openFolder, type RunFolder } from '../run/folder.js';
 import type { OpenedEngine, Parts } from '../run/parts.js';
 import { InputError } from '../shared/errors.js';
-import { createProgress } from '../shared/progress.js';
+import { createProgress, writeLine } from '../shared/progress.js';
 import { version } from '../shared/version.js';
 import { conditionsOf, loadVitOf, readAnyPairGenerator, type LoadedGenerator } from '../train/generatorFile.js';
 import { viewingTriptych, withDetail, type Fine } from './detail.js';
@@ -56,7 +56,7 @@ export async function onePass(options: OnePassOptions, parts: Parts): Promise<nu
   const structure = await readPhoto(options.structure, reading);
   const looks: Photo[] = [];
   for (const path of appearances) looks.push(await readPhoto(path, reading));
-  for (const { note } of [structure, ...looks]) if (note) parts.stderr.write(`${note}\n`);
+  for (const { note } of [structure, ...looks]) if (note) writeLine(parts.stderr, note);
   const target = targetOf(wantedOutput(options, structure), structure, structure.image);
   const folder = await openFolder(options.out, options.force, [options.generator, options.structure, ...appearances, model.path]);
   let opened: OpenedEngine | undefined;

@@ -5,13 +5,14 @@ import { parseOptions, type TransferOptions } from './options.js';
 import { bestOfSeeds, compares, resumeChosen, resumeSeeds } from './seeds/choose.js';
 import { settle } from './settle.js';
 import { resumeTransfer, transfer } from './transfer.js';
+import { writeLine } from '../shared/progress.js';
 
 /** Returns the exit code: 0, or 130 when interrupted. @throws before anything is created if an input is wrong */
 export async function startTransfer(options: TransferOptions, parts: Parts): Promise<number> {
   if (!compares(options)) return transfer(options, parts);
   // All seeds are trained alike.
   const settled = await settle(options, parts);
-  for (const note of settled.notes) parts.stderr.write(`${note}\n`);
+  for (const note of settled.notes) writeLine(parts.stderr, note);
   return bestOfSeeds({ ...settled.options, seeds: options.seeds }, parts);
 }
 

@@ -26,11 +26,20 @@ export interface WatchOptions {
 
 const LOOPBACK = '127.0.0.1';
 const MAX_STREAMS = 16;
+/** Anyone on the machine can connect; each connection takes a file from the run. */
+const MAX_CONNECTIONS = 64;
+/** To send the head of a request, the whole of it, and between two of them. */
+const PATIENCE_MS = 5000;
 const FAREWELL_MS = 3000;
 const MAX_HEADER_BYTES = 8192;
 
 /** For addresses whose content never changes. */
 const FOREVER = { 'cache-control': 'private, max-age=31536000, immutable' };
+
+const LIMITS = {
+  maxHeaderSize: MAX_HEADER_BYTES, headersTimeout: PATIENCE_MS, requestTimeout: PATIENCE_MS, keepAliveTimeout: PATIENCE_MS,
+  connectionsCheckingInterval: 1000,
+} as const;
 
 interface Context {
   readonly feed: Feed;
@@ -45,13 +54,15 @@ interface Context {
 export async function serveWatch(feed: Feed, { port, controls }: WatchOptions): Promise<WatchServer> {
   const [secret, token] = [newSecret(), newSecret()];
   const context: Context = { feed, controls, secret, token, assets: await loadAssets(controls && token), streams: new Map() };
-  const server = createServer({ maxHeaderSize: MAX_HEADER_BYTES, requestTimeout: 10_000 }, (request, response) => {
+  const server = createServer(LIMITS, (request, response) => {
     answer(context, request, response).catch(() => {
       if (response.headersSent) response.destroy();
       else refuse(response, 500, 'this can no longer be read');
     });
   });
+  server.maxConnections = MAX_CONNECTIONS;
   await listen(server, port);
+  server.on('error', () => undefined); // a connection that cannot be accepted ends no run
   const bound = (server.address() as AddressInfo).port;
   const close = async (): Promise<void> => {
     for (const stream of context.streams.values()) stream.end();

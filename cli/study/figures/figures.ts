@@ -6,6 +6,7 @@ import { exists, prepareFolder } from '../../shared/files.js';
 import { modelFacts, readModels, saveSheet } from '../study.js';
 import { ownPairs, photoName, scaleOf, type FigureContext, type Pair } from './context.js';
 import { FIGURES } from './list.js';
+import { writeLine } from '../../shared/progress.js';
 
 export interface FiguresOptions {
   readonly out: string;
@@ -33,7 +34,7 @@ export async function figures(options: FiguresOptions, parts: Parts): Promise<nu
   const vitSize = Math.min(scale.vitSize, scale.invertSize, scale.transferVitSize);
   const { models } = await readModels(options.model, { vitSize }, parts);
   await prepareFolder(out);
-  const note = (text: string): void => void parts.stderr.write(`${text}\n`);
+  const note = (text: string): void => writeLine(parts.stderr, text);
   const context: FigureContext = { out, scale, seed, models, modelNames: options.model, pairs, parts, note };
   const wanted = FIGURES.filter(({ name }) => !only || only.includes(name));
   const done: { name: string; path: string; status: 'made' | 'kept' | 'left out'; seconds: number }[] = [];

@@ -9,6 +9,7 @@ import type { TransferOptions } from '../options.js';
 import { readOutcome } from './outcome.js';
 import { reportPage, type PairResult } from './page.js';
 import type { Pair } from './pairs.js';
+import { writeLine } from '../../shared/progress.js';
 
 /** A pair with all that `transfer` takes for it. */
 export interface BatchPair extends Pair {
@@ -55,7 +56,7 @@ async function runPairs({ source, pairs, out }: BatchOptions, parts: Parts): Pro
   let due = -Infinity;
   for (const [i, pair] of pairs.entries()) {
     if (parts.interrupt.aborted) break;
-    parts.stderr.write(`[${i + 1}/${pairs.length}] ${pair.name}\n`);
+    writeLine(parts.stderr, `[${i + 1}/${pairs.length}] ${pair.name}`);
     results[i] = await runPair(pair, parts);
     const began = performance.now();
     if (began < due) continue;
@@ -75,13 +76,13 @@ async function runPair(pair: BatchPair, parts: Parts): Promise<PairResult> {
       const remedy = `put the setting back, choose another --out, or give ${pair.where} another name`;
       throw new InputError(`${options.out} holds a run with another ${setting}: ${remedy}`);
     };
-    const code = await ensureTransfer(options, parts, { onOther, note: (text) => parts.stderr.write(`${text}\n`) });
+    const code = await ensureTransfer(options, parts, { onOther, note: (text) => writeLine(parts.stderr, text) });
     const outcome = await readOutcome(options.out, name);
     return { ...about, ...outcome, status: code === 0 ? 'done' : 'interrupted' };
   } catch (error) {
     if (error instanceof NoAdapterError) throw error;
     const line = errorLine(error) ?? String(error);
-    parts.stderr.write(`${pair.where}: ${line}\n`);
+    writeLine(parts.stderr, `${pair.where}: ${line}`);
     return { ...about, ...(await readOutcome(options.out, name)), status: 'failed', error: line };
   }
 }

@@ -21,6 +21,7 @@ import { costOf, roundsOf, type Round } from './rounds.js';
 import { ranked, type Measured } from './score.js';
 import { seedScores, writeScores, type SeedScore, type SeedScores } from './scores.js';
 import { drawSeeds, pictureOf } from './sheet.js';
+import { writeLine } from '../../shared/progress.js';
 
 /** Options of a run that compares seeds. */
 type Several = TransferOptions & { readonly seeds: Seeds };
@@ -162,7 +163,7 @@ async function chooseSeed(comparison: Comparison, begun: SeedScores): Promise<nu
       const reasons = ranking.flatMap((run) => ('failed' in run ? [run.failed] : []));
       throw new NonFiniteError(`the runs of all seeds diverged, the first of them thus: ${reasons[0]}`);
     }
-    parts.stderr.write(`after ${round.steps} steps the best of ${ranking.length}: ${left.join(', ')}\n`);
+    writeLine(parts.stderr, `after ${round.steps} steps the best of ${ranking.length}: ${left.join(', ')}`);
   }
   return left[0];
 }
@@ -177,7 +178,7 @@ async function trainSeed(
   const out = runOf(options.out, seed);
   const { status, stepsDone } = await readConfig(out).catch((): Fields => ({}));
   if (typeof stepsDone === 'number' && stepsDone >= steps && status !== 'failed') return true;
-  parts.stderr.write(`seed ${seed}, to step ${steps}\n`);
+  writeLine(parts.stderr, `seed ${seed}, to step ${steps}`);
   const quiet = { ...parts, stdout: { write: () => undefined } };
   const one = { ...rest, out, force: false, splice: { ...options.splice, seed } };
   try {
