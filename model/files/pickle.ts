@@ -14,7 +14,7 @@ export interface PickleHost {
 }
 
 /** Protects the time: a ViT with its optimiser takes 50 000 steps, and logs beside it have a few for every number. */
-const MAX_STEPS = 1_000_000;
+const MAX_STEPS = 750_000;
 /** Protects the memory: a dict takes 200 bytes for one of the file. A ViT with its optimiser has 20 000 objects. */
 const MAX_OBJECTS = 150_000;
 /** Names are shorter. Longer texts are logs, and bytes are arrays of NumPy: they are skipped. */

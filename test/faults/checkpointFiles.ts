@@ -143,7 +143,7 @@ export const bombs: Readonly<Record<string, () => Buffer>> = {
     const begin = op.global('a.b') + op.put(0) + op.emptyDict + op.put(1) + op.emptyList + op.mark;
     return bomb(begin + repeated(35_000, () => call) + op.appends);
   },
-  'a pickle of 900 000 numbers': () => bomb(op.mark + repeated(900_000, (i) => op.int(i)) + op.tuple),
+  'a pickle of 740 000 numbers': () => bomb(op.mark + repeated(740_000, (i) => op.int(i)) + op.tuple),
   'a pickle of one list of 20 000 pairs for 20 000 dicts': () => {
     const pairs = op.emptyList + op.put(0) + op.mark + repeated(20_000, () => op.none + op.none + op.tuple2) + op.appends;
     return bomb(pairs + repeated(20_000, () => op.global('collections.OrderedDict') + op.get(0) + op.tuple1 + op.reduce));
