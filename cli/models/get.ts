@@ -67,24 +67,34 @@ export function checkStored(stored: StoredModel): StoredModel {
 }
 
 const PAUSE_MS = 300;
+/** Longer than any silence within a download, and than the check of what arrived. */
+const MOST_QUIET_MS = 120_000;
 
-/** Takes the folder of a download, after the process that has it. */
+/** Takes the folder of a download, after the process that has it. @throws InputError when nothing happens in it any more */
 async function lockFetch(folder: string, name: string, { signal, output }: GetOptions): Promise<() => Promise<void>> {
-  for (let waits = 0; ; waits++) {
+  for (let [waits, quiet, size] = [0, 0, 0]; ; waits++) {
     await mkdir(folder, { recursive: true }).catch((error: unknown) => {
       throw fileError(folder, error);
     });
-    if (!(await isHeld(folder))) {
-      const unlock = await lockFolder(folder).catch(async (error: unknown) => {
-        // Another process was faster, or removed the folder that it had finished with.
-        if ((await isHeld(folder)) || !(await exists(folder))) return undefined;
-        throw error;
-      });
-      if (unlock) return unlock;
-    }
+    const isFree = !(await isHeld(folder)) || quiet > MOST_QUIET_MS;
+    const unlock = isFree && (await lockFolder(folder).catch(async (error: Error) => {
+      // Another process was faster, or removed the folder that it had finished with.
+      if (quiet <= MOST_QUIET_MS && (error.cause === undefined || !(await exists(folder)))) return undefined;
+      throw error;
+    }));
+    if (unlock) return unlock;
     if (waits === 0) output.write(`note: another process is fetching ${name}: waiting for it\n`);
     await wait(PAUSE_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
+    const before = size;
+    size = await bytesIn(folder);
+    quiet = size === before ? quiet + PAUSE_MS : 0;
   }
+}
+
+async function bytesIn(folder: string): Promise<number> {
+  const files = await readdir(folder).catch(() => []);
+  const sizes = await Promise.all(files.map((file) => stat(join(folder, file)).then((info) => info.size, () => 0)));
+  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 async function fetchInto(
