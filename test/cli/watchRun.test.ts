@@ -117,6 +117,10 @@ const OPTIONS = { recipe: 'splice', steps: 50, warmStart: 10, seed: 7 };
 const CONFIG = { program: 'splice-gpu', status: 'running', started: 'once', options: OPTIONS };
 const line = (step: number, total: number) => `${JSON.stringify({ step, structure: 1, appearance: 2, identity: 3, total })}\n`;
 
+/** What is taken for a PNG, with a word in it. */
+const pngOf = (word: string): Buffer => Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), Buffer.from(word)]);
+const wordIn = async (png: Promise<Buffer | Uint8Array>): Promise<string> => Buffer.from(await png).subarray(8).toString();
+
 /** A folder as a run leaves it, with a 60 x 40 and a 40 x 80 photo. */
 async function runFolder() {
   const folder = temporaryFolder();
@@ -131,8 +135,8 @@ async function runFolder() {
   config();
   mkdirSync(at('previews'));
   writeFileSync(at('log.jsonl'), line(0, 9) + line(10, 8));
-  writeFileSync(at('previews/00010.png'), 'ten');
-  writeFileSync(at('result.png'), 'result');
+  writeFileSync(at('previews/00010.png'), pngOf('ten'));
+  writeFileSync(at('result.png'), pngOf('result'));
   return { folder, at, config };
 }
 
@@ -146,7 +150,7 @@ test('view: a folder is followed: log, previews, result and end', async () => {
   assert.equal(now.losses, [[0, 9, 1, 2, 3], [10, 8, 1, 2, 3]]);
   assert.equal([now.state.status, now.state.done, now.state.total, now.previews], ['running', 21, 60, [10]]);
   assert.equal(now.pictures.map(({ name }) => name), ['structure', 'appearance', 'result']);
-  assert.is(String(await feed.png('preview/0/10')!()), 'ten');
+  assert.is(await wordIn(feed.png('preview/0/10')!()), 'ten');
   const heard: string[] = [];
   feed.subscribe(({ type }) => void heard.push(type));
   await feed.refresh();
@@ -154,20 +158,20 @@ test('view: a folder is followed: log, previews, result and end', async () => {
 
   const next = line(20, 7);
   appendFileSync(at('log.jsonl'), next.slice(0, 12));
-  writeFileSync(at('previews/00020.png'), 'twenty');
+  writeFileSync(at('previews/00020.png'), pngOf('twenty'));
   writeFileSync(at('previews/.00030.png.1.tmp'), 'half');
   writeFileSync(at('previews/notes.png'), 'mine');
   await feed.refresh();
   assert.equal([feed.snapshot().losses.length, feed.snapshot().previews], [2, [10, 20]], 'half a line is none');
   appendFileSync(at('log.jsonl'), next.slice(12));
-  writeFileSync(at('result.png'), 'newer result');
+  writeFileSync(at('result.png'), pngOf('newer result'));
   config({ status: 'finished', stepsDone: 50, seconds: 30 });
   await feed.refresh();
   const { state, losses, pictures } = feed.snapshot();
   const { status, done, secondsTaken, stepsPerSecond } = state;
   assert.equal([status, done, secondsTaken, stepsPerSecond, losses.at(-1)], ['finished', 60, 30, 2, [20, 7, 1, 2, 3]]);
   const result = pictures.find(({ name }) => name === 'result')!;
-  assert.equal([result.version, result.step, String(await feed.png('picture/result/2')!())], [2, 50, 'newer result']);
+  assert.equal([result.version, result.step, await wordIn(feed.png('picture/result/2')!())], [2, 50, 'newer result']);
 });
 
 test('view: a log that was truncated, or started again, is read again', async () => {
@@ -177,7 +181,7 @@ test('view: a log that was truncated, or started again, is read again', async ()
   await feed.refresh();
   assert.equal([feed.snapshot().losses.length, feed.snapshot().epoch], [1, 1]);
   assert.is(feed.png('preview/0/10'), undefined);
-  assert.is(String(await feed.png('preview/1/10')!()), 'ten');
+  assert.is(await wordIn(feed.png('preview/1/10')!()), 'ten');
   rmSync(at('log.jsonl'));
   await feed.refresh();
   assert.equal(feed.snapshot().losses, []);
