@@ -64,7 +64,7 @@ export async function writeReport(
   return 0;
 }
 
-/** @throws InputError for a text that is no report */
+/** @throws InputError for a text that is not a report */
 export function parseReport(text: string, path: string): DeviceReport {
   const report = parseJson(text) as Partial<DeviceReport> | undefined;
   if (report?.format === FORMAT && Array.isArray(report.steps) && report.adapter) return report as DeviceReport;

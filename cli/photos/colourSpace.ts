@@ -2,6 +2,7 @@
  * Colours in other RGB spaces than sRGB that a file names by numbers instead of an ICC profile: code points of ITU-T H.273
  * (https://www.itu.int/rec/T-REC-H.273), or the gamma and chromaticities of a PNG.
  */
+import { linear as srgbToLight } from '../../model/compare/lab.js';
 import type { Pixels } from './png.js';
 
 /** Chromaticities x, y of red, green, blue and white. */
@@ -31,7 +32,6 @@ const PRIMARIES = new Map<number, Primaries>([
   [12, [0.68, 0.32, 0.265, 0.69, 0.15, 0.06, ...D65]],
 ]);
 
-const srgbToLight = (v: number): number => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
 const srgbOf = (light: number): number => (light <= 0.0031308 ? 12.92 * light : 1.055 * light ** (1 / 2.4) - 0.055);
 const videoToLight = (v: number): number => (v < 0.081 ? v / 4.5 : ((v + 0.099) / 1.099) ** (1 / 0.45));
 

@@ -6,11 +6,14 @@ import sharp, { type Metadata } from 'sharp';
 import { toSrgb } from './colourSpace.js';
 import { colourTags } from './colourTags.js';
 import { hasAllScans } from './jpegScans.js';
-import { pngHeader, type Pixels } from './png.js';
+import { pngHeader, type Pixels, type PngHeader } from './png.js';
 import type { PhotoFormat } from './sniff.js';
 
 /** More than the photo of any camera needs; a decoded picture takes at most 384 MB. */
 export const MAX_PIXELS = 64e6;
+
+/** Of a file that lacks nothing else; a decoder that has all pixels does not miss a PNG's end chunk. */
+const NO_END = 'the file has no end mark; the picture is whole';
 
 export interface Decoded {
   readonly pixels: Pixels;
@@ -23,30 +26,34 @@ export interface Header {
   readonly width: number;
   readonly height: number;
   readonly metadata: Metadata;
+  /** Of a PNG. */
+  readonly png?: PngHeader;
 }
 
 /** What can be known without decoding. @throws Error when there is no header, or there are two */
 export async function readHeader(bytes: Buffer, format: PhotoFormat): Promise<Header> {
-  if (format === 'png') pngHeader(bytes);
+  const png = format === 'png' ? pngHeader(bytes) : undefined;
   const metadata = await sharp(bytes, { limitInputPixels: false }).metadata();
-  return { ...metadata.autoOrient, metadata };
+  return { ...metadata.autoOrient, metadata, ...(png && { png }) };
 }
 
 /** Data that cannot be those of the header's size are found here, before memory and time are taken for them. */
-function checkData(bytes: Buffer, format: PhotoFormat, { width, height }: Metadata): void {
+function checkData(bytes: Buffer, format: PhotoFormat, { metadata: { width, height }, png }: Header): void {
   // A block of 8 x 8 pixels of a JPEG takes one bit or more, even of a single colour.
   const least = format === 'jpeg' ? (Math.ceil(width / 8) * Math.ceil(height / 8)) / 8 : 0;
-  const bounds = format === 'png' ? pngHeader(bytes) : { least, most: Infinity, compressed: bytes.length };
+  const bounds = png ?? { least, most: Infinity, compressed: bytes.length };
   const amount = bounds.compressed < bounds.least ? 'few' : bounds.compressed > bounds.most ? 'many' : undefined;
   if (amount) throw new Error(`its data are too ${amount} for ${width} x ${height} pixels`);
 }
 
 /** @throws Error when the picture is damaged or cut short */
-export async function decodePhoto(bytes: Buffer, format: PhotoFormat, { metadata }: Header): Promise<Decoded> {
-  checkData(bytes, format, metadata);
+export async function decodePhoto(bytes: Buffer, format: PhotoFormat, header: Header): Promise<Decoded> {
+  const { metadata, png } = header;
+  checkData(bytes, format, header);
   const { space, overProfile } = colourTags(bytes, format, metadata.exif);
   const own = overProfile || !metadata.icc ? space : undefined;
-  const { raw, note } = await (special[format] ?? decodeWith)(bytes, { ignoreIcc: overProfile, metadata });
+  const { raw, note = png?.hasEnd === false ? NO_END : undefined } =
+    await (format === 'jpeg' ? decodeJpeg : decodeWith)(bytes, { ignoreIcc: overProfile, metadata });
   const { colours, alpha } = split(raw);
   const pixels = own ? toSrgb(colours, own) : colours;
   return { pixels: alpha ? onWhite(pixels, alpha) : pixels, ...(note !== undefined && { note }) };
@@ -103,14 +110,6 @@ function onWhite(pixels: Pixels, alpha: Values): Pixels {
   return pixels;
 }
 
-const NO_END = 'the file has no end mark; the picture is whole';
-
-/** The end chunk is not missed by a decoder that has all pixels. */
-const decodePng = async (bytes: Buffer, how: How): Promise<Read> => {
-  const read = await decodeWith(bytes, how);
-  return pngHeader(bytes).hasEnd ? read : { ...read, note: NO_END };
-};
-
 const END = Buffer.of(0xff, 0xd9);
 const messageOf = (error: unknown): string => (error as Error).message;
 
@@ -128,5 +127,3 @@ async function decodeJpeg(bytes: Buffer, how: How): Promise<Read> {
     return { ...(await decodeWith(Buffer.concat([bytes, END]), { ...how, failOn: 'warning' })), note: NO_END };
   }
 }
-
-const special: Partial<Record<PhotoFormat, typeof decodeWith>> = { png: decodePng, jpeg: decodeJpeg };

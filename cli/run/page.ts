@@ -1,14 +1,13 @@
 /** The page of a training: what `--watch` shows of it. */
 import type { Image } from '../../model/image.js';
 import type { StepLosses } from '../../model/training/run.js';
-import { encodeImage } from '../photos/photo.js';
+import { encodeImage, readPicture } from '../photos/photo.js';
 import { watchRun } from '../watch/live.js';
 import type { LossRow } from '../watch/snapshot.js';
 import { aboutRun, planOf, type PageText } from './about.js';
 import type { Fields } from './config.js';
 import type { PictureRow } from './figures.js';
 import { previewsIn } from './folder.js';
-import { readPicture } from '../photos/photo.js';
 
 /** A picture that the page shows next to the result. */
 export interface ShownPicture {

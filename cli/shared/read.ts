@@ -13,6 +13,9 @@ const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 const tooLarge = (path: string, size: string, maxBytes: number): InputError =>
   new InputError(`${path} has ${size}: at most ${megabytes(maxBytes)} are read, use a smaller file`);
 
+/** A pipe without a writer would keep a thread in `open`, and the process with it. */
+const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+
 /** What a path leads to, if that is no file. */
 function kindOf(info: Stats): string | undefined {
   if (info.isFile()) return undefined;
@@ -32,8 +35,7 @@ export interface Reading {
  * errors otherwise, AbortError when a signal ends the wait for a pipe
  */
 export async function readBounded(path: string, { maxBytes, pipes = false }: Reading): Promise<Buffer> {
-  // A pipe without a writer would keep a thread in `open`, and the process with it.
-  const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  const file = await open(path, FLAGS);
   try {
     const info = await file.stat();
     const kind = kindOf(info);
@@ -93,7 +95,7 @@ function drain(path: string, maxBytes: number, interrupt: AbortSignal | undefine
   return new Promise((resolve, reject) => {
     const parts: Buffer[] = [];
     let total = 0;
-    const fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    const fd = openSync(path, FLAGS);
     const pipe = new Socket({ fd, readable: true, writable: false });
     const onAbort = (): void => void pipe.destroy(interrupt!.reason as Error);
     interrupt?.addEventListener('abort', onAbort, { once: true });

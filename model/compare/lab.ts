@@ -10,7 +10,8 @@ const XYZ = [
 ] as const;
 const WHITE = [0.95047, 1, 1.08883] as const;
 
-const linear = (v: number): number => (v > 0.04045 ? ((v + 0.055) / 1.055) ** 2.4 : v / 12.92);
+/** An sRGB value in 0..1 as light. */
+export const linear = (v: number): number => (v > 0.04045 ? ((v + 0.055) / 1.055) ** 2.4 : v / 12.92);
 const compress = (t: number): number => (t > 0.008856 ? Math.cbrt(t) : 7.787 * t + 16 / 116);
 
 /** X, Y or Z divided by the white's, compressed. */
