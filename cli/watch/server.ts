@@ -105,6 +105,9 @@ async function answer(context: Context, request: IncomingMessage, response: Serv
   if (route === 'events') return stream(context, request, response);
   const read = context.feed.png(route);
   if (read) return send(request, response, { type: 'image/png', body: await read() }, FOREVER);
+  // A page may ask for a picture in the moment in which the run replaces it.
+  const newer = context.feed.newer(route);
+  if (newer) return void response.writeHead(307, { ...HEADERS, location: `/${context.secret}/${newer}` }).end();
   return refuse(response, 404, 'nothing here');
 }
 
