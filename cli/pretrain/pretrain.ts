@@ -75,8 +75,8 @@ const COUNTS: readonly (keyof PretrainOptions)[] = [
 /** @throws Error naming the field that is wrong */
 function parseCommand(config: Fields, { folder, json }: ResumeOptions): PretrainCommand {
   const { photos, init, saveEvery, options } = objectOf('pretrain', config['pretrain']);
-  // Runs that began before crops could come again do not say that theirs are always new.
-  const { teacher, ...settings } = { views: 0, ...objectOf('options', options) } as Fields;
+  // Runs that began before these options existed do not name them.
+  const { teacher, ...settings } = { views: 0, mixup: 0, ...objectOf('options', options) } as Fields;
   if (!Array.isArray(photos) || photos.length === 0) throw new Error('pretrain.photos is not a list of folders');
   checkLike(settings, pretrainDefaults, COUNTS);
   for (const name of ['batch', 'epochs']) wholeOf(`options.${name}`, settings[name]);
@@ -114,8 +114,8 @@ export async function prepare(command: PretrainCommand, parts: Parts, weights?: 
     const problem = `${photos.bitmaps.length} photos are fewer than the ${batch} of one step`;
     throw new InputError(`${problem}: give more, or a smaller --batch`);
   }
-  const { teacher: _, views, ...settings } = options;
-  const own = views > 0 ? { ...settings, views } : settings;
+  const { teacher: _, views, mixup, ...settings } = options;
+  const own = { ...settings, ...(views > 0 && { views }), ...(mixup > 0 && { mixup }) };
   const names = folders.map((folder) => basename(resolve(folder))).join(', ');
   return {
     command: 'pretrain',

@@ -14,8 +14,6 @@ export interface Feed {
   readonly listeners: { readonly size: number };
   /** The PNG at `picturePath` or `previewPath`; undefined when there is none, or only another version. */
   png(path: string): ReadPng | undefined;
-  /** The newest version's address, where `path` is the address of an older version of the same picture. */
-  newer(path: string): string | undefined;
 }
 
 export interface FeedWriter extends Feed {
@@ -55,11 +53,6 @@ export function createFeed(about: RunAbout, start: Partial<RunState> = {}): Feed
     },
     listeners,
     png: (path) => pngs.get(path),
-    newer: (path) => {
-      const older = /^(.+)\/([1-9]\d{0,8})$/.exec(path);
-      const newest = run.pictures.find((info) => picturePath({ ...info, version: Number(older?.[2]) }) === path);
-      return newest && Number(older?.[2]) < newest.version ? picturePath(newest) : undefined;
-    },
     about: (next) => change({ about: next }),
     state: (next) => emit({ type: 'state', data: { ...run.state, ...next } }),
     losses: (rows) => {

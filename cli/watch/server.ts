@@ -7,7 +7,7 @@ import { loadAssets, type Asset } from './assets.js';
 import type { Controls } from './controls.js';
 import type { Feed } from './feed.js';
 import { HEADERS, isOwnCommand, isOwnHost, newSecret, sameSecret } from './guard.js';
-import { COMMANDS, type CommandName } from './snapshot.js';
+import { COMMANDS, newerPath, type CommandName } from './snapshot.js';
 import { sendFeed } from './stream.js';
 
 export interface WatchServer {
@@ -106,7 +106,7 @@ async function answer(context: Context, request: IncomingMessage, response: Serv
   const read = context.feed.png(route);
   if (read) return send(request, response, { type: 'image/png', body: await read() }, FOREVER);
   // A page may ask for a picture in the moment in which the run replaces it.
-  const newer = context.feed.newer(route);
+  const newer = newerPath(context.feed.snapshot().pictures, route);
   if (newer) return void response.writeHead(307, { ...HEADERS, location: `/${context.secret}/${newer}` }).end();
   return refuse(response, 404, 'nothing here');
 }

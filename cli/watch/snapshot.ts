@@ -89,4 +89,11 @@ export function after(run: Snapshot, { type, data }: FeedEvent): Snapshot {
 
 /** Addresses of PNGs below that of the page. */
 export const picturePath = ({ name, version }: PictureInfo): string => `picture/${name}/${version}`;
+/** The newest version's address, where `path` is the address of an older version of one of `pictures`. */
+export function newerPath(pictures: readonly PictureInfo[], path: string): string | undefined {
+  const version = Number(/[1-9]\d{0,8}$/.exec(path)?.[0]);
+  const newest = pictures.find((info) => version < info.version && picturePath({ ...info, version }) === path);
+  return newest && picturePath(newest);
+}
+
 export const previewPath = (epoch: number, step: number): string => `preview/${epoch}/${step}`;

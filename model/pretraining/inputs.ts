@@ -3,7 +3,7 @@ import type { Engine } from '../../engine/index.js';
 import type { Bitmap } from '../image.js';
 import { random } from '../random.js';
 import { keptAnswers } from './answers.js';
-import { drawCrop } from './augment.js';
+import { drawCrop, type CropKind } from './augment.js';
 import type { Objective } from './objectives.js';
 import { stepsPerEpoch, type PretrainOptions } from './options.js';
 
@@ -32,9 +32,15 @@ export async function stepInputs(engine: Engine, objective: Objective, photos: r
 
 /** Draws the crops of any step. */
 function cropDrawer({ crops }: Objective, photos: readonly Bitmap[], options: PretrainOptions): (step: number) => Drawn {
-  const { batch, seed, views } = options;
+  const { batch, seed, views, mixup } = options;
   const perEpoch = stepsPerEpoch(photos.length, options);
   let order: { epoch: number; photos: number[] } | undefined;
+  const crop = (kind: CropKind, ...key: readonly [view: number, photo: number, index: number]): Float32Array => {
+    const next = random(seed, 'crop', ...key);
+    const first = drawCrop(next, photos[key[1]]!, kind);
+    if (!next.chance(mixup)) return first;
+    return blend(first, drawCrop(next, photos[next.integer(0, photos.length - 1)]!, kind), next.between(0, 0.5));
+  };
   return (step) => {
     const epoch = Math.floor(step / perEpoch);
     const view = views > 0 ? epoch % views : epoch;
@@ -46,8 +52,7 @@ function cropDrawer({ crops }: Objective, photos: readonly Bitmap[], options: Pr
       const elements = 3 * kinds[0]!.side ** 2;
       const all = new Float32Array(kinds.length * batch * elements);
       kinds.forEach((kind, index) => chosen.forEach((photo, b) => {
-        const next = random(seed, 'crop', view, photo, before + index);
-        all.set(drawCrop(next, photos[photo]!, kind), (index * batch + b) * elements);
+        all.set(crop(kind, view, photo, before + index), (index * batch + b) * elements);
       }));
       before += kinds.length;
       inputs.set(input, all);
@@ -55,3 +60,7 @@ function cropDrawer({ crops }: Objective, photos: readonly Bitmap[], options: Pr
     return { step, inputs, names: chosen.map((photo) => `${view} ${photo}`) };
   };
 }
+
+/** A share of `second` over `first` (mixup, https://arxiv.org/abs/1710.09412). */
+const blend = (first: Float32Array, second: Float32Array, share: number): Float32Array =>
+  first.map((value, i) => value + share * (second[i]! - value));

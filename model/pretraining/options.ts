@@ -10,6 +10,8 @@ export interface PretrainOptions {
   readonly teacher?: string;
   /** With a teacher: crops of a photo, after which they come again, with the teacher's answers kept. 0: always new ones. */
   readonly views: number;
+  /** With a teacher: share of the crops that are blended with another photo's. */
+  readonly mixup: number;
   readonly dim: number;
   readonly depth: number;
   readonly heads: number;
@@ -54,7 +56,8 @@ export interface PretrainOptions {
 
 /** The paper's settings, except for sizes, which are of a small model for a slow machine. */
 export const pretrainDefaults: PretrainOptions = {
-  views: 0, dim: 128, depth: 6, heads: 4, patch: 8, imageSize: 64, localSize: 32, locals: 4, batch: 16, epochs: 100, seed: 1,
+  views: 0, mixup: 0,
+  dim: 128, depth: 6, heads: 4, patch: 8, imageSize: 64, localSize: 32, locals: 4, batch: 16, epochs: 100, seed: 1,
   headHidden: 512, bottleneck: 128, prototypes: 2048,
   lr: 0.0005, minLr: 1e-6, warmupEpochs: 10, weightDecay: 0.04, weightDecayEnd: 0.4, clip: 3,
   momentum: 0.996, teacherTempStart: 0.04, teacherTemp: 0.07, teacherWarmupEpochs: 30, studentTemp: 0.1, centerMomentum: 0.9,

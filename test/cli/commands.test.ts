@@ -111,7 +111,7 @@ const ownAverageRows: readonly Row[] = [
 ];
 
 /** Options that have an effect with --teacher alone. */
-const teacherRows: readonly Row[] = [['--views 8', 'options.views', 8]];
+const teacherRows: readonly Row[] = [['--views 8', 'options.views', 8], ['--mixup 0.5', 'options.mixup', 0.5]];
 
 const sharedPretrainRows: readonly Row[] = [
   ...outputRows, ['--init w.safetensors', 'init', 'w.safetensors'], ['--save-every 9', 'saveEvery', 9],
@@ -149,7 +149,7 @@ const others: Readonly<Record<Name, readonly string[]>> = {
     '--published',
   ],
   train: ['--photos p', '--structures s', '--appearances a', '--out o'],
-  pretrain: ['--photos p', '--out o', '--teacher t', '--views 8'],
+  pretrain: ['--photos p', '--out o', '--teacher t', ...teacherRows.map(([option]) => option)],
 };
 
 for (const name of ['transfer', 'train', 'pretrain'] as const) {
@@ -336,6 +336,7 @@ test('pretrain --teacher has defaults of its own, and options without effect are
     assert.equal(changes(learning, options), { [field]: value }, option);
   }
   await refused('pretrain', `${line} --views 8`, '--views has no effect without --teacher: leave it out');
+  await refused('pretrain', `${line} --mixup 0.5`, '--mixup has no effect without --teacher: leave it out');
   for (const [option] of ownAverageRows) {
     const refusal = `${option.split(' ')[0]} has no effect with --teacher: leave one of them out`;
     await refused('pretrain', `${line} --teacher t ${option}`, refusal);

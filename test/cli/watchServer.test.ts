@@ -142,9 +142,12 @@ test('watch: pictures are looked up in lists; no path reaches the disk', () =>
     assert.equal([headers['content-type'], headers['cache-control']], ['image/png', 'private, max-age=31536000, immutable']);
     feed.showPicture({ name: 'result', label: 'Result', step: 11 }, png('second'));
     const old = await ask(port, `${base}picture/result/1`);
-    assert.equal([old.code, old.headers.location, old.text], [307, `${base}picture/result/2`, ''], 'an old address never shows the new one');
+    const found = [old.code, old.headers.location, old.text];
+    assert.equal(found, [307, `${base}picture/result/2`, ''], 'an old address never shows the new one');
     assert.is(old.headers['cache-control'], 'no-store');
-    for (const never of ['0', '3', '01', '1.5', '-1', 'NaN']) assert.is((await ask(port, `${base}picture/result/${never}`)).code, 404, never);
+    for (const never of ['0', '3', '01', '1.5', '-1', 'NaN']) {
+      assert.is((await ask(port, `${base}picture/result/${never}`)).code, 404, never);
+    }
     assert.equal(await bodies('picture/result/2'), ['second']);
     feed.rewind();
     assert.is((await ask(port, `${base}preview/0/5`)).code, 404);

@@ -5,7 +5,10 @@ import { formulaVit } from '../helpers/models.js';
 import { createEngine, scale, slice } from '../../engine/index.js';
 import type { Bitmap } from '../../model/image.js';
 import { keptAnswers } from '../../model/pretraining/answers.js';
-import { pretrainDefaults, stepsPerEpoch, type PretrainOptions } from '../../model/pretraining/options.js';
+import { sharedCrop } from '../../model/pretraining/augment.js';
+import { stepInputs } from '../../model/pretraining/inputs.js';
+import type { Objective } from '../../model/pretraining/objectives.js';
+import { distillationDefaults, pretrainDefaults, stepsPerEpoch, type PretrainOptions } from '../../model/pretraining/options.js';
 import { startPretrain, type PretrainRun, type PretrainStart } from '../../model/pretraining/pretrain.js';
 import type { StepLosses } from '../../model/training/run.js';
 import { vitFromWeights } from '../../model/vit/checkpoint.js';
@@ -115,7 +118,7 @@ test('learning from another ViT: the distance falls, a resumed run makes the sam
 
 test('crops that come again: the same losses, also of a run that was resumed without the kept answers', async () => {
   const teacher = formulaVit('dino8', 'teacher');
-  const [always, again] = [{ epochs: 6 }, { epochs: 6, views: 2 }];
+  const [always, again] = [{ epochs: 6, mixup: 0.5 }, { epochs: 6, mixup: 0.5, views: 2 }];
   const anew = await start({ teacher }, always);
   const first = await steps(anew, 4); // two epochs: each view once
   anew.destroy();
@@ -133,6 +136,24 @@ test('crops that come again: the same losses, also of a run that was resumed wit
   assert.equal(await steps(second, 12), expected.slice(5));
   assert.equal(await second.weights(), weights);
   second.destroy();
+});
+
+test('crops are blended with another photo, the first one being the larger part', async () => {
+  const plain = (value: number): Bitmap => ({ width: 8, height: 8, data: new Uint8Array(3 * 64).fill(value) });
+  const blacks = async (mixup: number): Promise<number[]> => {
+    const options = { ...distillationDefaults, batch: 2, mixup };
+    const objective = { crops: new Map([['crops', [sharedCrop(4, [0.3, 1])]]]) } as unknown as Objective;
+    const inputs = await stepInputs(createEngine(await testDevice()), objective, [plain(0), plain(255)], options);
+    const steps = await Promise.all(Array.from({ length: 8 }, (_, step) => inputs.of(step)));
+    // The darker of the two crops begins with the black photo.
+    return steps.map(([input]) => {
+      const crops = input![1];
+      return Math.min(...[crops.slice(0, 48), crops.slice(48)].map((crop) => Math.max(...crop)));
+    });
+  };
+  assert.equal(await blacks(0), Array(8).fill(0));
+  const blended = await blacks(1);
+  assert.ok(Math.max(...blended) > 0.1 && Math.max(...blended) < 0.5, `${blended}`);
 });
 
 test('an answer is asked for once', async () => {
