@@ -14,12 +14,12 @@ import { givenModel, loadVit } from '../models/load.js';
 import type { LoadedVit } from '../models/read.js';
 import { listPhotos, readBitmaps } from '../photos/folder.js';
 import { writeImage } from '../photos/photo.js';
-import { checkLike, objectOf, settingsText, textOf, wholeOf, type Fields, type ResumeOptions } from '../run/config.js';
+import { checkIdentity, checkLike, objectOf, settingsText, textOf, wholeOf, type Fields, type ResumeOptions } from '../run/config.js';
 import type { Parts } from '../run/parts.js';
 import { resumeTraining, startTraining } from '../run/run.js';
 import { tuned, type Session, type Start, type Training } from '../run/training.js';
 import { InputError, NonFiniteError, UsageError } from '../shared/errors.js';
-import { readInput, writeFileAtomic, writeJson } from '../shared/files.js';
+import { readInput, sha256, writeFileAtomic, writeJson } from '../shared/files.js';
 import { createProgress, type Io, type Output } from '../shared/progress.js';
 import { version } from '../shared/version.js';
 import { keysPicture } from './keysPicture.js';
@@ -29,6 +29,8 @@ export interface PretrainCommand {
   readonly out: string;
   /** Weights to begin with. */
   readonly init?: string;
+  /** Their SHA-256, of a run that is resumed; versions before 0.2 did not keep it. */
+  readonly initSha256?: string;
   /** Steps between checkpoints besides those at the end of an epoch; absent: none. */
   readonly saveEvery?: number;
   readonly force: boolean;
@@ -46,6 +48,8 @@ const SHOWN_SIDES = 2;
 /** Photos are kept with this many times the side of the largest crop: no crop needs more detail. */
 const DETAIL = 2;
 const MAX_INIT_BYTES = 2e9;
+/** Name of the weights to begin with in a run's identity. */
+const INIT = 'initial weights';
 
 /** Returns the exit code: 0, or 130 when interrupted. @throws before anything is created if an input is wrong */
 export async function pretrain(command: PretrainCommand, parts: Parts): Promise<number> {
@@ -56,6 +60,12 @@ export async function pretrain(command: PretrainCommand, parts: Parts): Promise<
 /** Resumes the training in a folder from its last checkpoint. Its length is fixed: the schedules span all epochs. */
 export const resumePretrain = (resume: ResumeOptions, parts: Parts): Promise<number> =>
   resumeTraining('pretrain', resume, parts, (config) => parseCommand(config, resume), (command) => prepare(command, parts));
+
+/** Weights to begin with, and the SHA-256 of their file. */
+interface Init {
+  readonly weights: Weights;
+  readonly sha256: string;
+}
 
 /** A command as `config.pretrain` holds it. */
 const savedCommand = ({ photos, init, saveEvery, options }: PretrainCommand, loaded: LoadedVit | undefined) => {
@@ -75,6 +85,7 @@ const COUNTS: readonly (keyof PretrainOptions)[] = [
 /** @throws Error naming the field that is wrong */
 function parseCommand(config: Fields, { folder, json }: ResumeOptions): PretrainCommand {
   const { photos, init, saveEvery, options } = objectOf('pretrain', config['pretrain']);
+  const { sha256: initSha256 } = objectOf('init', config['init'] ?? {});
   // Runs that began before these options existed do not name them.
   const { teacher, ...settings } = { views: 0, mixup: 0, ...objectOf('options', options) } as Fields;
   if (!Array.isArray(photos) || photos.length === 0) throw new Error('pretrain.photos is not a list of folders');
@@ -84,6 +95,7 @@ function parseCommand(config: Fields, { folder, json }: ResumeOptions): Pretrain
     photos: photos.map((path, i) => textOf(`pretrain.photos[${i}]`, path)),
     out: folder,
     ...(init !== null && { init: textOf('pretrain.init', init) }),
+    ...(initSha256 !== undefined && { initSha256: textOf('init.sha256', initSha256) }),
     ...(saveEvery !== null && { saveEvery: wholeOf('pretrain.saveEvery', saveEvery) }),
     force: false,
     json,
@@ -97,16 +109,16 @@ function parseCommand(config: Fields, { folder, json }: ResumeOptions): Pretrain
 interface Data {
   readonly photos: Photos;
   /** The weights to begin with, in a new run. A resumed one needs them only if it has no checkpoint yet. */
-  readonly init?: Weights;
+  readonly init?: Init;
   readonly teacher?: LoadedVit;
 }
 
 /** Reads and checks the inputs; creates nothing. */
-export async function prepare(command: PretrainCommand, parts: Parts, weights?: Weights): Promise<Training> {
+export async function prepare(command: PretrainCommand, parts: Parts, first?: Init): Promise<Training> {
   const { options, photos: folders, init, saveEvery } = command;
   const problem = optionsProblem(options);
   if (problem) throw new UsageError(`${problem}: choose other sizes`);
-  const data = { ...(await readData(command, parts)), ...(weights && { init: weights }) };
+  const data = { ...(await readData(command, parts)), ...(first && { init: first }) };
   const { photos, teacher } = data;
   const { batch, epochs, imageSize, dim, depth, patch, seed } = options;
   const perEpoch = stepsPerEpoch(photos.bitmaps.length, options);
@@ -116,6 +128,7 @@ export async function prepare(command: PretrainCommand, parts: Parts, weights?: 
   }
   const { teacher: _, views, mixup, ...settings } = options;
   const own = { ...settings, ...(views > 0 && { views }), ...(mixup > 0 && { mixup }) };
+  const initSha256 = first?.sha256 ?? command.initSha256;
   const names = folders.map((folder) => basename(resolve(folder))).join(', ');
   return {
     command: 'pretrain',
@@ -123,12 +136,16 @@ export async function prepare(command: PretrainCommand, parts: Parts, weights?: 
       warmStart: 0, steps: perEpoch * epochs,
       savesAt: (steps) => steps % perEpoch === 0 || (saveEvery !== undefined && steps % saveEvery === 0),
     },
-    identity: { 'set of photos': photos.hash, settings: settingsText(own), ...(teacher && { teacher: teacher.sha256 }) },
+    identity: {
+      'set of photos': photos.hash, settings: settingsText(own), ...(teacher && { teacher: teacher.sha256 }),
+      ...(initSha256 !== undefined && { [INIT]: initSha256 }),
+    },
     sources: { 'set of photos': names, ...(teacher && { teacher: teacher.path }) },
     inputs: [...folders, ...(init === undefined ? [] : [init]), ...(teacher ? [teacher.path] : [])],
     config: {
       pretrain: savedCommand(command, teacher), photoCount: photos.bitmaps.length, photosSha256: photos.hash,
       ...(teacher && { teacher: { path: resolve(teacher.path), sha256: teacher.sha256 } }),
+      ...(init !== undefined && initSha256 !== undefined && { init: { path: resolve(init), sha256: initSha256 } }),
     },
     page: {
       title: `A ViT from ${names}`,
@@ -159,13 +176,21 @@ async function readData({ options, photos: folders }: PretrainCommand, { interru
   return { photos, ...(teacher && { teacher }) };
 }
 
-async function readWeights(path: string): Promise<Weights> {
+async function readWeights(path: string): Promise<Init> {
   const bytes = await readInput(path, MAX_INIT_BYTES);
   try {
-    return parseSafetensors(bytes).tensors;
+    return { weights: parseSafetensors(bytes).tensors, sha256: sha256(bytes) };
   } catch (error) {
     throw new InputError(`${path}: ${(error as Error).message}; get the file again`, { cause: error });
   }
+}
+
+/** The weights that a run began with, which is resumed before its first checkpoint. @throws InputError when they are others */
+async function weightsAgain({ init: path, initSha256, out }: PretrainCommand): Promise<Weights | undefined> {
+  if (path === undefined) return undefined;
+  const { weights, sha256: found } = await readWeights(path);
+  checkIdentity(out, { [INIT]: initSha256 ?? found }, { [INIT]: found }, { [INIT]: path });
+  return weights;
 }
 
 interface Photos {
@@ -185,11 +210,11 @@ async function readPhotos(folders: readonly string[], largestSide: number, stder
 }
 
 async function start(
-  { options, out, init: path }: PretrainCommand, { photos: { bitmaps }, init: weights, teacher }: Data, perEpoch: number,
-  at: Start, parts: Parts,
+  command: PretrainCommand, { photos: { bitmaps }, init: given, teacher }: Data, perEpoch: number, at: Start, parts: Parts,
 ): Promise<Session> {
+  const { options, out } = command;
   const { engine, adapter, folder, from } = at;
-  const init = from || path === undefined ? undefined : (weights ?? (await readWeights(path)));
+  const init = from ? undefined : (given?.weights ?? (await weightsAgain(command)));
   const begin = { ...(from && { state: from }), ...(init && { init }), ...(teacher && { teacher: teacher.vit }) };
   const run = await parts.startPretrain(engine, bitmaps, options, begin);
   const { batch, depth, dim, seed } = options;

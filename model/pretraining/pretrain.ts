@@ -109,6 +109,8 @@ export async function startPretrain(
   const reader = keysReader(engine, objective);
   const inputs = await stepInputs(engine, objective, photos, options);
   const done = { warmStepsDone: 0, stepsDone: start.state?.counters['stepsDone'] ?? 0 };
+  let ofSaved = start.state?.arrays.get('losses'); // until another step is made
+  const figures = async (): Promise<Float32Array> => ofSaved ?? program.read('stats');
 
   return Object.assign(done, {
     memory,
@@ -120,19 +122,20 @@ export async function startPretrain(
       const { lr, weightDecay: decay, lateStep } = settings;
       program.write('hyper', adamwHyper({ lr, decay, clip: options.clip }, ++done.stepsDone, lateStep));
       program.run();
+      ofSaved = undefined;
       // The next step's crops are drawn while the device computes this one.
       if (done.stepsDone < perEpoch * options.epochs) inputs.ahead(done.stepsDone);
       return { phase: 'train', step };
     },
     losses: async () => {
       const step = done.stepsDone - 1; // more steps may be submitted meanwhile
-      const values = await program.read('stats');
+      const values = await figures();
       return { step, ...Object.fromEntries(objective.figures.map((name, i) => [name, values[i]!])) };
     },
     state: async () => {
       const arrays = new Map<string, Float32Array>();
       for (const key of objective.state.keys()) arrays.set(key, await engine.readParameter(stateNames[key]));
-      return { counters: { stepsDone: done.stepsDone }, arrays };
+      return { counters: { stepsDone: done.stepsDone }, arrays: arrays.set('losses', await figures()) };
     },
     weights: async () =>
       vitPart(unflatten(objective.setting.layout, await engine.readParameter(stateNames[objective.result]), new Map())),

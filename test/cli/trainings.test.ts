@@ -9,6 +9,7 @@ import { encodeCheckpoint, readCheckpoint } from '../../cli/run/checkpoints.js';
 import { TRAININGS } from '../../cli/run/config.js';
 import type { Parts } from '../../cli/run/parts.js';
 import { InputError, NoAdapterError, NonFiniteError, UsageError } from '../../cli/shared/errors.js';
+import { sha256 } from '../../cli/shared/files.js';
 import { isHeld } from '../../cli/shared/lock.js';
 import { openRunFolder } from '../../cli/view/folder.js';
 import { DeviceLostError } from '../../engine/index.js';
@@ -397,6 +398,28 @@ test('a pretraining with --init is resumed without that file, which must be ther
   assertSameContents(out, undisturbed.get('pretrain')!);
   const missing = await failure(pretraining.start(newOut(), trainingParts().parts, { init }));
   assert.match(missing.message, /init\.safetensors does not exist/);
+});
+
+test('a pretraining that was killed before its first checkpoint begins with the same --init only', async () => {
+  const init = temporaryFile('init.safetensors', readFileSync(model));
+  const out = await interruptedRun((to, parts) => pretraining.start(to, parts, { init }), 2, trainingParts);
+  rmSync(join(out, 'checkpoints'), { recursive: true });
+  const { resumed: _, ...config } = configOf(out);
+  writeConfig(out, { ...config, status: 'running' });
+  const other = readFileSync(model);
+  other[other.length - 1]! ^= 1;
+  writeFileSync(init, other);
+  const before = contents(out);
+  const resume = () => pretraining.resume({ folder: out, json: false }, trainingParts().parts);
+  const remedy = 'put that one back, or start a new run with another --out';
+  assert.is((await failure(resume())).message, `${init} is not the initial weights that the run in ${out} began with: ${remedy}`);
+  assert.equal(contents(out), before, 'nothing is touched');
+  writeConfig(out, { ...config, status: 'running', init: { path: init, sha256: sha256(other) } });
+  assert.match((await failure(resume())).message, /config\.json does not have the initial weights that the run began with/);
+  writeConfig(out, { ...config, status: 'running' });
+  writeFileSync(init, readFileSync(model));
+  assert.is(await resume(), 0);
+  assertSameContents(out, undisturbed.get('pretrain')!);
 });
 
 test('view of a run whose folder is deleted shows what it has read', async () => {

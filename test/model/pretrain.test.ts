@@ -52,7 +52,10 @@ test('a resumed run makes bit-identical steps', async () => {
   const second = await start({ state });
   assert.equal(await steps(second, 8), expected.slice(3));
   assert.equal(await second.weights(), weights);
-  second.destroy();
+  const last = await start({ state: await second.state() });
+  assert.equal(await last.losses(), expected.at(-1), 'those of the last step, which is not made again');
+  assert.equal((await last.state()).arrays.get('losses')!.length, 3);
+  [second, last].forEach((run) => run.destroy());
   assert.ok(expected.every(({ loss, entropy, gradient }) =>
     [loss, entropy, gradient].every(Number.isFinite) && entropy! > 0 && gradient! > 0));
 });
@@ -105,7 +108,7 @@ test('learning from another ViT: the distance falls, a resumed run makes the sam
   const first = await start({ teacher }, change);
   await steps(first, 3);
   const state = await first.state();
-  assert.equal([...state.arrays.keys()], ['student', 'momentum', 'variance']);
+  assert.equal([...state.arrays.keys()], ['student', 'momentum', 'variance', 'losses']);
   first.destroy();
   const second = await start({ teacher, state }, change);
   assert.equal(await steps(second, 24), expected.slice(3));
