@@ -14,7 +14,9 @@ import { givenModel, loadVit } from '../models/load.js';
 import type { LoadedVit } from '../models/read.js';
 import { listPhotos, readBitmaps } from '../photos/folder.js';
 import { writeImage } from '../photos/photo.js';
-import { checkIdentity, checkLike, objectOf, settingsText, textOf, wholeOf, type Fields, type ResumeOptions } from '../run/config.js';
+import {
+  checkIdentity, checkLike, objectOf, settingsText, textOf, wholeOf, type Fields, type ResumeOptions,
+} from '../run/config.js';
 import type { Parts } from '../run/parts.js';
 import { resumeTraining, startTraining } from '../run/run.js';
 import { tuned, type Session, type Start, type Training } from '../run/training.js';
@@ -95,7 +97,7 @@ function parseCommand(config: Fields, { folder, json }: ResumeOptions): Pretrain
     photos: photos.map((path, i) => textOf(`pretrain.photos[${i}]`, path)),
     out: folder,
     ...(init !== null && { init: textOf('pretrain.init', init) }),
-    ...(initSha256 !== undefined && { initSha256: textOf('init.sha256', initSha256) }),
+    ...(init !== null && initSha256 !== undefined && { initSha256: textOf('init.sha256', initSha256) }),
     ...(saveEvery !== null && { saveEvery: wholeOf('pretrain.saveEvery', saveEvery) }),
     force: false,
     json,
@@ -126,9 +128,6 @@ export async function prepare(command: PretrainCommand, parts: Parts, first?: In
     const problem = `${photos.bitmaps.length} photos are fewer than the ${batch} of one step`;
     throw new InputError(`${problem}: give more, or a smaller --batch`);
   }
-  const { teacher: _, views, mixup, ...settings } = options;
-  const own = { ...settings, ...(views > 0 && { views }), ...(mixup > 0 && { mixup }) };
-  const initSha256 = first?.sha256 ?? command.initSha256;
   const names = folders.map((folder) => basename(resolve(folder))).join(', ');
   return {
     command: 'pretrain',
@@ -136,17 +135,9 @@ export async function prepare(command: PretrainCommand, parts: Parts, first?: In
       warmStart: 0, steps: perEpoch * epochs,
       savesAt: (steps) => steps % perEpoch === 0 || (saveEvery !== undefined && steps % saveEvery === 0),
     },
-    identity: {
-      'set of photos': photos.hash, settings: settingsText(own), ...(teacher && { teacher: teacher.sha256 }),
-      ...(initSha256 !== undefined && { [INIT]: initSha256 }),
-    },
     sources: { 'set of photos': names, ...(teacher && { teacher: teacher.path }) },
     inputs: [...folders, ...(init === undefined ? [] : [init]), ...(teacher ? [teacher.path] : [])],
-    config: {
-      pretrain: savedCommand(command, teacher), photoCount: photos.bitmaps.length, photosSha256: photos.hash,
-      ...(teacher && { teacher: { path: resolve(teacher.path), sha256: teacher.sha256 } }),
-      ...(init !== undefined && initSha256 !== undefined && { init: { path: resolve(init), sha256: initSha256 } }),
-    },
+    ...recordsOf(command, data),
     page: {
       title: `A ViT from ${names}`,
       facts: [
@@ -166,6 +157,24 @@ export async function prepare(command: PretrainCommand, parts: Parts, first?: In
     product: 'vit.safetensors',
     ...tuned(command, async () => (await import('../../model/pretraining/pretrain.js')).pretrainGraphs(options, teacher?.vit)),
     start: (at) => start(command, data, perEpoch, at, parts),
+  };
+}
+
+/** The record of a training, and the part of it that a resume compares. */
+function recordsOf(command: PretrainCommand, { photos, teacher, init: first }: Data): Pick<Training, 'identity' | 'config'> {
+  const { teacher: _, views, mixup, ...settings } = command.options;
+  const own = { ...settings, ...(views > 0 && { views }), ...(mixup > 0 && { mixup }) };
+  const initSha256 = first?.sha256 ?? command.initSha256;
+  const init = initSha256 !== undefined && { path: resolve(command.init!), sha256: initSha256 };
+  return {
+    identity: {
+      'set of photos': photos.hash, settings: settingsText(own),
+      ...(teacher && { teacher: teacher.sha256 }), ...(init && { [INIT]: init.sha256 }),
+    },
+    config: {
+      pretrain: savedCommand(command, teacher), photoCount: photos.bitmaps.length, photosSha256: photos.hash,
+      ...(teacher && { teacher: { path: resolve(teacher.path), sha256: teacher.sha256 } }), ...(init && { init }),
+    },
   };
 }
 
