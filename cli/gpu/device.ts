@@ -32,16 +32,6 @@ const GPU_MEMORY = 4 * 2 ** 30;
 export const nameOfDevice = ({ device, driver, software }: AdapterSummary): string =>
   `${device || driver}${software ? ' (software: slow)' : ''}`;
 
-/** Used if present: profiling, faster reductions, half precision. */
-const FEATURES: readonly GPUFeatureName[] = ['timestamp-query', 'subgroups', 'shader-f16'];
-
-/** Limits with defaults far below those of adapters: bindings of 128 MiB do not hold large photos. */
-export const LIMITS = [
-  'maxBufferSize', 'maxStorageBufferBindingSize', 'maxStorageBuffersPerShaderStage', 'maxComputeWorkgroupStorageSize',
-  'maxComputeInvocationsPerWorkgroup', 'maxComputeWorkgroupSizeX', 'maxComputeWorkgroupSizeY', 'maxComputeWorkgroupSizeZ',
-  'maxComputeWorkgroupsPerDimension',
-] as const;
-
 /** Kept forever: Dawn crashes when one is collected while in use, https://github.com/dawn-gpu/node-webgpu/issues/18 */
 const held: GPU[] = [];
 
@@ -62,10 +52,8 @@ export async function deviceFacts(): Promise<DeviceFacts> {
 /** A device of the most capable adapter, with its real limits. @throws NoAdapterError with what to install */
 export async function openDevice(): Promise<{ adapter: GPUAdapter; device: GPUDevice }> {
   const adapter = await openAdapter();
-  const device = await adapter.requestDevice({
-    requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
-    requiredLimits: Object.fromEntries(LIMITS.map((name) => [name, adapter.limits[name]])),
-  });
+  const { deviceDescriptor } = await import('../../engine/index.js');
+  const device = await adapter.requestDevice(deviceDescriptor(adapter));
   return { adapter, device };
 }
 

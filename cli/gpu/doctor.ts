@@ -1,9 +1,9 @@
 /** The work of `splice-gpu doctor`: whether a GPU works here, which one, and the kernels it gets. */
-import { createEngine } from '../../engine/index.js';
+import { createEngine, deviceDescriptor } from '../../engine/index.js';
 import { NoAdapterError } from '../shared/errors.js';
 import type { Io } from '../shared/progress.js';
 import { version } from '../shared/version.js';
-import { LIMITS, listAdapters, openDevice, summarize, type AdapterSummary } from './device.js';
+import { listAdapters, openDevice, summarize, type AdapterSummary } from './device.js';
 import { privateDriver } from './mesa.js';
 
 export interface DoctorOptions {
@@ -45,7 +45,7 @@ export async function diagnose(): Promise<Diagnosis> {
       adapters: await listAdapters(),
       adapter: summarize(adapter),
       features: [...adapter.features].sort(),
-      limits: Object.fromEntries(LIMITS.map((name) => [name, device.limits[name]])),
+      limits: deviceDescriptor(adapter).requiredLimits,
       kernels: { ...createEngine(device).tuning },
     };
     device.destroy();

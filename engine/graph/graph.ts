@@ -1,4 +1,5 @@
 /** The graph: nodes appended in topological order. Nothing here knows the GPU. */
+import { UseError } from './errors.js';
 import type { Kernel, Tuning } from './kernel.js';
 import { checkShape, sameShape, showShape, sizeOf, type Shape } from './shape.js';
 
@@ -152,7 +153,7 @@ export class Graph {
   }
 
   #append<A>(op: Op<A>, inputs: readonly Tensor[], attrs: A, recompute: Node['recompute']): Node<A> {
-    for (const t of inputs) if (t.graph !== this) throw new Error(`${op.name}: ${showTensor(t)} belongs to another graph`);
+    for (const t of inputs) if (t.graph !== this) throw new UseError(`${op.name}: ${showTensor(t)} belongs to another graph`);
     const shapes = op.shapes(inputs, attrs);
     const outputs: Tensor[] = [];
     const { part } = this.#scope;
@@ -182,12 +183,12 @@ export class Graph {
     const t = this.nodes.find((n) => n.op === parameterOp && (n.attrs as LeafAttrs).name === name)?.outputs[0];
     if (!t) return this.add(parameterOp, [], { name, shape })[0]!;
     if (sameShape(t.shape, shape)) return t;
-    throw new Error(`parameter ${name}: used as ${showShape(shape)} and as ${showShape(t.shape)}`);
+    throw new UseError(`parameter ${name}: used as ${showShape(shape)} and as ${showShape(t.shape)}`);
   }
 
   /** Data known now. Programs that pass the same array share its buffer. @throws Error when the length is wrong */
   constant(data: Float32Array, shape: Shape = [data.length]): Tensor {
-    if (data.length !== sizeOf(shape)) throw new Error(`constant: ${data.length} values for ${showShape(shape)}`);
+    if (data.length !== sizeOf(shape)) throw new UseError(`constant: ${data.length} values for ${showShape(shape)}`);
     return this.add(constantOp, [], { name: data.length === 1 ? String(data[0]) : '', shape, data })[0]!;
   }
 

@@ -1,4 +1,5 @@
-/** Shapes and the errors about them. */
+/** Shapes and the checks of them. */
+import { ShapeError } from './errors.js';
 
 /** Sizes from the outermost axis to the innermost, row-major. `[]` is a scalar. */
 export type Shape = readonly number[];
@@ -7,9 +8,6 @@ export type Shape = readonly number[];
 export type Shape2 = readonly [number, number];
 export type Shape3 = readonly [number, number, number];
 export type Shape4 = readonly [number, number, number, number];
-
-/** A tensor does not fit where it is used. The message names the op and prints both sides. */
-export class ShapeError extends Error { override readonly name = 'ShapeError'; }
 
 /** Number of elements. */
 export const sizeOf = (shape: Shape): number => shape.reduce((product, n) => product * n, 1);

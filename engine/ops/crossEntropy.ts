@@ -1,6 +1,6 @@
 /** Cross entropy of logits against given distributions. */
 import { crossEntropyBackward, crossEntropyForward } from '../../shaders/crossEntropy.js';
-import { addNode, expectSame, type PlainOp, type Tensor } from '../graph/index.js';
+import { addNode, expectSame, UseError, type PlainOp, type Tensor } from '../graph/index.js';
 import { rowKernel } from './launch/rows.js';
 
 /** Inputs (x, q), outputs (y, lse). */
@@ -13,7 +13,7 @@ const crossEntropyOp: PlainOp = {
   },
   kernel: rowKernel(crossEntropyForward, 6),
   backward: ({ inputs: [x, q], outputs: [, lse] }, [dy], [, needsTargets]) => {
-    if (needsTargets) throw new Error('crossEntropy: no gradient for the distributions; they are targets');
+    if (needsTargets) throw new UseError('crossEntropy: no gradient for the distributions; they are targets');
     return [addNode(backwardOp, [x!, q!, lse!, dy!], {})];
   },
 };

@@ -1,5 +1,7 @@
 /** Ops that only rename memory: no launch, no copy. */
-import { addNode, ShapeError, showShape, sizeOf, type Op, type PlainOp, type Shape, type Tensor } from '../graph/index.js';
+import {
+  addNode, ShapeError, showShape, sizeOf, UseError, type Op, type PlainOp, type Shape, type Tensor,
+} from '../graph/index.js';
 
 /** Elements. WebGPU binds storage buffers at multiples of 256 bytes. */
 export const ALIGNMENT = 64;
@@ -21,7 +23,7 @@ const viewOp: Op<ViewAttrs> = {
   },
   backward: ({ inputs: [x], attrs: { shape } }, [dy]) => {
     if (sizeOf(x!.shape) === sizeOf(shape)) return [reshape(dy!, x!.shape)];
-    throw new Error('view: no gradient through a part of a tensor; differentiate with respect to the view itself');
+    throw new UseError('view: no gradient through a part of a tensor; differentiate with respect to the view itself');
   },
 };
 

@@ -1,16 +1,16 @@
 /** GPU memory: parameters by name, constants by array, and the pool of slots that all programs share. */
-import { getOrInsert, showShape, sizeOf, type Dtype, type Shape } from '../graph/index.js';
+import { getOrInsert, showShape, sizeOf, UseError, type Dtype, type Shape } from '../graph/index.js';
 import { itemSize } from '../schedule/memory.js';
 import { checkBufferSize, KernelError, OutOfMemoryError } from './errors.js';
 import { toHalves } from './half.js';
-
-// GPUBufferUsage as numbers: a Dawn module whose globals are not installed has no such name.
-const MAP_READ = 1, COPY_SRC = 4, COPY_DST = 8, UNIFORM = 64, STORAGE = 128;
+import { COPY_DST, COPY_SRC, MAP_READ, STORAGE, UNIFORM } from './usage.js';
 
 export interface Parameter {
   readonly shape: Shape;
   readonly dtype: Dtype;
   readonly buffer: GPUBuffer;
+  /** The buffer is the caller's. */
+  readonly isForeign?: boolean;
 }
 
 export interface Buffers {
@@ -19,6 +19,12 @@ export interface Buffers {
   /** The buffer of a parameter, made (all zero) on first use. @throws Error when its size or type changed */
   readonly parameter: (name: string, shape: Shape, dtype: Dtype) => Parameter;
   readonly parameters: ReadonlyMap<string, Parameter>;
+  /** Takes the caller's buffer as a parameter's. @throws UseError when the name has a buffer already */
+  readonly adopt: (name: string, parameter: Parameter) => void;
+  /** Destroys a buffer that no program binds any more, or leaves it to what has recorded it: see `recorded`. */
+  readonly retire: (buffer: GPUBuffer) => void;
+  /** Says that a caller's pass has launches on these buffers, which may be submitted at any time. */
+  readonly recorded: () => void;
   /** Gives up all slots after an allocation failed: the slots made then are not usable. */
   readonly dropSlots: () => void;
   readonly constant: (data: Float32Array, dtype: Dtype) => GPUBuffer;
@@ -29,13 +35,16 @@ export interface Buffers {
   readonly queue: () => GPUBuffer;
   /** Copies `bytes` from `buffer` at `offset` to the CPU. */
   readonly read: (buffer: GPUBuffer, offset: number, bytes: number) => Promise<Float32Array>;
-  /** Bytes of parameters, constants and slots held now. */
+  /** Bytes of parameters, constants and slots held now; buffers of the caller are not counted. */
   readonly heldBytes: () => number;
   readonly destroy: () => void;
 }
 
 /** Bytes rounded up so that every tensor can be bound as vectors of four. */
 const rounded = (bytes: number): number => Math.max(16, Math.ceil(bytes / 16) * 16);
+
+/** The labels of everything that an engine makes begin with this, unless it has a label of its own. */
+export const LABEL = 'splice-gpu';
 
 /** Writes numbers as elements of a type. The queue takes whole words; the rounded sizes of buffers leave room for them. */
 export function writeElements(device: GPUDevice, buffer: GPUBuffer, offset: number, data: Float32Array, dtype: Dtype): void {
@@ -46,14 +55,14 @@ export function writeElements(device: GPUDevice, buffer: GPUBuffer, offset: numb
 }
 
 /** Reads buffers through staging buffers, of which a few small ones are kept for the next read of their size. */
-function createReader(device: GPUDevice): Pick<Buffers, 'read' | 'destroy'> {
+function createReader(device: GPUDevice, label: string): Pick<Buffers, 'read' | 'destroy'> {
   const staging = new Map<number, GPUBuffer[]>();
   return {
     read: async (buffer, offset, bytes) => {
       const size = rounded(bytes);
       const free = getOrInsert(staging, size, () => []);
-      const target = free.pop() ?? device.createBuffer({ label: 'staging', size, usage: MAP_READ | COPY_DST });
-      const encoder = device.createCommandEncoder();
+      const target = free.pop() ?? device.createBuffer({ label: `${label} staging`, size, usage: MAP_READ | COPY_DST });
+      const encoder = device.createCommandEncoder({ label: `${label} read` });
       encoder.copyBufferToBuffer(buffer, offset, target, 0, bytes);
       device.queue.submit([encoder.finish()]);
       await target.mapAsync(1 /* GPUMapMode.READ */, 0, size);
@@ -70,16 +79,18 @@ function createReader(device: GPUDevice): Pick<Buffers, 'read' | 'destroy'> {
   };
 }
 
-/** @throws Error when a parameter is asked for with another size or type than it has */
+/** @throws UseError when a parameter is asked for with another size or type than it has */
 function checkSame(name: string, known: Parameter, shape: Shape, dtype: Dtype): void {
   if (sizeOf(known.shape) !== sizeOf(shape)) {
-    throw new Error(`parameter ${name}: holds ${showShape(known.shape)}, requested as ${showShape(shape)}`);
+    throw new UseError(`parameter ${name}: holds ${showShape(known.shape)}, requested as ${showShape(shape)}`);
   }
-  if (known.dtype !== dtype) throw new Error(`parameter ${name}: holds ${known.dtype}, requested as ${dtype}`);
+  if (known.dtype !== dtype) throw new UseError(`parameter ${name}: holds ${known.dtype}, requested as ${dtype}`);
 }
 
 /** The slots that all programs share. */
-function createPool(storage: Buffers['storage']): Pick<Buffers, 'slots' | 'version' | 'dropSlots'> {
+function createPool(
+  { storage, retire }: Pick<Buffers, 'storage' | 'retire'>,
+): Pick<Buffers, 'slots' | 'version' | 'dropSlots'> {
   let pool: GPUBuffer[] = [];
   let version = 0;
   return {
@@ -87,47 +98,56 @@ function createPool(storage: Buffers['storage']): Pick<Buffers, 'slots' | 'versi
     slots: (bytes) => {
       bytes.forEach((size, i) => {
         if (pool[i] && pool[i].size >= size) return;
-        pool[i]?.destroy();
+        if (pool[i]) retire(pool[i]);
         pool[i] = storage(`slot ${i}`, size);
         version++;
       });
       return pool;
     },
     dropSlots: () => {
-      for (const slot of pool) slot.destroy();
+      pool.forEach(retire);
       pool = [];
       version++;
     },
   };
 }
 
-/** `poison` fills new buffers with NaN, except parameters. */
-export function createBuffers(device: GPUDevice, poison: boolean): Buffers {
+/** `poison` fills new buffers with NaN, except parameters. All labels begin with `label`. */
+export function createBuffers(device: GPUDevice, { poison, label }: { readonly poison: boolean; readonly label: string }): Buffers {
   const parameters = new Map<string, Parameter>();
   const constants = { f32: new Map<Float32Array | number, GPUBuffer>(), f16: new Map<Float32Array | number, GPUBuffer>() };
   let queue: GPUBuffer | undefined;
+  let isRecorded = false;
 
-  const create = (label: string, bytes: number, usage: number): GPUBuffer =>
-    device.createBuffer({ label, size: rounded(bytes), usage });
-  const storage = (label: string, bytes: number): GPUBuffer => {
-    checkBufferSize(device, label, bytes);
-    const buffer = create(label, bytes, STORAGE | COPY_SRC | COPY_DST);
+  const create = (what: string, bytes: number, usage: number): GPUBuffer =>
+    device.createBuffer({ label: `${label} ${what}`, size: rounded(bytes), usage });
+  const storage = (what: string, bytes: number): GPUBuffer => {
+    checkBufferSize(device, what, bytes);
+    const buffer = create(what, bytes, STORAGE | COPY_SRC | COPY_DST);
     if (poison) device.queue.writeBuffer(buffer, 0, new Float32Array(buffer.size / 4).fill(NaN));
     return buffer;
   };
-  const reader = createReader(device);
-  const pool = createPool(storage);
+  // A recorded pass may be submitted later, and holds its buffers until then: they are freed when nothing refers to them.
+  const retire = (buffer: GPUBuffer): void => (isRecorded ? undefined : buffer.destroy());
+  const reader = createReader(device, label);
+  const pool = createPool({ storage, retire });
+  const own = ({ isForeign, buffer }: Parameter): GPUBuffer[] => (isForeign ? [] : [buffer]);
   const held = (): GPUBuffer[] =>
-    [...[...parameters.values()].map((p) => p.buffer), ...constants.f32.values(), ...constants.f16.values(), ...pool.slots([])];
+    [...[...parameters.values()].flatMap(own), ...constants.f32.values(), ...constants.f16.values(), ...pool.slots([])];
 
   return {
-    ...pool, storage, parameters,
+    ...pool, storage, parameters, retire,
+    recorded: () => void (isRecorded = true),
+    adopt: (name, parameter) => {
+      if (parameters.has(name)) throw new UseError(`parameter ${name}: this engine has one of this name: take another`);
+      parameters.set(name, { ...parameter, isForeign: true });
+    },
     uniform: (label, bytes) => create(label, bytes, UNIFORM | COPY_DST),
     parameter: (name, shape, dtype) => {
       const parameter = getOrInsert(parameters, name, () => {
         const bytes = rounded(sizeOf(shape) * itemSize({ dtype }));
         checkBufferSize(device, `parameter ${name}`, bytes);
-        return { shape, dtype, buffer: create(name, bytes, STORAGE | COPY_SRC | COPY_DST) };
+        return { shape, dtype, buffer: create(`parameter ${name}`, bytes, STORAGE | COPY_SRC | COPY_DST) };
       });
       checkSame(name, parameter, shape, dtype);
       return parameter;

@@ -148,7 +148,7 @@ async function createBench({ engine, bound }: Trials, node: Node, first: Kernel)
   const compiled = (kernel: Kernel): Promise<unknown> => within(2 * bound, engine.launcher.launchesOf([node], [kernel]), () =>
     new KernelError(`${labelOf(node)} does not compile within ${inSeconds(2 * bound)}`));
   await compiled(first);
-  const program = await engine.compile(single(node), () => first);
+  const program = await engine.compile(single(node), { kernelOf: () => first });
   const inPlace = node.op.inPlace ?? 0;
   const names = Object.keys(program.base.outputs);
   const writeInputs = (): void => program.schedule.leaves.forEach(({ attrs }, i) => {

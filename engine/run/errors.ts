@@ -1,16 +1,29 @@
-/** Errors of the GPU, as types that a caller can tell apart. ShapeError, about building graphs, is in graph/shape.ts. */
+/** Errors of the GPU, as types that a caller can tell apart. Those about graphs and calls are in graph/errors.ts. */
+import { EngineError } from '../graph/index.js';
 
 /** The device lacks a feature that was asked for. */
-export class FeatureError extends Error { override readonly name = 'FeatureError'; }
+export class FeatureError extends EngineError {
+  override readonly name = 'FeatureError';
+  readonly code = 'FEATURE';
+}
 
 /** A kernel did not compile or its launch was refused. The message has the label, the device's words and the numbered source. */
-export class KernelError extends Error { override readonly name = 'KernelError'; }
+export class KernelError extends EngineError {
+  override readonly name = 'KernelError';
+  readonly code = 'KERNEL';
+}
 
 /** The device is gone (driver reset, unplugged, destroyed): open another and start from the last checkpoint. */
-export class DeviceLostError extends Error { override readonly name = 'DeviceLostError'; }
+export class DeviceLostError extends EngineError {
+  override readonly name = 'DeviceLostError';
+  readonly code = 'DEVICE_LOST';
+}
 
 /** The device cannot hold what was asked for. The message names it, its size and the limit or the memory in use. */
-export class OutOfMemoryError extends Error { override readonly name = 'OutOfMemoryError'; }
+export class OutOfMemoryError extends EngineError {
+  override readonly name = 'OutOfMemoryError';
+  readonly code = 'OUT_OF_MEMORY';
+}
 
 export const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 

@@ -4,7 +4,7 @@ import { workQueue } from '../../shaders/rewrite/workQueue.js';
 import { ceilDiv, labelOf, linearGrid, type Kernel, type Node, type Tensor, type Tuning } from '../graph/index.js';
 import { choiceFor, kindOf, PLAIN, uncalibrated, USUAL, type Calibration } from './choices.js';
 import { checkHalf } from './errors.js';
-import { createPipelineCache, type Binding, type PipelineCache } from './pipelines.js';
+import { pipelinesOf, type Binding, type PipelineCache } from './pipelines.js';
 import { candidateTunings, plainTuning, type KernelVariant } from './tuning.js';
 
 /** Workgroups launched per turn of a queue: a core can take up to this many times its share. Superfluous ones end at once. */
@@ -38,8 +38,8 @@ export interface Launcher {
   readonly named: (node: Node, name: string) => Kernel;
   /** The kind of a launch, see `Calibration`. */
   readonly kindOf: (node: Node) => string;
-  /** Compiles the kernels of `nodes`. @throws KernelError */
-  readonly launchesOf: (nodes: readonly Node[], kernels: readonly Kernel[]) => Promise<Launch[]>;
+  /** Compiles the kernels of `nodes`; `onDone` is called after each. @throws KernelError */
+  readonly launchesOf: (nodes: readonly Node[], kernels: readonly Kernel[], onDone?: () => void) => Promise<Launch[]>;
 }
 
 /** The tensors that a node's launch binds, after `dims`: inputs, then outputs that are not overwritten inputs. */
@@ -112,7 +112,7 @@ function kernelMaker(device: GPUDevice, tuning: Tuning, { kernels = {}, candidat
 }
 
 export function createLauncher(device: GPUDevice, tuning: Tuning, options: LauncherOptions): Launcher {
-  const pipelines = createPipelineCache(device);
+  const pipelines = pipelinesOf(device);
   const { named, namesOf } = kernelMaker(device, tuning, options);
   const kinds = new WeakMap<Node, string>();
   const kind = (node: Node): string => {
@@ -128,11 +128,12 @@ export function createLauncher(device: GPUDevice, tuning: Tuning, options: Launc
       const { calibration } = launcher;
       return named(node, calibration === uncalibrated ? USUAL : choiceFor(like, kind(like), calibration));
     },
-    launchesOf: async (nodes, kernels) => {
+    launchesOf: async (nodes, kernels, onDone) => {
       const compile = async (i: number): Promise<Launch> => {
         const [node, kernel] = [nodes[i]!, kernels[i]!];
         const bindings = bindingsOf(node, kernel);
         const pipeline = await pipelines.get(labelOf(node), kernel, bindings);
+        onDone?.();
         return { node, kernel, bindings, pipeline, workgroups: kernel.workgroups };
       };
       // The longest sources first: started last, one would keep a processor busy while the others wait.

@@ -1,5 +1,6 @@
 /** Pipelines, cached by source and constants: equal launches of all programs compile once. */
 import { getOrInsert, type Kernel } from '../graph/index.js';
+import { LABEL } from './buffers.js';
 import { KernelError, numbered } from './errors.js';
 
 /** The kind of a launch's binding: the `dims` uniform, read-only or writable storage. */
@@ -30,7 +31,7 @@ async function compile(device: GPUDevice, label: string, kernel: Kernel, group: 
   const module = device.createShaderModule({ label, code: kernel.code });
   const refused = device.popErrorScope();
   device.pushErrorScope('validation');
-  const layout = device.createPipelineLayout({ bindGroupLayouts: [group] });
+  const layout = device.createPipelineLayout({ label, bindGroupLayouts: [group] });
   const creating = device.createComputePipelineAsync({ label, layout, compute: { module, entryPoint: 'main', constants } });
   const invalid = device.popErrorScope();
   const pipeline = await creating.catch((reason: Error) => reason);
@@ -39,12 +40,13 @@ async function compile(device: GPUDevice, label: string, kernel: Kernel, group: 
   throw new KernelError(`${label}: ${error.message}\noverrides ${JSON.stringify(constants)}\n${numbered(kernel.code)}`);
 }
 
-export function createPipelineCache(device: GPUDevice): PipelineCache {
+function createPipelineCache(device: GPUDevice): PipelineCache {
   const pipelines = new Map<string, Promise<GPUComputePipeline>>();
   const layouts = new Map<string, GPUBindGroupLayout>();
 
   const layout = (bindings: readonly Binding[]): GPUBindGroupLayout => getOrInsert(layouts, bindings.join(), () =>
     device.createBindGroupLayout({
+      label: `${LABEL} ${bindings.join()}`,
       entries: bindings.map((type, binding) => ({ binding, visibility: 4 /* GPUShaderStage.COMPUTE */, buffer: { type } })),
     }));
 
@@ -53,7 +55,20 @@ export function createPipelineCache(device: GPUDevice): PipelineCache {
     size: () => pipelines.size,
     get: (label, kernel, bindings) => {
       const key = `${bindings.join()}\n${JSON.stringify(kernel.constants ?? {})}\n${kernel.code}`;
-      return getOrInsert(pipelines, key, () => compile(device, label, kernel, layout(bindings)));
+      return getOrInsert(pipelines, key, () => {
+        const compiling = compile(device, label, kernel, layout(bindings));
+        compiling.catch(() => pipelines.delete(key)); // a failure is not remembered: its cause may pass
+        return compiling;
+      });
     },
   };
+}
+
+const caches = new WeakMap<GPUDevice, PipelineCache>();
+
+/** The one cache of a device: engines on it share their pipelines. */
+export function pipelinesOf(device: GPUDevice): PipelineCache {
+  const cache = caches.get(device) ?? createPipelineCache(device);
+  caches.set(device, cache);
+  return cache;
 }

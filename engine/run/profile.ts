@@ -65,7 +65,7 @@ export async function profile(program: Program, repeats = 5): Promise<Profile> {
  */
 export async function timeRuns(program: Program, count: number): Promise<number> {
   const [ms] = await timePasses(program.submission, [(pass) => {
-    for (let i = 0; i < count; i++) program.encode(pass);
+    for (let i = 0; i < count; i++) program.record(pass);
   }]);
   return ms! / count;
 }
@@ -97,7 +97,7 @@ async function timeByQueries({ device, submit, guard }: Submission, passes: read
   submit((encoder) => {
     passes.forEach((encode, i) => {
       const timestampWrites = { querySet, beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 };
-      const pass = encoder.beginComputePass({ timestampWrites });
+      const pass = encoder.beginComputePass({ label: 'profile', timestampWrites });
       encode(pass);
       pass.end();
     });

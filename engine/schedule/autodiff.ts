@@ -1,5 +1,5 @@
 /** Reverse-mode differentiation: visits nodes from last to first and appends the backward nodes to the same graph. */
-import { getOrInsert, labelOf, sameShape, showShape, sizeOf, type Node, type Tensor } from '../graph/index.js';
+import { getOrInsert, labelOf, sameShape, showShape, sizeOf, UseError, type Node, type Tensor } from '../graph/index.js';
 import { add } from '../ops/binary.js';
 
 /** Suffix of a part's name for the part's gradient. */
@@ -32,9 +32,9 @@ function recomputing(): (node: Node) => Node {
  * of `wrt`, or when an op on the way has no gradient
  */
 export function gradients(y: Tensor, wrt: readonly Tensor[], dy?: Tensor): Tensor[] {
-  if (!dy && sizeOf(y.shape) !== 1) throw new Error(`gradients: the loss must be a scalar, got ${showShape(y.shape)}`);
+  if (!dy && sizeOf(y.shape) !== 1) throw new UseError(`gradients: the loss must be a scalar, got ${showShape(y.shape)}`);
   if (dy && !sameShape(dy.shape, y.shape)) {
-    throw new Error(`gradients: dy must have the shape of y, ${showShape(y.shape)}, got ${showShape(dy.shape)}`);
+    throw new UseError(`gradients: dy must have the shape of y, ${showShape(y.shape)}, got ${showShape(dy.shape)}`);
   }
   const { graph } = y;
   const forward = graph.nodes.slice(0, y.node.id + 1);
@@ -48,7 +48,7 @@ export function gradients(y: Tensor, wrt: readonly Tensor[], dy?: Tensor): Tenso
     const needed = node.inputs.map((t) => reached.has(t.node));
     if (dys.every((dy) => dy === undefined) || !needed.includes(true)) continue;
     const { backward } = node.op;
-    if (!backward) throw new Error(`gradients: ${labelOf(node)} has no gradient`);
+    if (!backward) throw new UseError(`gradients: ${labelOf(node)} has no gradient`);
     const part = node.part === undefined || node.part.endsWith(BACKWARD) ? node.part : node.part + BACKWARD;
     graph.part(part, () => backward(readable(node), dys, needed).forEach((dx, i) => {
       const x = node.inputs[i]!;
@@ -60,7 +60,7 @@ export function gradients(y: Tensor, wrt: readonly Tensor[], dy?: Tensor): Tenso
 
   return wrt.map((t) => {
     const dt = grads.get(t);
-    if (!dt) throw new Error(`gradients: the loss does not depend on ${labelOf(t.node)}`);
+    if (!dt) throw new UseError(`gradients: the loss does not depend on ${labelOf(t.node)}`);
     return dt;
   });
 }

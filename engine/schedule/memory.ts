@@ -39,7 +39,7 @@ const ITEM_BYTES: Readonly<Record<Dtype, number>> = { f32: 4, f16: 2 };
 /** Bytes of one element. */
 export const itemSize = ({ dtype }: { readonly dtype: Dtype }): number => ITEM_BYTES[dtype];
 
-export const byteSize = (t: Tensor): number => Math.ceil((sizeOf(t.shape) * itemSize(t)) / 16) * 16;
+export const byteSize = (t: Pick<Tensor, 'shape' | 'dtype'>): number => Math.ceil((sizeOf(t.shape) * itemSize(t)) / 16) * 16;
 
 type MakerOf = ReadonlyMap<Tensor, Node>;
 /** The tensor whose memory a tensor is part of (itself if of no other), and the offset there in elements. */

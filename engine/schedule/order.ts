@@ -1,5 +1,5 @@
 /** The order of launches: the graph's own or a greedy one, whichever needs less memory. Pure. */
-import type { Node, Tensor } from '../graph/index.js';
+import { UseError, type Node, type Tensor } from '../graph/index.js';
 import { consumersOf } from './fuse.js';
 import { byteSize, type Plan } from './memory.js';
 
@@ -52,7 +52,7 @@ function greedyOrder(nodes: readonly Node[]): Node[] {
     }
   }
   if (order.length < nodes.length) {
-    throw new Error('schedule: a tensor is read after the launch that overwrites it; read the new one instead');
+    throw new UseError('schedule: a tensor is read after the launch that overwrites it; read the new one instead');
   }
   return order;
 }

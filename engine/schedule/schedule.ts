@@ -2,7 +2,9 @@
  * From a graph to a list of launches: reachability, common subexpressions, fusion, order and memory.
  * Pure and printable: nothing here knows the GPU.
  */
-import { getOrInsert, inputOp, labelOf, parameterOp, showShape, type LeafAttrs, type Node, type Tensor } from '../graph/index.js';
+import {
+  getOrInsert, inputOp, labelOf, parameterOp, showShape, UseError, type LeafAttrs, type Node, type Tensor,
+} from '../graph/index.js';
 import { fuse } from './fuse.js';
 import { itemSize, planStorage, type Plan } from './memory.js';
 import { orderForMemory } from './order.js';
@@ -74,7 +76,7 @@ function checkInputs(nodes: readonly Node[]): void {
   for (const node of nodes.filter((n) => n.op === inputOp)) {
     const { name, shape } = node.attrs as LeafAttrs;
     const other = known.get(name);
-    if (other) throw new Error(`schedule: input ${name} is used as ${other} and as ${showShape(shape)}`);
+    if (other) throw new UseError(`schedule: input ${name} is used as ${other} and as ${showShape(shape)}`);
     known.set(name, showShape(shape));
   }
 }

@@ -68,7 +68,7 @@ export async function startSplice(
     const program = await stepProgram(programs, options, phase, step, a, b);
     program.write('hyper', adamHyper({ lr: rateAt(options, phase, step), betas: BETAS }, update));
     if (options.lambdaTexture > 0) program.write(DIRECTIONS, drawDirections(next('directions')));
-    program.write('momentum', [averageMomentum(options.ema, update)]);
+    if (program.takes('momentum')) program.write('momentum', [averageMomentum(options.ema, update)]);
     program.run();
     return program;
   };
