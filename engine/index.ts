@@ -17,6 +17,9 @@ export { halfValues, toHalf, toHalves } from './run/half.js';
 export { median, noise, profile, showProfile, timeRuns, type Profile, type ProfileRow } from './run/profile.js';
 export { Program, type LaunchRange } from './run/program.js';
 export { measureRoof, type Roof } from './run/roof.js';
+export {
+  planarToTexture, textureFrom, textureToPlanar, type EncodeTexture, type StorageFormat, type TextureOptions,
+} from './run/textures.js';
 export { candidateTunings, plainTuning, traitsOf, tuningFor, type DeviceTraits, type KernelVariant } from './run/tuning.js';
 export { gradients } from './schedule/autodiff.js';
 export { single } from './schedule/single.js';

@@ -112,9 +112,33 @@ function createPool(
   };
 }
 
-/** `poison` fills new buffers with NaN, except parameters. All labels begin with `label`. */
-export function createBuffers(device: GPUDevice, { poison, label }: { readonly poison: boolean; readonly label: string }): Buffers {
+/** Parameters by name: the engine's own, and the caller's. */
+function createParameters(device: GPUDevice, create: (what: string, bytes: number, usage: number) => GPUBuffer) {
   const parameters = new Map<string, Parameter>();
+  const parameter: Buffers['parameter'] = (name, shape, dtype) => {
+    const known = getOrInsert(parameters, name, () => {
+      const bytes = rounded(sizeOf(shape) * itemSize({ dtype }));
+      checkBufferSize(device, `parameter ${name}`, bytes);
+      return { shape, dtype, buffer: create(`parameter ${name}`, bytes, STORAGE | COPY_SRC | COPY_DST) };
+    });
+    checkSame(name, known, shape, dtype);
+    return known;
+  };
+  const adopt: Buffers['adopt'] = (name, foreign) => {
+    if (parameters.has(name)) throw new UseError(`parameter ${name}: this engine has one of this name: take another`);
+    parameters.set(name, { ...foreign, isForeign: true });
+  };
+  const own = (): GPUBuffer[] => [...parameters.values()].flatMap(({ isForeign, buffer }) => (isForeign ? [] : [buffer]));
+  return { parameters, parameter, adopt, own };
+}
+
+interface BufferOptions {
+  readonly poison: boolean;
+  readonly label: string;
+}
+
+/** `poison` fills new buffers with NaN, except parameters. All labels begin with `label`. */
+export function createBuffers(device: GPUDevice, { poison, label }: BufferOptions): Buffers {
   const constants = { f32: new Map<Float32Array | number, GPUBuffer>(), f16: new Map<Float32Array | number, GPUBuffer>() };
   let queue: GPUBuffer | undefined;
   let isRecorded = false;
@@ -131,27 +155,13 @@ export function createBuffers(device: GPUDevice, { poison, label }: { readonly p
   const retire = (buffer: GPUBuffer): void => (isRecorded ? undefined : buffer.destroy());
   const reader = createReader(device, label);
   const pool = createPool({ storage, retire });
-  const own = ({ isForeign, buffer }: Parameter): GPUBuffer[] => (isForeign ? [] : [buffer]);
-  const held = (): GPUBuffer[] =>
-    [...[...parameters.values()].flatMap(own), ...constants.f32.values(), ...constants.f16.values(), ...pool.slots([])];
+  const { parameters, own, ...named } = createParameters(device, create);
+  const held = (): GPUBuffer[] => [...own(), ...constants.f32.values(), ...constants.f16.values(), ...pool.slots([])];
 
   return {
-    ...pool, storage, parameters, retire,
+    ...pool, ...named, storage, parameters, retire,
     recorded: () => void (isRecorded = true),
-    adopt: (name, parameter) => {
-      if (parameters.has(name)) throw new UseError(`parameter ${name}: this engine has one of this name: take another`);
-      parameters.set(name, { ...parameter, isForeign: true });
-    },
-    uniform: (label, bytes) => create(label, bytes, UNIFORM | COPY_DST),
-    parameter: (name, shape, dtype) => {
-      const parameter = getOrInsert(parameters, name, () => {
-        const bytes = rounded(sizeOf(shape) * itemSize({ dtype }));
-        checkBufferSize(device, `parameter ${name}`, bytes);
-        return { shape, dtype, buffer: create(`parameter ${name}`, bytes, STORAGE | COPY_SRC | COPY_DST) };
-      });
-      checkSame(name, parameter, shape, dtype);
-      return parameter;
-    },
+    uniform: (what, bytes) => create(what, bytes, UNIFORM | COPY_DST),
     // A table is the same array in every graph; a single number is a new array each time.
     constant: (data, dtype) => getOrInsert(constants[dtype], data.length === 1 ? data[0]! : data, () => {
       const buffer = storage('constant', data.length * itemSize({ dtype }));

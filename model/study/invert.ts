@@ -5,7 +5,7 @@
  */
 import {
   adam, adamHyper, add, crop, gradients, mse, mul, normalize, pack, scale, selfSimilarity, shorterSideSize, sigmoid, sizeOf,
-  slice, type Engine, type Graph, type Shape, type Tensor,
+  slice, type Engine, type Graph, type Program, type Shape, type Tensor,
 } from '../../engine/index.js';
 import { bindParameters, flatten, kaimingUniform, layoutOf, type Generator } from '../generators/parameters.js';
 import { skipNetwork } from '../generators/skip.js';
@@ -133,6 +133,13 @@ function noiseSource(seed: number, size: number): (step: number) => Float32Array
   };
 }
 
+/** Adds no noise to the input of a canvas that takes some. */
+function silence(program: Program, { noise }: Canvas): void {
+  if (noise === 0) return;
+  program.write('noise', new Float32Array(noise));
+  program.write('level', [0]);
+}
+
 /** Prepares an inversion. @throws RangeError for a layer that the ViT lacks, SizeError for a picture too small for a generator */
 export async function startInversion(engine: Engine, vit: VitModel, image: Image, options: InversionOptions) {
   const target = targetOf(image, vit.config, options.vitSize);
@@ -146,7 +153,6 @@ export async function startInversion(engine: Engine, vit: VitModel, image: Image
   const wanted = (await runOnce(engine, { features }, [['picture', target.data]])).features;
   const program = await engine.compile(stepGraph(engine.graph(), vit, canvas, features.shape, options));
   const resultProgram = await engine.compile({ picture: canvas.paint(engine.graph()).picture });
-  const silence = new Float32Array(canvas.noise);
   let stepsDone = 0;
   let noise: ReturnType<typeof noiseSource> | undefined;
 
@@ -155,8 +161,7 @@ export async function startInversion(engine: Engine, vit: VitModel, image: Image
     for (const name of momentsOf(canvas.name)) engine.writeParameter(name, canvas.shape, new Float32Array(sizeOf(canvas.shape)));
     noise = options.noise && canvas.noise > 0 ? noiseSource(seed, canvas.noise) : undefined;
     program.write('target', wanted);
-    if (!noise) program.write('noise', silence);
-    program.write('level', [0]);
+    silence(program, canvas);
     stepsDone = 0;
   };
   restart(options.seed);
@@ -177,8 +182,7 @@ export async function startInversion(engine: Engine, vit: VitModel, image: Image
     loss: async (): Promise<number> => (await program.read('loss'))[0]!,
     /** Without added noise. */
     result: async (): Promise<Image> => {
-      resultProgram.write('noise', silence);
-      resultProgram.write('level', [0]);
+      silence(resultProgram, canvas);
       resultProgram.run();
       return { width, height, data: await resultProgram.read('picture') };
     },

@@ -132,7 +132,7 @@ test('engine/graph, ops and schedule name no type of WebGPU', () => {
 
 test('no WGSL variable is declared without a value: Dawn does not set it to zero again in loops', () => {
   for (const file of [...sources('shaders'), ...sources('cli')]) {
-    const bad = text(file).split('\n').filter((line) => /\bvar\s+\w+\s*:\s*[\w<>, ]+;/.test(line));
+    const bad = text(file).split('\n').filter((line) => !line.includes('@binding') && /\bvar\s+\w+\s*:\s*[\w<>, ]+;/.test(line));
     assert.equal(bad, [], `${file}: write "var x = T();"`);
   }
 });
