@@ -6,7 +6,8 @@ import { port } from './values.js';
 
 const EXAMPLE = `
 Shows photos, result, previews and curves in a browser on this machine, and follows a run that is in progress.
-DIR is the folder of a transfer, train or pretrain run.
+DIR is the folder of a transfer, train or pretrain run. Nothing outside of it is opened, so it may be somebody else's:
+photos are shown if they lie in it, or once triptych.png has them.
 
 Example:
   $ splice-gpu view out/cow`;

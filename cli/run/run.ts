@@ -85,7 +85,9 @@ export async function resumeTraining<O>(
   await read(); // before anything is created
   return within(await reopenFolder(resume.folder), async (folder) => {
     const { config, options } = await read();
-    return runTraining(await prepare(options), folder, parts, resume, config);
+    const training = await prepare(options);
+    checkRecord(folder.path, config, training);
+    return runTraining(training, folder, parts, resume, config);
   });
 }
 
@@ -202,10 +204,7 @@ async function onOneDevice(
 async function findCheckpoint({ training, folder, progress }: Job, saved: Fields): Promise<Checkpoint | undefined> {
   const from = await folder.checkpoints.newest(folder.log.problemOf, progress.note);
   if (!from) {
-    if (!['finished', 'interrupted'].includes(String(saved['status']))) {
-      checkIdentity(folder.path, recordedIdentity(saved, training), training.identity, training.sources);
-      return undefined;
-    }
+    if (!['finished', 'interrupted'].includes(String(saved['status']))) return undefined;
     const problem = `${folder.at('checkpoints')} holds no checkpoint, but the run is ${String(saved['status'])}`;
     throw new InputError(`${problem}: put the checkpoints back, or start a new run with another --out`);
   }
@@ -213,6 +212,13 @@ async function findCheckpoint({ training, folder, progress }: Job, saved: Fields
   checkSteps(training.plan.steps, from.state.counters['stepsDone'] ?? 0);
   return from;
 }
+
+/**
+ * To be called before a page shows anything that a config.json names. @param saved the config of the run in `folder`
+ * @throws InputError when photos, weights or settings are not those the run began with
+ */
+export const checkRecord = (folder: string, saved: Fields, training: Training): void =>
+  checkIdentity(folder, recordedIdentity(saved, training), training.identity, training.sources);
 
 /** The identity in a config.json; earlier versions recorded only some hashes of it, at the places where `config` has them. */
 function recordedIdentity(saved: Fields, { identity, config }: Training): Identity {

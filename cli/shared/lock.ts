@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { InputError } from './errors.js';
+import { fileError, InputError } from './errors.js';
 import { parseJson, writeFileAtomic } from './files.js';
 import { readText } from './read.js';
 
@@ -41,7 +41,10 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   const me = await thisProcess();
   for (let attempt = 1; ; attempt++) {
     await writeFileAtomic(join(folder, name), JSON.stringify(me) + '\n');
-    const other = await liveHolder(folder, name, me);
+    const other = await liveHolder(folder, name, me).catch(async (error: unknown) => {
+      await release();
+      throw error;
+    });
     if (!other) return release;
     await release();
     if (attempt === ATTEMPTS) throw new InputError(refusal(folder, other, me));
@@ -52,12 +55,18 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
 /** Whether a process has `folder`; removes nothing. */
 export async function isHeld(folder: string): Promise<boolean> {
   const me = await thisProcess();
-  const names = await readdir(folder).catch(() => []); // it may have been deleted
-  for (const name of names.filter((file) => NAME.test(file))) {
+  const names = await locksIn(folder).catch(() => []); // it may have been deleted
+  for (const name of names) {
     const holder = parseHolder(await readText(join(folder, name), MAX_HOLDER).catch(() => ''));
     if (holder && (await isAlive(holder, me))) return true;
   }
   return false;
+}
+
+/** A link is nobody's lock: in a stranger's folder it may lead anywhere. */
+async function locksIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true });
+  return entries.filter((entry) => entry.isFile() && NAME.test(entry.name)).map(({ name }) => name);
 }
 
 const remove = (path: string): Promise<void> => rm(path, { force: true }).catch(() => undefined);
@@ -73,9 +82,12 @@ interface Other extends Holder {
 
 /** Another process that has the folder. Files of dead processes are removed. */
 async function liveHolder(folder: string, own: string, me: Holder): Promise<Other | undefined> {
-  for (const name of (await readdir(folder)).filter((file) => NAME.test(file) && file !== own)) {
+  for (const name of (await locksIn(folder)).filter((file) => file !== own)) {
     const path = join(folder, name);
-    const holder = parseHolder(await readText(path, MAX_HOLDER).catch(() => ''));
+    const holder = parseHolder(await readText(path, MAX_HOLDER).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return ''; // it was released
+      throw fileError(path, error); // one that cannot be read may be alive
+    }));
     if (holder && (await isAlive(holder, me))) return { ...holder, path };
     await remove(path);
   }

@@ -16,6 +16,9 @@ const tooLarge = (path: string, size: string, maxBytes: number): InputError =>
 /** A pipe without a writer would keep a thread in `open`, and the process with it. */
 const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
+/** Opens for reading without waiting for anybody. What it is remains to be asked. */
+export const openAtOnce = (path: string): Promise<FileHandle> => open(path, FLAGS);
+
 /** What a path leads to, if that is no file. */
 function kindOf(info: Stats): string | undefined {
   if (info.isFile()) return undefined;
@@ -35,7 +38,7 @@ export interface Reading {
  * errors otherwise, AbortError when a signal ends the wait for a pipe
  */
 export async function readBounded(path: string, { maxBytes, pipes = false }: Reading): Promise<Buffer> {
-  const file = await open(path, FLAGS);
+  const file = await openAtOnce(path);
   try {
     const info = await file.stat();
     const kind = kindOf(info);

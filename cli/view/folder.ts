@@ -1,6 +1,9 @@
-/** Follows a run by the files in its folder: for runs that have ended, and for those of another process. */
+/**
+ * Follows a run by the files in its folder: for runs that have ended, and for those of another process. The folder may be a
+ * stranger's, so the paths in its config.json are read by nobody here.
+ */
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, win32 } from 'node:path';
 import sharp from 'sharp';
 import { encodeImage, readPhoto, readPicture, SHOWN_SIDE } from '../photos/photo.js';
 import { aboutRun, endedNote, fieldOf, numberOf, planOf, resultLabel, textOf } from '../run/about.js';
@@ -8,8 +11,9 @@ import { readConfig, type Fields } from '../run/config.js';
 import { readFigures } from '../run/figures.js';
 import { previewsIn } from '../run/folder.js';
 import { rateMeter } from '../shared/rate.js';
-import { createFeed, type Feed, type FeedWriter, type ReadPng } from '../watch/feed.js';
+import { createFeed, type Feed, type FeedWriter } from '../watch/feed.js';
 import { isOver, type RunState, type RunStatus } from '../watch/snapshot.js';
+import { pathInside } from './inside.js';
 import { logTail } from './logTail.js';
 
 export interface FolderFeed extends Feed {
@@ -21,14 +25,22 @@ const STATUSES: readonly string[] = ['running', 'finished', 'interrupted', 'fail
 
 /**
  * @param isHeld whether a process has the folder; without one, a run whose status is `running` has died
- * @throws InputError when the folder holds no run
+ * @param note gets a line for each photo that is not shown
+ * @throws InputError when the folder holds no run, or its config or log is a link to a file outside
  */
-export async function openRunFolder(folder: string, isHeld: (folder: string) => Promise<boolean>): Promise<FolderFeed> {
-  let config = await readConfig(folder);
-  const tail = logTail(join(folder, 'log.jsonl'));
+export async function openRunFolder(
+  folder: string, isHeld: (folder: string) => Promise<boolean>, note: (line: string) => void = () => undefined,
+): Promise<FolderFeed> {
+  const read = async (): Promise<Fields> => {
+    await pathInside(folder, 'config.json');
+    return readConfig(folder);
+  };
+  let config = await read();
+  const tail = logTail(await pathInside(folder, 'log.jsonl'));
   const rate = rateMeter();
   const feed = createFeed(aboutRun(config, folder, tail.terms), stateOf(config, 0));
-  const result = pictureWatch(feed, join(folder, 'result.png'));
+  const result = pictureWatch(feed, folder, 'result.png');
+  const inputs = inputsWatch(feed, folder, note);
   let seen = '';
 
   const readLog = async (): Promise<void> => {
@@ -38,16 +50,16 @@ export async function openRunFolder(folder: string, isHeld: (folder: string) => 
   };
   const refresh = async (): Promise<void> => {
     const before = config;
-    config = await readConfig(folder).catch(() => config); // between two runs there is none for a moment
+    config = await read().catch(() => config); // between two runs there is none for a moment
     await readLog();
     await showMeasures(feed, folder);
     const key = JSON.stringify([config, tail.terms]);
     if (key !== seen) {
       if (before['started'] !== config['started']) rate.reset();
       feed.about(aboutRun(config, folder, tail.terms));
-      await showInputs(feed, config, folder);
     }
     seen = key;
+    await inputs(config);
     await showPreviews(feed, folder);
     const last = feed.snapshot().losses.at(-1)?.[0];
     const next = stateOf(config, last === undefined ? 0 : last + 1);
@@ -88,46 +100,74 @@ const withRate = (state: RunState, stepsPerSecond: number | undefined): RunState
   isOver(state.status) || !stepsPerSecond
     ? state : { ...state, stepsPerSecond, secondsLeft: (state.total - state.done) / stepsPerSecond };
 
+/** Changes whenever a file does; undefined when there is none. */
+async function versionOf(folder: string, name: string): Promise<string | undefined> {
+  const found = await pathInside(folder, name).then(stat).catch(() => undefined);
+  return found && `${found.ino} ${found.mtimeMs} ${found.size}`;
+}
+
+/** A PNG of the folder. @throws InputError when it is none, or outside */
+const pictureAt = async (folder: string, name: string): Promise<Buffer> => readPicture(await pathInside(folder, name));
+
 /** Shows a file again whenever it has changed. */
-function pictureWatch(feed: FeedWriter, path: string): (picture: Parameters<FeedWriter['showPicture']>[0]) => Promise<void> {
+function pictureWatch(
+  feed: FeedWriter, folder: string, file: string,
+): (picture: Parameters<FeedWriter['showPicture']>[0]) => Promise<void> {
   let shown = '';
   return async (picture) => {
-    const found = await stat(path).catch(() => undefined);
-    if (!found) return;
-    const key = `${found.ino} ${found.mtimeMs} ${found.size} ${picture.step}`;
-    if (key !== shown) feed.showPicture(picture, () => readPicture(path));
+    const version = await versionOf(folder, file);
+    if (version === undefined) return;
+    const key = `${version} ${picture.step}`;
+    if (key !== shown) feed.showPicture(picture, () => pictureAt(folder, file));
     shown = key;
   };
 }
 
 async function showPreviews(feed: FeedWriter, folder: string): Promise<void> {
-  const previews = await previewsIn(folder);
-  for (const { steps, path } of previews) feed.showPreview(steps, () => readPicture(path));
+  const isInside = await pathInside(folder, 'previews').then(() => true, () => false);
+  const previews = isInside ? await previewsIn(folder) : [];
+  for (const { steps, path } of previews) feed.showPreview(steps, () => pictureAt(folder, `previews/${basename(path)}`));
   feed.keepPreviews(previews.map(({ steps }) => steps));
 }
 
 async function showMeasures(feed: FeedWriter, folder: string): Promise<void> {
-  const rows = await readFigures(join(folder, 'figures.jsonl')).catch(() => []); // a page must not fail because a file does
+  // A page must not fail because a file does.
+  const rows = await pathInside(folder, 'figures.jsonl').then(readFigures).catch(() => []);
   if (JSON.stringify(rows) !== JSON.stringify(feed.snapshot().figures)) feed.figures(rows);
 }
 
-/** The photos as they were used: from their files if these are unchanged, else cut out of triptych.png. */
-async function showInputs(feed: FeedWriter, config: Fields, folder: string): Promise<void> {
-  for (const [name, label] of [['structure', 'Structure'], ['appearance', 'Appearance']] as const) {
-    const read = (await photoAt(config, name)) ?? (await cutFromTriptych(config, name, join(folder, 'triptych.png')));
-    if (read) feed.showPicture({ name, label }, read);
-  }
+/** Shows the photos as they were used: from files of the folder if these are the photos, else cut out of triptych.png. */
+function inputsWatch(feed: FeedWriter, folder: string, note: (line: string) => void): (config: Fields) => Promise<void> {
+  let seen = '';
+  const shown = new Map<string, Buffer>();
+  const told = new Set<string>();
+  return async (config) => {
+    const key = JSON.stringify([config, await versionOf(folder, 'triptych.png')]);
+    if (key === seen) return;
+    seen = key;
+    for (const [name, label] of [['structure', 'Structure'], ['appearance', 'Appearance']] as const) {
+      const png = (await photoIn(folder, config, name)) ?? (await cutFromTriptych(folder, config, name));
+      if (png && !shown.get(name)?.equals(png)) feed.showPicture({ name, label }, async () => png);
+      if (png) shown.set(name, png);
+      else if (sizeOf(config, name) && !shown.has(name) && !told.has(name)) {
+        told.add(name);
+        const why = 'and nothing outside is opened: it is left out until triptych.png has it';
+        note(`note: the ${name} photo is not in ${folder}, ${why}`);
+      }
+    }
+  };
 }
 
-async function photoAt(config: Fields, name: string): Promise<ReadPng | undefined> {
+/** The photo with the name and the bytes that config.json records, if it is in the folder. */
+async function photoIn(folder: string, config: Fields, name: string): Promise<Buffer | undefined> {
   const [path, hash, size] = [textOf(config, name, 'path'), textOf(config, name, 'sha256'), sizeOf(config, name)];
   if (!path || !size) return undefined;
   const side = Math.min(...size);
   const reading = hasDetail(config) ? { atMost: Math.max(SHOWN_SIDE, side) } : { shorterSide: side };
-  const photo = await readPhoto(path, { ...reading, plain: true }).catch(() => undefined);
-  if (!photo || photo.sha256 !== hash) return undefined;
-  const png = encodeImage(photo.image);
-  return async () => png;
+  // The record may come from another system.
+  const inside = pathInside(folder, win32.basename(path));
+  const photo = await inside.then((found) => readPhoto(found, { ...reading, plain: true })).catch(() => undefined);
+  return photo && photo.sha256 === hash ? encodeImage(photo.image) : undefined;
 }
 
 /** Whether the result is finer than what was trained on. */
@@ -140,16 +180,15 @@ function sizeOf(config: Fields, name: string): readonly [number, number] | undef
 }
 
 /** The structure is at the left; the appearance, scaled to the same height, at the right. */
-async function cutFromTriptych(config: Fields, name: 'structure' | 'appearance', path: string): Promise<ReadPng | undefined> {
+async function cutFromTriptych(folder: string, config: Fields, name: 'structure' | 'appearance'): Promise<Buffer | undefined> {
   const [structure, appearance] = [sizeOf(config, 'structure'), sizeOf(config, 'appearance')];
   if (!structure || !appearance) return undefined;
   const [w, h] = name === 'structure' ? structure : appearance;
   try {
-    const whole = sharp(await readPicture(path));
+    const whole = sharp(await pictureAt(folder, 'triptych.png'));
     const { width: total, height } = await whole.metadata();
     const width = Math.max(1, Math.round((w * height) / h));
-    const png = await whole.extract({ left: name === 'structure' ? 0 : total - width, top: 0, width, height }).png().toBuffer();
-    return async () => png;
+    return await whole.extract({ left: name === 'structure' ? 0 : total - width, top: 0, width, height }).png().toBuffer();
   } catch {
     return undefined;
   }

@@ -1,6 +1,6 @@
 /** Reads a log.jsonl that another process may be writing: each time only the new lines. */
-import { open } from 'node:fs/promises';
 import { parseJson } from '../shared/files.js';
+import { openAtOnce } from '../shared/read.js';
 import type { LossRow } from '../watch/snapshot.js';
 
 /** A log of a million steps has 20 MB; more is not read. */
@@ -54,10 +54,13 @@ interface Found {
 }
 
 async function readFrom(path: string, startAt: (found: Found) => number): Promise<Found & { readonly bytes: Buffer }> {
-  const file = await open(path, 'r').catch(() => undefined);
-  if (!file) return { bytes: Buffer.alloc(0), inode: 0, size: 0 };
+  const nothing = { bytes: Buffer.alloc(0), inode: 0, size: 0 };
+  const file = await openAtOnce(path).catch(() => undefined);
+  if (!file) return nothing;
   try {
-    const { ino: inode, size } = await file.stat();
+    const info = await file.stat();
+    if (!info.isFile()) return nothing;
+    const { ino: inode, size } = info;
     const start = startAt({ inode, size });
     const bytes = Buffer.alloc(Math.max(0, Math.min(size, MOST_BYTES) - start));
     const { bytesRead } = await file.read(bytes, 0, bytes.length, start);

@@ -1,7 +1,7 @@
 /** The work of `splice-gpu view`: the page of a run in a folder, finished or not. */
 import { setTimeout } from 'node:timers/promises';
 import { isHeld } from '../shared/lock.js';
-import type { Io } from '../shared/progress.js';
+import { writeLine, type Io } from '../shared/progress.js';
 import { openRunFolder } from './folder.js';
 import { serveWatch } from '../watch/server.js';
 
@@ -16,7 +16,7 @@ const REFRESH_MS = 1000;
 
 /** Serves until it is interrupted, its normal end with exit code 0. @throws InputError when the folder holds no run */
 export async function view({ folder, port, json }: ViewOptions, { interrupt, stdout, stderr }: Io): Promise<number> {
-  const feed = await openRunFolder(folder, isHeld);
+  const feed = await openRunFolder(folder, isHeld, (line) => writeLine(stderr, line));
   const server = await serveWatch(feed, { port });
   stdout.write(json ? `${JSON.stringify({ url: server.url })}\n` : `${server.url}\n`);
   stderr.write('open this address in a browser; Ctrl-C ends it\n');

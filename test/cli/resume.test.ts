@@ -173,6 +173,9 @@ test('resume: other photos or weights are refused by name', async () => {
   const refused = async (message: RegExp) => assert.match((await failure(resumed(out))).message, message);
   writeFileSync(structure, await redBlue(61, 40).png().toBuffer());
   await refused(/mine\.png is not the structure photo that the run in .* began with: put that one back/);
+  const { parts, heard } = fakeParts();
+  await failure(resumeTransfer({ folder: out, json: false, watch: 0 }, parts));
+  assert.not.match(heard.stderr, /watch it at/, 'no page shows the photo');
   rmSync(structure);
   await refused(/mine\.png does not exist/);
   writeFileSync(structure, photo);

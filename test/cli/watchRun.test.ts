@@ -1,18 +1,22 @@
 /** A live run and its page: news and buttons; and a run shown from its folder. */
-import { appendFileSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  appendFileSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, truncateSync, utimesSync, writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { InputError } from '../../cli/shared/errors.js';
 import { sha256 } from '../../cli/shared/files.js';
+import { isHeld } from '../../cli/shared/lock.js';
 import { createGate } from '../../cli/watch/controls.js';
 import { createFeed } from '../../cli/watch/feed.js';
 import { openRunFolder } from '../../cli/view/folder.js';
 import { watchRun, type LiveRun } from '../../cli/watch/live.js';
 import { smoothed } from '../../cli/watch/page/smooth.js';
 import { duration, short, speed } from '../../cli/watch/page/texts.js';
-import { redBlue, temporaryFolder } from '../helpers/pictures.js';
+import { redBlue, temporaryFile, temporaryFolder } from '../helpers/pictures.js';
 
 const ABOUT = { title: 'a as b', facts: [], terms: ['total'], again: 'splice-gpu view out' } as const;
 const never = new AbortController().signal;
@@ -215,6 +219,89 @@ test('view: a photo that has changed is cut out of the triptych, or not shown', 
   await without.refresh();
   const bytes = Buffer.from(await without.png('picture/structure/1')!());
   assert.equal([bytes.readUInt32BE(16), bytes.readUInt32BE(20)], [60, 40]);
+});
+
+/** A file outside of a run's folder, of the bytes of one inside, and whether it was opened. */
+function outside(bytes: Buffer) {
+  const path = temporaryFile('outside', bytes);
+  const before = new Date('2020-01-01');
+  utimesSync(path, before, before);
+  return { path, isOpened: () => statSync(path).atimeMs !== before.getTime() };
+}
+
+test('view: a path in config.json is not opened, and what it costs is told once', async () => {
+  const { folder, at, config } = await runFolder();
+  const away = outside(readFileSync(at('s.png')));
+  const moved = { path: away.path, sha256: sha256(readFileSync(at('s.png'))), usedSize: [60, 40] };
+  config({ structure: moved });
+  const notes: string[] = [];
+  const feed = await openRunFolder(folder, held, (line) => notes.push(line));
+  const names = () => feed.snapshot().pictures.map(({ name }) => name);
+  assert.equal(names(), ['appearance', 'result']);
+  config({ structure: moved, status: 'interrupted' });
+  await feed.refresh();
+  const why = 'and nothing outside is opened: it is left out until triptych.png has it';
+  assert.equal(notes, [`note: the structure photo is not in ${folder}, ${why}`]);
+  assert.not(away.isOpened());
+  writeFileSync(at('triptych.png'), await redBlue(60 + 2 + 60 + 2 + 20, 40).png().toBuffer());
+  await feed.refresh();
+  assert.equal(names(), ['appearance', 'result', 'structure'], 'also when the config stays as it is');
+
+  for (const path of ['C:\\photos\\s.png', '\\\\host\\share\\s.png', '/elsewhere/s.png', 's.png']) {
+    const other = await runFolder();
+    const { sha256: hash } = JSON.parse(readFileSync(other.at('config.json'), 'utf8')).structure;
+    other.config({ structure: { path, sha256: hash, usedSize: [60, 40] } });
+    const { pictures } = (await openRunFolder(other.folder, held)).snapshot();
+    assert.is(pictures[0]!.name, 'structure', `${path}: found by its name in the folder`);
+  }
+  for (const path of ['..', '.', '/', 'a/..', '\\']) {
+    config({ structure: { ...moved, path } });
+    assert.ok((await openRunFolder(folder, held)).snapshot().pictures.length >= 2, path);
+  }
+});
+
+const linked = process.platform === 'win32' ? test.skip : test;
+
+linked('view: links that lead out of the folder are not followed', async () => {
+  const { folder, at } = await runFolder();
+  const away = ['s.png', 'result.png', 'previews/00010.png'].map((name) => {
+    const file = outside(readFileSync(at(name)));
+    rmSync(at(name));
+    symlinkSync(file.path, at(name));
+    return file;
+  });
+  const triptych = outside(await redBlue(144, 40).png().toBuffer());
+  symlinkSync(triptych.path, at('triptych.png'));
+  const lock = outside(Buffer.from('{}'));
+  symlinkSync(lock.path, at('.running-0011.json'));
+  const notes: string[] = [];
+  const feed = await openRunFolder(folder, isHeld, (line) => notes.push(line));
+  assert.equal(feed.snapshot().pictures.map(({ name }) => name), ['appearance']);
+  assert.is(notes.length, 1);
+  const failing = await feed.png('preview/0/10')!().then(() => '', (error: Error) => error.message);
+  const remedy = 'put a copy of the file in its place';
+  assert.is(failing, `${at('previews/00010.png')} leads out of the run's folder, where view opens nothing: ${remedy}`);
+  assert.equal([...away, triptych, lock].map(({ isOpened }) => isOpened()), [false, false, false, false, false]);
+
+  for (const name of ['config.json', 'log.jsonl']) {
+    const run = await runFolder();
+    const file = outside(readFileSync(run.at(name)));
+    rmSync(run.at(name));
+    symlinkSync(file.path, run.at(name));
+    const problem = await openRunFolder(run.folder, held).then(() => '', (error: Error) => error.message);
+    assert.ok(problem.startsWith(`${run.at(name)} leads out of the run's folder`), problem);
+    assert.not(file.isOpened());
+  }
+  const [whole, through] = [await runFolder(), join(temporaryFolder(), 'link')];
+  symlinkSync(whole.folder, through);
+  assert.is((await openRunFolder(through, held)).snapshot().pictures.length, 3, 'the folder itself may be a link');
+});
+
+linked('view: a pipe in the place of the log keeps nothing waiting', async () => {
+  const { folder, at } = await runFolder();
+  rmSync(at('log.jsonl'));
+  execFileSync('mkfifo', [at('log.jsonl')]);
+  assert.equal((await openRunFolder(folder, held)).snapshot().losses, []);
 });
 
 test('view: a folder without a run, and a damaged one, are one line', async () => {

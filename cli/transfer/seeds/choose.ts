@@ -11,7 +11,7 @@ import { readConfig, resumeCommand, type Fields, type ResumeOptions } from '../.
 import { openFolder, removeTemporary, reopenFolder, type RunFolder } from '../../run/folder.js';
 import type { RunPage } from '../../run/page.js';
 import type { Parts } from '../../run/parts.js';
-import { openRunPage, recordOf } from '../../run/run.js';
+import { checkRecord, openRunPage, recordOf } from '../../run/run.js';
 import type { Training } from '../../run/training.js';
 import { errorLine, EXIT_INTERRUPTED, InputError, NonFiniteError, UsageError } from '../../shared/errors.js';
 import { readOutcome } from '../batch/outcome.js';
@@ -71,6 +71,7 @@ export async function resumeSeeds(options: Several, resume: ResumeOptions, parts
   }
   const wanted = { ...options, json, ...(watch !== undefined && { watch }) };
   const training = await prepare(wanted, parts);
+  checkRecord(path, config, training);
   const found = await seedScores(path);
   const file = join(path, 'seeds', 'scores.json');
   if (!found) throw new InputError(`${file} is missing or damaged: start a new run with another --out`);
