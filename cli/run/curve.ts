@@ -2,6 +2,7 @@
 import { termsOf, type StepLosses } from '../../model/training/run.js';
 import { printable } from '../shared/text.js';
 import { smoothed } from '../watch/page/smooth.js';
+import { thinned } from '../watch/page/thin.js';
 
 type Point = readonly [step: number, value: number];
 
@@ -63,10 +64,10 @@ function axesOf(points: readonly Point[], lastStep: number): Axes {
   };
 }
 
-/** The measured points thin, their smoothed curve bold. */
+/** The measured points thin, their smoothed curve bold; as many of them as can be seen. */
 function curve(points: readonly Point[], index: number, { x, y }: Axes): string {
   const path = (list: readonly Point[]): string =>
-    list.map(([step, value], i) => `${i ? 'L' : 'M'}${x(step).toFixed(1)} ${y(Math.log10(value)).toFixed(1)}`).join('');
+    thinned(list).map(([step, value], i) => `${i ? 'L' : 'M'}${x(step).toFixed(1)} ${y(Math.log10(value)).toFixed(1)}`).join('');
   return `<path class="raw t${index}" d="${path(points)}"/><path class="smooth t${index}" d="${path(smooth(points))}"/>`;
 }
 

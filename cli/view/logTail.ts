@@ -21,13 +21,14 @@ export function logTail(path: string): LogTail {
 
   const rowOf = (line: string): LossRow[] => {
     const entry = parseJson(line);
-    if (typeof entry?.['step'] !== 'number') return [];
+    const step = entry?.['step'] as number;
+    if (!entry || !Number.isSafeInteger(step) || step < 0) return [];
     if (terms.length === 0) {
       const names = Object.keys(entry).filter((key) => !NOT_TERMS.includes(key));
       terms = names.sort((a, b) => Number(b === 'total') - Number(a === 'total'));
     }
     const values = terms.map((term) => (typeof entry[term] === 'number' ? (entry[term] as number) : null));
-    return [[entry['step'], ...values]];
+    return [[step, ...values]];
   };
   const read = async () => {
     const { bytes, inode, size } = await readFrom(path, (found) => (found.inode === file && found.size >= offset ? offset : 0));

@@ -1,4 +1,5 @@
 /** The news of a run: the run writes, the server and its pages read. Pictures are read only on request. */
+import { thinned } from './page/thin.js';
 import {
   after, picturePath, previewPath,
   type FeedEvent, type FigureRow, type LossRow, type PictureInfo, type RunAbout, type RunState, type Snapshot,
@@ -56,7 +57,7 @@ export function createFeed(about: RunAbout, start: Partial<RunState> = {}): Feed
     about: (next) => change({ about: next }),
     state: (next) => emit({ type: 'state', data: { ...run.state, ...next } }),
     losses: (rows) => {
-      if (rows.length > 0) emit({ type: 'losses', data: rows });
+      if (rows.length > 0) emit({ type: 'losses', data: thinned(rows) });
     },
     figures: (rows) => emit({ type: 'figures', data: rows }),
     showPicture: (picture, read) => {

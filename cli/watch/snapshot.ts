@@ -1,4 +1,5 @@
 /** The state of a run, its changes and its addresses, as the server sends them to the page; both sides import this file. */
+import { thinned } from './page/thin.js';
 
 /** The page's buttons. */
 export const COMMANDS = ['pause', 'resume', 'stop', 'save'] as const;
@@ -56,6 +57,7 @@ export interface PictureInfo {
 export interface Snapshot {
   readonly about: RunAbout;
   readonly state: RunState;
+  /** Thinned where there are thousands. */
   readonly losses: readonly LossRow[];
   /** Of all saves so far; empty where pictures are not measured. */
   readonly figures: readonly FigureRow[];
@@ -79,7 +81,7 @@ export type FeedEvent =
 export function after(run: Snapshot, { type, data }: FeedEvent): Snapshot {
   if (type === 'all') return data;
   if (type === 'state') return { ...run, state: data };
-  if (type === 'losses') return { ...run, losses: [...run.losses, ...data] };
+  if (type === 'losses') return { ...run, losses: thinned([...run.losses, ...data]) };
   if (type === 'figures') return { ...run, figures: data };
   if (type === 'preview') return { ...run, previews: [...run.previews, data].sort((a, b) => a - b) };
   const { pictures } = run;
