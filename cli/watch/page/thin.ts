@@ -9,9 +9,9 @@ const MOST_BUCKETS = 2000;
 export const MOST_ROWS = 2 * MOST_BUCKETS + 2;
 
 /**
- * The rows of a curve, ascending by step, without those that cannot be seen. Of each 2^k steps the lowest and the highest stay, so
- * that no peak is lost, and so do the first of all and the last. k is the smallest that leaves MOST_ROWS or less. Thinned rows may
- * be thinned again with more rows: that gives what all rows at once would give.
+ * The rows of a curve, ascending by step, without those that cannot be seen. Of each 2^k steps the lowest and the highest stay,
+ * so that no peak is lost, and so do the first of all and the last. k is the smallest that leaves MOST_ROWS or less. Thinned rows
+ * may be thinned again with more rows: that gives what all rows at once would give.
  */
 export function thinned<R extends Row>(rows: readonly R[]): readonly R[] {
   if (rows.length <= MOST_BUCKETS) return rows;
