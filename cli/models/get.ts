@@ -9,7 +9,7 @@ import type { Output } from '../shared/progress.js';
 import { download, hashFile, type DownloadOptions } from './download.js';
 import { fileOf, type KnownModel } from './known.js';
 import { downloadProgress } from './progress.js';
-import { readVit } from './read.js';
+import { readVit, told } from './read.js';
 import { withoutPassword } from './request.js';
 import { readSidecar } from './sidecar.js';
 import { checkName, findStored, firstSeen, openStore, rememberFirstSeen, store, weightsPath, type StoredModel } from './store.js';
@@ -150,16 +150,16 @@ export async function checkRefused(model: KnownModel): Promise<void> {
 }
 
 /**
- * Copies a file into the cache under a new name, with the settings of its .json file.
+ * Copies a file into the cache under a new name, with the settings of its .json file. @param output gets a line if it has several
  * @throws UsageError when the name is taken, InputError when the file is not a ViT
  */
-export async function addModel(path: string, name: string): Promise<StoredModel> {
+export async function addModel(path: string, name: string, output?: Output): Promise<StoredModel> {
   checkName(name);
   if (/\.json$/i.test(path)) {
     throw new UsageError(`${path} is an index of several files: join them into one .safetensors, or give the index to --model`);
   }
   if (await findStored(name)) throw new UsageError(`the cache has a model ${name}: choose another name, or remove it first`);
-  await readVit({ path });
+  told(await readVit({ path }), output);
   const part = join(await openStore(), `.${name}.${process.pid}.tmp`);
   try {
     await copyFile(path, part);

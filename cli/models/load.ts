@@ -8,7 +8,7 @@ import { isAbort, UsageError } from '../shared/errors.js';
 import { exists } from '../shared/files.js';
 import { checkRefused, checkStored, getModel, type GetOptions } from './get.js';
 import { AUTO_MODEL, DEFAULT_MODEL, fetchable, findKnown, knownModels, PREFERRED_MODEL, shipped } from './known.js';
-import { readVit, type LoadedVit, type Place } from './read.js';
+import { readVit, told, type LoadedVit, type Place } from './read.js';
 import { TransientError } from './request.js';
 import { findStored, storedModels, weightsPath, type StoredModel } from './store.js';
 
@@ -29,20 +29,18 @@ export type Fetching = Partial<Pick<GetOptions, 'signal' | 'output' | 'patience'
 export async function loadVit(model: string, overrides: VitSettings = {}, fetching: Fetching = {}): Promise<LoadedVit> {
   const loaded = await (model === AUTO_MODEL ? loadBest(overrides, fetching) : findPlace(model, fetching).then(
     (place) => readVit(place, overrides)));
-  // Here rather than in the commands, so that none of them is silent about it.
-  if (loaded.choice) (fetching.output ?? process.stderr).write(`note: ${loaded.choice}\n`);
-  return loaded;
+  return told(loaded, fetching.output);
 }
 
 /** The best ViT of the cache, or else of the package, whose file has another checksum. Fetches nothing; there may be none. */
-export async function loadOtherVit(sha256: string): Promise<LoadedVit | undefined> {
+export async function loadOtherVit(sha256: string, fetching: Pick<Fetching, 'output'> = {}): Promise<LoadedVit | undefined> {
   const stored = await storedModels();
   const rank = (name: string): number => (fetchable.findIndex((known) => known.name === name) + 1) || fetchable.length + 1;
   const sound = stored.filter(({ trust }) => trust !== 'wrong');
   const places = [...sound.sort((a, b) => rank(a.name) - rank(b.name)).map(placeOf), fallback];
   for (const place of places) {
     const found = await readVit(place, {}).catch(() => undefined); // a damaged file of the cache: the next one will do
-    if (found && found.sha256 !== sha256) return found;
+    if (found && found.sha256 !== sha256) return told(found, fetching.output);
   }
   return undefined;
 }

@@ -81,9 +81,9 @@ export async function getModels({ names, ...rest }: GetCommand, { interrupt, std
 }
 
 /** Copies a file into the cache. @throws UsageError when the name is that of another model, InputError when it is not a ViT */
-export async function addToModels({ path, name }: { path: string; name: string }, { stdout }: Io): Promise<void> {
+export async function addToModels({ path, name }: { path: string; name: string }, { stdout, stderr }: Io): Promise<void> {
   if (knownModels.includes(name)) throw new UsageError(`${name} is already the name of a known model: choose another`);
-  const stored = await addModel(path, name);
+  const stored = await addModel(path, name, stderr);
   stdout.write(`${name}: ${weightsPath(stored)}, SHA-256 ${stored.sha256}\n`);
 }
 

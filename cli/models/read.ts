@@ -12,6 +12,7 @@ import { findVit, type FoundVit } from '../../model/vit/names.js';
 import type { VitSettings } from '../../model/vit/settings.js';
 import { InputError } from '../shared/errors.js';
 import { readInput } from '../shared/files.js';
+import type { Output } from '../shared/progress.js';
 import { readSidecar, stem } from './sidecar.js';
 import { replaceIt } from './trust.js';
 
@@ -56,6 +57,12 @@ export async function readVit(place: Place, overrides: VitSettings = {}): Promis
     return { vit: vitFromFound(name ?? stem(path), found, settings), choice: choiceOf(path, found) };
   });
   return { vit, path, sha256, ...(note && { note }), ...(choice && { choice }) };
+}
+
+/** Says which of several ViTs it is: here rather than in the commands, so that none of them is silent about it. */
+export function told(loaded: LoadedVit, output: Output = process.stderr): LoadedVit {
+  if (loaded.choice) output.write(`note: ${loaded.choice}\n`);
+  return loaded;
 }
 
 /** All tensors of a file, or of the files that an index names. */

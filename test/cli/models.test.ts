@@ -99,6 +99,8 @@ test('models: add keeps a file and its settings under a new name', async () => {
   const path = temporaryFile('mine.safetensors', serializeSafetensors(tinyWeights()));
   writeFileSync(path.replace('.safetensors', '.json'), '{"heads": 2, "mean": [0.5, 0.5, 0.5]}');
   assert.is((await run('models', 'add', path, '--name', 'mine')).code, 0);
+  const several = await inCache(temporaryFolder())('models', 'add', fixturePath('teacher.legacy.pth'), '--name', 'several');
+  assert.match(several.stderr, /^note: .*several ViTs: "teacher\.backbone\." is used, not "student\.module\.backbone\."\n$/);
   const { vit } = await withCache(cache, '', () => loadVit('mine'));
   assert.equal([vit.name, vit.config.heads, vit.config.mean], ['mine', 2, [0.5, 0.5, 0.5]]);
   for (const [args, code, text] of [

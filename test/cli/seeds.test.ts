@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { withSettings } from '../../cli/commands/batch.js';
+import { addModel } from '../../cli/models/get.js';
 import { readImage } from '../../cli/photos/photo.js';
 import { ensureTransfer } from '../../cli/transfer/ensure.js';
 import type { TransferOptions } from '../../cli/transfer/options.js';
@@ -13,8 +14,9 @@ import { continueTransfer, startTransfer } from '../../cli/transfer/start.js';
 import { openRunFolder } from '../../cli/view/folder.js';
 import type { Image } from '../../model/image.js';
 import { fakeParts, shortRun, type FakeBehaviour } from '../helpers/fakeRun.js';
-import { redBlue, runCli, temporaryFile } from '../helpers/pictures.js';
+import { redBlue, runCli, temporaryFile, temporaryFolder } from '../helpers/pictures.js';
 import { assertSameContents, configOf, failure, files, json, linesOf, newOut, pageOf } from '../helpers/runs.js';
+import { fixturePath } from '../helpers/torchFiles.js';
 
 /** How sharp the fake pictures of a seed are. Seed 3 is the best at first, but seed 2 after the first round. */
 const SHARPNESS: Readonly<Record<number, (steps: number) => number>> = {
@@ -240,6 +242,22 @@ test('the judge is another ViT than the one that trains', () => {
   assert.is(judge.name, 'vit_mini8');
   assert.ok(cost < 1.5);
   assert.equal(linesOf(undisturbed, 'figures.jsonl').length, 10);
+});
+
+test('the judge that was found says which of several ViTs in its file it is, now and on resume', async () => {
+  process.env['SPLICE_GPU_CACHE'] = temporaryFolder();
+  await addModel(fixturePath('teacher.legacy.pth'), 'several', { write: () => undefined });
+  const says = /^note: .*several\.pth holds several ViTs: "teacher\.backbone\." is used, not "student\.module\.backbone\."$/m;
+  const [out, controller] = [newOut(), new AbortController()];
+  const { parts, heard } = seedParts({ onStep: () => controller.abort() }, controller.signal);
+  assert.is(await startTransfer(four(out), parts), 130);
+  assert.match(heard.stderr, says);
+  assert.is(json(join(out, 'seeds/scores.json')).judge.name, 'several');
+  const again = new AbortController();
+  const next = seedParts({ onStep: () => again.abort() }, again.signal);
+  assert.is(await continueTransfer({ folder: out, json: false }, next.parts), 130);
+  assert.match(next.heard.stderr, says);
+  delete process.env['SPLICE_GPU_CACHE'];
 });
 
 test('seeds are trained alike at the sizes chosen for the device, and only the end gets detail', async () => {

@@ -46,7 +46,7 @@ interface Comparison {
 export async function bestOfSeeds(options: Several, parts: Parts): Promise<number> {
   const training = await prepare(options, parts);
   const { judge: given } = options.seeds;
-  const other = () => loadOtherVit(training.identity['ViT weights']!);
+  const other = () => loadOtherVit(training.identity['ViT weights']!, fetchingWith(parts));
   const judge = given === undefined ? await other() : await loadVit(given, {}, fetchingWith(parts));
   (await parts.openEngine()).close(); // a machine without a device keeps its folder as it is
   const folder = await openFolder(options.out, options.force, [...training.inputs, ...(judge ? [judge.path] : [])]);
