@@ -20,11 +20,11 @@ const graphsOf: Readonly<Record<string, (options: any, parts: Parts) => Promise<
 const write = (line: MeasureLine): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
 
 async function measure(): Promise<number> {
-  const { command, options, seconds } = JSON.parse(await text(process.stdin)) as MeasureRequest;
+  const { command, options, seconds, use } = JSON.parse(await text(process.stdin)) as MeasureRequest;
   const { stderr } = process;
   const parts = realParts({ stdout: stderr, stderr, interrupt: new AbortController().signal });
   const graphs = await graphsOf[command]!(options, parts);
-  const { engine, adapter } = await parts.openEngine();
+  const { engine, adapter } = await parts.openEngine(use);
   const nodes = graphs.flatMap((outputs) => schedule(Object.values(outputs)).launches);
   const onRow = (row: CalibrationRow): void => write({ row });
   const { left } = await calibrate(engine, nodes, { store: calibrationStore(adapter), seconds, onRow });

@@ -20,7 +20,10 @@ export { measureRoof, type Roof } from './run/roof.js';
 export {
   planarToTexture, textureFrom, textureToPlanar, type EncodeTexture, type StorageFormat, type TextureOptions,
 } from './run/textures.js';
-export { candidateTunings, plainTuning, traitsOf, tuningFor, type DeviceTraits, type KernelVariant } from './run/tuning.js';
+export {
+  candidateTunings, plainTuning, traitsOf, tuningFor, unitsOf, type DeviceTraits, type KernelVariant,
+} from './run/tuning.js';
+export type { MatrixUnits } from '../shaders/units/product.js';
 export { gradients } from './schedule/autodiff.js';
 export { single } from './schedule/single.js';
 export { schedule, showSchedule, type Schedule } from './schedule/schedule.js';

@@ -45,6 +45,7 @@ export * as sum from './sum.js';
 export * as tile from './parts/tile.js';
 export * as tileProduct from './parts/tileProduct.js';
 export * as unary from './unary.js';
+export * as unitsProduct from './units/product.js';
 export * as unfold from './unfold.js';
 export * as upsample2x from './upsample2x.js';
 export * as window from './window.js';

@@ -57,7 +57,7 @@ export async function bench(options: BenchOptions, parts: Parts): Promise<number
   const before = against === undefined ? undefined : await readResult(against, what);
   if (options.report !== undefined) return writeReport(options.report, options, parts);
   const variants = await Promise.all((options.variant ?? []).map(loadVariant));
-  const { engine, adapter, close } = await openEngine();
+  const { engine, adapter, close } = await openEngine({ precision: options.precision });
   try {
     const { rows, figures, report } = await modes[what]({ options, engine, adapter, variants, stderr });
     const result = { what, adapter, kernels: engine.tuning.name, options: settingsOf(options), rows, figures };

@@ -13,10 +13,19 @@ export interface CompiledFile {
   readonly targets: ReadonlyMap<string, CompiledKernels>;
 }
 
+/** The target of a GPU's kernels for its matrix units, of which the rest are those of the GPU itself. */
+export const unitsTarget = (name: string): string => `${name} units`;
+
+/** All kernels of a GPU. */
+export const kernelsOf = ({ targets }: Pick<CompiledFile, 'targets'>, name: string): CompiledKernels | undefined => {
+  const usual = targets.get(name);
+  return usual && new Map([...usual, ...(targets.get(unitsTarget(name)) ?? [])]);
+};
+
 export const COMPILED_FILE = join(packageRoot, 'cli', 'bench', 'compiled.json');
 
 const FIGURES = ['registers', 'spills', 'scratch', 'shared', 'waves', 'instructions', 'loads'] as const;
-const LOOP = ['all', 'fma', 'wide', 'half', 'single', 'stores', 'global', 'special', 'shuffles', 'barriers'] as const;
+const LOOP = ['all', 'fma', 'wide', 'half', 'single', 'stores', 'global', 'special', 'shuffles', 'barriers', 'units'] as const;
 
 type Row = readonly [key: string, ...figures: (number | readonly number[])[]];
 interface Json {
@@ -26,12 +35,13 @@ interface Json {
 
 const rowOf = (figures: Compiled & { readonly key: string }): Row => [
   figures.key, ...FIGURES.map((name) => figures[name]),
-  ...[figures.around, ...figures.loops].map((loop) => LOOP.map((name) => Math.round(100 * loop[name]) / 100)),
+  ...[figures.around, ...figures.loops].map((loop) =>
+    LOOP.flatMap((name) => (loop[name] === undefined ? [] : [Math.round(100 * loop[name]) / 100]))),
 ];
 
 function figuresOf([key, ...values]: Row): Compiled & { readonly key: string } {
   const named = <T extends string>(names: readonly T[], numbers: readonly unknown[]): Record<T, number> =>
-    Object.fromEntries(names.map((name, i) => [name, numbers[i]])) as Record<T, number>;
+    Object.fromEntries(names.flatMap((name, i) => (i < numbers.length ? [[name, numbers[i]]] : []))) as Record<T, number>;
   const [around, ...loops] = (values.slice(FIGURES.length) as (readonly number[])[]).map((loop): Loop => named(LOOP, loop));
   return { key, ...named(FIGURES, values), around: around!, loops };
 }

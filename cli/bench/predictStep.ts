@@ -1,7 +1,7 @@
 /** A predicted step: sums of the predictions of its launches. Pure. */
 import type { AdapterSummary } from '../gpu/device.js';
 import { digits, percent, table } from '../shared/table.js';
-import type { CompiledFile, CompiledKernels } from './compiled.js';
+import { kernelsOf, type CompiledFile, type CompiledKernels } from './compiled.js';
 import { gpus, peakOf, predict, roofMs, type Compiled, type Gpu, type LaunchFacts, type Prediction } from './prediction.js';
 
 export interface PredictedSum extends Prediction {
@@ -61,9 +61,9 @@ export function gpuOf(
 
 /** The prediction for an adapter, if there is one. */
 export function predictionFor(
-  launches: readonly LaunchFacts[], { targets }: CompiledFile, gpu: Gpu | undefined,
+  launches: readonly LaunchFacts[], file: CompiledFile, gpu: Gpu | undefined,
 ): PredictedStep | undefined {
-  const kernels = gpu && targets.get(gpu.compiled);
+  const kernels = gpu && kernelsOf(file, gpu.compiled);
   return kernels && predictStep(launches, kernels, gpu);
 }
 

@@ -10,6 +10,8 @@ export interface Loop {
   readonly all: number;
   /** Multiply-adds of a lane. */
   readonly fma: number;
+  /** Multiply-adds of a lane on matrix units; absent: none. */
+  readonly units?: number;
   /** Loads from workgroup memory: of 128, 64 and 32 bits a lane. */
   readonly wide: number;
   readonly half: number;
@@ -64,6 +66,10 @@ export interface Gpu {
   readonly sharedBytes: number;
   /** 10^9 bytes of memory a second. */
   readonly gbPerSecond: number;
+  /** 10^9 bytes a second from the cache that all units share: an assumption, and only for kernels on matrix units. */
+  readonly cacheGbPerSecond?: number;
+  /** Operations of its matrix units with operands of f16 and sums of f32, in 10^12 a second, as instructions of a wave reach. */
+  readonly unitTflops?: number;
 }
 
 const nvidia = { compiled: 'sm_90', lanes: 128, otherClocks: 1, wave: 32, sharedBytes: 128 };
@@ -72,9 +78,19 @@ const rdna3 = { lanes: 256, otherClocks: 2, wave: 64, sharedBytes: 256 };
 const rdna = { lanes: 128, otherClocks: 1, wave: 64, sharedBytes: 256 };
 const gcn = { lanes: 64, otherClocks: 1, wave: 64, sharedBytes: 128 };
 
+/**
+ * NVIDIA's figure for an H100 SXM is 989 TFLOP/s, which only instructions of four warps at once reach. Those of one warp, which
+ * Vulkan's are, were measured to reach 62.9 % of it (https://arxiv.org/abs/2402.13499).
+ */
+const H100_UNITS = 0.629 * 989;
+/** NVIDIA's figure for an RTX 4090, which its instructions of one warp reach by the same measurements. */
+const RTX_4090_UNITS = 165;
+
 export const gpus: readonly Gpu[] = [
-  { name: 'NVIDIA H100 SXM', pattern: /H100/, units: 132, ghz: 1.98, gbPerSecond: 3350, ...nvidia },
-  { name: 'NVIDIA RTX 4090', pattern: /RTX 4090/, units: 128, ghz: 2.52, gbPerSecond: 1008, ...nvidia },
+  { name: 'NVIDIA H100 SXM', pattern: /H100/, units: 132, ghz: 1.98, gbPerSecond: 3350, unitTflops: H100_UNITS,
+    cacheGbPerSecond: 5500, ...nvidia },
+  { name: 'NVIDIA RTX 4090', pattern: /RTX 4090/, units: 128, ghz: 2.52, gbPerSecond: 1008, unitTflops: RTX_4090_UNITS,
+    cacheGbPerSecond: 5000, ...nvidia },
   { name: 'AMD RX 7900 XTX', compiled: 'navi31', pattern: /7900 XTX|navi31/i, units: 48, ghz: 2.5, gbPerSecond: 960, ...rdna3 },
   { name: 'AMD RX 6900 XT', compiled: 'navi21', pattern: /6900 XT|navi21/i, units: 40, ghz: 2.25, gbPerSecond: 512, ...rdna },
   { name: 'AMD RX 5700 XT', compiled: 'navi10', pattern: /5700 XT|navi10/i, units: 20, ghz: 1.905, gbPerSecond: 448, ...rdna },
@@ -136,30 +152,48 @@ export function launchFacts(node: Node, kernel: Kernel): LaunchFacts {
 }
 
 /** Clocks of a scheduler for a turn of a loop of one of `waves` waves. */
-function clocksOf(loop: Loop, { wave, lanes, sharedBytes, otherClocks }: Gpu, waves: number, { waits: share }: End): number {
+function clocksOf(loop: Loop, gpu: Gpu, waves: number, { waits: share }: End): number {
+  const { wave, lanes, sharedBytes, otherClocks } = gpu;
   const arithmetic = loop.fma + otherClocks * Math.max(0, loop.all - loop.fma);
   const special = 8 * loop.special;
   const bytes = wave * (16 * loop.wide + 8 * loop.half + 4 * loop.single + 8 * loop.stores + 4 * loop.shuffles);
   // In clocks of a multiply-add, which several take where a wave has more lanes than a scheduler.
   const shared = (SCHEDULERS * bytes) / sharedBytes / ((wave * SCHEDULERS) / lanes);
-  const steady = Math.max(arithmetic, shared, special) + share * Math.min(arithmetic, shared);
+  const onUnits = loop.units ? (loop.units * wave) / unitLanes(gpu) : 0;
+  const [busiest, second] = [arithmetic, shared, onUnits].sort((a, b) => b - a) as [number, number, number];
+  const steady = Math.max(busiest, special) + share * second;
   const waits = (loop.wide + loop.half + loop.single > 0 ? SHARED_CLOCKS : 0) + BARRIER_CLOCKS * loop.barriers;
-  return Math.max(steady, (arithmetic + waits) / Math.max(waves, 0.25));
+  return Math.max(steady, (arithmetic + onUnits + waits) / Math.max(waves, 0.25));
 }
 
-/** Share of the peak that the hot loops reach while `waves` waves are on a scheduler; undefined without loops. */
+/** Multiply-adds of a scheduler's matrix unit in a clock. */
+const unitLanes = ({ unitTflops = 0, units, ghz }: Gpu): number => (1000 * unitTflops) / 2 / units / ghz / SCHEDULERS;
+
+/**
+ * Share of the peak without matrix units that the hot loops reach while `waves` waves are on a scheduler; with such units it may
+ * be above 1. Undefined without loops.
+ */
 export function shareOf(
   { loops, around }: Compiled, gpu: Gpu, waves: number, end: keyof typeof ENDS = 'best',
 ): number | undefined {
   if (loops.length === 0) return undefined;
   const parts = [around, ...loops];
-  const fma = parts.reduce((sum, part) => sum + part.fma, 0);
+  const fma = parts.reduce((sum, part) => sum + part.fma + (part.units ?? 0), 0);
   return fma / parts.reduce((sum, part) => sum + clocksOf(part, gpu, waves, ENDS[end]), 0);
 }
 
 /** Milliseconds of a launch at the peak of arithmetic, or of memory, whichever takes longer. */
 export const roofMs = ({ flops, bytes }: Pick<LaunchFacts, 'flops' | 'bytes'>, gpu: Gpu): number =>
   Math.max(flops / peakOf(gpu), bytes / gpu.gbPerSecond) / 1e6;
+
+/**
+ * Milliseconds to bring the operands of a launch on matrix units from the cache. Its loop loads what it multiplies, so the bytes
+ * of a turn and its multiply-adds give those of the launch. Without such units arithmetic takes longer.
+ */
+function cacheMs({ loops, loads }: Compiled, flops: number, { cacheGbPerSecond }: Gpu): number {
+  const products = loops.reduce((sum, { units = 0 }) => sum + units, 0);
+  return cacheGbPerSecond && products > 0 ? (flops / 2 / products) * loads / cacheGbPerSecond / 1e6 : 0;
+}
 
 /** Milliseconds of a launch at one end of its prediction. */
 function endMs(launch: LaunchFacts, compiled: Compiled, gpu: Gpu, end: keyof typeof ENDS): number {
@@ -175,7 +209,7 @@ function endMs(launch: LaunchFacts, compiled: Compiled, gpu: Gpu, end: keyof typ
   /** Bytes on their way at once, by Little's law: rate = bytes on the way / latency. */
   const onTheWay = Math.min(waves * SCHEDULERS * gpu.units, groups * wavesOfGroup) * gpu.wave * Math.max(4, compiled.loads);
   const rate = Math.min(memory * gpu.gbPerSecond, onTheWay / latencyNs);
-  return Math.max(arithmetic, bytes / rate / 1e6, floorMs);
+  return Math.max(arithmetic, bytes / rate / 1e6, cacheMs(compiled, flops, gpu), floorMs);
 }
 
 /** A predicted time: the mean of its two ends. Milliseconds. */

@@ -38,7 +38,7 @@ export async function writeReport(
   path: string, { repeats, precision }: { readonly repeats: number; readonly precision: StepOptions['precision'] }, parts: Parts,
 ): Promise<number> {
   const diagnosis = await diagnose();
-  const { engine, adapter, close } = await parts.openEngine();
+  const { engine, adapter, close } = await parts.openEngine({ precision });
   const progress = createProgress(0, parts.stderr);
   try {
     const roof = await measureRoof(engine, repeats);

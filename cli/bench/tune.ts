@@ -25,7 +25,8 @@ export const stepGraphs = async (options: TuneOptions): Promise<Graphs> =>
 
 /** Prints what was measured and what is struck out. Returns the exit code. @throws Error when it cannot be measured */
 export async function tune(options: TuneOptions, { openEngine, stdout, stderr, interrupt }: Parts): Promise<number> {
-  const { adapter, close } = await openEngine();
+  const use = { precision: options.precision };
+  const { adapter, close } = await openEngine(use);
   close(); // the kernels run in another process
   const store = calibrationStore(adapter);
   if (options.force) await store.write({ chosen: {}, struck: (await store.read())?.struck ?? {} });
@@ -36,7 +37,7 @@ export async function tune(options: TuneOptions, { openEngine, stdout, stderr, i
     if ('row' in line) progress.note(`${line.row.op}, ${line.row.count}x: ${line.row.chosen}`);
     if ('lost' in line) progress.note(line.lost);
   };
-  const request = { command: 'tune', options, seconds: options.seconds };
+  const request = { command: 'tune', options, seconds: options.seconds, use };
   const left = await interruptible(store, interrupt, measureApart(request, interrupt, onLine));
   const { chosen = {}, struck = {} } = (await store.read()) ?? {};
   const result = { adapter, rows, left, chosen, struck, path: store.path };

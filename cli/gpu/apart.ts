@@ -6,12 +6,15 @@ import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { CalibrationRow } from '../../engine/index.js';
+import type { DeviceUse } from './device.js';
 
 /** What to calibrate for: a command and its options, of which cli/measure.ts makes graphs. Plain JSON. */
 export interface MeasureRequest {
   readonly command: string;
   readonly options: object;
   readonly seconds: number;
+  /** What the training opens its device for. */
+  readonly use?: DeviceUse;
 }
 
 /** A line of the process. */

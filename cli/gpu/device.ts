@@ -1,6 +1,7 @@
 /** Opens a GPU through Dawn's Node bindings, with all that its adapter offers. */
 import { readFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
+import type { MatrixUnits } from '../../engine/index.js';
 import { NoAdapterError } from '../shared/errors.js';
 import { mesaSettings } from './mesa.js';
 
@@ -12,6 +13,8 @@ export interface AdapterSummary {
   readonly driver: string;
   /** Computed by the processor: correct numbers, low speed. */
   readonly software: boolean;
+  /** The matrix units that kernels use, such as `f16 16x16x16`. */
+  readonly units?: string;
 }
 
 /** What decides the sizes that a device can train at: the same for every run on a machine. */
@@ -32,6 +35,13 @@ const GPU_MEMORY = 4 * 2 ** 30;
 export const nameOfDevice = ({ device, driver, software }: AdapterSummary): string =>
   `${device || driver}${software ? ' (software: slow)' : ''}`;
 
+/** What a device is opened for: see `deviceDescriptor`. */
+export interface DeviceUse {
+  readonly precision?: 'f32' | 'f16';
+  /** False leaves matrix units out, as a run did that is resumed. */
+  readonly units?: boolean;
+}
+
 /** Kept forever: Dawn crashes when one is collected while in use, https://github.com/dawn-gpu/node-webgpu/issues/18 */
 const held: GPU[] = [];
 
@@ -49,12 +59,19 @@ export async function deviceFacts(): Promise<DeviceFacts> {
   return { software, cores: availableParallelism(), memory, largestBinding: limits.maxStorageBufferBindingSize };
 }
 
+interface OpenedDevice {
+  readonly adapter: GPUAdapter;
+  readonly device: GPUDevice;
+  readonly units?: MatrixUnits;
+}
+
 /** A device of the most capable adapter, with its real limits. @throws NoAdapterError with what to install */
-export async function openDevice(): Promise<{ adapter: GPUAdapter; device: GPUDevice }> {
+export async function openDevice(use: DeviceUse = {}): Promise<OpenedDevice> {
   const adapter = await openAdapter();
-  const { deviceDescriptor } = await import('../../engine/index.js');
-  const device = await adapter.requestDevice(deviceDescriptor(adapter));
-  return { adapter, device };
+  const { deviceDescriptor, unitsOf } = await import('../../engine/index.js');
+  const device = await adapter.requestDevice(deviceDescriptor(adapter, use));
+  const units = unitsOf(device, adapter.info);
+  return { adapter, device, ...(units && { units }) };
 }
 
 /** Every adapter that Dawn finds, such as `vulkan: NVIDIA H200`. */
@@ -65,10 +82,15 @@ export async function listAdapters(): Promise<string[]> {
   return [...answer.matchAll(/backend: '(.*?)', name: '(.*?)'/g)].map(([, backend, name]) => `${backend}: ${name}`);
 }
 
-export function summarize({ info }: GPUAdapter): AdapterSummary {
+/** @param units those that kernels use */
+export function summarize({ info }: GPUAdapter, units?: MatrixUnits): AdapterSummary {
   const { vendor, architecture, device, description } = info;
-  return { vendor, architecture, device, driver: description, software: info.isFallbackAdapter };
+  const named = units && { units: nameOfUnits(units) };
+  return { vendor, architecture, device, driver: description, software: info.isFallbackAdapter, ...named };
 }
+
+/** `f16 16x16x16`: the type of the operands, then M, N and K. */
+export const nameOfUnits = ({ type, M, N, K }: MatrixUnits): string => `${type} ${M}x${N}x${K}`;
 
 /** Advice on what to install on this system. */
 export function driverAdvice(platform: string = process.platform, release: string = osRelease()): string {
@@ -89,6 +111,8 @@ const installs: readonly (readonly [string, string])[] = [
 
 /** Dawn hides float16 on Nvidia's Vulkan driver by default; only --precision f16 uses it. */
 const HALF = 'vulkan_enable_f16_on_nvidia';
+/** Dawn offers its experimental features, of which matrix units are one, only with this. A device has those that it asks for. */
+const EXPERIMENTAL = 'allow_unsafe_apis';
 /**
  * What Dawn adds to kernels that it does not know: checks of indices and loops, and workgroup memory that starts as zeros. The
  * kernels here need neither: the tests run with the checks, and can run without (test/README.md).
@@ -104,7 +128,8 @@ async function dawn(flags: readonly string[] = []): Promise<GPU> {
     throw new NoAdapterError(`${problem}: it needs x64 or arm64 and, on Linux, glibc 2.34`);
   });
   Object.assign(globalThis, globals);
-  const gpu = create([`enable-dawn-features=${[HALF, ...UNCHECKED].join()}`, `disable-dawn-features=${VALIDATION}`, ...flags]);
+  const wanted = [HALF, EXPERIMENTAL, ...UNCHECKED].join();
+  const gpu = create([`enable-dawn-features=${wanted}`, `disable-dawn-features=${VALIDATION}`, ...flags]);
   held.push(gpu);
   return gpu;
 }

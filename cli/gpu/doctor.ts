@@ -3,7 +3,7 @@ import { createEngine, deviceDescriptor } from '../../engine/index.js';
 import { NoAdapterError } from '../shared/errors.js';
 import type { Io } from '../shared/progress.js';
 import { version } from '../shared/version.js';
-import { listAdapters, openDevice, summarize, type AdapterSummary } from './device.js';
+import { listAdapters, nameOfUnits, openDevice, summarize, type AdapterSummary } from './device.js';
 import { privateDriver } from './mesa.js';
 
 export interface DoctorOptions {
@@ -38,15 +38,15 @@ export async function doctor({ json }: DoctorOptions, { stdout }: Io): Promise<n
 export async function diagnose(): Promise<Diagnosis> {
   const system = { version: version(), node: process.version, platform: `${process.platform}-${process.arch}` };
   try {
-    const { adapter, device } = await openDevice();
+    const { adapter, device, units } = await openDevice({ precision: 'f16' });
     const found: Diagnosis = {
       ok: true,
       ...system,
       adapters: await listAdapters(),
-      adapter: summarize(adapter),
+      adapter: summarize(adapter, units),
       features: [...adapter.features].sort(),
       limits: deviceDescriptor(adapter).requiredLimits,
-      kernels: { ...createEngine(device).tuning },
+      kernels: { ...createEngine(device).tuning, ...(units && { units: nameOfUnits(units) }) },
     };
     device.destroy();
     return found;

@@ -18,7 +18,7 @@ function inForce({ chosen, struck }: Calibration): Calibration {
 
 /** Measures what is not known yet about the launches of a training. A failure costs speed only. */
 async function measureFirst(
-  { command, tune }: Training, { engine, adapter }: OpenedEngine, parts: Parts, note: (text: string) => void,
+  { command, tune, precision = 'f32' }: Training, { engine, adapter }: OpenedEngine, parts: Parts, note: (text: string) => void,
 ): Promise<Calibration> {
   const { measureApart, interrupt } = parts;
   const store = calibrationStore(adapter);
@@ -29,7 +29,8 @@ async function measureFirst(
   note(`measuring which kernels are right and fastest here, for at most ${SECONDS} s (--no-tune leaves it out)`);
   const struck = new Set(Object.keys(known.struck));
   try {
-    const request = { command, options: tune!.options, seconds: SECONDS };
+    const use = { precision, units: adapter.units !== undefined };
+    const request = { command, options: tune!.options, seconds: SECONDS, use };
     await interruptible(store, interrupt, measureApart!(request, interrupt));
   } catch (error) {
     interrupt.throwIfAborted();

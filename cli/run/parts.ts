@@ -7,7 +7,9 @@ import type { tokenMatches } from '../../model/detail/matches.js';
 import type { startPretrain } from '../../model/pretraining/pretrain.js';
 import type { startSplice } from '../../model/training/pair.js';
 import { measureApart } from '../gpu/apart.js';
-import { deviceFacts, openDevice, summarize, type AdapterSummary, type DeviceFacts } from '../gpu/device.js';
+import {
+  deviceFacts, openDevice, summarize, type AdapterSummary, type DeviceFacts, type DeviceUse,
+} from '../gpu/device.js';
 import type { Io } from '../shared/progress.js';
 
 export interface OpenedEngine {
@@ -18,7 +20,7 @@ export interface OpenedEngine {
 
 /** Tests pass their own. */
 export interface Parts extends Io {
-  openEngine(): Promise<OpenedEngine>;
+  openEngine(use?: DeviceUse): Promise<OpenedEngine>;
   deviceFacts(): Promise<DeviceFacts>;
   /** Calibrates for a training, in a process of its own; absent: no calibration. See kernels.ts. */
   readonly measureApart?: typeof measureApart;
@@ -30,15 +32,15 @@ export interface Parts extends Io {
   readonly tokenMatches: typeof tokenMatches;
 }
 
-async function openEngine(): Promise<OpenedEngine> {
+async function openEngine(use?: DeviceUse): Promise<OpenedEngine> {
   const { createEngine } = await import('../../engine/index.js');
-  const { adapter, device } = await openDevice();
-  const engine = createEngine(device);
+  const { adapter, device, units } = await openDevice(use);
+  const engine = createEngine(device, units ? { tuning: { units } } : {});
   const close = () => {
     engine.destroy();
     device.destroy();
   };
-  return { engine, adapter: summarize(adapter), close };
+  return { engine, adapter: summarize(adapter, units), close };
 }
 
 /** Once for all trainings of a command: what a second one needs besides is not worth another wait. */

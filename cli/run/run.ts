@@ -6,12 +6,12 @@ import { resolve } from 'node:path';
 import { DeviceLostError, OutOfMemoryError } from '../../engine/index.js';
 import type { Image } from '../../model/image.js';
 import type { StepLosses, TrainingRun } from '../../model/training/run.js';
-import type { AdapterSummary } from '../gpu/device.js';
+import type { AdapterSummary, DeviceUse } from '../gpu/device.js';
 import { errorLine, EXIT_INTERRUPTED, InputError, NonFiniteError, UsageError } from '../shared/errors.js';
 import { exists } from '../shared/files.js';
 import { clockTime, createProgress, type Progress } from '../shared/progress.js';
 import { version } from '../shared/version.js';
-import { endedNote } from './about.js';
+import { endedNote, fieldOf } from './about.js';
 import { stepsIn, type Checkpoint, type Identity } from './checkpoints.js';
 import {
   checkIdentity, checkSteps, parseConfig, readConfigOf, resumeCommand, type Fields, type ResumeOptions, type TrainingName,
@@ -167,7 +167,7 @@ async function onOneDevice(
   let opened: OpenedEngine | undefined;
   let session: Session | undefined;
   try {
-    opened = await parts.openEngine().catch((error: Error) => {
+    opened = await parts.openEngine(deviceUse(training, saved)).catch((error: Error) => {
       throw lost > 0 ? new DeviceLostError(`the GPU device was lost and none can be opened (${error.message})`) : error;
     });
     const kernels = await useKernels(training, opened, saved, parts, progress.note);
@@ -198,6 +198,11 @@ async function onOneDevice(
     session?.run.destroy();
     opened?.close();
   }
+}
+
+/** What the device is opened for. A run that is resumed has matrix units if it began with them: see `AdapterSummary`. */
+export function deviceUse({ precision = 'f32' }: Training, saved: Fields | undefined): DeviceUse {
+  return { precision, units: !saved || fieldOf(saved, 'device', 'units') !== undefined };
 }
 
 /** The checkpoint to continue from. @throws InputError when photos, weights or settings are not those the run began with */

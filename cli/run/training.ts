@@ -1,5 +1,5 @@
 /** The differences between trainings. Everything else about a run in a folder is in run.ts. */
-import type { Tensor } from '../../engine/index.js';
+import type { Dtype, Tensor } from '../../engine/index.js';
 import type { Image } from '../../model/image.js';
 import type { StepInfo, StepLosses, TrainingRun, TrainingState } from '../../model/training/run.js';
 import type { PageText } from './about.js';
@@ -47,6 +47,8 @@ export interface Training {
   readonly memory: { readonly use: string; readonly remedy: string };
   /** The file in the folder that the training is for. */
   readonly product: string;
+  /** Of the ViT; absent: f32. */
+  readonly precision?: Dtype;
   /** Absent: the kernels are the usual ones. */
   readonly tune?: Tuned;
   /** Prepares the run on a device, from the beginning or from a state. */

@@ -65,6 +65,7 @@ export async function prepare(options: TrainOptions, parts: Parts): Promise<Trai
       remedy: `use a smaller --size or smaller --channels${anyPair.checkpointing ? '' : ', or --checkpointing'}`,
     },
     product: 'generator.safetensors',
+    precision: anyPair.precision,
     ...tuned(options, () => graphsOf(options, data)),
     start: (at) => start(options, data, at, parts),
   };

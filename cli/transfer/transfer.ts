@@ -89,6 +89,7 @@ export async function prepare(given: TransferOptions, parts: Parts): Promise<Tra
       remedy: `use a smaller --size${splice.checkpointing ? '' : ' or --checkpointing, which needs less'}`,
     },
     product: 'result.png',
+    precision: splice.precision,
     // A generator for any pair makes other graphs, and its few steps are over soon.
     ...(!generator && tuned(given, () => graphsOf(inputs))),
     start: (at) => start(inputs, at, parts),

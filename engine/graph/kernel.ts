@@ -1,5 +1,6 @@
 /** A launch as an op describes it to the engine, and a device as the engine describes it to an op. */
 import type { tiles } from '../../shaders/matmul.js';
+import type { MatrixUnits } from '../../shaders/units/product.js';
 import { MAX_GRID } from '../../shaders/parts/common.js';
 
 /**
@@ -42,6 +43,11 @@ export interface Tuning {
   readonly workgroupSize: number;
   /** The tile of matrix products on a GPU; absent: one that suits the product. */
   readonly tile?: keyof typeof tiles;
+  /**
+   * The device's matrix units. Those of f16 compute the linear layers whose weights are stored as float16, those of f32 all whose
+   * sizes are multiples of 4.
+   */
+  readonly units?: MatrixUnits | undefined;
   /** Channels of a convolution's tile on a GPU; absent: as many as suit the convolution. */
   readonly channels?: 16 | 32;
   /** Plain loops in place of tiles: slow, and what calibration compares other kernels with. */

@@ -6,7 +6,7 @@ import {
   type Tensor, type Tuning,
 } from '../graph/index.js';
 import { fuseAdd } from './binary.js';
-import { productKernel } from './matmul.js';
+import { productKernel, type UnitProduct } from './matmul.js';
 import { sumLeading } from './sum.js';
 import { geluBackwardOp, geluOp, quickGeluBackwardOp, quickGeluOp } from './unary.js';
 
@@ -20,18 +20,27 @@ const isAligned = ([N, K]: Shape): boolean => N! % 4 === 0 && K! % 4 === 0;
 /** Elements of all axes except the last. */
 const rowsOf = ({ shape }: Tensor): number => sizeOf(shape) / shape.at(-1)!;
 
+/**
+ * How a product of `a` with the weights runs on matrix units, if it does. Those of f16 round operands, so the weights must be
+ * stored that way: what a graph builds in f32 stays exact. Only A may then be f32, if it is a gradient.
+ */
+function onUnits({ units }: Tuning, a: Tensor, w: Tensor): UnitProduct | undefined {
+  if (!units || !isAligned(w.shape) || (units.type === 'f16' && w.dtype !== 'f16')) return undefined;
+  return { units, scaled: units.type === 'f16' && a.dtype !== 'f16' };
+}
+
 function forwardKernel({ inputs: [x, w] }: Node, tuning: Tuning, options: LinearEpilogue): Kernel {
   const aligned = isAligned(w!.shape);
   const [N, K] = w!.shape as Shape2;
   const product = { transposeA: false, transposeB: true, aligned, epilogue: linearEpilogue(options, aligned) };
-  return productKernel(product, { M: rowsOf(x!), N, K }, tuning);
+  return productKernel(product, { M: rowsOf(x!), N, K }, tuning, onUnits(tuning, x!, w!));
 }
 
 function backwardInputKernel({ inputs: [dy, w] }: Node, tuning: Tuning, epilogue: (aligned: boolean) => Epilogue): Kernel {
   const aligned = isAligned(w!.shape);
   const [N, K] = w!.shape as Shape2;
   const product = { transposeA: false, transposeB: false, aligned, epilogue: epilogue(aligned) };
-  return productKernel(product, { M: rowsOf(dy!), N: K, K: N }, tuning);
+  return productKernel(product, { M: rowsOf(dy!), N: K, K: N }, tuning, onUnits(tuning, dy!, w!));
 }
 
 const linearOp: PlainOp = {

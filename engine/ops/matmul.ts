@@ -3,6 +3,7 @@ import { MAX_GRID, wholeSubgroups } from '../../shaders/parts/common.js';
 import {
   FEW_COLUMNS, FEW_ROWS, matmulFewRows, matmulTiled, tileColumns, tileRows, tiles, type Tile,
 } from '../../shaders/matmul.js';
+import { matmulUnits, unitTiles, type MatrixUnits } from '../../shaders/units/product.js';
 import { matmulPlain, PLAIN_SIDE } from '../../shaders/plain/product.js';
 import { matmulLanes, type RegisterTile } from '../../shaders/software/matmul.js';
 import { plainEpilogue, type Product } from '../../shaders/parts/tile.js';
@@ -36,8 +37,14 @@ export const registerTile = (lanes: number): RegisterTile =>
 const productTile = (N: number, aligned: boolean): Tile =>
   (!aligned ? tiles.square : N < 640 ? tiles.narrow : N < 1536 ? tiles.square : tiles.wide);
 
-/** The launch of a matrix product with the device's kernel. */
-export function productKernel(product: Product, sizes: ProductSizes, tuning: Tuning): Kernel {
+/** What a product on matrix units needs to know: see `matmulUnits`. */
+export interface UnitProduct {
+  readonly units: MatrixUnits;
+  readonly scaled: boolean;
+}
+
+/** The launch of a matrix product with the device's kernel; on matrix units if `on` says so. */
+export function productKernel(product: Product, sizes: ProductSizes, tuning: Tuning, on?: UnitProduct): Kernel {
   const { M, N, K, batch = 1, sharedA = false, sharedB = false } = sizes;
   const launch = (code: string, rows: number, columns: number): Kernel => ({
     code,
@@ -48,6 +55,10 @@ export function productKernel(product: Product, sizes: ProductSizes, tuning: Tun
   if (tuning.plain) return launch(matmulPlain(product), PLAIN_SIDE, 4 * PLAIN_SIDE);
   const isFew = product.aligned && !product.transposeA && M <= FEW_ROWS;
   if (!tuning.software && isFew && !tuning.tile) return launch(matmulFewRows(product), FEW_ROWS, FEW_COLUMNS);
+  if (on) {
+    const tile = unitTiles[tuning.tile === 'wide' || (!tuning.tile && N >= 1536) ? 'wide' : 'narrow'];
+    return launch(matmulUnits(product, on.units, tile, on.scaled), tile.rows, tile.columns);
+  }
   if (!tuning.software) {
     const tile = tuning.tile ? tiles[tuning.tile] : productTile(N, product.aligned);
     return launch(matmulTiled(product, tile), tileRows(tile), tileColumns(tile));

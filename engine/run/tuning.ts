@@ -1,4 +1,5 @@
 /** The kernel variants of a device, chosen once when the engine is made. */
+import { areUsable, type MatrixUnits } from '../../shaders/units/product.js';
 import type { Kernel, Node, Tuning } from '../graph/index.js';
 
 /** Another kernel for a node; `usual` is the project's own, which runs if this returns undefined. */
@@ -12,13 +13,14 @@ export const plainTuning: Tuning =
  * Changes of the tuning that make other kernels of the same ops, by name: the candidates of calibration. One that changes nothing
  * for an op is none for it.
  */
-export function candidateTunings({ software, subgroupSize }: Tuning): Readonly<Record<string, Partial<Tuning>>> {
+export function candidateTunings({ software, subgroupSize, units }: Tuning): Readonly<Record<string, Partial<Tuning>>> {
   const withoutSubgroups = { subgroupSize: 0, queue: false };
   const gpu = { software: false, queue: false, workgroupSize: 256 };
   if (software) {
     return { 'of a GPU': gpu, ...(subgroupSize > 0 && { 'of a GPU without subgroups': { ...gpu, ...withoutSubgroups } }) };
   }
   return {
+    ...(units && { 'without matrix units': { units: undefined } }),
     'narrow tiles': { tile: 'narrow' },
     'square tiles': { tile: 'square' },
     'wide tiles': { tile: 'wide' },
@@ -37,13 +39,47 @@ export interface DeviceTraits {
   /** Lanes of a subgroup when all subgroups have the same number, else 0. */
   readonly subgroupSize: number;
   readonly maxInvocations: number;
+  /** Matrix units that the kernels can use. */
+  readonly units?: MatrixUnits;
+}
+
+/** The device feature for matrix units, which is Dawn's own so far. */
+export const MATRIX_FEATURE = 'chromium-experimental-subgroup-matrix';
+
+/** An entry of Dawn's `GPUAdapterInfo.subgroupMatrixConfigs`. */
+type UnitsInfo = Readonly<Record<'M' | 'N' | 'K', number> & Record<'componentType' | 'resultComponentType', string>>;
+
+/** The kinds of units that an adapter names, of sums of f32. */
+export const unitsIn = (info: GPUAdapterInfo | undefined): UnitsInfo[] =>
+  [...((info as { readonly subgroupMatrixConfigs?: Iterable<UnitsInfo> } | undefined)?.subgroupMatrixConfigs ?? [])]
+    .filter(({ resultComponentType }) => resultComponentType === 'f32');
+
+/**
+ * The units for the kernels here among those of a device: sums of f32, operands of f16 rather than f32, the largest. Metal does
+ * not tell the lanes of a subgroup; Apple's GPUs have 32. Dawn's bindings for Node name the units in `adapter.info` alone.
+ */
+export function unitsOf({ features, adapterInfo }: GPUDevice, adapter = adapterInfo): MatrixUnits | undefined {
+  if (!features.has(MATRIX_FEATURE as GPUFeatureName) || !features.has('subgroups')) return undefined;
+  const { subgroupMinSize: least, subgroupMaxSize: most, vendor } = adapter;
+  const pinned = least !== most && features.has('subgroup-size-control' as GPUFeatureName);
+  if (least !== most && !pinned && vendor !== 'apple') return undefined;
+  const lanes = pinned || least === most ? least : 32;
+  const found = unitsIn(adapter).flatMap(({ componentType: type, M, N, K }): MatrixUnits[] => {
+    if (type !== 'f32' && !(type === 'f16' && features.has('shader-f16'))) return [];
+    const units = { type, M, N, K, lanes, pinned } as const;
+    return areUsable(units) ? [units] : [];
+  });
+  const size = ({ M, N, K }: MatrixUnits): number => M * N * K;
+  return found.sort((a, b) => (a.type === b.type ? size(b) - size(a) : a.type === 'f16' ? -1 : 1))[0];
 }
 
 /** Reads the traits of an open device. */
 export function traitsOf(device: GPUDevice): DeviceTraits {
   const info = device.adapterInfo as GPUAdapterInfo | undefined;
   const fixed = device.features.has('subgroups') && info?.subgroupMinSize === info?.subgroupMaxSize;
+  const units = unitsOf(device);
   return {
+    ...(units && { units }),
     description: [info?.vendor, info?.architecture, info?.device, info?.description].filter(Boolean).join(' '),
     isFallback: info?.isFallbackAdapter ?? false,
     subgroupSize: fixed ? (info?.subgroupMinSize ?? 0) : 0,
@@ -59,10 +95,12 @@ const MESA = /llvmpipe|lavapipe/i;
  * groups, operands shared through subgroups, and no barriers. SwiftShader compiles such kernels for minutes, then loses the
  * device; it and drivers that are not known get kernels without subgroups.
  */
-export function tuningFor({ description, isFallback, subgroupSize, maxInvocations }: DeviceTraits): Tuning {
+export function tuningFor({ description, isFallback, subgroupSize, maxInvocations, units }: DeviceTraits): Tuning {
   const software = isFallback || MESA.test(description) || /swiftshader|software/i.test(description);
   const lanes = MESA.test(description) ? subgroupSize : 0;
   return software
     ? { name: 'software', software, subgroupSize: lanes, queue: lanes > 0, workgroupSize: 64 }
-    : { name: 'gpu', software, subgroupSize, queue: false, workgroupSize: Math.min(256, maxInvocations) };
+    : {
+      name: 'gpu', software, subgroupSize, queue: false, workgroupSize: Math.min(256, maxInvocations), ...(units && { units }),
+    };
 }

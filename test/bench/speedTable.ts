@@ -13,6 +13,8 @@ import { root } from '../helpers/sources.js';
 /** A predicted step: milliseconds and the two ends of the prediction. */
 export interface PredictedRow {
   readonly gpu: string;
+  /** `f16 on matrix units`; absent: f32. */
+  readonly on?: string;
   readonly model: string;
   readonly size: number;
   readonly ms: number;
@@ -23,7 +25,10 @@ export interface PredictedRow {
 export const RESULTS = join(root, 'test', 'bench', 'results');
 export const PREDICTIONS = join(RESULTS, 'predictions.json');
 /** GPUs of the table; `npm run offline` has more. */
-const SHOWN = ['NVIDIA H100 SXM', 'NVIDIA RTX 4090', 'AMD RX 7900 XTX', 'AMD Instinct MI210'];
+const SHOWN: readonly (readonly [gpu: string, on?: string])[] = [
+  ['NVIDIA H100 SXM'], ['NVIDIA H100 SXM', 'f16 on matrix units'], ['NVIDIA RTX 4090'], ['AMD RX 7900 XTX'],
+  ['AMD Instinct MI210'],
+];
 const [BEGIN, END] = ['<!-- made by test/bench/speedTable.ts -->\n', '<!-- end -->'];
 
 const time = (ms: number): string => (ms >= 1000 ? `${digits(ms / 1000)} s` : `${digits(ms)} ms`);
@@ -38,9 +43,9 @@ export function speedTable(reports: readonly DeviceReport[], predictions: readon
       return found ? time(found.figures.stepMs) : '';
     }), 'measured',
   ]);
-  const predicted = SHOWN.filter((gpu) => !measured.some(([name]) => name!.includes(gpu.split(' ').slice(1).join(' '))))
-    .map((gpu) => [gpu, ...REPORTED.map(({ model, size }) => {
-      const row = predictions.find((one) => one.gpu === gpu && one.model === model && one.size === size);
+  const predicted = SHOWN.filter(([gpu]) => !measured.some(([name]) => name!.includes(gpu.split(' ').slice(1).join(' '))))
+    .map(([gpu, on]) => [[gpu, on].filter(Boolean).join(', '), ...REPORTED.map(({ model, size }) => {
+      const row = predictions.find((one) => one.gpu === gpu && one.on === on && one.model === model && one.size === size);
       return row ? `${whole(row.ms)} ms (${whole(row.best)} to ${whole(row.worst)})` : '';
     }), '*prediction*']);
   const head = ['a step', ...REPORTED.map(({ model, size }) => `${model}, crops of ${size}`), ''];

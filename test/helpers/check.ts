@@ -155,7 +155,8 @@ async function checkResized(
   program.destroy();
 }
 
-async function checkIn(engine: Engine, op: OpCase, variant: string): Promise<void> {
+/** Tests an op on one engine; `variant` names its kernels. */
+export async function checkIn(engine: Engine, op: OpCase, variant: string): Promise<void> {
   const { ys, weights, wrt, outputs } = buildCase(engine, op, op.inputs);
   const v = drawInputs(op);
   const program = await engine.compile(outputs);

@@ -67,6 +67,11 @@ test('hot loops are innermost ones with multiply-adds; the loop around is a quar
   assert.equal([straight.loops, straight.loads], [[], 32]);
 });
 
+test('a loop is hot by its products on matrix units too', () => {
+  const { loops } = loopsOf([{ kind: 'vector', units: 128 }, back(0), ...times(16, fma), back(2)]);
+  assert.equal(loops.map(({ units, fma: ofLane }) => [units, ofLane]), [[128, 0]]);
+});
+
 test('of two loops the remainder of the other does not count', () => {
   const code = [...times(64, fma), back(0), ...times(9, fma), back(65)];
   assert.equal(loopsOf(code).loops.map((loop) => loop.fma), [64]);
@@ -81,6 +86,7 @@ function sass(...instructions: readonly (readonly number[])[]): Uint8Array {
 test("NVIDIA's machine code: multiply-adds, widths of loads, and where a branch leads", () => {
   const jump = -3 * 16 / 4; // words, from the instruction after the branch
   const branch = [0x947 | ((jump & 0xff) << 16), (Math.floor(jump / 256) * 4) >>> 0, 0x3ffff];
+  assert.equal(sassOf(sass([0x23c], [0x83b])), [{ kind: 'vector', units: 64 }, { kind: 'wide' }], 'matrix units');
   const code = sassOf(sass([0x223], [0x984, 0, 6 << 9], branch, [0x981, 0, 5 << 9], [0x984, 0, 4 << 9], [0xb1d]));
   assert.equal(code, [
     { kind: 'vector', fma: 1 }, { kind: 'wide' }, { kind: 'scalar', target: 0 }, { kind: 'global', loads: 8 }, { kind: 'single' },
@@ -133,13 +139,14 @@ Instructions: 23
 `;
 
 test("RADV's figures and disassembly", () => {
-  const found = parsed(amd, [32, 64]);
+  const found = parsed(amd, { lanes: [32, 64] });
   const { loops, around, ...rest } = found.get('abc') as Compiled;
   const figures = { registers: 96, spills: 3, scratch: 64, shared: 8704, waves: 8, instructions: 23, loads: 8 };
   assert.equal(rest, figures);
   assert.equal([loops[0]!.all, loops[0]!.fma, loops[0]!.wide, loops[0]!.global, around.all], [9, 8, 1, 1, 0]);
   assert.is(found.get('def'), 'no such thing');
-  assert.is((parsed(amd, [64, 64]).get('abc') as Compiled).waves, 16);
+  assert.is((parsed(amd, { lanes: [64, 64] }).get('abc') as Compiled).waves, 16);
+  assert.is((parsed(amd, { lanes: [32, 64], units: [{}] }).get('abc') as Compiled).waves, 16, 'a kernel that asks for 32 lanes');
 });
 
 const loop: Loop = { all: 100, fma: 80, wide: 8, half: 0, single: 0, stores: 0, global: 1, special: 0, shuffles: 0, barriers: 0 };

@@ -34,6 +34,16 @@ test('the share of the peak comes from the loop: its other instructions, then it
   assert.is(shareOf(compiled({}, { loops: [] }), h100, 8), undefined);
 });
 
+test('matrix units have a peak of their own, and wait for the cache', () => {
+  const loop = { all: 100, units: 1024, wide: 6 };
+  const share = shareOf(compiled(loop), h100, 8)!;
+  assert.is((share * peakOf(h100) / 1000).toFixed(0), h100.unitTflops!.toFixed(0), 'the units are busiest');
+  const ms = (loads: number): number =>
+    predict(launch({ flops: 1e12 }), compiled({ ...loop, global: 4 }, { loads }), h100).best;
+  assert.is(ms(8).toFixed(3), (1000 / h100.unitTflops!).toFixed(3));
+  assert.is((ms(512) / ms(256)).toFixed(2), '2.00');
+});
+
 test('a prediction lies between its ends, and neither is faster than the roof or a launch', () => {
   const few = { groups: 3, flops: 1e8, bytes: 1e6 };
   for (const facts of [launch({ flops: 1e10, bytes: 1e7 }), launch({ bytes: 1e8 }), launch(few), launch({})]) {

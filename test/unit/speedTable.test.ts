@@ -14,6 +14,9 @@ test('a measurement takes the place of a prediction, and predictions are marked'
     REPORTED.map(({ model, size }) => prediction(gpu, model, size)));
   const before = speedTable([], predictions).split('\n');
   assert.is(before[2], '| NVIDIA H100 SXM | 40 ms (31 to 50) | 40 ms (31 to 50) | *prediction* |');
+  const onUnits = { ...prediction('NVIDIA H100 SXM', REPORTED[1].model, REPORTED[1].size), on: 'f16 on matrix units', ms: 20 };
+  assert.is(speedTable([], [...predictions, onUnits]).split('\n')[3],
+    '| NVIDIA H100 SXM, f16 on matrix units |  | 20 ms (31 to 50) | *prediction* |');
   const steps = [{ step: REPORTED[1], precision: 'f32', figures: { stepMs: 1234.5 } }];
   const report = { adapter, steps, system: { processors: 8 } } as unknown as DeviceReport;
   const after = speedTable([report], predictions).split('\n');

@@ -16,10 +16,10 @@ export function limitProblems({ name, bindings, kernel }: StepKernel, { shared }
     .map((limit) => `${name} needs ${values[limit]} ${names[limit]}, and WebGPU's default limit is ${MOST[limit]}`);
 }
 
-/** Instructions for each multiply-add of the hot loops; undefined without loops. */
+/** Instructions for each multiply-add of the hot loops, those on matrix units too; undefined without loops. */
 export function costOf({ loops, around }: Compiled): number | undefined {
-  const sum = (key: 'all' | 'fma'): number => loops.reduce((total, loop) => total + loop[key], around[key]);
-  return loops.length === 0 ? undefined : sum('all') / sum('fma');
+  const sum = (key: 'all' | 'fma' | 'units'): number => loops.reduce((total, loop) => total + (loop[key] ?? 0), around[key] ?? 0);
+  return loops.length === 0 ? undefined : sum('all') / (sum('fma') + sum('units'));
 }
 
 /** What got worse in a kernel. */

@@ -129,7 +129,9 @@ function itemOf(declaration: string, constants: NonNullable<Kernel['constants']>
   // A structure in storage is taken for a uniform: kernels read a handful of numbers from it.
   if (space === 'storage' && !element) return `__constant__ ${type} ${name};`;
   if (space === 'storage') return `__constant__ ${access === 'read' ? 'const ' : ''}${element} *__restrict__ ${name};`;
-  return element ? `__shared__ ${element} ${name}[${count}];` : `__shared__ ${type} ${name};`;
+  // Matrices are loaded from 32 bytes on.
+  const aligned = element === 'unit' ? '__align__(32) ' : '';
+  return element ? `__shared__ ${aligned}${element} ${name}[${count}];` : `__shared__ ${type} ${name};`;
 }
 
 function structOf(text: string): string {

@@ -3,7 +3,7 @@ import { plannedVit } from '../../../cli/bench/models.js';
 import { launchFacts, type LaunchFacts } from '../../../cli/bench/prediction.js';
 import { REPORTED, type ReportedStep } from '../../../cli/bench/report.js';
 import { plannedStep, type StepOptions } from '../../../cli/bench/setting.js';
-import { createEngine, type Engine, type Kernel } from '../../../engine/index.js';
+import { createEngine, deviceDescriptor, type Engine, type Kernel } from '../../../engine/index.js';
 import { bindingsOf } from '../../../engine/run/launch.js';
 import type { Binding } from '../../../engine/run/pipelines.js';
 import { RECIPE_NAMES } from '../../../model/method/options.js';
@@ -12,6 +12,8 @@ import { RECIPE_NAMES } from '../../../model/method/options.js';
 export interface Traits {
   readonly vendor: string;
   readonly lanes: readonly [number, number];
+  /** Its matrix units, as Dawn names them. */
+  readonly units?: readonly object[];
 }
 
 /** A kernel to compile. */
@@ -41,10 +43,15 @@ const steps = RECIPE_NAMES.flatMap((recipe) => (['f32', 'f16'] as const).flatMap
 const limits = { maxComputeInvocationsPerWorkgroup: 256, maxStorageBuffersPerShaderStage: 8 };
 
 /** An engine that chooses kernels for a device that is not there, and can do nothing else. */
-export function engineFor({ vendor, lanes: [subgroupMinSize, subgroupMaxSize] }: Traits): Engine {
+export function engineFor({ vendor, lanes: [subgroupMinSize, subgroupMaxSize], units = [] }: Traits): Engine {
+  const adapterInfo = { vendor, subgroupMinSize, subgroupMaxSize, subgroupMatrixConfigs: units };
+  const onUnits = ['subgroup-size-control', 'chromium-experimental-subgroup-matrix'];
+  const offered = new Set(['subgroups', 'shader-f16', 'timestamp-query', ...onUnits]) as unknown as GPUSupportedFeatures;
+  const use = units.length > 0 ? { precision: 'f16' } as const : {};
+  const { requiredFeatures } = deviceDescriptor({ features: offered, limits: limits as unknown as GPUSupportedLimits }, use);
   const device = {
-    adapterInfo: { vendor, subgroupMinSize, subgroupMaxSize },
-    features: new Set(['subgroups', 'shader-f16', 'timestamp-query']),
+    adapterInfo,
+    features: new Set(requiredFeatures),
     limits,
     lost: new Promise(() => undefined),
   };
@@ -57,15 +64,20 @@ function nameOf(op: string, { code, constants = {} }: Kernel): string {
   return [op, ...whole.map(([name, value]) => `${name}=${value}`), ...(code.includes('enable f16') ? ['f16'] : [])].join(' ');
 }
 
-/** The launches of the steps that devices are measured with, in f32. */
-export async function reportedLaunches(engine: Engine): Promise<{ step: ReportedStep; launches: LaunchFacts[] }[]> {
+/** The launches of the steps that devices are measured with. */
+export async function reportedLaunches(
+  engine: Engine, precision: Precision,
+): Promise<{ step: ReportedStep; launches: LaunchFacts[] }[]> {
   return Promise.all(REPORTED.map(async (step) => {
-    const { launches } = plannedStep({ ...step, checkpointing: false, precision: 'f32' }, await plannedVit(step.model));
+    const { launches } = plannedStep({ ...step, checkpointing: false, precision }, await plannedVit(step.model));
     return { step, launches: launches.map((node) => launchFacts(node, engine.kernelOf(node))) };
   }));
 }
 
-/** Plans the steps, once. The returned function gives every kernel that an engine takes for them, each once. */
+/**
+ * Plans the steps, once. The returned function gives every kernel that an engine takes for them, each once; of an engine with
+ * matrix units those alone that are for them, since the others are as without.
+ */
 export async function plannedSteps(): Promise<(engine: Engine) => StepKernels> {
   const vit = await plannedVit(PREDICTED.model);
   const planned = steps.map((step) => ({ step, nodes: plannedStep(step, vit).launches }));
@@ -79,7 +91,7 @@ export async function plannedSteps(): Promise<(engine: Engine) => StepKernels> {
         const kernel = engine.kernelOf(node);
         const facts = launchFacts(node, kernel);
         if (isPredicted) launches[step.precision].push(facts);
-        if (kernels.has(facts.key)) continue;
+        if (kernels.has(facts.key) || (engine.tuning.units && !kernel.code.includes('subgroup_matrix'))) continue;
         const name = nameOf(node.op.name, kernel);
         const count = (names.get(name) ?? 0) + 1;
         names.set(name, count);

@@ -3,9 +3,11 @@ import type { Compiled, Loop } from '../../../cli/bench/prediction.js';
 
 /** What an instruction is to the prediction. */
 export interface Instruction {
-  readonly kind: keyof Omit<Loop, 'all' | 'fma'> | 'vector' | 'scalar' | 'none';
+  readonly kind: keyof Omit<Loop, 'all' | 'fma' | 'units'> | 'vector' | 'scalar' | 'none';
   /** Multiply-adds of a lane that it does: 2 if it is packed or dual. */
   readonly fma?: number;
+  /** Multiply-adds of a lane that matrix units do. */
+  readonly units?: number;
   /** Bytes that it loads from memory for a lane. */
   readonly loads?: number;
   /** Index of the instruction that it may jump to. */
@@ -45,10 +47,11 @@ function mixOf(code: readonly Instruction[], isScalarFree: boolean): Loop {
     mix.fma += fma;
     if (kind !== 'vector' && kind !== 'scalar') mix[kind]++;
   }
-  return mix;
+  const units = sumOf(code, 'units');
+  return units > 0 ? { ...mix, units } : mix;
 }
 
-const sumOf = (code: readonly Instruction[], key: 'fma' | 'loads'): number =>
+const sumOf = (code: readonly Instruction[], key: 'fma' | 'units' | 'loads'): number =>
   code.reduce((sum, one) => sum + (one[key] ?? 0), 0);
 
 /** Instructions of `span` in none of `others`. */
@@ -57,9 +60,9 @@ const outside = (code: readonly Instruction[], span: Span, others: readonly Span
     .filter((_, i) => !others.some(({ from, to }) => span.from + i >= from && span.from + i <= to));
 
 function total(mixes: readonly Loop[], share: number): Loop {
-  const empty = mixOf([], true);
-  return Object.fromEntries(Object.keys(empty).map((key) =>
-    [key, share * mixes.reduce((sum, mix) => sum + mix[key as keyof Loop], 0)])) as unknown as Loop;
+  const keys = Object.keys(Object.assign(mixOf([], true), ...mixes)) as (keyof Loop)[];
+  return Object.fromEntries(keys.map((key) =>
+    [key, share * mixes.reduce((sum, mix) => sum + (mix[key] ?? 0), 0)])) as unknown as Loop;
 }
 
 /**
@@ -72,9 +75,9 @@ export function loopsOf(
 ): Pick<Compiled, 'loops' | 'around' | 'loads'> {
   const inCode = (span: Span): Instruction[] => code.slice(span.from, span.to + 1);
   const all = spansOf(code);
-  const spans = all.filter((span) => sumOf(inCode(span), 'fma') >= LEAST_FMA);
+  const fmaOf = (span: Span): number => sumOf(inCode(span), 'fma') + sumOf(inCode(span), 'units');
+  const spans = all.filter((span) => fmaOf(span) >= LEAST_FMA);
   const innermost = spans.filter((span) => !spans.some((other) => isInside(other, span)));
-  const fmaOf = (span: Span): number => sumOf(inCode(span), 'fma');
   const most = Math.max(0, ...innermost.map(fmaOf));
   const hot = innermost.filter((span) => fmaOf(span) >= LEAST_SHARE * most);
   const parents = hot.flatMap((span) =>

@@ -16,9 +16,9 @@ const child = fileURLToPath(new URL('mesaChild.js', import.meta.url));
 const libraries = ['x86_64', 'aarch64'].map((cpu) => `/usr/lib/${cpu}-linux-gnu/libvulkan_radeon.so`);
 
 /** What the child printed of each kernel, by its key. */
-export function parsed(text: string, lanes: readonly [number, number]): Map<string, Compiled | string> {
-  // Where waves of 32 lanes exist, the driver counts in them, though it compiles for 64.
-  const halves = lanes[0] === 32 ? 2 : 1;
+export function parsed(text: string, { lanes, units }: Pick<Target, 'lanes' | 'units'>): Map<string, Compiled | string> {
+  // Where waves of 32 lanes exist, the driver counts in them, though it compiles for 64, unless a kernel asks for 32.
+  const halves = lanes[0] === 32 && !units ? 2 : 1;
   return new Map(text.split(/^## kernel /m).slice(1).map((part): [string, Compiled | string] => {
     const key = part.slice(0, part.indexOf('\n'));
     const problem = /^## error (.*)$/m.exec(part)?.[1];
@@ -32,13 +32,14 @@ export function parsed(text: string, lanes: readonly [number, number]): Map<stri
 
 /** Runs Dawn on the driver in a process of its own, which ends after the last kernel. */
 async function compile(
-  kernels: readonly StepKernel[], { name, vendor, lanes }: Target, folder: string,
+  kernels: readonly StepKernel[], target: Target, folder: string,
 ): Promise<Map<string, Compiled | string>> {
+  const { name, family = name, vendor, lanes, units } = target;
   const [request, answer] = [join(folder, `${name}.json`), join(folder, `${name}.txt`)];
-  writeFileSync(request, JSON.stringify({ traits: { vendor, lanes }, kernels }));
+  writeFileSync(request, JSON.stringify({ traits: { vendor, lanes, ...(units && { units }) }, kernels }));
   const driver = join(folder, 'driver.json');
   const env = {
-    ...process.env, VK_DRIVER_FILES: driver, VK_ICD_FILENAMES: driver, RADV_FORCE_FAMILY: name,
+    ...process.env, VK_DRIVER_FILES: driver, VK_ICD_FILENAMES: driver, RADV_FORCE_FAMILY: family,
     RADV_DEBUG: 'shaderstats,nocache,asm', MESA_SHADER_CACHE_DISABLE: 'true',
   };
   const output = openSync(answer, 'w');
@@ -48,7 +49,7 @@ async function compile(
   closeSync(output);
   const text = readFileSync(answer, 'utf8');
   if (status !== 0) throw new Error(`${name}: the compiling process ended with ${status}: ${text.slice(-600)}`);
-  return parsed(text, lanes);
+  return parsed(text, target);
 }
 
 /** RADV behind the driver, or what is missing. */

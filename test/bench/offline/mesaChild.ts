@@ -1,14 +1,16 @@
 /** Compiles the kernels of a request (a file of JSON) on the device of this process. The driver prints figures to stderr. */
 import { readFileSync, writeSync } from 'node:fs';
 import { openAdapter } from '../../../cli/gpu/device.js';
-import { createEngine } from '../../../engine/index.js';
+import { createEngine, deviceDescriptor, unitsOf } from '../../../engine/index.js';
 import { engineFor, type StepKernel, type Traits } from './kernels.js';
 
 const { traits, kernels } = JSON.parse(readFileSync(process.argv[2]!, 'utf8')) as { traits: Traits; kernels: StepKernel[] };
 const adapter = await openAdapter();
 // WebGPU's default limits, for which Dawn checks every kernel; only photos need larger buffers.
-const device = await adapter.requestDevice({ requiredFeatures: ['subgroups', 'shader-f16'] });
-const engine = createEngine(device);
+const { requiredFeatures } = deviceDescriptor(adapter, traits.units ? { precision: 'f16' } : {});
+const device = await adapter.requestDevice({ requiredFeatures });
+const units = unitsOf(device, adapter.info);
+const engine = createEngine(device, units ? { tuning: { units } } : {});
 const [found, expected] = [engine, engineFor(traits)].map(({ tuning }) => JSON.stringify(tuning));
 if (found !== expected) throw new Error(`kernels were chosen for ${expected}, and the device is ${found}`);
 for (const { key, name, kernel, bindings } of kernels) {

@@ -29,14 +29,18 @@ export function occupancy(registers: number, shared: number, threads: number): n
 }
 
 const run = promisify(execFile);
-const prelude = (): string => readFileSync(join(root, 'test/bench/offline/prelude.cuh'), 'utf8');
+/** What comes before kernels: more where some use matrix units. */
+function prelude(kernels: readonly { readonly code: string }[]): string {
+  const names = ['prelude', ...(kernels.some(({ code }) => code.includes('subgroup_matrix')) ? ['units'] : [])];
+  return names.map((name) => readFileSync(join(root, `test/bench/offline/${name}.cuh`), 'utf8')).join('\n');
+}
 
 async function compileSome(kernels: readonly StepKernel[], arch: string): Promise<[string, Compiled | string][]> {
   const folder = mkdtempSync(join(tmpdir(), 'offline-'));
   const [source, binary] = [join(folder, 'kernels.cu'), join(folder, 'kernels.cubin')];
   try {
     const texts = kernels.map(({ key, kernel }) => cudaOf(kernel, `k${key}`));
-    writeFileSync(source, [prelude(), ...texts].join('\n'));
+    writeFileSync(source, [prelude(kernels.map(({ kernel }) => kernel)), ...texts].join('\n'));
     const { stderr } = await run('nvcc', [`-arch=${arch}`, ...FLAGS, '-o', binary, source], { maxBuffer: 1e8 });
     const [figures, sections] = [ptxasFigures(stderr), sectionsOf(readFileSync(binary))];
     return kernels.map(({ key, kernel }) => {
@@ -60,11 +64,11 @@ export function nvcc(): Compiler | string {
   if (status !== 0) return 'nvcc is not installed (CUDA toolkit 12 or later; no GPU is needed)';
   return {
     version: `nvcc ${/V([\d.]+)/.exec(stdout)?.[1] ?? ''}`,
-    sourceOf: (kernel) => prelude() + cudaOf(kernel, 'k'),
-    compile: async (kernels, { name }) => {
+    sourceOf: (kernel) => prelude([kernel]) + cudaOf(kernel, 'k'),
+    compile: async (kernels, { name, family = name }) => {
       const count = Math.min(kernels.length, availableParallelism());
       const shares = Array.from({ length: count }, (_, i) => kernels.filter((_, k) => k % count === i));
-      return new Map((await Promise.all(shares.map((share) => compileSome(share, name)))).flat());
+      return new Map((await Promise.all(shares.map((share) => compileSome(share, family)))).flat());
     },
   };
 }

@@ -2,6 +2,8 @@
 import type { Instruction } from './loops.js';
 
 const FMA = /^v_(fma|fmac|fmaak|fmamk|mad|mac|madak|madmk)_(f32|mix\w*|legacy_f32)/;
+/** Products of two matrices of 16 x 16, of which one of 32 lanes does this part. */
+const WMMA = /^v_wmma_f32_16x16x16_f16/, WMMA_UNITS = 128;
 const kinds: readonly (readonly [RegExp, Instruction['kind']])[] = [
   [/^ds_(load|read)\S*_(b128|b96)|^ds_(load_2addr|read2)(st64)?_b64/, 'wide'],
   [/^ds_(load|read)\S*_b64|^ds_(load_2addr|read2)(st64)?_b32/, 'half'],
@@ -28,8 +30,9 @@ function instruction(text: string): Omit<Instruction, 'target'> {
   const fma = text.split('::').filter((part) => FMA.test(part.trim().replace(/^v_dual_/, 'v_'))).length;
   const packed = /^v_(pk_fma_f32|pk_fma_f16|dot2)/.test(text) ? 2 : fma;
   const loads = loadedBytes(text);
+  const units = WMMA.test(text) ? WMMA_UNITS : 0;
   const kind = kinds.find(([pattern]) => pattern.test(text))?.[1] ?? 'scalar';
-  return { kind, ...(packed ? { fma: packed } : {}), ...(loads ? { loads } : {}) };
+  return { kind, ...(packed ? { fma: packed } : {}), ...(units ? { units } : {}), ...(loads ? { loads } : {}) };
 }
 
 /** The instructions of a disassembly. */

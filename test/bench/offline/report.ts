@@ -9,14 +9,14 @@ const HEAD = [
   'kernel', 'threads', 'registers', 'spills', 'scratch', 'memory', 'waves', 'code', 'loops', 'FMA', 'with around', 'FMA/load',
 ];
 
-/** A row of figures. Loads are of 128 bits, narrower ones in parts of them. */
+/** A row of figures. Loads are of 128 bits, narrower ones in parts of them; they serve multiply-adds on matrix units too. */
 function row({ name, kernel }: StepKernel, compiled: Compiled): string[] {
   const { registers, spills, scratch, shared, waves, instructions, loops, around } = compiled;
-  const total = (key: keyof Loop): number => sum(loops.map((loop) => loop[key]));
+  const total = (key: keyof Loop): number => sum(loops.map((loop) => loop[key] ?? 0));
   const loads = total('wide') + total('half') / 2 + total('single') / 4;
   const ofLoops = loops.length === 0 ? ['', '', '', ''] : [
-    loops.map(({ all }) => String(all)).join('+'), percent(total('fma') / total('all')),
-    percent((total('fma') + around.fma) / (total('all') + around.all)), digits(total('fma') / loads),
+    loops.map(({ all, units }) => `${all}${units ? ` (${units} on units)` : ''}`).join('+'), percent(total('fma') / total('all')),
+    percent((total('fma') + around.fma) / (total('all') + around.all)), digits((total('fma') + total('units')) / loads),
   ];
   return [name, ...[threadsOf(kernel), registers, spills, scratch, shared, waves, instructions].map(String), ...ofLoops];
 }

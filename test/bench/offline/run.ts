@@ -6,9 +6,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import {
-  COMPILED_FILE, readCompiled, showCompiled, type CompiledFile, type CompiledKernels,
+  COMPILED_FILE, kernelsOf, readCompiled, showCompiled, type CompiledFile, type CompiledKernels,
 } from '../../../cli/bench/compiled.js';
-import { gpus } from '../../../cli/bench/prediction.js';
+import { gpus, type Gpu } from '../../../cli/bench/prediction.js';
 import { predictionTable, predictStep } from '../../../cli/bench/predictStep.js';
 import { writeFileAtomic } from '../../../cli/shared/files.js';
 import { root } from '../../helpers/sources.js';
@@ -62,15 +62,25 @@ async function make(target: Target, step: StepKernels, compiler: Compiler, cache
   return { ...step, target, version: compiler.version, figures };
 }
 
+/** The GPUs that a target stands for; with matrix units only those whose rate is known. */
+const gpusOf = ({ name, family = name, units }: Target): Gpu[] =>
+  gpus.filter(({ compiled, unitTflops }) => compiled === family && (!units || unitTflops !== undefined));
+
+/** All kernels of a target's GPU. */
+const allFigures = ({ target: { name, family = name } }: Made, made: readonly Made[]): CompiledKernels =>
+  kernelsOf({ targets: new Map(made.map((one) => [one.target.name, one.figures])) }, family) ?? new Map();
+
 /** Tables of a target, and the predictions for the GPUs that it stands for. */
-function show({ target, version, kernels, launches, figures }: Made): void {
+function show(one: Made, made: readonly Made[]): void {
+  const { target, version, kernels, launches, figures } = one;
   say(`\n${target.name} (${version}), ${kernels.length} kernels\n${kernelTable(kernels, figures, values.all)}`);
-  for (const gpu of gpus.filter(({ compiled }) => compiled === target.name)) {
-    for (const precision of ['f32', 'f16'] as const) {
-      const step = predictStep(launches[precision], figures, gpu);
+  for (const gpu of gpusOf(target)) {
+    for (const precision of target.units ? ['f16'] as const : ['f32', 'f16'] as const) {
+      const step = predictStep(launches[precision], allFigures(one, made), gpu);
       const { model, recipe, size, vitSize } = PREDICTED;
       const what = `${recipe}, ${model}, crops of ${size}, ViT input ${vitSize}`;
-      say(`\n${gpu.name}, ${precision}: ${what}. Predictions, nothing measured`);
+      const on = target.units ? ' on matrix units' : '';
+      say(`\n${gpu.name}, ${precision}${on}: ${what}. Predictions, nothing measured`);
       say(predictionTable(step, gpu));
     }
   }
@@ -92,17 +102,19 @@ function compareWith(saved: CompiledFile, { target: { name }, figures }: Made): 
 async function savePredictions(made: readonly Made[]): Promise<void> {
   const known = JSON.parse(await readFile(PREDICTIONS, 'utf8').catch(() => '[]')) as PredictedRow[];
   const fresh: PredictedRow[] = [];
-  for (const { target, figures } of made) {
-    const steps = await reportedLaunches(engineFor(target));
-    for (const gpu of gpus.filter(({ compiled }) => compiled === target.name)) {
+  for (const one of made) {
+    const { units } = one.target;
+    const steps = await reportedLaunches(engineFor(one.target), units ? 'f16' : 'f32');
+    for (const gpu of gpusOf(one.target)) {
       for (const { step: { model, size }, launches } of steps) {
-        const { ms, best, worst } = predictStep(launches, figures, gpu);
+        const { ms, best, worst } = predictStep(launches, allFigures(one, made), gpu);
         const rounded = [ms, best, worst].map((value) => Math.round(100 * value) / 100) as [number, number, number];
-        fresh.push({ gpu: gpu.name, model, size, ms: rounded[0], best: rounded[1], worst: rounded[2] });
+        const on = units ? { on: 'f16 on matrix units' } : {};
+        fresh.push({ gpu: gpu.name, ...on, model, size, ms: rounded[0], best: rounded[1], worst: rounded[2] });
       }
     }
   }
-  const kept = known.filter(({ gpu }) => !fresh.some((row) => row.gpu === gpu));
+  const kept = known.filter(({ gpu, on }) => !fresh.some((row) => row.gpu === gpu && row.on === on));
   const lines = [...kept, ...fresh].sort((a, b) => (a.gpu < b.gpu ? -1 : 1)).map((row) => JSON.stringify(row));
   await writeFileAtomic(PREDICTIONS, `[\n${lines.join(',\n')}\n]\n`);
   const readme = join(root, 'README.md');
@@ -123,7 +135,7 @@ async function main(): Promise<number> {
     else made.push(await make(target, steps(engineFor(target)), compiler, cache));
   }
   cache.save();
-  made.forEach(show);
+  made.forEach((one) => show(one, made));
   const saved = await readCompiled().catch((): CompiledFile => ({ compilers: {}, targets: new Map() }));
   if (values.save) {
     const versions = Object.fromEntries(made.map(({ target, version }) => [target.name, version]));

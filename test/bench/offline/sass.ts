@@ -8,6 +8,8 @@ import type { Instruction } from './loops.js';
 const FMA = new Set([0x023]);
 /** Half precision in pairs: two multiply-adds. */
 const FMA2 = new Set([0x031]);
+/** Products of matrices of 16 x 16 by 16 x 8, of which a lane does the 32nd part; and loads of four registers for them. */
+const MATRIX = 0x03c, MATRIX_UNITS = 64, MATRIX_LOAD = 0x03b;
 const KINDS: ReadonlyMap<number, Instruction['kind']> = new Map([
   [0x186, 'global'], [0x108, 'special'], [0x189, 'shuffles'], [0x11d, 'barriers'],
   [0x188, 'stores'], [0x118, 'none'],
@@ -32,6 +34,8 @@ export function sassOf(section: Uint8Array): Instruction[] {
     const operation = words[0]! & 0x1ff;
     if (FMA.has(operation)) return { kind: 'vector', fma: 1 };
     if (FMA2.has(operation)) return { kind: 'vector', fma: 2 };
+    if (operation === MATRIX) return { kind: 'vector', units: MATRIX_UNITS };
+    if (operation === MATRIX_LOAD) return { kind: 'wide' };
     if (operation === BRANCH) return { kind: 'scalar', target: targetOf(words, at) };
     const width = (words[2]! >>> 9) & 7;
     if (operation === SHARED_LOAD) return { kind: WIDTHS[width] ?? 'single' };
