@@ -1,14 +1,19 @@
 /** Products on matrix units: the same launches, with the units' functions in software. See helpers/softwareUnits.ts. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { add, createEngine, gelu, gradients, type Engine, type Graph, type Shape, type Tensor } from '../../engine/index.js';
+import { create } from 'webgpu';
+import {
+  add, calibrate, createEngine, deviceDescriptor, gelu, gradients, scale, schedule, type Engine, type Graph, type KernelVariant,
+  type Shape, type Tensor,
+} from '../../engine/index.js';
 import { linear } from '../../engine/ops/linear.js';
+import { bindingsOf } from '../../engine/run/launch.js';
 import { areUsable, type MatrixUnits } from '../../shaders/units/product.js';
 import { assertRowsClose, checkIn } from '../helpers/check.js';
 import { testDevice } from '../helpers/device.js';
 import { affine, plainGelu } from '../helpers/plain.js';
 import { draws, random } from '../helpers/random.js';
-import { softwareUnitKernels } from '../helpers/softwareUnits.js';
+import { softwareUnitKernels, softwareUnits } from '../helpers/softwareUnits.js';
 
 type Case = [x: Shape, N: number];
 /** Less than a tile, no multiple of one, and more: as y and as dx. Then the wide tile, as both. */
@@ -108,6 +113,46 @@ test('units: what a graph builds in f32 stays exact, and units that do not fit a
   assert.not.match(engine.kernelOf(node).code, 'unit');
   assert.ok(kinds.every(({ units }) => areUsable(units)));
   for (const change of [{ M: 64 }, { N: 12 }, { K: 64 }, { lanes: 4 }, { M: 4 }]) assert.not(areUsable({ ...usual, ...change }));
+});
+
+test('units: a device whose units give wrong numbers gets the other kernels', async () => {
+  const wrong: KernelVariant = (_, usual) => ({ ...usual, code: softwareUnits(usual.code).replace('result[e] +=', 'result[e] -=') });
+  const tuning = { name: 'gpu', software: false, queue: false, workgroupSize: 256, subgroupSize: 0, units: usual };
+  const engine = createEngine(await testDevice(), { tuning, kernels: { linear: wrong } });
+  const g = engine.graph();
+  const y = g.half(() => linear(g.input('x', [70, 8]), g.constant(few(64, 3), [8, 8])));
+  const { rows } = await calibrate(engine, schedule([y]).launches, { seconds: 1000, bound: 120_000 });
+  const kernels = Object.fromEntries(rows[0]!.kernels.map(({ name, struck }) => [name, struck]));
+  assert.match(kernels['usual']!, /^wrong numbers/);
+  assert.is(kernels['without matrix units'], undefined, 'right');
+  assert.match(kernels['wide tiles']!, /chromium_experimental_subgroup_matrix/, 'not in software: it does not compile here');
+  assert.is(rows[0]!.chosen, 'without matrix units');
+  assert.not.match(engine.kernelOf(y.node).code, 'subgroup_matrix');
+});
+
+/** Kept: Dawn ends the process when it is collected. It has no GPU at all, and checks what it is given. */
+const nothing = create(['backend=null', 'enable-dawn-features=allow_unsafe_apis']);
+
+test('units: Dawn takes the kernels as they are', async () => {
+  const adapter = await nothing.requestAdapter();
+  const { requiredFeatures } = deviceDescriptor(adapter!, { precision: 'f16' });
+  assert.ok(requiredFeatures.includes('chromium-experimental-subgroup-matrix' as GPUFeatureName));
+  const device = await adapter!.requestDevice({ requiredFeatures });
+  for (const { units } of kinds.filter(({ units: { lanes } }) => lanes < 64)) {
+    for (const tile of ['narrow', 'wide'] as const) {
+      const engine = createEngine(device, { tuning: { units: { ...units, pinned: true }, tile, software: false } });
+      const g = engine.graph();
+      const x = g.half(() => scale(g.input('x', [70, 8]), 1));
+      const y = g.half(() => linear(x, g.constant(few(96, 3), [12, 8]), g.constant(few(12, 4))));
+      const [dx] = gradients(y, [x], g.input('dy', y.shape));
+      for (const { node } of [y, dx!]) {
+        const kernel = engine.kernelOf(node);
+        assert.match(kernel.code, 'subgroup_matrix');
+        assert.not.match(kernel.code, /subgroupMatrixLoad<\w+>\(|subgroupMatrixStore\(/, 'the deprecated spelling');
+        await engine.pipelines.get(nameOf(units), kernel, bindingsOf(node, kernel));
+      }
+    }
+  }
 });
 
 test.run();
