@@ -30,7 +30,8 @@ export const vitSizeOption = (description = 'shorter side of the ViT input', lea
 /** The option of commands that train through a ViT, or measure such a training. */
 export const precisionOption = (): Option =>
   new Option('--precision <type>', 'storage of the weights and activations of the ViT: f16 halves the memory, on devices that '
-    + 'support it, keeps three significant digits, and uses matrix units of a GPU').choices(PRECISIONS).default(defaultOptions.precision);
+    + 'support it, keeps three significant digits, and uses matrix units of a GPU')
+    .choices(PRECISIONS).default(defaultOptions.precision);
 
 /* Options of trainings. */
 

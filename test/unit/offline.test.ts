@@ -190,7 +190,7 @@ test('no kernel of the saved figures spills or needs more workgroup memory than 
   const { targets } = await readCompiled();
   assert.ok(targets.size >= 7);
   for (const [target, kernels] of targets) {
-    assert.ok(kernels.size > 100, target);
+    assert.ok(kernels.size > (target.endsWith(' units') ? 5 : 100), target); // the few kernels for matrix units alone
     for (const [name, { spills, scratch, shared }] of kernels) {
       assert.ok(spills === 0 && scratch === 0 && shared <= 16384, `${target}: ${name}`);
     }
