@@ -3,12 +3,14 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { AdapterSummary } from '../../cli/gpu/device.js';
+import { summarize, type AdapterSummary } from '../../cli/gpu/device.js';
 import { measureApart, type MeasureRequest } from '../../cli/gpu/apart.js';
 import { calibrationStore, interruptible } from '../../cli/gpu/calibration.js';
 import { report } from '../../cli/bench/tune.js';
 import { run } from '../../cli/main.js';
 import type { Parts } from '../../cli/run/parts.js';
+import { deviceUse } from '../../cli/run/run.js';
+import type { Training } from '../../cli/run/training.js';
 import { prepare, resumeTransfer, transfer } from '../../cli/transfer/transfer.js';
 import { createEngine, schedule, UNFINISHED, type Calibration } from '../../engine/index.js';
 import { testDevice } from '../helpers/device.js';
@@ -211,6 +213,18 @@ test('tune measures in a process of its own, and prints JSON', async () => {
   assert.equal([rows, chosen], [[], {}]);
   assert.ok(left > 5 && adapter.software && path.startsWith(join(process.env['SPLICE_GPU_CACHE']!, 'splice-gpu')));
   assert.equal(JSON.parse(readFileSync(path, 'utf8')).struck, {});
+});
+
+test('a training asks for matrix units by its precision, and a resumed one has them if it began with them', () => {
+  const f16 = { precision: 'f16' } as Training;
+  assert.equal(deviceUse({} as Training, undefined), { precision: 'f32', units: true });
+  assert.equal(deviceUse(f16, undefined), { precision: 'f16', units: true });
+  assert.equal(deviceUse(f16, { device: gpu }), { precision: 'f16', units: false });
+  const info = { vendor: 'test', architecture: '', device: 'a GPU', description: 'driver 1', isFallbackAdapter: false };
+  const units = { type: 'f16', M: 16, N: 16, K: 16, lanes: 32, pinned: false } as const;
+  const device = summarize({ info } as GPUAdapter, units);
+  assert.equal(device, { ...gpu, units: 'f16 16x16x16' });
+  assert.equal(deviceUse(f16, { device }), { precision: 'f16', units: true });
 });
 
 test.run();
