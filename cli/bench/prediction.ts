@@ -83,7 +83,7 @@ const gcn = { lanes: 64, otherClocks: 1, wave: 64, sharedBytes: 128 };
  * Vulkan's are, were measured to reach 62.9 % of it (https://arxiv.org/abs/2402.13499).
  */
 const H100_UNITS = 0.629 * 989;
-/** NVIDIA's figure for an RTX 4090, which its instructions of one warp reach by the same measurements. */
+/** NVIDIA's figure for an RTX 4090, whose only instructions for matrices are those of one warp: taken whole. */
 const RTX_4090_UNITS = 165;
 
 export const gpus: readonly Gpu[] = [
