@@ -38,6 +38,8 @@ export function errorLine(error: unknown): string | undefined {
   const text = firstLine(message);
   const remedy = remedies.get(name);
   if (remedy) return `${text}; ${remedy}`;
+  const { code = '', path }: NodeJS.ErrnoException = error instanceof Error ? error : new Error();
+  if (path !== undefined && Object.hasOwn(fileProblems, code)) return firstLine(fileError(path, error).message);
   const isExpected = [UsageError, InputError, NonFiniteError, NoAdapterError].some((type) => error instanceof type);
   return isExpected ? text : `unexpected: ${text} (DEBUG=1 shows where)`;
 }

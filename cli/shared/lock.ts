@@ -85,8 +85,8 @@ async function liveHolder(folder: string, own: string, me: Holder): Promise<Othe
   for (const name of (await locksIn(folder)).filter((file) => file !== own)) {
     const path = join(folder, name);
     const holder = parseHolder(await readText(path, MAX_HOLDER).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return ''; // it was released
-      throw fileError(path, error); // one that cannot be read may be alive
+      if (error.code === 'ENOENT' || error instanceof InputError) return ''; // it was released, or is none
+      throw fileError(path, error); // one that cannot be read may be that of a process in progress
     }));
     if (holder && (await isAlive(holder, me))) return { ...holder, path };
     await remove(path);

@@ -1,9 +1,11 @@
-/** A short form of `npm run faults`: a kill, and some hundred damaged files. */
+/** A short form of `npm run faults`: a kill, calls that fail, and some hundred damaged files. */
+import { spawnSync } from 'node:child_process';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { temporaryFolder } from '../helpers/pictures.js';
 import { downloadFaults } from './downloads.js';
 import { fuzz } from './fuzz.js';
+import { injectFaults } from './inject.js';
 import { killRuns } from './kill.js';
 import { place, readers } from './readers.js';
 
@@ -25,9 +27,19 @@ test('a download that is cut twice resumes where it was, and says how far it is'
 });
 
 test('a run killed with SIGKILL and resumed ends like an undisturbed one', async () => {
-  const { kills, equal, failures } = await killRuns(1, 2, () => undefined);
+  const { kills, equal, failures } = await killRuns('transfer', 1, 2, () => undefined);
   assert.equal(failures, []);
   assert.equal([kills, equal], [1, 1]);
+});
+
+const linux = process.platform === 'linux' && spawnSync('cc', ['--version']).status === 0;
+if (!linux) console.log('skipped: calls of the system that fail need Linux and a C compiler (cc)');
+
+(linux ? test : test.skip)('calls of the system that fail, or are the last ones, cost no byte', async () => {
+  const lines: string[] = [];
+  const choice = { places: ['middle'], calls: ['open', 'rename', 'unlink'], most: Infinity } as const;
+  const { faults, failures } = await injectFaults('pretrain', choice, (line) => lines.push(line));
+  assert.equal([faults, failures], [4, []], lines.join('\n'));
 });
 
 test.run();

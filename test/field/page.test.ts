@@ -67,4 +67,11 @@ for (const [name, text] of [
   });
 }
 
+test('an error of the system names its file and the remedy, wherever it comes from', async () => {
+  const error = Object.assign(new Error('EIO: i/o error, unlink'), { code: 'EIO', path: 'out/checkpoints/00002.safetensors' });
+  const remedy = 'cannot be read or written, the disk reports an error: check it or choose another path';
+  assert.is(errorLine(error), `out/checkpoints/00002.safetensors ${remedy}`);
+  assert.match(errorLine(Object.assign(new Error('x'), { code: 'EIO' }))!, /^unexpected: x/);
+});
+
 test.run();
