@@ -142,6 +142,11 @@ export class Program {
     writeElements(this.submission.device, buffer, offset, values, t.dtype);
   }
 
+  /** Sets those of the inputs that an output depends on: one set of values serves graphs that take different parts of it. */
+  writeTaken(values: Readonly<Record<string, Float32Array | readonly number[]>>): void {
+    for (const [name, data] of Object.entries(values)) if (this.takes(name)) this.write(name, data);
+  }
+
   /**
    * Lets an input or output live in a buffer of the caller from now on, without a copy; `undefined`: in one of its own again. The
    * caller's buffer is never written beyond the tensor's bytes (a multiple of 16) and never destroyed. Only the bind groups of

@@ -58,10 +58,8 @@ export const augmentStructure = (g: Graph, photo: Tensor, size: number): Tensor 
 export const augmentAppearance = (g: Graph, photo: Tensor, size: number): Tensor =>
   cropAt(photo, g.input('appearance.at', [3]), size, size);
 
-/** Writes a step's draws into its program. */
-export function writeDraws(program: Program, structure: Draw, appearance: Draw): void {
-  program.write('structure.jitter', structure.jitter);
-  program.write('structure.blur', structure.blur);
-  program.write('structure.at', structure.at);
-  program.write('appearance.at', appearance.at);
-}
+/** Writes a step's draws into its program, those that it takes. */
+export const writeDraws = (program: Program, structure: Draw, appearance: Draw): void => program.writeTaken({
+  'structure.jitter': structure.jitter, 'structure.blur': structure.blur, 'structure.at': structure.at,
+  'appearance.at': appearance.at,
+});

@@ -67,8 +67,8 @@ export async function startSplice(
     const b = drawAppearance(next('appearance'), options.recipe, appearance.height, appearance.width);
     const program = await stepProgram(programs, options, phase, step, a, b);
     program.write('hyper', adamHyper({ lr: rateAt(options, phase, step), betas: BETAS }, update));
-    if (options.lambdaTexture > 0) program.write(DIRECTIONS, drawDirections(next('directions')));
-    if (program.takes('momentum')) program.write('momentum', [averageMomentum(options.ema, update)]);
+    if (program.takes(DIRECTIONS)) program.write(DIRECTIONS, drawDirections(next('directions')));
+    program.writeTaken({ momentum: [averageMomentum(options.ema, update)] });
     program.run();
     return program;
   };

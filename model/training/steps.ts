@@ -126,7 +126,7 @@ export async function stepProgram(
   const crops: StepKind = phase === 'train' ? { kind: 'crops', ...sizes, whole } : { kind: 'warm-start', ...sizes };
   const program = await programs.get(phase === 'uncropped' ? { kind: 'uncropped' } : crops);
   if (phase !== 'uncropped') writeDraws(program, a, b);
-  if (program.takes('lambdas')) program.write('lambdas', termWeights(options, step, whole));
+  program.writeTaken({ lambdas: termWeights(options, step, whole) });
   return program;
 }
 
