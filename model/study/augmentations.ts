@@ -15,9 +15,11 @@ export async function augmentations(
   const views: Image[] = [];
   for (let step = 0; step < count; step++) {
     const { size, at, jitter, blur } = draw(random(seed, 'train', which, step), recipe, photo.height, photo.width);
+    const colours: [string, readonly number[] | Float32Array][] =
+      isStructure ? [['structure.jitter', jitter], ['structure.blur', blur]] : [];
     const g = engine.graph();
     const { view } = await runOnce(engine, { view: augment(g, g.input('photo', [1, 3, photo.height, photo.width]), size) },
-      [['photo', photo.data], [`${which}.at`, at], ['structure.jitter', jitter], ['structure.blur', blur]]);
+      [['photo', photo.data], [`${which}.at`, at], ...colours]);
     views.push({ width: size, height: size, data: view });
   }
   return views;
