@@ -178,7 +178,7 @@ export class Graph {
     return this.add(inputOp, [], { name, shape })[0]!;
   }
 
-  /** A tensor of the engine under `name`, shared by all its programs. @throws Error when the name has another shape */
+  /** A tensor of the engine under `name`, shared by all its programs. @throws UseError when the name has another shape */
   parameter(name: string, shape: Shape): Tensor {
     const t = this.nodes.find((n) => n.op === parameterOp && (n.attrs as LeafAttrs).name === name)?.outputs[0];
     if (!t) return this.add(parameterOp, [], { name, shape })[0]!;
@@ -186,7 +186,7 @@ export class Graph {
     throw new UseError(`parameter ${name}: used as ${showShape(shape)} and as ${showShape(t.shape)}`);
   }
 
-  /** Data known now. Programs that pass the same array share its buffer. @throws Error when the length is wrong */
+  /** Data known now. Programs that pass the same array share its buffer. @throws UseError when the length is wrong */
   constant(data: Float32Array, shape: Shape = [data.length]): Tensor {
     if (data.length !== sizeOf(shape)) throw new UseError(`constant: ${data.length} values for ${showShape(shape)}`);
     return this.add(constantOp, [], { name: data.length === 1 ? String(data[0]) : '', shape, data })[0]!;

@@ -16,7 +16,7 @@ export interface Parameter {
 export interface Buffers {
   readonly storage: (label: string, bytes: number) => GPUBuffer;
   readonly uniform: (label: string, bytes: number) => GPUBuffer;
-  /** The buffer of a parameter, made (all zero) on first use. @throws Error when its size or type changed */
+  /** The buffer of a parameter, made (all zero) on first use. @throws UseError when its size or type changed */
   readonly parameter: (name: string, shape: Shape, dtype: Dtype) => Parameter;
   readonly parameters: ReadonlyMap<string, Parameter>;
   /** Takes the caller's buffer as a parameter's. @throws UseError when the name has a buffer already */

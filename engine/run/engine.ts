@@ -10,7 +10,7 @@ import { checkHostBuffer, checkUsage } from './hostBuffers.js';
 import { createLauncher, type Launcher, type LauncherOptions } from './launch.js';
 import { isDawnForNode, waitCalmly } from './patience.js';
 import type { PipelineCache } from './pipelines.js';
-import { Program } from './program.js';
+import { Program, type Shared } from './program.js';
 import { createSubmission, type Submission } from './submission.js';
 import { traitsOf, tuningFor } from './tuning.js';
 import { createTurns } from './turns.js';
@@ -47,8 +47,7 @@ export class Engine {
   /** Resolves when the device is lost, for whatever reason; it never rejects. */
   readonly lost: Promise<DeviceLostError>;
   readonly #submission: Submission;
-  readonly #turns = createTurns();
-  readonly #label: string;
+  readonly #shared: Shared;
 
   constructor(readonly device: GPUDevice, { tuning, poison = false, label = LABEL, errors = 'wait', ...choice }: EngineOptions) {
     const usual = tuningFor(traitsOf(device));
@@ -57,9 +56,10 @@ export class Engine {
     this.launcher = createLauncher(device, this.tuning, choice);
     this.pipelines = this.launcher.pipelines;
     const wait = usual.software && isDawnForNode(device) ? waitCalmly : <T>(work: Promise<T>) => work;
-    this.#label = label;
     this.#submission = createSubmission(device, this.buffers, { wait, catches: errors === 'wait', label });
     this.lost = this.#submission.lost;
+    const { buffers, launcher } = this;
+    this.#shared = { buffers, launcher, submission: this.#submission, turns: createTurns(), label };
   }
 
   graph(): Graph {
@@ -85,10 +85,7 @@ export class Engine {
       const launches = await this.launcher.launchesOf(plan.launches, kernels, () => onProgress?.(++done, kernels.length));
       const needed = plan.plan.slots.reduce((sum, bytes) => sum + bytes, 0);
       return this.allocate(`a program of ${launches.length} launches with ${mib(needed)} of intermediate results`, () => {
-        const shared = {
-          buffers: this.buffers, launcher: this.launcher, submission: this.#submission, turns: this.#turns, label: this.#label,
-        };
-        const program = new Program(shared, outputs, plan, launches);
+        const program = new Program(this.#shared, outputs, plan, launches);
         program.prepare();
         return program;
       });

@@ -16,23 +16,23 @@ export interface HostBuffer {
   readonly offset?: number;
 }
 
+/** @throws UseError when a buffer lacks a usage that reading or writing it from the CPU needs */
+export function checkUsage(what: string, { usage }: GPUBuffer, bit: number, name: string): void {
+  if ((usage & bit) === 0) throw new UseError(`${what}: its buffer was made without GPUBufferUsage.${name}: add it`);
+}
+
 /** @throws UseError when the device would refuse to bind `bytes` of this buffer as storage; `what` names it */
 export function checkHostBuffer({ limits }: GPUDevice, what: string, { buffer, offset = 0 }: HostBuffer, bytes: number): void {
   const fail = (problem: string): never => {
     throw new UseError(`${what}: ${problem}`);
   };
   const step = limits.minStorageBufferOffsetAlignment;
-  if ((buffer.usage & STORAGE) === 0) fail('its buffer was made without GPUBufferUsage.STORAGE: add it');
+  checkUsage(what, buffer, STORAGE, 'STORAGE');
   if (!Number.isInteger(offset) || offset < 0 || offset % step !== 0) {
     fail(`its offset of ${offset} bytes is not a multiple of ${step}, as this device needs`);
   }
   if (buffer.size - offset >= bytes) return;
   fail(`it needs ${bytes} bytes (a multiple of 16) from offset ${offset}, its buffer has ${buffer.size}`);
-}
-
-/** @throws UseError when a buffer lacks a usage that reading or writing it from the CPU needs */
-export function checkUsage(what: string, { usage }: GPUBuffer, bit: number, name: string): void {
-  if ((usage & bit) === 0) throw new UseError(`${what}: its buffer was made without GPUBufferUsage.${name}: add it`);
 }
 
 /**

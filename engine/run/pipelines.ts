@@ -14,8 +14,11 @@ export interface PipelineCache {
   readonly size: () => number;
 }
 
+/** The part of a kernel that makes its pipeline. */
+type Source = Pick<Kernel, 'code' | 'constants'>;
+
 /** Checks override values against the source: Dawn truncates 4.9 for a u32 without an error. @throws KernelError */
-function checkedConstants(label: string, { code, constants = {} }: Kernel): Record<string, number> {
+function checkedConstants(label: string, { code, constants = {} }: Source): Record<string, number> {
   for (const [name, value] of Object.entries(constants)) {
     const isFloat = new RegExp(`override\\s+${name}\\s*:\\s*f(32|16)`).test(code);
     if (!Number.isFinite(value) || (!isFloat && !Number.isInteger(value))) {
@@ -25,10 +28,13 @@ function checkedConstants(label: string, { code, constants = {} }: Kernel): Reco
   return { ...constants };
 }
 
-async function compile(device: GPUDevice, label: string, kernel: Kernel, group: GPUBindGroupLayout): Promise<GPUComputePipeline> {
-  const constants = checkedConstants(label, kernel);
+/** Compiles WGSL for bind groups of one layout. @throws KernelError with the numbered source */
+export async function compilePipeline(
+  device: GPUDevice, label: string, source: Source, group: GPUBindGroupLayout,
+): Promise<GPUComputePipeline> {
+  const constants = checkedConstants(label, source);
   device.pushErrorScope('validation');
-  const module = device.createShaderModule({ label, code: kernel.code });
+  const module = device.createShaderModule({ label, code: source.code });
   const refused = device.popErrorScope();
   device.pushErrorScope('validation');
   const layout = device.createPipelineLayout({ label, bindGroupLayouts: [group] });
@@ -37,7 +43,7 @@ async function compile(device: GPUDevice, label: string, kernel: Kernel, group: 
   const pipeline = await creating.catch((reason: Error) => reason);
   const error = (await refused) ?? (await invalid) ?? (pipeline instanceof Error ? pipeline : null);
   if (!error) return pipeline as GPUComputePipeline;
-  throw new KernelError(`${label}: ${error.message}\noverrides ${JSON.stringify(constants)}\n${numbered(kernel.code)}`);
+  throw new KernelError(`${label}: ${error.message}\noverrides ${JSON.stringify(constants)}\n${numbered(source.code)}`);
 }
 
 function createPipelineCache(device: GPUDevice): PipelineCache {
@@ -56,7 +62,7 @@ function createPipelineCache(device: GPUDevice): PipelineCache {
     get: (label, kernel, bindings) => {
       const key = `${bindings.join()}\n${JSON.stringify(kernel.constants ?? {})}\n${kernel.code}`;
       return getOrInsert(pipelines, key, () => {
-        const compiling = compile(device, label, kernel, layout(bindings));
+        const compiling = compilePipeline(device, label, kernel, layout(bindings));
         compiling.catch(() => pipelines.delete(key)); // a failure is not remembered: its cause may pass
         return compiling;
       });

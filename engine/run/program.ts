@@ -14,7 +14,7 @@ import { COPY_DST, COPY_SRC } from './usage.js';
 const DIMS_STRIDE = 256;
 
 /** The parts of an engine that its programs share. */
-interface Shared {
+export interface Shared {
   readonly buffers: Buffers;
   readonly launcher: Launcher;
   readonly submission: Submission;
@@ -120,9 +120,10 @@ export class Program {
   /** The input of this name; undefined if no output depends on it. @throws UseError for a name that the graph does not have */
   #inputOf(name: string): Tensor | undefined {
     const t = this.#inputs.get(name);
+    if (t) return t;
     const [output] = Object.values(this.base.outputs);
     const isInput = ({ op, attrs }: Tensor['node']): boolean => op === inputOp && (attrs as LeafAttrs).name === name;
-    if (t || output?.node.graph.nodes.some(isInput)) return t;
+    if (output?.node.graph.nodes.some(isInput)) return undefined;
     throw new UseError(`program: no input named "${name}": it has ${[...this.#inputs.keys()].join(', ') || 'none'}`);
   }
 

@@ -1,9 +1,9 @@
 /** Pictures of the host: between its textures, images or video frames and planar tensors. */
 import { planarToTextureCode, TEXTURE_TILE, textureToPlanarCode, type TextureKernel } from '../../shaders/host/texture.js';
 import { ceilDiv, UseError } from '../graph/index.js';
-import { KernelError, numbered } from './errors.js';
 import type { Engine } from './engine.js';
 import type { BufferRange } from './hostBuffers.js';
+import { compilePipeline } from './pipelines.js';
 import { RENDER_ATTACHMENT, STORAGE_BINDING, TEXTURE_BINDING, TEXTURE_COPY_DST } from './usage.js';
 
 export interface TextureOptions {
@@ -43,19 +43,11 @@ interface Entries {
 
 /** @throws KernelError */
 async function encoder({ device }: Engine, label: string, code: string, { layout, resources }: Entries) {
-  device.pushErrorScope('validation');
   const group = device.createBindGroupLayout({ label, entries: [...layout] });
-  const module = device.createShaderModule({ label, code });
-  const creating = device.createComputePipelineAsync({
-    label, layout: device.createPipelineLayout({ label, bindGroupLayouts: [group] }), compute: { module, entryPoint: 'main' },
-  });
-  const invalid = device.popErrorScope();
-  const pipeline = await creating.catch((reason: Error) => reason);
-  const error = (await invalid) ?? (pipeline instanceof Error ? pipeline : null);
-  if (error) throw new KernelError(`${label}: ${error.message}\n${numbered(code)}`);
+  const pipeline = await compilePipeline(device, label, { code }, group);
   return (pass: GPUComputePassEncoder, texture: GPUTexture, place: BufferRange): void => {
     const entries = resources(texture, place).map((resource, binding) => ({ binding, resource }));
-    pass.setPipeline(pipeline as GPUComputePipeline);
+    pass.setPipeline(pipeline);
     pass.setBindGroup(0, device.createBindGroup({ label, layout: group, entries }));
     pass.dispatchWorkgroups(ceilDiv(texture.width, TEXTURE_TILE), ceilDiv(texture.height, TEXTURE_TILE));
   };

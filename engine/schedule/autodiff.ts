@@ -28,7 +28,7 @@ function recomputing(): (node: Node) => Node {
  * Gradients of the scalar `y` with respect to each tensor of `wrt`, in their order and of their shapes. With `dy`, a tensor
  * of y's shape: gradients of sum(y dy), where y may have any shape (PyTorch's grad_outputs). Tensors that `Graph.recomputed`
  * does not keep are computed again.
- * @throws Error when `y` is not a scalar and has no `dy`, when `dy` has another shape, when `y` does not depend on a tensor
+ * @throws UseError when `y` is not a scalar and has no `dy`, when `dy` has another shape, when `y` does not depend on a tensor
  * of `wrt`, or when an op on the way has no gradient
  */
 export function gradients(y: Tensor, wrt: readonly Tensor[], dy?: Tensor): Tensor[] {

@@ -65,7 +65,7 @@ export interface Ordered {
   readonly plan: Plan;
 }
 
-/** The cheaper of the two orders, with its plan. @throws Error when a tensor is read after it is overwritten */
+/** The cheaper of the two orders, with its plan. @throws UseError when a tensor is read after it is overwritten */
 export function orderForMemory(nodes: readonly Node[], plan: (order: readonly Node[]) => { nodes: Node[]; plan: Plan }): Ordered {
   const planned = (order: readonly Node[]): Ordered => ({ order, ...plan(order) });
   const total = ({ plan: { slots } }: Ordered): number => slots.reduce((sum, bytes) => sum + bytes, 0);

@@ -70,7 +70,7 @@ export function simplify(outputs: readonly Tensor[]): { nodes: Node[]; keep: Rea
   return { nodes: fuse(nodes, keep), keep, resolve };
 }
 
-/** @throws Error for two inputs of one name that were not merged because their shapes differ: a write would reach only one */
+/** @throws UseError for two inputs of one name that were not merged because their shapes differ: a write would reach only one */
 function checkInputs(nodes: readonly Node[]): void {
   const known = new Map<string, string>();
   for (const node of nodes.filter((n) => n.op === inputOp)) {
@@ -81,7 +81,7 @@ function checkInputs(nodes: readonly Node[]): void {
   }
 }
 
-/** Plans the launches that compute `outputs`. @throws Error for inputs of one name and different shapes */
+/** Plans the launches that compute `outputs`. @throws UseError for inputs of one name and different shapes */
 export function schedule(outputs: readonly Tensor[]): Schedule {
   const { nodes: simplified, keep, resolve } = simplify(outputs);
   checkInputs(simplified);

@@ -97,7 +97,7 @@ export async function startAnyPair(
     const a = (isWarm ? drawRecolour : drawStructure)(next('structure'), recipe, size, size);
     const b = isWarm ? a : drawAppearance(next('appearance'), recipe, size, size);
     const program = await stepProgram(programs, options, phase, step, a, b);
-    program.writeTaken({ momentum: [index / (index + 1)] });
+    program.write('momentum', [index / (index + 1)]);
     program.run();
     return program;
   };
@@ -105,7 +105,7 @@ export async function startAnyPair(
     let last = await onPair(phase, step, 0);
     for (let i = 1; i < options.batch; i++) last = await onPair(phase, step, i);
     update.write('hyper', adamHyper({ lr: options.lr, betas: options.betas }, updates));
-    update.writeTaken({ momentum: [averageMomentum(options.ema, updates)] });
+    update.write('momentum', [averageMomentum(options.ema, updates)]);
     update.run();
     return last;
   };

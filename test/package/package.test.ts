@@ -1,6 +1,6 @@
 /** The packages as a stranger's project finds them: imports, types, weights by name, bundles, in Node and in Deno. */
 import { execFile } from 'node:child_process';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -170,7 +170,6 @@ test('the package is small; its types resolve wherever ES modules do', async () 
   const [{ filename, size, files }] = JSON.parse(stdout) as [{ filename: string; size: number; files: { path: string }[] }];
   assert.ok(size < 3e6, `${size} bytes`);
   assert.equal(files.filter(({ path }) => /^(dist\/(cli|test)|cli|node_modules)\//.test(path)), []);
-  const { readFileSync } = await import('node:fs');
   const result = await checkPackage(createPackageFromTarballData(readFileSync(join(project, filename))));
   assert.ok(result.types !== false);
   // Packages of ES modules alone are not found by node10's rules, and CommonJS loads them by import() alone: as meant.
