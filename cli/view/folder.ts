@@ -12,6 +12,7 @@ import { readFigures } from '../run/figures.js';
 import { previewsIn } from '../run/folder.js';
 import { rateMeter } from '../shared/rate.js';
 import { createFeed, type Feed, type FeedWriter } from '../watch/feed.js';
+import { halved } from '../watch/page/thin.js';
 import { isOver, type RunState, type RunStatus } from '../watch/snapshot.js';
 import { pathInside } from './inside.js';
 import { logTail } from './logTail.js';
@@ -133,7 +134,7 @@ async function showPreviews(feed: FeedWriter, folder: string): Promise<void> {
 async function showMeasures(feed: FeedWriter, folder: string): Promise<void> {
   // A page must not fail because a file does.
   const rows = await pathInside(folder, 'figures.jsonl').then(readFigures).catch(() => []);
-  if (JSON.stringify(rows) !== JSON.stringify(feed.snapshot().figures)) feed.figures(rows);
+  if (JSON.stringify(halved(rows)) !== JSON.stringify(feed.snapshot().figures)) feed.figures(rows);
 }
 
 /** Shows the photos as they were used: from files of the folder if these are the photos, else cut out of triptych.png. */

@@ -1,5 +1,5 @@
 /** The news of a run: the run writes, the server and its pages read. Pictures are read only on request. */
-import { thinned } from './page/thin.js';
+import { halved, thinned } from './page/thin.js';
 import {
   after, picturePath, previewPath,
   type FeedEvent, type FigureRow, type LossRow, type PictureInfo, type RunAbout, type RunState, type Snapshot,
@@ -59,7 +59,7 @@ export function createFeed(about: RunAbout, start: Partial<RunState> = {}): Feed
     losses: (rows) => {
       if (rows.length > 0) emit({ type: 'losses', data: thinned(rows) });
     },
-    figures: (rows) => emit({ type: 'figures', data: rows }),
+    figures: (rows) => emit({ type: 'figures', data: halved(rows) }),
     showPicture: (picture, read) => {
       const old = run.pictures.find(({ name }) => name === picture.name);
       if (old) pngs.delete(picturePath(old));

@@ -59,7 +59,7 @@ export interface Snapshot {
   readonly state: RunState;
   /** Thinned where there are thousands. */
   readonly losses: readonly LossRow[];
-  /** Of all saves so far; empty where pictures are not measured. */
+  /** Of the saves so far, thinned where there are hundreds; empty where pictures are not measured. */
   readonly figures: readonly FigureRow[];
   readonly pictures: readonly PictureInfo[];
   /** Steps with a preview, ascending. */

@@ -15,6 +15,7 @@ import { createFeed } from '../../cli/watch/feed.js';
 import { openRunFolder } from '../../cli/view/folder.js';
 import { watchRun, type LiveRun } from '../../cli/watch/live.js';
 import { smoothed } from '../../cli/watch/page/smooth.js';
+import { MOST_FIGURES } from '../../cli/watch/page/thin.js';
 import { duration, short, speed } from '../../cli/watch/page/texts.js';
 import { redBlue, temporaryFile, temporaryFolder } from '../helpers/pictures.js';
 
@@ -92,6 +93,18 @@ test('live: a resumed run begins with its earlier curves', () =>
     begin({ about: ABOUT, done: 5, total: 100, losses: [[0, 3]], figures: [] });
     assert.equal(feed.snapshot().figures, []);
     assert.equal([feed.snapshot().losses, feed.snapshot().previews, feed.snapshot().state.done], [[[0, 3]], [], 5]);
+  }));
+
+test('live: ten thousand saves send some hundred rows of figures, the newest among them', () =>
+  withLive(async ({ feed }) => {
+    const rows = Array.from({ length: 10_000 }, (_, i) => ({ step: 10 * (i + 1), sharpness: i }));
+    const steps: number[][] = [];
+    feed.subscribe((event) => void (event.type === 'figures' && steps.push(event.data.map(({ step }) => step))));
+    feed.figures(rows.slice(0, -1));
+    feed.figures(rows);
+    for (const sent of steps) assert.ok(sent.length <= MOST_FIGURES && sent.length > MOST_FIGURES / 2, `${sent.length} rows`);
+    assert.equal(steps.map((sent) => [sent[0], sent.at(-1)]), [[10, 99_990], [10, 100_000]]);
+    assert.equal(steps[1], [...steps[1]!].sort((a, b) => a - b));
   }));
 
 test('live: pages get some steps, every phase and the last step', () =>

@@ -33,3 +33,10 @@ export function thinned<R extends Row>(rows: readonly R[]): readonly R[] {
   keep(rows.at(-1)!);
   return kept;
 }
+
+/** Rows that `halved` keeps at most: more than the curve of a saved picture's figures has columns. */
+export const MOST_FIGURES = 400;
+
+/** Rows of several curves: every second one and the newest, until there are few enough. */
+export const halved = <R>(rows: readonly R[]): readonly R[] =>
+  rows.length <= MOST_FIGURES ? rows : halved(rows.filter((_, i) => i % 2 === 0 || i === rows.length - 1));
