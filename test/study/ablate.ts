@@ -24,21 +24,35 @@ import { saveSheet } from '../../cli/study/study.js';
 import { readPairs } from '../../cli/transfer/batch/pairs.js';
 import { ablate, ablationRows, ablationTable, totalsTable, type Ablation } from './ablation.js';
 
-const text = { type: 'string' } as const;
-const { values, positionals } = parseArgs({
-  options: { out: text, pairs: text, seeds: text, judge: text }, allowPositionals: true,
-});
+const USAGE = 'usage: node dist/test/study/ablate.js --out DIR [--pairs FOLDER] [--seeds 1,2] [--judge FILE] [all="..."] NAME="..."...';
+
+/** The words of the command line; one that is none ends the program. */
+function given() {
+  const text = { type: 'string' } as const;
+  const options = { out: text, pairs: text, seeds: text, judge: text, help: { type: 'boolean' } } as const;
+  try {
+    return parseArgs({ options, allowPositionals: true });
+  } catch (error) {
+    console.error(`error: ${(error as Error).message}\n${USAGE}`);
+    process.exit(2);
+  }
+}
+
+const { values, positionals } = given();
+if (values.help) {
+  console.log(USAGE);
+  process.exit(0);
+}
 const words = (line: string): string[] => line.split(/\s+/).filter(Boolean);
 const { out, pairs, seeds = '1', judge } = values;
-const given = positionals.map((set) => {
+const named = positionals.map((set) => {
   const [, name = '', own = ''] = /^([\w.-]+)=(.*)$/s.exec(set) ?? [];
   return { name, options: words(own) };
 });
-const shared = given.find(({ name }) => name === 'all')?.options ?? [];
-const sets = given.filter(({ name }) => name !== 'all').map(({ name, options }) => ({ name, options: [...shared, ...options] }));
+const shared = named.find(({ name }) => name === 'all')?.options ?? [];
+const sets = named.filter(({ name }) => name !== 'all').map(({ name, options }) => ({ name, options: [...shared, ...options] }));
 if (!out || sets.length === 0 || sets.some(({ name }) => name === '')) {
-  console.error('usage: node dist/test/study/ablate.js --out DIR [--pairs FOLDER] [--seeds 1,2] [--judge FILE] '
-    + '[all="..."] NAME="..."...');
+  console.error(USAGE);
   process.exit(2);
 }
 await prepareFolder(out);
