@@ -21,69 +21,63 @@ const named = <T extends string>(all: readonly T[]): readonly T[] => {
 };
 const say = (line: string) => process.stdout.write(`${line}\n`);
 
-/** @param kills for each training */
-async function kill(kills: number): Promise<boolean> {
+/** What one part of a job came to: lines for people, and a line for each fault that was not survived. */
+interface Outcome {
+  readonly lines: readonly string[];
+  readonly failures: readonly string[];
+}
+
+/** Runs one part after the other. Returns whether every fault was survived. */
+async function each<T>(parts: readonly T[], run: (part: T) => Promise<Outcome>): Promise<boolean> {
   let survived = true;
-  for (const training of named(TRAININGS)) {
-    const { equal, killed, failures, ...report } = await killRuns(training, kills, 1, say);
-    const { beforeTheRunBegan, beforeACheckpoint, later } = killed;
-    say(`${training}: ${equal} of ${report.kills} killed runs ended byte-equal to the undisturbed one`);
-    say(`killed before the run began: ${beforeTheRunBegan}, before a checkpoint: ${beforeACheckpoint}, later: ${later}`);
-    failures.forEach(say);
+  for (const part of parts) {
+    const { lines, failures } = await run(part);
+    [...lines, ...failures.slice(0, 20)].forEach(say);
     survived &&= failures.length === 0;
   }
   return survived;
 }
+
+/** @param kills for each training */
+const kill = (kills: number): Promise<boolean> => each(named(TRAININGS), async (training) => {
+  const { equal, killed, failures, ...report } = await killRuns(training, kills, 1, say);
+  const { beforeTheRunBegan, beforeACheckpoint, later } = killed;
+  const lines = [
+    `${training}: ${equal} of ${report.kills} killed runs ended byte-equal to the undisturbed one`,
+    `killed before the run began: ${beforeTheRunBegan}, before a checkpoint: ${beforeACheckpoint}, later: ${later}`,
+  ];
+  return { lines, failures };
+});
 
 /** At most `most` faults for each training. */
-async function inject(most: number): Promise<boolean> {
-  let survived = true;
-  for (const training of named(TRAININGS)) {
-    const { faults, failures } = await injectFaults(training, { places: named(PLACES), calls: named(CALLS), most }, say);
-    say(`${training}: ${faults - failures.length} of ${faults} runs with a fault ended byte-equal to the undisturbed one`);
-    failures.forEach(say);
-    survived &&= failures.length === 0;
-  }
-  return survived;
-}
+const inject = (most: number): Promise<boolean> => each(named(TRAININGS), async (training) => {
+  const { faults, failures } = await injectFaults(training, { places: named(PLACES), calls: named(CALLS), most }, say);
+  const equal = faults - failures.length;
+  return { lines: [`${training}: ${equal} of ${faults} runs with a fault ended byte-equal to the undisturbed one`], failures };
+});
 
 /** At most `most` files for each reader; a full run has `count` of the reader. */
-async function fuzzAll(most: number): Promise<boolean> {
-  let survived = true;
-  for (const name of named(Object.keys(readers))) {
-    const reader = readers[name]!;
-    const { files, refused, slowestMs, failures } = await fuzz(name, Math.min(most, reader.count));
-    say(`${name}: ${files} damaged files, ${refused} refused and ${files - refused} read, ${failures.length} not survived; ` +
-      `the slowest in ${slowestMs.toFixed(0)} ms`);
-    failures.slice(0, 20).forEach(say);
-    survived &&= failures.length === 0;
-  }
-  return survived;
-}
+const fuzzAll = (most: number): Promise<boolean> => each(named(Object.keys(readers)), async (name) => {
+  const reader = readers[name]!;
+  const { files, refused, slowestMs, failures } = await fuzz(name, Math.min(most, reader.count));
+  const how = `${refused} refused and ${files - refused} read, ${failures.length} not survived`;
+  return { lines: [`${name}: ${files} damaged files, ${how}; the slowest in ${slowestMs.toFixed(0)} ms`], failures };
+});
 
 /** Every size of the models that can be fetched. */
-async function downloadAll(most: number): Promise<boolean> {
+function downloadAll(most: number): Promise<boolean> {
   const sizes = [...new Set(fetchable.map(({ bytes, megabytes }) => bytes ?? 1e6 * megabytes))].slice(0, most);
-  let survived = true;
-  for (const size of sizes) {
+  return each(sizes, async (size) => {
     const { requests, megabytes, seconds, failures } = await downloadFaults(size, 3);
-    say(`${size} bytes, cut three times: ${requests} requests, ${seconds.toFixed(1)} s, ${megabytes.toFixed(0)} MB of memory`);
-    failures.forEach(say);
-    survived &&= failures.length === 0;
-  }
-  return survived;
-}
-
-async function connections(): Promise<boolean> {
-  const failures = await floodRun(say);
-  failures.forEach(say);
-  return failures.length === 0;
+    const cost = `${requests} requests, ${seconds.toFixed(1)} s, ${megabytes.toFixed(0)} MB of memory`;
+    return { lines: [`${size} bytes, cut three times: ${cost}`], failures };
+  });
 }
 
 const jobs: Readonly<Record<string, () => Promise<boolean>>> = {
   kill: () => kill(Number(count || 17)),
   inject: () => inject(Number(count || Infinity)),
-  connections,
+  connections: () => each(['page'], async () => ({ lines: [], failures: await floodRun(say) })),
   fuzz: () => fuzzAll(Number(count || Infinity)),
   checkpoints: async () => checkpointFaults(Number(count || 10_000)),
   downloads: () => downloadAll(Number(count || Infinity)),
