@@ -34,6 +34,7 @@ const commands = (does: Does): Command[] => [
   transferCommand({
     run: does(async () => (await import('./transfer/start.js')).startTransfer),
     resume: does(async () => (await import('./transfer/start.js')).continueTransfer),
+    branch: does(async () => (await import('./transfer/branch.js')).branch),
     onePass: does(async () => (await import('./transfer/onePass.js')).onePass),
     finetune: does(async () => (await import('./transfer/finetune.js')).finetune),
   }),

@@ -63,7 +63,7 @@ export async function withSettings(pair: Pair, out: string, shared: readonly str
   let options: TransferOptions | undefined;
   const [unused, quiet] = [async (): Promise<void> => undefined, (): void => undefined];
   const run: TransferWork['run'] = async (parsed) => void (options = parsed);
-  const parser = transferCommand({ run, resume: unused, onePass: unused, finetune: unused });
+  const parser = transferCommand({ run, resume: unused, branch: unused, onePass: unused, finetune: unused });
   parser.exitOverride().configureOutput({ writeErr: quiet, outputError: quiet });
   try {
     const pictures = [`--structure=${pair.structure}`, `--appearance=${pair.appearance}`, `--out=${out}`];

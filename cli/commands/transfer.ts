@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, type Option } from 'commander';
 import { defaultOptions, published, type SpliceOptions } from '../../model/method/options.js';
 import type { VitSettings } from '../../model/vit/settings.js';
 import { CHOOSABLE, type Choosable } from '../transfer/choose.js';
+import type { BranchOptions, Settings } from '../transfer/branch.js';
 import type { FinetuneOptions } from '../transfer/finetune.js';
 import type { OnePassOptions } from '../transfer/onePass.js';
 import { untilField, type TransferOptions } from '../transfer/options.js';
@@ -20,7 +21,8 @@ import {
 type Side = number | 'auto' | 'full';
 
 interface Parsed extends
-  SpliceOptions, RunFlags, TuneFlag, OutputOptions, Pick<TransferOptions, 'model' | 'saveEvery' | 'testTimeRegisters'>,
+  SpliceOptions, RunFlags, TuneFlag, OutputOptions,
+  Pick<TransferOptions, 'model' | 'saveEvery' | 'keepEvery' | 'testTimeRegisters'>,
   Pick<VitSettings, 'heads' | 'patch' | 'mean' | 'std'> {
   readonly size: Side;
   readonly structure?: string;
@@ -32,6 +34,8 @@ interface Parsed extends
   readonly until: string;
   readonly seeds: number;
   readonly judge?: string;
+  readonly from?: { readonly run: string; readonly step?: number };
+  readonly set?: readonly string[];
 }
 
 const EXAMPLE = `
@@ -44,12 +48,14 @@ Example:
   $ splice-gpu transfer --structure cow.jpg --appearance highland.jpg --out out/cow
   $ splice-gpu transfer --structure cow.jpg --appearance highland.jpg --out out/cow --size 256 --steps 2000 --output-size 1080
   $ splice-gpu transfer --resume out/cow --steps 4000
+  $ splice-gpu transfer --from out/cow@1000 --set lambda-appearance=20 --out out/stronger
   $ splice-gpu transfer --structure cow.jpg --appearance highland.jpg --out out/best --size 256 --seeds 4 --until plateau
   $ splice-gpu transfer --generator cats/generator.safetensors --structure a.jpg --appearance b.jpg --out out/ab --finetune 200
   $ splice-gpu transfer --generator cats/generator.safetensors --structure a.jpg --appearance b.jpg --appearance c.jpg \\
       --mix 0,0.25,0.5,0.75,1 --out out/abc`;
 
 export interface TransferWork extends TrainingWork<TransferOptions> {
+  branch(options: BranchOptions): Promise<void>;
   onePass(options: OnePassOptions): Promise<void>;
   finetune(options: FinetuneOptions): Promise<void>;
 }
@@ -96,6 +102,7 @@ export const pairOptions = (): readonly Option[] => [
   option('--published', 'the published method: --size full, --detail 0, --warm-start 0 and none of what steadies; options that '
     + 'are given as well count'),
   option('--save-every <steps>', 'steps between saved pictures and checkpoints', whole(1), 250),
+  option('--keep-every <steps>', 'steps between checkpoints that are kept, for --from; a multiple of --save-every', whole(1)),
   option('--until <what>', 'end before --steps: "plateau", when nothing gets better from save to save, or when a save reaches '
     + 'figures, such as sharpness:0.2 or structure:0.7,colour:5', textFor(untilOf), TO_THE_END),
   option('--seeds <count>', 'the best of several seeds: --seed and those after it train a part of the steps, the worse half is '
@@ -109,6 +116,10 @@ export const transferCommand = (work: TransferWork): Command =>
     option('--structure <file>', 'photo whose layout is kept (PNG, JPEG, WebP or AVIF)'),
     option('--appearance <file>', 'photo whose look is taken; twice with --mix', several),
     ...runOptions('--steps (more of them), --until, --watch and --json'),
+    option('--from <run@step>', 'a branch of the run in a folder: goes on after so many of its steps, or from its newest '
+      + 'checkpoint, with its options but for those that are given as well', runAt),
+    option('--set <name=value>', 'with --from: an option that differs, as lambda-appearance=20; --lambda-appearance 20 is the '
+      + 'same', several),
     option('--generator <file>', 'a generator that `train` made: one forward pass instead of a training'),
     option('--finetune <steps>', 'with --generator: train it on this pair (default of --lr: 0.0002)', whole(1)),
     option('--mix <shares>', 'with --generator: shares of the second appearance, such as 0,0.5,1; strip.png shows them', shares),
@@ -123,8 +134,10 @@ const ONE_PASS = [
 ];
 
 function dispatch(parsed: Parsed, command: Command, work: TransferWork): Promise<void> {
-  const { resume, generator, finetune, mix } = parsed;
+  const { from, resume, generator, finetune, mix } = parsed;
   if (resume !== undefined) return work.resume(resumeOf(command, resume, parsed, ['steps', 'until', 'watch', 'json']));
+  if (from !== undefined) return work.branch(branchOf(from, withSet(parsed, command), command));
+  if (parsed.set) command.error('error: --set needs --from');
   if (generator === undefined) {
     if (finetune !== undefined || mix) command.error(`error: ${mix ? '--mix' : '--finetune'} needs --generator`);
     return work.run(optionsOf(parsed, command));
@@ -139,6 +152,37 @@ function dispatch(parsed: Parsed, command: Command, work: TransferWork): Promise
   refuseIdle(command, (name) => name === 'steps' || name === 'warmStart', 'with --finetune, which sets the number of steps');
   const transfer = optionsOf(parsed, command);
   return work.finetune({ generator, steps: finetune, transfer, isGiven: (name) => isGiven(command, name) });
+}
+
+/** RUN@STEP or RUN. */
+function runAt(text: string): Parsed['from'] {
+  const [, run = text, step] = /^(.+)@(\d+)$/.exec(text) ?? [];
+  return { run, ...(step !== undefined && { step: Number(step) }) };
+}
+
+/** With the options that --set gives, read as if they stood on the command line themselves. */
+function withSet({ set = [] }: Parsed, command: Command): Parsed {
+  const [unknown] = command.parseOptions(set.map((each) => `--${each}`)).unknown;
+  if (unknown) command.error(`error: --set ${unknown.slice(2)}: transfer has no such option`);
+  return command.opts<Parsed>();
+}
+
+/** What a branch cannot have of its own: these belong to the steps that it takes from the other run. */
+const BEGUN = ['generator', 'finetune', 'mix', 'recipe', 'warmStart', 'published', 'seeds', 'judge', 'tune'];
+/** Options that are no settings of the training. */
+const AROUND = ['from', 'set', 'out', 'force', 'json', 'watch'];
+
+function branchOf(from: NonNullable<Parsed['from']>, parsed: Parsed, command: Command): BranchOptions {
+  refuseIdle(command, (name) => BEGUN.includes(name), 'with --from, whose run has begun');
+  const { out = '', force = false, json = false, watch } = parsed;
+  requireOption(command, out, '--out <dir>');
+  const names = command.options.map((each) => each.attributeName());
+  const given = names.filter((name) => !AROUND.includes(name) && isGiven(command, name));
+  const { structure, appearance } = parsed;
+  if (appearance && appearance.length > 1) command.error('error: --appearance is given twice: give it once');
+  const photos = { ...(structure && { structure }), ...(appearance && { appearance: appearance[0]! }) };
+  const set = { ...Object.fromEntries(given.map((name) => [name, parsed[name as keyof Parsed]])), ...photos };
+  return { ...from, out, force, json, ...portOf(watch), set, given: { ...settingsOf(parsed, command), ...photos } };
 }
 
 function shares(text: string): number[] {
@@ -167,12 +211,23 @@ function onePassOf(generator: string, parsed: Parsed, command: Command): OnePass
 }
 
 function optionsOf(parsed: Parsed, command: Command): TransferOptions {
-  const { model, heads, patch, mean, std, testTimeRegisters, size, saveEvery, until, seeds, seed, judge, watch } = parsed;
+  const { seeds, seed, judge, watch } = parsed;
   const { appearance, ...rest } = required(parsed, command, 1);
   if (judge !== undefined && seeds === 1) command.error('error: --judge compares several seeds: give --seeds, such as --seeds 4');
   return {
     ...rest,
     appearance: appearance[0]!,
+    ...settingsOf(parsed, command),
+    ...(seeds > 1 && { seeds: { count: seeds, first: seed, ...(judge !== undefined && { judge }) } }),
+    ...portOf(watch),
+    ...tuneOf(parsed),
+  };
+}
+
+/** What a run is told besides its photos and its place. */
+function settingsOf(parsed: Parsed, command: Command): Settings {
+  const { model, heads, patch, mean, std, testTimeRegisters, size, saveEvery, keepEvery, until } = parsed;
+  return {
     model,
     vit: { ...(heads && { heads }), ...(patch && { patch }), ...(mean && { mean }), ...(std && { std }) },
     ...(testTimeRegisters && { testTimeRegisters }),
@@ -180,10 +235,8 @@ function optionsOf(parsed: Parsed, command: Command): TransferOptions {
     choose: choosableIn(parsed, command),
     ...outputOf(command, parsed),
     saveEvery,
+    ...(keepEvery !== undefined && { keepEvery }),
     ...untilField(until),
-    ...(seeds > 1 && { seeds: { count: seeds, first: seed, ...(judge !== undefined && { judge }) } }),
-    ...portOf(watch),
-    ...tuneOf(parsed),
     splice: spliceOf(parsed),
   };
 }

@@ -25,7 +25,8 @@ export interface Checkpoint extends LogPart {
 }
 
 export interface Checkpoints {
-  write(checkpoint: Checkpoint): Promise<void>;
+  /** Returns the path of the file. */
+  write(checkpoint: Checkpoint): Promise<string>;
   /**
    * The newest that is whole and in which `problemOf` finds no fault; `onSkip` gets a line for each newer one. Undefined when
    * none was written yet. @throws InputError when there are some and none is usable
@@ -39,7 +40,7 @@ const FORMAT = 'splice-gpu checkpoint 1';
 const KEPT = 2;
 const NAME = /^\d{5,}\.safetensors$/;
 /** More than the weights and moments of any model that is trained here. */
-const MAX_BYTES = 2e9;
+export const MAX_CHECKPOINT = 2e9;
 
 /** Steps of a state, those of the warm start included. */
 export const stepsIn = ({ counters: { warmStepsDone = 0, stepsDone = 0 } }: TrainingState): number => warmStepsDone + stepsDone;
@@ -65,6 +66,7 @@ export function checkpointsIn(folder: string): Checkpoints {
       // Those of more steps are damaged ones that the run could not use.
       const old = [...all.filter((n) => n > steps), ...all.filter((n) => n <= steps).slice(KEPT)];
       for (const n of old) await rm(pathOf(n), { force: true });
+      return pathOf(steps);
     },
     newest: async (problemOf, onSkip) => {
       const paths = (await list()).map(pathOf);
@@ -83,7 +85,7 @@ export function checkpointsIn(folder: string): Checkpoints {
 /** @throws InputError naming the file and what is wrong with it */
 export async function readCheckpoint(path: string): Promise<Checkpoint> {
   try {
-    return decodeCheckpoint(await readBounded(path, { maxBytes: MAX_BYTES }));
+    return decodeCheckpoint(await readBounded(path, { maxBytes: MAX_CHECKPOINT }));
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     throw code === undefined ? new InputError(`${path} is damaged (${message})`, { cause: error }) : fileError(path, error);

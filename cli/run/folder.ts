@@ -35,7 +35,7 @@ export interface RunFolder {
 
 /** The config goes first: without it nothing takes the rest for a run. */
 const FILES = [
-  'config.json', 'checkpoints', 'result.png', 'trained.png', 'triptych.png', 'strip.png', 'generator.safetensors',
+  'config.json', 'checkpoints', 'kept', 'result.png', 'trained.png', 'triptych.png', 'strip.png', 'generator.safetensors',
   'vit.safetensors', 'vit.json', 'report.json', 'log.jsonl', 'timings.jsonl', 'figures.jsonl', 'losses.svg', 'previews',
   'seeds', 'seeds.png',
 ] as const;
@@ -96,9 +96,11 @@ export async function reopenFolder(path: string): Promise<RunFolder> {
     },
     rewind: async (logBytes, stepsDone) => {
       await mkdir(at('previews'), { recursive: true });
-      for (const part of ['', 'previews', 'checkpoints']) await removeTemporary(at(part));
-      for (const name of await readdir(at('previews'))) {
-        if (Number.parseInt(name, 10) > stepsDone) await rm(at(`previews/${name}`), { force: true });
+      for (const part of ['', 'previews', 'checkpoints', 'kept']) await removeTemporary(at(part));
+      for (const part of ['previews', 'kept']) {
+        for (const name of await readdir(at(part)).catch(() => [])) {
+          if (Number.parseInt(name, 10) > stepsDone) await rm(at(`${part}/${name}`), { force: true });
+        }
       }
       return log.rewind(logBytes);
     },

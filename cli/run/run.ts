@@ -17,6 +17,7 @@ import {
   checkIdentity, checkSteps, parseConfig, readConfigOf, resumeCommand, type Fields, type ResumeOptions, type TrainingName,
 } from './config.js';
 import { openFolder, reopenFolder, type RunFolder } from './folder.js';
+import { keepCheckpoint } from './kept.js';
 import { LOG_EVERY } from './log.js';
 import { trainLoop, type LoopHooks } from './loop.js';
 import { useKernels } from './kernels.js';
@@ -324,7 +325,9 @@ function createKeeper({ training, folder, page, session, from, log, seconds }: S
   let savedAt = from?.state.counters['stepsDone'] || undefined;
   const checkpoint = async (): Promise<void> => {
     const state = await run.state();
-    await folder.checkpoints.write({ state, identity: training.identity, ...(await folder.log.keep()), seconds: seconds() });
+    const log = await folder.log.keep();
+    const path = await folder.checkpoints.write({ state, identity: training.identity, ...log, seconds: seconds() });
+    if (run.stepsDone > 0 && training.keepsAt?.(run.stepsDone)) await keepCheckpoint(path, folder.at('kept'), run.stepsDone);
   };
   /** A save that only this run makes, by a user's wish or an interrupt, leaves no row: equal runs have equal rows. */
   const measure = async (picture: Image, { steps }: Moment): Promise<void> => {

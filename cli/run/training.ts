@@ -29,6 +29,8 @@ export interface Training {
   /** The command that starts and resumes it. */
   readonly command: TrainingName;
   readonly plan: LoopPlan;
+  /** Whether the checkpoint after so many steps is kept for good; absent: none is. */
+  readonly keepsAt?: (steps: number) => boolean;
   readonly identity: Identity;
   /** Paths of photos and weights, by their names in the identity. */
   readonly sources: Readonly<Record<string, string>>;

@@ -22,6 +22,8 @@ export interface TransferOptions extends OutputOptions {
   /** What is chosen for the device before the start, in place of the values here; nothing when absent. */
   readonly choose?: readonly Choosable[];
   readonly saveEvery: number;
+  /** Steps between checkpoints that are kept, for branches; none is when absent. */
+  readonly keepEvery?: number;
   readonly json: boolean;
   readonly force: boolean;
   /** Port of the page that shows the run, 0 for any free one; no page when absent. */
@@ -35,6 +37,18 @@ export interface TransferOptions extends OutputOptions {
   readonly splice: SpliceOptions;
   /** A generator for any pair to begin with, instead of a new one of the recipe's. */
   readonly generator?: { readonly path: string; readonly sha256: string };
+  /** The run that this one is a branch of. */
+  readonly branch?: Branch;
+}
+
+/** A run's beginning that is another run's. */
+export interface Branch {
+  /** Folder of the other run. */
+  readonly from: string;
+  /** Steps of its training. */
+  readonly step: number;
+  /** The options that differ, by name. */
+  readonly set: Fields;
 }
 
 export interface Seeds {
@@ -52,9 +66,9 @@ const MAX_SIDE = 8192;
 
 /** The options as `config.options` holds them: those that are missing there are switched off. */
 export const savedOptions = (options: TransferOptions) => {
-  const { splice, size, saveEvery, until, seeds, testTimeRegisters, detail = 0, upscale, outputSize } = options;
+  const { splice, size, saveEvery, keepEvery, until, seeds, testTimeRegisters, detail = 0, upscale, outputSize } = options;
   return {
-    ...withoutUnused(splice), size: size ?? null, saveEvery,
+    ...withoutUnused(splice), size: size ?? null, saveEvery, ...(keepEvery !== undefined && { keepEvery }),
     ...(until !== undefined && { until }), ...(seeds && { seeds }), ...(testTimeRegisters && { testTimeRegisters }),
     ...(detail !== 0 && { detail }), ...(upscale !== undefined && { upscale }), ...(outputSize !== undefined && { outputSize }),
   };
@@ -63,7 +77,7 @@ export const savedOptions = (options: TransferOptions) => {
 /** The options that a config.json describes, `--steps` of the resume included. @throws Error naming the field that is wrong */
 export function parseOptions(config: Fields, { folder, json, steps, until }: ResumeOptions): TransferOptions {
   const {
-    size, saveEvery, until: saved, seeds, testTimeRegisters, detail, upscale, outputSize, ...splice
+    size, saveEvery, keepEvery, until: saved, seeds, testTimeRegisters, detail, upscale, outputSize, ...splice
   } = objectOf('options', config['options']);
   const model = objectOf('model', config['model']);
   const generator = config['generator'] === undefined ? undefined : objectOf('generator', config['generator']);
@@ -76,6 +90,7 @@ export function parseOptions(config: Fields, { folder, json, steps, until }: Res
     ...(testTimeRegisters !== undefined && { testTimeRegisters: textOf('options.testTimeRegisters', testTimeRegisters) }),
     ...(size === null || size === undefined ? {} : { size: wholeOf('options.size', size) }),
     saveEvery: wholeOf('options.saveEvery', saveEvery),
+    ...(keepEvery !== undefined && { keepEvery: wholeOf('options.keepEvery', keepEvery) }),
     ...parseOutput({ detail, upscale, outputSize }),
     json,
     force: false,
@@ -84,9 +99,13 @@ export function parseOptions(config: Fields, { folder, json, steps, until }: Res
     ...(generator && {
       generator: { path: textOf('generator.path', generator['path']), sha256: textOf('generator.sha256', generator['sha256']) },
     }),
+    ...(config['branch'] !== undefined && { branch: parseBranch(objectOf('branch', config['branch'])) }),
     splice: { ...parseSplice(splice), ...(steps !== undefined && { steps }) },
   };
 }
+
+const parseBranch = ({ from, step, set }: Fields): Branch =>
+  ({ from: textOf('branch.from', from), step: wholeOf('branch.step', step), set: objectOf('branch.set', set) });
 
 function parseSeeds({ count, first, judge, chosen }: Fields): Seeds {
   const isSeed = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;

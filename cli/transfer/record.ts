@@ -29,10 +29,11 @@ const describePhoto = ({ path, sha256, format, width, height, image }: Photo) =>
 
 /** Its part of config.json. */
 export function describe({ options, structure, appearance, model: loaded }: Inputs) {
-  const { generator, model } = options;
+  const { generator, model, branch } = options;
   const { vit, path, sha256 } = loaded;
   return {
     options: savedOptions(options),
+    ...(branch && { branch }),
     ...(generator && { generator: { path: resolve(generator.path), sha256: generator.sha256 } }),
     structure: describePhoto(structure),
     appearance: describePhoto(appearance),

@@ -14,7 +14,7 @@ import { every } from '../run/loop.js';
 import type { Parts } from '../run/parts.js';
 import { resumeTraining, startTraining, type Showing } from '../run/run.js';
 import { tuned, type Graphs, type Moment, type Session, type Start, type Training } from '../run/training.js';
-import { NonFiniteError } from '../shared/errors.js';
+import { NonFiniteError, UsageError } from '../shared/errors.js';
 import { exists, writeFileAtomic } from '../shared/files.js';
 import { finish } from './finish.js';
 import { readInputs, type Inputs } from './inputs.js';
@@ -59,12 +59,16 @@ const shownPhoto = async (photo: Photo, target: Size | undefined): Promise<Image
 export async function prepare(given: TransferOptions, parts: Parts): Promise<Training> {
   const inputs = await readInputs(given, parts);
   const { options, structure, appearance, model, target } = inputs;
-  const { splice, saveEvery, generator, until } = options;
+  const { splice, saveEvery, keepEvery, generator, until, branch } = options;
+  if (keepEvery !== undefined && keepEvery % saveEvery !== 0) {
+    throw new UsageError(`--keep-every ${keepEvery} is no multiple of --save-every ${saveEvery}: change one of them`);
+  }
   const isEnough = until === undefined ? undefined : untilOf(until);
   return {
     command: 'transfer',
     ...(isEnough && { until: isEnough }),
     plan: { warmStart: splice.warmStart, steps: splice.steps, savesAt: every(saveEvery) },
+    ...(keepEvery !== undefined && { keepsAt: every(keepEvery) }),
     identity: identityOf(inputs),
     sources: { 'structure photo': structure.path, 'appearance photo': appearance.path, 'ViT weights': model.path },
     inputs: [structure.path, appearance.path, model.path, ...(generator ? [generator.path] : [])],
@@ -75,6 +79,7 @@ export async function prepare(given: TransferOptions, parts: Parts): Promise<Tra
         ['Recipe', splice.recipe], ['Model', model.vit.name],
         ['Structure', [sizeOf(structure), ...(target ? [showSize(target)] : [])].join(' → ')],
         ['Appearance', sizeOf(appearance)], ['ViT side', String(splice.vitSize)], ['Seed', String(splice.seed)],
+        ...(branch ? [['Branch of', `${nameOf(branch.from)}, step ${branch.step}`] as const] : []),
       ],
       terms: ['total', ...termNames(splice).slice(0, -1)],
       result: 'Result',

@@ -51,8 +51,10 @@ export const unsteadied: Steadying = { ema: 0, lrDecay: 0, clip: 0, lambdaPatche
 /** The options that differ from the defaults in the published method. */
 export const published: Partial<SpliceOptions> = { warmStart: 0, ...unsteadied };
 
+type Distances = Pick<Steadying, 'lambdaPatches' | 'lambdaTexture'>;
+
 /** The terms that are logged: those of the loss, then its total. */
-export const termNames = ({ lambdaPatches, lambdaTexture }: Steadying): readonly string[] => [
+export const termNames = ({ lambdaPatches, lambdaTexture }: Distances): readonly string[] => [
   'structure', 'appearance', 'identity', ...(lambdaPatches > 0 ? ['patches'] : []), ...(lambdaTexture > 0 ? ['texture'] : []),
   'total',
 ];

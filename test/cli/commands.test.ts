@@ -17,7 +17,9 @@ type Recorder = (work: string) => (options: unknown) => Promise<void>;
 
 const commands = {
   transfer: (on: Recorder) =>
-    transferCommand({ run: on('run'), resume: on('resume'), onePass: on('onePass'), finetune: on('finetune') }),
+    transferCommand({
+      run: on('run'), resume: on('resume'), branch: on('branch'), onePass: on('onePass'), finetune: on('finetune'),
+    }),
   train: (on: Recorder) => trainCommand({ run: on('run'), resume: on('resume') }),
   pretrain: (on: Recorder) => pretrainCommand({ run: on('run'), resume: on('resume') }),
 };
@@ -79,7 +81,7 @@ const transferRows: readonly Row[] = [
   ['--model v.pth', 'model', 'v.pth'], ['--heads 3', 'vit.heads', 3], ['--patch 4', 'vit.patch', 4],
   ['--mean 0', 'vit.mean', [0, 0, 0]], ['--std 0.1,0.2,0.3', 'vit.std', [0.1, 0.2, 0.3]],
   ['--size 64', 'size', 64, { choose: ['vitSize', 'steps'] }], ['--save-every 9', 'saveEvery', 9],
-  ['--until plateau', 'until', 'plateau'], ['--seeds 3', 'seeds', { count: 3, first: 1 }],
+  ['--keep-every 9', 'keepEvery', 9], ['--until plateau', 'until', 'plateau'], ['--seeds 3', 'seeds', { count: 3, first: 1 }],
   ['--detail 0.25', 'detail', 0.25], ['--upscale 2.5', 'upscale', 2.5], ['--output-size 300', 'outputSize', 300],
   ['--test-time-registers 7:417,6:189', 'testTimeRegisters', '7:417,6:189'],
 ];
@@ -146,7 +148,7 @@ const rows: Readonly<Record<Name, readonly Row[]>> = {
 const others: Readonly<Record<Name, readonly string[]>> = {
   transfer: [
     '--structure a.png', '--appearance b.png', '--out o', '--generator g', '--finetune 3', '--mix 0,1', '--judge v.pth',
-    '--published',
+    '--published', '--from r', '--set lr=1',
   ],
   train: ['--photos p', '--structures s', '--appearances a', '--out o'],
   pretrain: ['--photos p', '--out o', '--teacher t', ...teacherRows.map(([option]) => option)],
@@ -251,6 +253,17 @@ test('transfer --generator --mix takes two appearances', async () => {
       + 'Give numbers from 0 to 1 with commas, such as 0,0.25,0.5,0.75,1.';
     await refused('transfer', `${pair} --generator g --mix=${shares}`, refusal);
   }
+});
+
+test('transfer --from takes the options that are given, in either way', async () => {
+  const [work, { given, ...rest }] = await called('transfer', '--from out/a@b@40 --set lr=0.01 --ema 0 --set size=full --out o');
+  const set = { size: 'full', lr: 0.01, ema: 0 };
+  assert.equal([work, rest], ['branch', { ...output, run: 'out/a@b', step: 40, set: { ...rest.set, ...set } }]);
+  assert.equal([Object.keys(rest.set).sort(), given.splice.lr, given.splice.ema], [Object.keys(set).sort(), 0.01, 0]);
+  const [, whole] = await called('transfer', '--from out/a --out o --set no-antialias --appearance c.png --watch');
+  assert.equal([whole.run, 'step' in whole, whole.set], ['out/a', false, { appearance: 'c.png', antialias: false }]);
+  assert.equal([whole.given.appearance, whole.given.splice.antialias, whole.watch], ['c.png', false, 0]);
+  await refused('transfer', '--from out/a --out o --set lr', "option '--lr <rate>' argument missing");
 });
 
 test('transfer --generator --finetune trains on one pair and reports which options were given', async () => {

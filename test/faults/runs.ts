@@ -91,7 +91,7 @@ export const leftIn = (folder: string): string[] =>
 
 /** The files of a run except those with times, by name. */
 export function results(folder: string): Map<string, Buffer> {
-  const holdsTimes = /^timings\.jsonl$|^checkpoints/;
+  const holdsTimes = /^timings\.jsonl$|^(checkpoints|kept)/;
   const isResult = (name: string): boolean =>
     /\.(png|jsonl|svg|safetensors)$|^(report|vit)\.json$/.test(name) && !holdsTimes.test(name);
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(isResult).sort();
