@@ -18,6 +18,7 @@ import { sheetCommand } from './commands/sheet.js';
 import { trainCommand } from './commands/train.js';
 import { transferCommand } from './commands/transfer.js';
 import { tuneCommand } from './commands/tune.js';
+import { verifyCommand } from './commands/verify.js';
 import { viewCommand } from './commands/view.js';
 import { realParts, type Parts } from './run/parts.js';
 import { interruptSignal } from './shared/interrupt.js';
@@ -52,6 +53,7 @@ const commands = (does: Does): Command[] => [
   viewCommand(does(async () => (await import('./view/view.js')).view)),
   applyCommand(does(async () => (await import('./study/apply.js')).apply)),
   compareCommand(does(async () => (await import('./study/compare.js')).compare)),
+  verifyCommand(does(async () => (await import('./study/verify.js')).verify)),
   pcaCommand(does(async () => (await import('./study/pca.js')).pca)),
   attentionCommand(does(async () => (await import('./study/attention.js')).attention)),
   invertCommand(does(async () => (await import('./study/invert.js')).invert)),

@@ -63,3 +63,12 @@ export const MODEL_KEYWORD = 'Model SHA-256';
 
 /** Keyword of the detail that was added to a result after its training. */
 export const DETAIL_KEYWORD = 'Detail';
+
+/** Keyword of the hash of the generator that painted a result, or that its training began with. */
+export const GENERATOR_KEYWORD = 'Generator SHA-256';
+
+/** Keyword of where a run began that took over the steps of another one. */
+export const BRANCH_KEYWORD = 'Branch';
+
+/** Keyword of the losses of a training's first step. */
+export const LOSSES_KEYWORD = 'First losses';

@@ -15,6 +15,8 @@ import { MAX_TEXT, readBounded, readText } from '../shared/read.js';
 export const LOG_EVERY = 10;
 
 export interface RunLog {
+  /** The first entry, once there is one. */
+  first(): StepLosses | undefined;
   /** `ms` are the mean milliseconds per step since the entry before. */
   append(entry: StepLosses, ms: number): Promise<void>;
   /** Syncs the log to the disk. Returns the part that a longer run also writes: not a last line between two tens. */
@@ -35,10 +37,13 @@ export interface LogPart {
 export function runLog(path: string, timingsPath: string): RunLog {
   let written = createHash('sha256');
   let [bytes, kept]: [number, LogPart] = [0, { logBytes: 0 }];
+  let first: StepLosses | undefined;
   const keepAll = (): void => void (kept = { logBytes: bytes, logSha256: written.copy().digest('hex') });
   const size = () => stat(path).then((found) => found.size, () => 0);
   return {
+    first: () => first,
     append: async (entry, ms) => {
+      first ??= entry;
       const line = JSON.stringify(entry) + '\n';
       await writing(path, appendFile(path, line));
       await writing(timingsPath, appendFile(timingsPath, JSON.stringify({ step: entry.step, ms }) + '\n'));
@@ -59,6 +64,7 @@ export function runLog(path: string, timingsPath: string): RunLog {
       const entries = to > 0 ? parseLog(path, text) : [];
       await cutTimings(timingsPath, entries.at(-1)?.step ?? -1);
       [bytes, written] = [to, createHash('sha256').update(text)];
+      first = entries[0];
       keepAll();
       return entries;
     },

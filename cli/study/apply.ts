@@ -5,7 +5,7 @@ import { startPainting, type Painting } from '../../model/generators/paint.js';
 import { SizeError } from '../../model/generators/parameters.js';
 import type { Image } from '../../model/image.js';
 import { readPhoto, writeImage, type Photo } from '../photos/photo.js';
-import { DETAIL_KEYWORD } from '../photos/pngText.js';
+import { DETAIL_KEYWORD, GENERATOR_KEYWORD } from '../photos/pngText.js';
 import type { Parts } from '../run/parts.js';
 import { EXIT_INTERRUPTED, InputError, UsageError } from '../shared/errors.js';
 import { exists, prepareFolder } from '../shared/files.js';
@@ -48,7 +48,7 @@ export async function apply(options: ApplyOptions, parts: Parts): Promise<number
   const targets = await targetsOf(options);
   const appearance = await appearanceOf(options.generator);
   const undo = await prepareFolder(options.out);
-  const text = { Software: `splice-gpu ${version()}`, Generator: resolve(path), 'Generator SHA-256': sha256, Recipe: recipe };
+  const text = { Software: `splice-gpu ${version()}`, Generator: resolve(path), [GENERATOR_KEYWORD]: sha256, Recipe: recipe };
   const progress = createProgress(PARTS * targets.length, stderr);
   const done: Done[] = [];
   try {

@@ -1,6 +1,6 @@
 /** The end of a transfer: detail, the triptych, and the figures with and without it. */
 import type { Engine } from '../../engine/index.js';
-import type { Judge } from '../../model/compare/judge.js';
+import type { Figures, Judge } from '../../model/compare/judge.js';
 import type { Image } from '../../model/image.js';
 import type { SpliceRun } from '../../model/training/pair.js';
 import { atMost, writeImage } from '../photos/photo.js';
@@ -64,6 +64,8 @@ async function report(
   const baselines = await trivialRows(judge, ...judged);
   const facts = { judge: vit.name, match: judge.match ?? null, result: figures, ...without, baselines };
   await writeJson(folder.at('report.json'), seeds ? { ...facts, seeds: await seedScores(folder.path) } : facts);
-  if (fine) await writeImage(folder.at('trained.png'), trained, resultText(inputs, steps, without!.trained));
-  await writeImage(folder.at('result.png'), picture, resultText(inputs, steps, figures, detail));
+  const text = (made: Figures, added?: Fine['detail']) =>
+    resultText(inputs, { steps, first: folder.log.first(), figures: made, detail: added });
+  if (fine) await writeImage(folder.at('trained.png'), trained, text(without!.trained));
+  await writeImage(folder.at('result.png'), picture, text(figures, detail));
 }

@@ -79,6 +79,7 @@ export function parseOptions(config: Fields, { folder, json, steps, until }: Res
   const {
     size, saveEvery, keepEvery, until: saved, seeds, testTimeRegisters, detail, upscale, outputSize, ...splice
   } = objectOf('options', config['options']);
+  if (typeof size === 'number' && size > MAX_SIDE) throw new Error(`options.size is ${size}`);
   const model = objectOf('model', config['model']);
   const generator = config['generator'] === undefined ? undefined : objectOf('generator', config['generator']);
   return {

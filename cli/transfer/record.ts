@@ -2,15 +2,18 @@
 import { resolve } from 'node:path';
 import type { Figures } from '../../model/compare/judge.js';
 import { withoutUnused } from '../../model/method/options.js';
+import type { StepLosses } from '../../model/training/run.js';
 import { givenModel } from '../models/load.js';
 import type { Photo } from '../photos/photo.js';
-import { DETAIL_KEYWORD, MODEL_KEYWORD, type PngText } from '../photos/pngText.js';
+import {
+  BRANCH_KEYWORD, DETAIL_KEYWORD, GENERATOR_KEYWORD, LOSSES_KEYWORD, MODEL_KEYWORD, type PngText,
+} from '../photos/pngText.js';
 import type { Identity } from '../run/checkpoints.js';
 import { settingsText } from '../run/config.js';
 import { version } from '../shared/version.js';
 import type { Fine } from './detail.js';
 import type { Inputs } from './inputs.js';
-import { savedOptions } from './options.js';
+import { savedOptions, type TransferOptions } from './options.js';
 
 /** What a resume must find unchanged. Detail is added after the training, so it is not part of it. */
 export function identityOf({ options: { splice, size, generator }, structure, appearance, model }: Inputs): Identity {
@@ -41,9 +44,19 @@ export function describe({ options, structure, appearance, model: loaded }: Inpu
   };
 }
 
+/** What a result's texts tell besides its inputs. */
+interface Made {
+  readonly steps: number;
+  /** The first entry of the log: it shows whether photos, ViT and settings are these, without training to the end. */
+  readonly first: StepLosses | undefined;
+  /** Once the run is finished. */
+  readonly figures?: Figures;
+  readonly detail?: Fine['detail'] | undefined;
+}
+
 /** The texts inside result.png: enough to repeat it, and its figures once it is finished. */
 export const resultText = (
-  { options, structure, appearance, model }: Inputs, steps: number, figures?: Figures, detail?: Fine['detail'],
+  { options, structure, appearance, model }: Inputs, { steps, first, figures, detail }: Made,
 ): PngText => ({
   Software: `splice-gpu ${version()}`,
   Seed: String(options.splice.seed),
@@ -51,9 +64,15 @@ export const resultText = (
   Model: model.vit.name,
   [MODEL_KEYWORD]: model.sha256,
   Settings: JSON.stringify({ ...savedOptions(options), structure: structure.sha256, appearance: appearance.sha256 }),
+  ...(options.generator && { [GENERATOR_KEYWORD]: options.generator.sha256 }),
+  ...(isChanged(options) && { [BRANCH_KEYWORD]: `from step ${options.branch!.step}` }),
+  ...(first && { [LOSSES_KEYWORD]: JSON.stringify(first) }),
   ...(detail && { [DETAIL_KEYWORD]: JSON.stringify(detail) }),
   ...(figures && { Figures: JSON.stringify(figures) }),
 });
+
+/** A branch without other options is the same run. */
+const isChanged = ({ branch }: TransferOptions): boolean => branch !== undefined && Object.keys(branch.set).length > 0;
 
 export const generatorMetadata = ({ options: { splice }, structure, appearance }: Inputs, steps: number) => ({
   format: 'splice-gpu generator',

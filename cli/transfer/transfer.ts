@@ -136,7 +136,7 @@ async function start(inputs: Inputs, at: Start, parts: Parts): Promise<Session> 
 
   const write = async (picture: Image, { steps, asked }: Moment): Promise<Image> => {
     if (steps > 0 && (asked || steps % options.saveEvery === 0)) await folder.preview(steps, picture);
-    const text = resultText(inputs, steps);
+    const text = resultText(inputs, { steps, first: folder.log.first() });
     if (target) await writeImage(folder.at('trained.png'), picture, text);
     await writeImage(folder.at('result.png'), picture, text);
     const metadata = generatorMetadata(inputs, steps);
