@@ -11,3 +11,15 @@ export type Image = Picture<Float32Array>;
 
 /** RGB, one byte a channel, channel by channel: `data` is [3, height, width]. A thousand photos of 128 pixels are 49 MB. */
 export type Bitmap = Picture<Uint8Array>;
+
+/**
+ * Whether all pixels of a photo are equal to within one step of eight bits. Batch norm divides by the spread of its input:
+ * trained on such a picture, gradients grow layer by layer until they are not finite.
+ */
+export function isOneColour({ width, height, data }: Image): boolean {
+  const plane = width * height;
+  return [0, 1, 2].every((c) => {
+    const channel = data.subarray(c * plane, (c + 1) * plane);
+    return channel.every((value) => Math.abs(value - channel[0]!) <= 1 / 255);
+  });
+}

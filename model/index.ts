@@ -1,11 +1,15 @@
 /** Vision transformers, generators, losses and the training run. */
-export type { Image } from './image.js';
+export { isOneColour, type Image } from './image.js';
 export { defaultOptions, published, type RecipeName, type SpliceOptions } from './method/options.js';
 export { principalComponents, type Components } from './study/pca.js';
 export { random, type Random } from './random.js';
 export { recipes, type Recipe } from './method/recipes.js';
 export type { StepInfo, StepLosses, TrainingRun, TrainingState } from './training/run.js';
-export { startSplice, type SpliceRun } from './training/pair.js';
+export { pairSetting, startSplice, type SpliceRun } from './training/pair.js';
+export { LOG_EVERY, logLine, recentTotal } from './training/log.js';
+export { every, NonFiniteError, trainLoop, type LoopHooks, type LoopPlan } from './training/loop.js';
+export { describeMemory, memoryNeed, type MemoryNeed } from './training/memoryNeed.js';
+export { stepFlops } from './training/stepCost.js';
 export { skipNetwork, type SkipOptions } from './generators/skip.js';
 export { unet, type UnetOptions } from './generators/unet.js';
 export { CONDITION, conditionalUnet } from './generators/conditional.js';

@@ -82,18 +82,6 @@ async function sized(path: string, pixels: Pixels, { shorterSide: wanted, atMost
   return toImage(side === undefined ? pixels : await toShorterSide(path, pixels, side));
 }
 
-/**
- * Whether all pixels are equal to within one step of eight bits. Batch norm divides by the spread of its input: trained on such a
- * picture, gradients grow layer by layer until they are not finite.
- */
-export function isOneColour({ width, height, data }: Image): boolean {
-  const plane = width * height;
-  return [0, 1, 2].every((c) => {
-    const channel = data.subarray(c * plane, (c + 1) * plane);
-    return channel.every((value) => Math.abs(value - channel[0]!) <= 1 / 255);
-  });
-}
-
 /** An 8-bit RGB PNG with `text` inside; values outside 0..1 are clamped. */
 export const writeImage = (path: string, image: Image, text: PngText = {}): Promise<void> =>
   writeFileAtomic(path, addPngText(encodeImage(image), text));

@@ -5,14 +5,12 @@
 import { createHash } from 'node:crypto';
 import { appendFile, open, stat, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { LOG_EVERY, logLine } from '../../model/training/log.js';
 import type { StepLosses } from '../../model/training/run.js';
 import { fileError, InputError } from '../shared/errors.js';
 import { parseJson, sha256, syncFolder, writeFileAtomic } from '../shared/files.js';
 import { RESTORE } from './config.js';
 import { MAX_TEXT, readBounded, readText } from '../shared/read.js';
-
-/** Steps between two lines of the log; the last step has one too. */
-export const LOG_EVERY = 10;
 
 export interface RunLog {
   /** The first entry, once there is one. */
@@ -44,7 +42,7 @@ export function runLog(path: string, timingsPath: string): RunLog {
     first: () => first,
     append: async (entry, ms) => {
       first ??= entry;
-      const line = JSON.stringify(entry) + '\n';
+      const line = logLine(entry);
       await writing(path, appendFile(path, line));
       await writing(timingsPath, appendFile(timingsPath, JSON.stringify({ step: entry.step, ms }) + '\n'));
       bytes += Buffer.byteLength(line);
@@ -77,12 +75,6 @@ export function runLog(path: string, timingsPath: string): RunLog {
       return isSame ? undefined : `${path} is not as it was when a checkpoint was written`;
     },
   };
-}
-
-/** Mean total loss over the logged ones of the last 50 steps; undefined when there is none. */
-export function recentTotal(log: readonly StepLosses[], stepsDone: number): number | undefined {
-  const recent = log.filter(({ step, total }) => step >= stepsDone - 50 && total !== undefined).map(({ total }) => total!);
-  return recent.length > 0 ? recent.reduce((sum, total) => sum + total, 0) / recent.length : undefined;
 }
 
 /** @throws InputError naming the first line that is not an entry */

@@ -5,6 +5,9 @@
 import { resolve } from 'node:path';
 import { DeviceLostError, OutOfMemoryError } from '../../engine/index.js';
 import type { Image } from '../../model/image.js';
+import { LOG_EVERY } from '../../model/training/log.js';
+import { trainLoop, type LoopHooks } from '../../model/training/loop.js';
+import { describeMemory } from '../../model/training/memoryNeed.js';
 import type { StepLosses, TrainingRun } from '../../model/training/run.js';
 import type { AdapterSummary, DeviceUse } from '../gpu/device.js';
 import { errorLine, EXIT_INTERRUPTED, InputError, NonFiniteError, UsageError } from '../shared/errors.js';
@@ -18,10 +21,8 @@ import {
 } from './config.js';
 import { openFolder, reopenFolder, type RunFolder } from './folder.js';
 import { keepCheckpoint } from './kept.js';
-import { LOG_EVERY } from './log.js';
-import { trainLoop, type LoopHooks } from './loop.js';
 import { useKernels } from './kernels.js';
-import { checkMemory, describeMemory } from './memory.js';
+import { checkMemory } from './memory.js';
 import { openPage, type RunPage } from './page.js';
 import type { OpenedEngine, Parts } from './parts.js';
 import type { Moment, Session, Training } from './training.js';

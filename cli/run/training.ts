@@ -1,13 +1,13 @@
 /** The differences between trainings. Everything else about a run in a folder is in run.ts. */
 import type { Dtype, Tensor } from '../../engine/index.js';
 import type { Image } from '../../model/image.js';
+import type { LoopPlan } from '../../model/training/loop.js';
 import type { StepInfo, StepLosses, TrainingRun, TrainingState } from '../../model/training/run.js';
 import type { PageText } from './about.js';
 import type { Identity } from './checkpoints.js';
 import type { Fields, TrainingName } from './config.js';
 import type { PictureRow } from './figures.js';
 import type { RunFolder } from './folder.js';
-import type { LoopPlan } from './loop.js';
 import type { ShownPicture } from './page.js';
 import type { OpenedEngine } from './parts.js';
 

@@ -1,15 +1,15 @@
 /** Turns any error into one line on stderr and an exit code. */
 import { CommanderError } from 'commander';
+import { NonFiniteError } from '../../model/training/loop.js';
 import { printable } from './text.js';
+
+export { NonFiniteError };
 
 /** The command line itself is wrong: the value of an option, or an unknown name. Exit code 2. */
 export class UsageError extends Error { override readonly name = 'UsageError'; }
 
 /** A thing that the command line names is wrong: a photo, weights, a folder. The message names it and the remedy. Exit code 1. */
 export class InputError extends Error { override readonly name = 'InputError'; }
-
-/** The optimisation diverged: a loss or a picture is not finite. */
-export class NonFiniteError extends Error { override readonly name = 'NonFiniteError'; }
 
 /** No WebGPU adapter works on this machine; the message names what to install. */
 export class NoAdapterError extends Error { override readonly name = 'NoAdapterError'; }

@@ -1,14 +1,14 @@
 /** The photos of a training on many pairs: read once, at the training size, one byte a channel, with their CLS tokens. */
 import { basename, join } from 'node:path';
 import type { ClsReader } from '../../model/anyPair/condition.js';
-import type { Image } from '../../model/image.js';
+import { isOneColour, type Image } from '../../model/image.js';
 import { centralSquare, window } from '../../model/squares.js';
 import { random, type Random } from '../../model/random.js';
 import { parseSafetensors, serializeSafetensors } from '../../model/files/safetensors.js';
 import type { Weight } from '../../model/vit/config.js';
 import { InputError } from '../shared/errors.js';
 import { readInput, sha256, writeFileAtomic } from '../shared/files.js';
-import { isOneColour, readPhoto } from '../photos/photo.js';
+import { readPhoto } from '../photos/photo.js';
 import { listPhotos } from '../photos/folder.js';
 
 export interface TrainPhoto {

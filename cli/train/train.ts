@@ -9,7 +9,7 @@ import { nameOfDevice } from '../gpu/device.js';
 import { writeImage } from '../photos/photo.js';
 import type { ResumeOptions } from '../run/config.js';
 import type { RunFolder } from '../run/folder.js';
-import { every } from '../run/loop.js';
+import { every } from '../../model/training/loop.js';
 import type { Parts } from '../run/parts.js';
 import { resumeTraining, startTraining } from '../run/run.js';
 import { tuned, type Graphs, type Moment, type Session, type Start, type Training } from '../run/training.js';

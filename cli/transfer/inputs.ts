@@ -1,7 +1,8 @@
 /** The inputs of a transfer, read and checked before anything is created. */
+import { isOneColour } from '../../model/image.js';
 import { loadVit } from '../models/load.js';
 import type { LoadedVit } from '../models/read.js';
-import { isOneColour, readPhoto, type Photo, type Size } from '../photos/photo.js';
+import { readPhoto, type Photo, type Size } from '../photos/photo.js';
 import type { Parts } from '../run/parts.js';
 import { withTestTimeRegisters } from '../run/registers.js';
 import { InputError } from '../shared/errors.js';

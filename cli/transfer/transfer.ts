@@ -2,6 +2,8 @@
 import { join } from 'node:path';
 import { serializeSafetensors } from '../../model/files/safetensors.js';
 import type { Image } from '../../model/image.js';
+import { recentTotal } from '../../model/training/log.js';
+import { every } from '../../model/training/loop.js';
 import type { SpliceRun } from '../../model/training/pair.js';
 import { termNames } from '../../model/method/options.js';
 import { nameOfDevice } from '../gpu/device.js';
@@ -9,8 +11,6 @@ import { shipped } from '../models/known.js';
 import { shorterSide, SHOWN_SIDE, writeImage, type Photo, type Size } from '../photos/photo.js';
 import { nameOf, shortPath } from '../run/about.js';
 import type { ResumeOptions } from '../run/config.js';
-import { recentTotal } from '../run/log.js';
-import { every } from '../run/loop.js';
 import type { Parts } from '../run/parts.js';
 import { resumeTraining, startTraining, type Showing } from '../run/run.js';
 import { tuned, type Graphs, type Moment, type Session, type Start, type Training } from '../run/training.js';

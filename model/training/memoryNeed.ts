@@ -15,6 +15,16 @@ export interface MemoryNeed {
   readonly largest: number;
 }
 
+/** For people. */
+export const showBytes = (bytes: number): string =>
+  (bytes >= 2 ** 30 ? `${(bytes / 2 ** 30).toFixed(1)} GiB` : `${Math.ceil(bytes / 2 ** 20)} MiB`);
+
+/** A line for people. */
+export function describeMemory({ total, slots, largest }: MemoryNeed): string {
+  const of = `${showBytes(slots)} of it for the largest step`;
+  return `memory: ${showBytes(total)} on the device, ${of}; the largest buffer has ${showBytes(largest)}`;
+}
+
 /** The same kind of step at the largest crops. */
 export function largestOf(kind: StepKind, { structure, appearance }: Setting): StepKind {
   const side = ({ height, width }: Image): number => Math.min(height, width);

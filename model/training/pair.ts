@@ -1,5 +1,5 @@
 /** A training of one pair of photos: its generator, step by step. */
-import { adamHyper, type Engine } from '../../engine/index.js';
+import { adamHyper, type BufferRange, type Engine } from '../../engine/index.js';
 import { layoutOf, type Generator } from '../generators/parameters.js';
 import type { Image } from '../image.js';
 import { drawAppearance, drawStructure } from '../method/augment.js';
@@ -19,6 +19,11 @@ const BETAS = [0, 0.99] as const;
 export interface SpliceRun extends TrainingRun {
   /** The whole structure image through the generator, at its own size; with `ema`, through the average of the generators. */
   readonly result: () => Promise<Image>;
+  /**
+   * Records the same in a host's pass and returns the place of its values, planes [3, height, width], which stays the same:
+   * for `planarToTexture` and kernels of one's own, without reading back.
+   */
+  readonly encodeResult: (pass: GPUComputePassEncoder) => BufferRange;
   /** The parameters, by name, of the generator that makes the result. */
   readonly weights: () => Promise<Map<string, Weight>>;
 }
@@ -78,6 +83,10 @@ export async function startSplice(
     result: async () => {
       other.run();
       return { width: structure.width, height: structure.height, data: await other.read('result') };
+    },
+    encodeResult: (pass: GPUComputePassEncoder) => {
+      other.encode(pass);
+      return other.buffer('result');
     },
     weights: () => read(resultName(options)),
   });

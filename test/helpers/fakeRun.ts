@@ -100,7 +100,10 @@ export function fakeStart(behaviour: FakeBehaviour, record: FakeCalls): typeof s
       const value = run.stepsDone >= nanPictureFrom ? NaN : run.stepsDone / 1000;
       return { ...structure, data: new Float32Array(structure.data.length).fill(value) };
     };
-    return Object.assign(run, { result, weights: weightsOf(run) });
+    const encodeResult = (): never => {
+      throw new Error('a fake run has no buffer');
+    };
+    return Object.assign(run, { result, encodeResult, weights: weightsOf(run) });
   };
 }
 

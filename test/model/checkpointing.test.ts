@@ -1,13 +1,13 @@
 /** Recomputing for less memory: bit-identical numbers, and the reported need of a run. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { checkMemory, describeMemory } from '../../cli/run/memory.js';
+import { checkMemory } from '../../cli/run/memory.js';
 import {
   createEngine, gradients, Graph, mse, OutOfMemoryError, pack, schedule, sizeOf, type Tensor,
 } from '../../engine/index.js';
 import { bindParameters, flatten, layoutOf } from '../../model/generators/parameters.js';
 import { skipNetwork } from '../../model/generators/skip.js';
-import { memoryNeed } from '../../model/training/memoryNeed.js';
+import { describeMemory, memoryNeed } from '../../model/training/memoryNeed.js';
 import { defaultOptions, type RecipeName } from '../../model/method/options.js';
 import { recipes } from '../../model/method/recipes.js';
 import { startSplice } from '../../model/training/pair.js';

@@ -1,6 +1,7 @@
 /** The outcome of a pair, from the files in its folder. */
 import { join } from 'node:path';
-import { parseLog, recentTotal } from '../../run/log.js';
+import { recentTotal } from '../../../model/training/log.js';
+import { parseLog } from '../../run/log.js';
 import { exists, readJson } from '../../shared/files.js';
 import type { PairResult } from './page.js';
 import { readText } from '../../shared/read.js';

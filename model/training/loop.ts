@@ -1,7 +1,9 @@
 /** The training loop: how far ahead steps are submitted, when losses are read, and when pictures and checkpoints are saved. */
-import type { StepInfo, StepLosses, TrainingRun } from '../../model/training/run.js';
-import { NonFiniteError } from '../shared/errors.js';
 import { LOG_EVERY } from './log.js';
+import type { StepInfo, StepLosses, TrainingRun } from './run.js';
+
+/** The optimisation diverged: a loss or a picture is not finite. */
+export class NonFiniteError extends Error { override readonly name = 'NonFiniteError'; }
 
 /** The part of a run that the loop uses. */
 type Steps = Pick<TrainingRun, 'warmStepsDone' | 'stepsDone' | 'step' | 'losses' | 'sync'>;
@@ -27,9 +29,15 @@ export interface LoopHooks {
   isEnough(): boolean;
   /** After every step; `done` includes the warm start. */
   onStep(done: number, phase: string): void;
-  /** Between two steps, for as long as it takes. `save` does what a planned save does. Returns milliseconds without training. */
+  /**
+   * Between two steps, for as long as it takes: a pause, a picture. `save` does what a planned save does. Returns milliseconds
+   * without training.
+   */
   between(save: () => Promise<void>): Promise<number>;
 }
+
+/** Never aborted. */
+const uninterrupted = new AbortController().signal;
 
 /** On a device slower than this no step is submitted ahead: it would gain nothing, and delay Ctrl-C by up to ten steps. */
 const SLOW_STEP_MS = 100;
@@ -42,13 +50,14 @@ const MEASURED_STEPS = 5;
  * @throws NonFiniteError when a loss is not a finite number, and whatever `run` throws
  */
 export async function trainLoop(
-  run: Steps, plan: LoopPlan, hooks: LoopHooks, interrupt: AbortSignal, logged = -1,
+  run: Steps, plan: LoopPlan, hooks: Partial<LoopHooks> = {}, interrupt = uninterrupted, logged = -1,
 ): Promise<'finished' | 'interrupted'> {
   const total = plan.warmStart + plan.steps;
   const reader = lossReader(run, hooks, logged);
   let makeStep = pacedStep(run);
-  if (run.warmStepsDone + run.stepsDone === 0 && plan.savesAt(0)) await hooks.onSave('train', false);
-  const goesOn = (): boolean => !interrupt.aborted && !hooks.isEnough() && run.stepsDone < (plan.stopAt ?? Infinity);
+  const isEnough = (): boolean => hooks.isEnough?.() ?? false;
+  if (run.warmStepsDone + run.stepsDone === 0 && plan.savesAt(0)) await hooks.onSave?.('train', false);
+  const goesOn = (): boolean => !interrupt.aborted && !isEnough() && run.stepsDone < (plan.stopAt ?? Infinity);
   for (let done = run.warmStepsDone + run.stepsDone + 1; done <= total && goesOn(); done++) {
     if (done === plan.warmStart + 1) {
       makeStep = pacedStep(run);
@@ -57,17 +66,17 @@ export async function trainLoop(
     const { phase, step } = await makeStep();
     const save = async (asked: boolean): Promise<void> => {
       await reader.check(phase, step);
-      await hooks.onSave(phase, asked);
+      await hooks.onSave?.(phase, asked);
     };
     if (phase === 'train' && step % LOG_EVERY === 0) await reader.read(step);
     if (phase === 'warm-start' && (done % LOG_EVERY === 0 || done === plan.warmStart)) await run.sync();
     if (plan.savesAt(step + 1) && done < total) await save(false);
-    hooks.onStep(done, phase === 'warm-start' ? 'warm start' : 'training');
-    if (done < total) reader.skip(await hooks.between(() => save(true)));
+    hooks.onStep?.(done, phase === 'warm-start' ? 'warm start' : 'training');
+    if (done < total && hooks.between) reader.skip(await hooks.between(() => save(true)));
   }
   await reader.finish(run.stepsDone - 1);
   await run.sync();
-  return run.stepsDone < plan.steps && !hooks.isEnough() ? 'interrupted' : 'finished';
+  return run.stepsDone < plan.steps && !isEnough() ? 'interrupted' : 'finished';
 }
 
 /** The run's `step`, which waits after each of the first steps to learn the device's speed, and later only on slow devices. */
@@ -86,7 +95,7 @@ function pacedStep(run: Steps): Steps['step'] {
 }
 
 /** Awaits the losses of step n only when those of step n + 10 are asked for, so that the GPU's queue stays filled. */
-function lossReader(run: Steps, { onLosses }: LoopHooks, logged: number) {
+function lossReader(run: Steps, { onLosses }: Partial<LoopHooks>, logged: number) {
   let pending: Promise<{ losses: StepLosses; time: number }> | undefined;
   let asked = logged;
   let previous = { step: run.stepsDone - 1, time: performance.now() };
@@ -98,7 +107,7 @@ function lossReader(run: Steps, { onLosses }: LoopHooks, logged: number) {
     const ms = Number(((time - previous.time) / Math.max(1, losses.step - previous.step)).toFixed(3));
     previous = { step: losses.step, time };
     checkFinite(`step ${losses.step}`, losses);
-    await onLosses(losses, ms);
+    await onLosses?.(losses, ms);
   };
   const read = async (step: number): Promise<void> => {
     await drain();
