@@ -14,6 +14,7 @@ import { modelsCommand } from './commands/models.js';
 import { pcaCommand } from './commands/pca.js';
 import { pretrainCommand } from './commands/pretrain.js';
 import { probeCommand } from './commands/probe.js';
+import { queueCommand, workerCommand } from './commands/queue.js';
 import { sheetCommand } from './commands/sheet.js';
 import { trainCommand } from './commands/train.js';
 import { transferCommand } from './commands/transfer.js';
@@ -39,7 +40,12 @@ const commands = (does: Does): Command[] => [
     onePass: does(async () => (await import('./transfer/onePass.js')).onePass),
     finetune: does(async () => (await import('./transfer/finetune.js')).finetune),
   }),
-  batchCommand(does(async () => (await import('./transfer/batch/batch.js')).batch)),
+  batchCommand({
+    run: does(async () => (await import('./transfer/batch/batch.js')).batch),
+    queue: does(async () => (await import('./queue/batch.js')).queueBatch),
+  }),
+  workerCommand(does(async () => (await import('./queue/worker.js')).work)),
+  queueCommand(does(async () => (await import('./queue/manage.js')).manageQueue)),
   demoCommand(does(async () => (await import('./transfer/transfer.js')).transfer)),
   trainCommand({
     run: does(async () => (await import('./train/train.js')).train),

@@ -5,7 +5,9 @@ import { UsageError } from '../shared/errors.js';
 import type { BatchOptions, BatchPair } from '../transfer/batch/batch.js';
 import { readPairs, type Pair } from '../transfer/batch/pairs.js';
 import type { TransferOptions } from '../transfer/options.js';
+import type { QueueBatchOptions } from '../queue/batch.js';
 import { isGiven, jsonOption, option, withOptions } from './options.js';
+import { queueOption, storeOption } from './queue.js';
 import { pairOptions, transferCommand, type TransferWork } from './transfer.js';
 
 const EXAMPLE = `
@@ -19,19 +21,36 @@ A folder has subfolders, each with a structure.* and an appearance.*. DIR gets a
 report.html. Started again with the same DIR, it continues where it was interrupted. A pair that fails does not stop the others;
 the exit code is then 1.
 
-Example:
-  $ splice-gpu batch pairs.csv --out out/batch --size 256 --steps 2000`;
+With --queue and --store the pairs become jobs for all machines that run "splice-gpu worker".
 
-export function batchCommand(run: (options: BatchOptions) => Promise<void>): Command {
+Example:
+  $ splice-gpu batch pairs.csv --out out/batch --size 256 --steps 2000
+  $ splice-gpu batch pairs.csv --out out/batch --queue redis://queue.lan/0 --store file:///mnt/splice`;
+
+export interface BatchWork {
+  run(options: BatchOptions): Promise<void>;
+  queue(options: QueueBatchOptions): Promise<void>;
+}
+
+interface Parsed extends Partial<Pick<QueueBatchOptions, 'queue' | 'store' | 'detach' | 'json'>> {
+  readonly out: string;
+}
+
+export function batchCommand(work: BatchWork): Command {
   const settings = pairOptions();
   const command = new Command('batch').description('transfer many pairs, one after the other, and show them on one page');
   return withOptions(command.argument('<pairs>', 'CSV file, or folder of pairs'), [
     option('--out <dir>', 'folder for the results').makeOptionMandatory(),
     ...settings,
+    queueOption(), storeOption(),
+    option('--detach', 'with --queue: leave when all is enqueued; the same command without it fetches the results'),
     jsonOption('the summary as one JSON object'),
   ])
     .addHelpText('after', EXAMPLE)
-    .action(async (source: string, { out, json = false }: { out: string; json?: boolean }) => {
+    .action(async (source: string, { out, json = false, queue, store, detach = false }: Parsed) => {
+      if (queue !== undefined && store === undefined) command.error('error: --queue needs --store, through which files travel');
+      const idle = queue !== undefined ? undefined : detach ? '--detach' : store === undefined ? undefined : '--store';
+      if (idle) command.error(`error: ${idle} needs --queue`);
       const given = settings.filter((each) => isGiven(command, each.attributeName()));
       const pairs = await readPairs(source, settings.map(nameOf));
       const complete = pairs.map((pair) => {
@@ -39,7 +58,8 @@ export function batchCommand(run: (options: BatchOptions) => Promise<void>): Com
         const args = shared.flatMap((each) => asArguments(each, command.getOptionValue(each.attributeName())));
         return withSettings(pair, join(out, pair.name), args);
       });
-      await run({ source, out, json, pairs: await Promise.all(complete) });
+      const batch = { source, out, json, pairs: await Promise.all(complete) };
+      await (queue === undefined ? work.run(batch) : work.queue({ ...batch, queue, store: store!, detach }));
     });
 }
 

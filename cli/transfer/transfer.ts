@@ -9,7 +9,7 @@ import { termNames } from '../../model/method/options.js';
 import { nameOfDevice } from '../gpu/device.js';
 import { shipped } from '../models/known.js';
 import { shorterSide, SHOWN_SIDE, writeImage, type Photo, type Size } from '../photos/photo.js';
-import { nameOf, shortPath } from '../run/about.js';
+import { nameOf } from '../run/about.js';
 import type { ResumeOptions } from '../run/config.js';
 import type { Parts } from '../run/parts.js';
 import { resumeTraining, startTraining, type Showing } from '../run/run.js';
@@ -22,6 +22,7 @@ import { parseOptions, type TransferOptions } from './options.js';
 import { showSize } from './output.js';
 import { describe, generatorMetadata, identityOf, resultText } from './record.js';
 import { JUDGED_SIDE, matchWarning } from './report.js';
+import { titlesOf } from './titles.js';
 import { untilOf } from './until.js';
 
 /** Trains one pair. Returns the exit code: 0, or 130 when interrupted. @throws before anything is created if an input is wrong */
@@ -64,6 +65,7 @@ export async function prepare(given: TransferOptions, parts: Parts): Promise<Tra
     throw new UsageError(`--keep-every ${keepEvery} is no multiple of --save-every ${saveEvery}: change one of them`);
   }
   const isEnough = until === undefined ? undefined : untilOf(until);
+  const titles = titlesOf({ ...splice }, structure.path, appearance.path);
   return {
     command: 'transfer',
     ...(isEnough && { until: isEnough }),
@@ -74,7 +76,7 @@ export async function prepare(given: TransferOptions, parts: Parts): Promise<Tra
     inputs: [structure.path, appearance.path, model.path, ...(generator ? [generator.path] : [])],
     config: describe(inputs),
     page: {
-      title: `${nameOf(structure.path)} as ${nameOf(appearance.path)}`,
+      title: titles.page,
       facts: [
         ['Recipe', splice.recipe], ['Model', model.vit.name],
         ['Structure', [sizeOf(structure), ...(target ? [showSize(target)] : [])].join(' → ')],
@@ -88,7 +90,7 @@ export async function prepare(given: TransferOptions, parts: Parts): Promise<Tra
       { name: 'structure', label: 'Structure', image: () => shownPhoto(structure, target) },
       { name: 'appearance', label: 'Appearance', image: () => shownPhoto(appearance, target) },
     ],
-    title: `${splice.recipe}: ${shortPath(structure.path)} as ${shortPath(appearance.path)}, seed ${splice.seed}`,
+    title: titles.title,
     memory: {
       use: `photos of ${sizeOf(structure)} and ${sizeOf(appearance)} and a ViT input of ${splice.vitSize}`,
       remedy: `use a smaller --size${splice.checkpointing ? '' : ' or --checkpointing, which needs less'}`,

@@ -98,7 +98,7 @@ test('settings of a line are options of transfer, and replace those for all pair
 /** The options of transfer that the command makes for each line of a CSV file. */
 async function optionsOf(text: string, ...args: string[]): Promise<TransferOptions[]> {
   let made: BatchOptions | undefined;
-  const command = batchCommand(async (options) => void (made = options));
+  const command = batchCommand({ run: async (options) => void (made = options), queue: async () => undefined });
   await command.parseAsync([temporaryFile('pairs.csv', text), '--out', '/o', ...args], { from: 'user' });
   return made!.pairs.map(({ options }) => options);
 }

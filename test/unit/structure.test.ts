@@ -5,20 +5,26 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { filesIn, importsOf, root, sources, text, tops } from '../helpers/sources.js';
 
-const rules: { readonly folder: string; readonly may: RegExp }[] = [
+/** `but`: a folder in it that has a rule of its own. */
+const rules: { readonly folder: string; readonly may: RegExp; readonly but?: string }[] = [
   { folder: 'shaders', may: /^shaders\// },
   { folder: 'engine', may: /^(engine|shaders)\// },
   { folder: 'model', may: /^(model\/|engine\/index\.js)/ },
   {
     folder: 'cli',
     may: /^((cli|model)\/|engine\/index\.js|node:|(webgpu|pngjs|sharp|opentype\.js|commander|undici|csv-parse\/sync|uplot)$)/,
+    but: 'cli/queue',
+  },
+  {
+    folder: 'cli/queue',
+    may: /^(cli\/|engine\/index\.js$|node:|(bullmq|ioredis|@aws-sdk\/client-s3)$)/,
   },
   { folder: 'cli/watch/page', may: /^cli\/watch\/(page\/|snapshot\.js$)|^uplot$/ },
 ];
 
-for (const { folder, may } of rules) {
+for (const { folder, may, but } of rules) {
   test(`${folder}/ imports only what the layout allows`, () => {
-    for (const file of sources(folder)) {
+    for (const file of sources(folder).filter((each) => but === undefined || !each.startsWith(`${but}/`))) {
       const isDoor = file === 'shaders/parts/wgsl.ts';
       const targets = importsOf(file).map(({ target }) => target);
       const bad = targets.filter((target) => !may.test(target) && !(isDoor && target.startsWith('wgsl-preprocessor/')));
@@ -48,7 +54,8 @@ const neighbours: Readonly<Record<string, Readonly<Record<string, readonly strin
     pretrain: [...base, 'run', 'demo'],
     study: [...base, 'run', 'demo', 'transfer'],
     bench: [...base, 'run', 'demo'],
-    commands: [...base, 'run', 'view', 'train', 'transfer', 'pretrain', 'study', 'bench', 'demo'],
+    queue: ['shared', 'gpu', 'models', 'run', 'transfer'],
+    commands: [...base, 'run', 'view', 'train', 'transfer', 'pretrain', 'study', 'bench', 'demo', 'queue'],
   },
 };
 
@@ -103,6 +110,15 @@ test('the command line shows its help without loading the engine or a kernel', (
   load('cli/bin.ts');
   assert.ok(loaded.has('cli/commands/transfer.ts') && loaded.has('commander'));
   assert.equal([...loaded].filter((file) => /^((engine|shaders)\/|webgpu$)/.test(file)), []);
+});
+
+test('packages that only a queue needs are loaded when one is used', () => {
+  const optional = Object.keys(JSON.parse(text('package.json')).peerDependencies);
+  assert.equal(optional, ['@aws-sdk/client-s3', 'bullmq', 'ioredis']);
+  const found = sources('cli').flatMap((file) => importsOf(file).filter(({ target }) => optional.includes(target))
+    .map((each) => ({ file, ...each })));
+  assert.equal(found.filter(({ typesOnly, isLazy }) => !typesOnly && !isLazy), []);
+  assert.equal([...new Set(found.filter(({ isLazy }) => isLazy).map(({ file }) => file))], ['cli/queue/optional.ts']);
 });
 
 /** The ops of the files right inside a folder. Parts that several ops share are in subfolders. */

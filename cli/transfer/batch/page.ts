@@ -9,6 +9,8 @@ export interface PairResult {
   /** The settings that its line gives. */
   readonly settings: Readonly<Record<string, string>>;
   readonly error?: string;
+  /** The machines that made it, where they are not this one. */
+  readonly madeBy?: string;
   readonly stepsDone?: number;
   readonly seconds?: number;
   /** Mean total loss over the logged ones of the last 50 steps. */
@@ -58,7 +60,7 @@ export function reportPage(title: string, results: readonly PairResult[]): strin
   ].join('\n');
 }
 
-function article({ name, status, settings, error, picture, result, ...numbers }: PairResult): string {
+function article({ name, status, settings, error, madeBy, picture, result, ...numbers }: PairResult): string {
   const options = Object.entries(settings).map(([key, value]) => `--${key} ${value}`).join(' ');
   const alt = escape(`${name}: structure, result, appearance`);
   return [
@@ -67,6 +69,7 @@ function article({ name, status, settings, error, picture, result, ...numbers }:
     ...(picture ? [`<a href="${link(picture)}"><img src="${link(picture)}" alt="${alt}" loading="lazy"></a>`] : []),
     ...(result ? [`<a class="own" href="${link(result)}">the result at its own size</a>`] : []),
     figureList(numbers),
+    ...(madeBy ? [`<p class="own">made by ${escape(madeBy)}</p>`] : []),
     ...(options ? [`<code>${escape(options)}</code>`] : []),
     '</article>',
   ].join('\n');
