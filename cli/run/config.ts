@@ -150,11 +150,15 @@ export const show = (value: unknown): string => (value === undefined ? 'missing'
 export const resumeCommand = (training: TrainingName, folder: string): string =>
   `splice-gpu ${training} --resume ${inShell(folder)}`;
 
+/** The command line of a branch, with STEP in place of the step, and words in place of what is to be chosen. */
+export const branchCommand = (folder: string): string =>
+  `splice-gpu transfer --from ${inShell(`${folder}@STEP`)} --set NAME=VALUE --out DIR`;
+
 /** The command line that shows a run. */
 export const viewCommand = (folder: string): string => `splice-gpu view ${inShell(folder)}`;
 
 /** A path as it is typed: where single quotes exist, nothing inside them is expanded. */
 function inShell(path: string): string {
-  if (/^[\w./-]+$/.test(path)) return path;
+  if (/^[\w./@-]+$/.test(path)) return path;
   return process.platform === 'win32' ? `"${path}"` : `'${path.replaceAll("'", `'\\''`)}'`;
 }

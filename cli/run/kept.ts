@@ -29,7 +29,14 @@ export async function keepCheckpoint(checkpoint: string, folder: string, steps: 
 }
 
 /** The checkpoints in such a folder, ascending; none when there is no folder. */
-export async function keptIn(folder: string): Promise<Kept[]> {
+async function keptIn(folder: string): Promise<Kept[]> {
   const names = (await readdir(folder).catch(() => [])).filter((name) => NAME.test(name));
   return names.map((name) => ({ steps: Number.parseInt(name, 10), path: join(folder, name) })).sort((a, b) => a.steps - b.steps);
+}
+
+/** The checkpoints of a run from which a branch can begin, ascending: those that are kept, and the newest. */
+export async function branchPoints(run: string, warmStart: number): Promise<Kept[]> {
+  const recent = (await keptIn(join(run, 'checkpoints'))).map((each) => ({ ...each, steps: each.steps - warmStart }));
+  const all = new Map([...(await keptIn(join(run, 'kept'))), ...recent].map((each) => [each.steps, each]));
+  return [...all.values()].filter(({ steps }) => steps > 0).sort((a, b) => a.steps - b.steps);
 }

@@ -8,6 +8,7 @@ import { aboutRun, planOf, type PageText } from './about.js';
 import type { Fields } from './config.js';
 import type { PictureRow } from './figures.js';
 import { previewsIn } from './folder.js';
+import { branchPoints } from './kept.js';
 
 /** A picture that the page shows next to the result. */
 export interface ShownPicture {
@@ -30,6 +31,7 @@ export async function openPage(
   const rowOf = (entry: StepLosses): LossRow => [entry.step, ...terms.map((term) => entry[term] ?? null)];
   const showPreviews = async (): Promise<void> => {
     for (const { steps, path } of await previewsIn(shown)) live.feed.showPreview(steps, () => readPicture(path));
+    live.feed.branches((await branchPoints(shown, planOf(config).warmStart)).map(({ steps }) => steps));
   };
   return {
     url: live.url,

@@ -8,7 +8,7 @@ import { planOf } from '../run/about.js';
 import { readCheckpoint, type Checkpoint } from '../run/checkpoints.js';
 import { checkSteps, parseConfig, readConfigOf, type Fields } from '../run/config.js';
 import { openFolder, previewsIn } from '../run/folder.js';
-import { keptIn, type Kept } from '../run/kept.js';
+import { branchPoints } from '../run/kept.js';
 import { runLog } from '../run/log.js';
 import type { Parts } from '../run/parts.js';
 import { recordOf, type Showing } from '../run/run.js';
@@ -74,10 +74,8 @@ function withSet(saved: TransferOptions, given: BranchOptions['given'], set: Fie
 
 /** The kept checkpoint after `step` steps, or the newest. @throws InputError naming the steps that there are */
 async function checkpointOf(run: string, config: Fields, step: number | undefined): Promise<Checkpoint> {
-  const { warmStart } = planOf(config);
-  const recent = (await keptIn(join(run, 'checkpoints'))).map((each): Kept => ({ ...each, steps: each.steps - warmStart }));
-  const all = [...(await keptIn(join(run, 'kept'))), ...recent].filter(({ steps }) => steps > 0);
-  const steps = [...new Set(all.map((each) => each.steps))].sort((a, b) => a - b);
+  const all = await branchPoints(run, planOf(config).warmStart);
+  const steps = all.map((each) => each.steps);
   if (steps.length === 0) throw new InputError(`${run} has no checkpoint of its training: resume it first`);
   const found = all.find((each) => each.steps === (step ?? steps.at(-1)));
   if (found) return readCheckpoint(found.path);

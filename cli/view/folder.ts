@@ -10,6 +10,7 @@ import { aboutRun, endedNote, fieldOf, numberOf, planOf, resultLabel, textOf } f
 import { readConfig, type Fields } from '../run/config.js';
 import { readFigures } from '../run/figures.js';
 import { previewsIn } from '../run/folder.js';
+import { branchPoints } from '../run/kept.js';
 import { rateMeter } from '../shared/rate.js';
 import { createFeed, type Feed, type FeedWriter } from '../watch/feed.js';
 import { halved } from '../watch/page/thin.js';
@@ -62,6 +63,7 @@ export async function openRunFolder(
     seen = key;
     await inputs(config);
     await showPreviews(feed, folder);
+    await showBranches(feed, folder, config);
     const last = feed.snapshot().losses.at(-1)?.[0];
     const next = stateOf(config, last === undefined ? 0 : last + 1);
     const state = next.status === 'running' && !(await isHeld(folder)) ? gone(next) : withRate(next, rate.mark(next.done));
@@ -129,6 +131,13 @@ async function showPreviews(feed: FeedWriter, folder: string): Promise<void> {
   const previews = isInside ? await previewsIn(folder) : [];
   for (const { steps, path } of previews) feed.showPreview(steps, () => pictureAt(folder, `previews/${basename(path)}`));
   feed.keepPreviews(previews.map(({ steps }) => steps));
+}
+
+async function showBranches(feed: FeedWriter, folder: string, config: Fields): Promise<void> {
+  const parts = ['checkpoints', 'kept'].map((name) => pathInside(folder, name));
+  const areInside = await Promise.all(parts).then(() => true, () => false);
+  const points = areInside ? await branchPoints(folder, planOf(config).warmStart) : [];
+  feed.branches(points.map(({ steps }) => steps));
 }
 
 async function showMeasures(feed: FeedWriter, folder: string): Promise<void> {

@@ -13,7 +13,7 @@ const HTML = 'text/html; charset=utf-8';
 const CSS = 'text/css; charset=utf-8';
 const SCRIPT = 'text/javascript; charset=utf-8';
 
-const PAGE = ['main', 'chart', 'commands', 'dom', 'measures', 'pictures', 'smooth', 'stream', 'texts', 'thin', 'view'];
+const PAGE = ['main', 'chart', 'commands', 'dom', 'measures', 'pictures', 'result', 'smooth', 'stream', 'texts', 'thin', 'view'];
 /** The page's modules, by their path in dist/cli/watch. */
 const MODULES = ['snapshot.js', ...PAGE.map((name) => `page/${name}.js`)];
 

@@ -30,6 +30,8 @@ export interface FeedWriter extends Feed {
   showPreview(step: number, read: ReadPng): void;
   /** Removes all previews except those of these steps. */
   keepPreviews(steps: readonly number[]): void;
+  /** Steps after which a branch can begin: all of them. */
+  branches(steps: readonly number[]): void;
   /** Forgets curves, figures and previews: the run was started again, or resumed at an earlier step. */
   rewind(): void;
 }
@@ -37,7 +39,7 @@ export interface FeedWriter extends Feed {
 /** A run's feed, held in memory. */
 export function createFeed(about: RunAbout, start: Partial<RunState> = {}): FeedWriter {
   const state: RunState = { status: 'starting', phase: '', done: 0, total: 1, ...start };
-  let run: Snapshot = { about, state, losses: [], figures: [], pictures: [], previews: [], epoch: 0 };
+  let run: Snapshot = { about, state, losses: [], figures: [], pictures: [], previews: [], branches: [], epoch: 0 };
   const pngs = new Map<string, ReadPng>();
   const listeners = new Set<(event: FeedEvent) => void>();
   const emit = (event: FeedEvent): void => {
@@ -75,6 +77,9 @@ export function createFeed(about: RunAbout, start: Partial<RunState> = {}): Feed
       const gone = run.previews.filter((step) => !steps.includes(step));
       forget(gone);
       if (gone.length > 0) change({ previews: run.previews.filter((step) => !gone.includes(step)) });
+    },
+    branches: (steps) => {
+      if (steps.join() !== run.branches.join()) change({ branches: steps });
     },
     rewind: () => {
       forget(run.previews);

@@ -21,6 +21,8 @@ export interface RunAbout {
   readonly again: string;
   /** The command that resumes an interrupted run. */
   readonly goOn?: string;
+  /** The command that begins a branch, with STEP for the step; absent where there are none. */
+  readonly branch?: string;
 }
 
 export interface RunState {
@@ -64,6 +66,8 @@ export interface Snapshot {
   readonly pictures: readonly PictureInfo[];
   /** Steps with a preview, ascending. */
   readonly previews: readonly number[];
+  /** Steps after which a branch can begin, ascending. */
+  readonly branches: readonly number[];
   /** Increases whenever curves and previews are forgotten: the preview of a step is another picture then. */
   readonly epoch: number;
 }

@@ -83,12 +83,32 @@ async function pauseAndSave(page: Page): Promise<void> {
   await page.waitForFunction((old) => document.getElementById('step')?.textContent !== old, step);
 }
 
+/** Holds the preview after 4 steps beside the next one, from which a branch can begin; and both still fit. */
+async function compareSteps(page: Page): Promise<void> {
+  assert.not(await page.isVisible('#branch'), 'the checkpoint after 4 steps is not kept');
+  await page.click('#hold');
+  await page.focus('#previews');
+  await page.keyboard.press('ArrowRight');
+  await page.waitForFunction(() => document.getElementById('result-image')?.getAttribute('alt') === 'Preview after 8 steps');
+  await page.waitForFunction(() => (document.getElementById('held-image') as HTMLImageElement).naturalWidth === 72);
+  const steps = await page.$$eval('.side-by-side figcaption span:last-child', (spans) => spans.map((span) => span.textContent));
+  assert.equal(steps, ['after 4 steps', 'after 8 steps']);
+  assert.is(await page.textContent('#branch-command'), `splice-gpu transfer --from ${out}@8 --set NAME=VALUE --out DIR`);
+  const [held, result] = await page.$$eval('.side-by-side .frame', (frames) =>
+    frames.map((frame) => frame.getBoundingClientRect()));
+  assert.ok(held!.right <= result!.left && Math.abs(held!.width - result!.width) < 2, 'side by side, of one size');
+  assert.equal(await overflow(page), [0, 0]);
+  await page.click('#hold');
+  assert.not(await page.isVisible('#held'));
+}
+
 /** Moves the slider through the previews by keyboard, and back to the newest result. */
 async function browsePreviews(page: Page): Promise<void> {
   await page.focus('#previews');
   await page.keyboard.press('Home');
   await page.waitForFunction(() => document.getElementById('result-image')?.getAttribute('alt') === 'Preview after 4 steps');
   assert.is(await page.textContent('#result-step'), 'after 4 steps');
+  await compareSteps(page);
   await page.click('#latest');
   await page.waitForFunction(() => document.getElementById('result-image')?.getAttribute('alt') === 'Newest result');
 }
@@ -101,6 +121,8 @@ async function viewFolder(stepsDone: number): Promise<void> {
   assert.equal(await resultSize(again), [72, 48]);
   await curveReaches(again, stepsDone - 1);
   assert.is((await overflow(again))[0], 0);
+  const { width, height } = (await (await again.$('#result-image'))!.boundingBox())!;
+  assert.ok(width > 300 && Math.abs(width / height - 1.5) < 0.02, `the result is shown at ${width} x ${height}`);
   assert.not(await again.isVisible('#buttons'));
   assert.equal((await measured(again)).length, 3);
   hasNoTrouble(again);
@@ -114,7 +136,8 @@ async function viewFolder(stepsDone: number): Promise<void> {
 
 if (browser) {
   test('page: a live run is shown, obeys and ends; its folder is shown again', async () => {
-    const run = await serveRun(['transfer', ...PHOTOS, '--out', out, ...TINY, '--save-every', '4', '--watch']);
+    const saving = ['--save-every', '4', '--keep-every', '8'];
+    const run = await serveRun(['transfer', ...PHOTOS, '--out', out, ...TINY, ...saving, '--watch']);
     const page = await open(run.url);
     await status(page, 'running');
     assert.equal(await resultSize(page), [72, 48]);

@@ -5,8 +5,9 @@ import { command, hasCommands } from './commands.js';
 import { byId, setText } from './dom.js';
 import { createMeasures } from './measures.js';
 import { allFetched } from './pictures.js';
+import { resultView } from './result.js';
 import { follow, type Model } from './stream.js';
-import { keepPictures, keepPreviews, resultView, showFigures, showHeader, showInputs } from './view.js';
+import { keepPictures, keepPreviews, showFigures, showHeader, showInputs } from './view.js';
 
 const showResult = resultView();
 const showCurves = createChart();

@@ -5,7 +5,7 @@ import { forget, picture } from './pictures.js';
 import type { Connection, Model } from './stream.js';
 import { duration, percent, speed, statusText } from './texts.js';
 
-const RESULT = 'result';
+export const RESULT = 'result';
 
 export function showHeader({ connection, run }: Model): void {
   const state = run?.state;
@@ -97,7 +97,7 @@ function fit({ currentTarget }: Event): void {
 }
 
 /** Shows the picture at `path` as soon as it has arrived, unless another one has been requested in the meantime. */
-function showImage(image: HTMLImageElement, path: string, alt: string): void {
+export function showImage(image: HTMLImageElement, path: string, alt: string): void {
   const before = image.dataset['path'];
   if (before === path) return;
   image.dataset['path'] = path;
@@ -133,42 +133,6 @@ const inputFigure = ({ name, label }: PictureInfo): HTMLElement =>
       element('figcaption', {}, [element('span', { className: 'name', textContent: label })]),
     ]),
   ]);
-
-/** The result and the slider over its previews; at its end the slider follows the newest result. */
-export function resultView(): (run: Snapshot) => void {
-  const [slider, latest] = [byId<HTMLInputElement>('previews'), byId<HTMLButtonElement>('latest')];
-  let run: Snapshot | undefined;
-  let chosen: number | undefined; // step of a preview; undefined follows the newest result
-
-  const show = (): void => {
-    if (!run) return;
-    const { previews, pictures, epoch } = run;
-    if (chosen !== undefined && !previews.includes(chosen)) chosen = undefined;
-    const newest = pictures.find(({ name }) => name === RESULT);
-    byId('slider').hidden = previews.length === 0;
-    const place = chosen === undefined ? previews.length : previews.indexOf(chosen);
-    Object.assign(slider, { max: String(previews.length), value: String(place) });
-    slider.setAttribute('aria-valuetext', chosen === undefined ? 'latest result' : `after ${chosen} steps`);
-    latest.setAttribute('aria-pressed', String(chosen === undefined));
-    const image = byId<HTMLImageElement>('result-image');
-    if (chosen !== undefined) showImage(image, previewPath(epoch, chosen), `Preview after ${chosen} steps`);
-    else if (newest) showImage(image, picturePath(newest), 'Newest result');
-    const step = chosen ?? newest?.step;
-    setText(byId('result-step'), step !== undefined ? `after ${step} steps` : newest ? '' : 'no picture yet');
-  };
-  slider.addEventListener('input', () => {
-    chosen = run?.previews[Number(slider.value)];
-    show();
-  });
-  latest.addEventListener('click', () => {
-    chosen = undefined;
-    show();
-  });
-  return (next) => {
-    run = next;
-    show();
-  };
-}
 
 const keptPreviews = new Set<string>();
 
