@@ -22,7 +22,7 @@ const run = await serveRun(['view', OUT]);
 const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, colorScheme: 'dark' });
 await page.goto(run.url);
 await page.waitForFunction(() => {
-  const images = [...document.images];
+  const images = [...document.images].filter(({ hidden }) => !hidden);
   return images.length >= 3 && images.every((image) => image.complete && image.naturalWidth > 0);
 });
 await page.waitForSelector('#chart canvas');
