@@ -1,5 +1,5 @@
 /**
- * Prepares a bare clone and then runs a job: `node cli/setup.mjs demo|test|bench|faults [arguments]`.
+ * Prepares a bare clone and then runs a job: `node cli/setup.mjs demo|test|bench|faults|everywhere [arguments]`.
  * Plain JavaScript with only Node's own modules, because it runs before anything is installed. A step that is already done is
  * skipped, so the same command serves the first run and all later ones.
  */
@@ -19,6 +19,7 @@ const jobs = {
   bench: ['dist/cli/bin.js', 'bench'],
   faults: ['dist/test/faults/main.js'],
   test: ['dist/test/main.js'],
+  everywhere: ['dist/test/everywhere/main.js'],
 };
 
 /** @throws SetupError for a Node that is too old */

@@ -58,7 +58,7 @@ test('setup: builds when a source is newer, new or gone', () => {
 test('setup: an unknown job is one line and exit code 1', () => {
   const args = [join(packageRoot, 'cli/setup.mjs'), 'toString'];
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
-  assert.equal([status, stdout, stderr], [1, '', 'usage: node cli/setup.mjs demo|bench|faults|test [arguments]\n']);
+  assert.equal([status, stdout, stderr], [1, '', 'usage: node cli/setup.mjs demo|bench|faults|test|everywhere [arguments]\n']);
 });
 
 const ONE_LINE = `deb [arch=amd64 signed-by=/keys/a.gpg] mirror://near/debian bookworm main contrib # comment

@@ -1,13 +1,7 @@
 /** One device for all tests of a process; every engine on it fills its memory with NaN first. */
-import { create, globals } from 'webgpu';
-import { mesaSettings } from '../../cli/gpu/mesa.js';
 import { createEngine, plainTuning, traitsOf, type Engine, type Tuning } from '../../engine/index.js';
+import { gpu, isBare } from './host.js';
 
-Object.assign(process.env, mesaSettings());
-Object.assign(globalThis, globals);
-/** Dawn's checks are on, unless the tests are to show that the kernels do without. */
-const unchecked = process.env['SPLICE_GPU_UNCHECKED'] ? ['enable-dawn-features=disable_robustness,disable_workgroup_init'] : [];
-const gpu = create(unchecked); // kept: the process ends when it is collected
 let opened: Promise<GPUDevice> | undefined;
 
 /** The shared device. @throws Error when there is no adapter */
@@ -20,7 +14,7 @@ export function testDevice(): Promise<GPUDevice> {
  * A new device, for tests that break it.
  * @param options `small`: the lowest limits, which every device has. `plain`: none of the optional features
  */
-export async function openDevice({ small = false, plain = false } = {}): Promise<GPUDevice> {
+export async function openDevice({ small = isBare, plain = isBare } = {}): Promise<GPUDevice> {
   const adapter = await gpu.requestAdapter();
   if (!adapter) throw new Error('no WebGPU adapter: run the tests through `npm test`, which brings a driver');
   const wanted = plain ? [] : (['timestamp-query', 'subgroups', 'shader-f16'] as const);

@@ -1,6 +1,5 @@
 /** Golden numbers and the formulas their inputs come from; see test/golden/README.md. */
-import { readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { goldenFile } from './host.js';
 
 export interface GoldenTensor {
   readonly shape: readonly number[];
@@ -23,11 +22,10 @@ interface Entry {
 
 /** A file of test/golden, by its name without the ending. */
 export function golden(name: string): Golden {
-  const path = fileURLToPath(new URL(`../../../test/golden/${name}.safetensors`, import.meta.url));
-  const file = readFileSync(path);
-  const headLength = Number(file.readBigUInt64LE(0));
-  const head = JSON.parse(file.subarray(8, 8 + headLength).toString()) as Record<string, Entry>;
-  const body = file.buffer.slice(file.byteOffset + 8 + headLength, file.byteOffset + file.length);
+  const file = goldenFile(name);
+  const headLength = Number(new DataView(file.buffer, file.byteOffset).getBigUint64(0, true));
+  const head = JSON.parse(new TextDecoder().decode(file.subarray(8, 8 + headLength))) as Record<string, Entry>;
+  const body = file.slice(8 + headLength).buffer;
   const { __metadata__: meta, ...entries } = head as Record<string, never>;
   const tensors = new Map(Object.entries(entries as typeof head).map(([key, { shape, data_offsets: [from, to] }]) =>
     [key, { shape, data: new Float32Array(body.slice(from, to)) }]));
