@@ -4,17 +4,17 @@ import { calibrate, DeviceLostError, schedule, type CalibrationRow } from '../en
 import { EXIT_LOST, type MeasureLine, type MeasureRequest } from './gpu/apart.js';
 import { calibrationStore } from './gpu/calibration.js';
 import { realParts, type Parts } from './run/parts.js';
-import type { Graphs, Training } from './run/training.js';
+import type { GraphsFor, Training } from './run/training.js';
 
 /** The graphs of a training that is prepared again, from the same options. */
-const ofTraining = async (training: Training): Promise<Graphs> => (training.tune ? training.tune.graphs() : []);
+const ofTraining = async ({ tune }: Training): Promise<GraphsFor> => (graph) => (tune ? tune.graphs(graph) : Promise.resolve([]));
 
 /** The graphs of each command. */
-const graphsOf: Readonly<Record<string, (options: any, parts: Parts) => Promise<Graphs>>> = {
+const graphsOf: Readonly<Record<string, (options: any, parts: Parts) => Promise<GraphsFor>>> = {
   transfer: async (options, parts) => ofTraining(await (await import('./transfer/transfer.js')).prepare(options, parts)),
   train: async (options, parts) => ofTraining(await (await import('./train/train.js')).prepare(options, parts)),
   pretrain: async (options, parts) => ofTraining(await (await import('./pretrain/pretrain.js')).prepare(options, parts)),
-  tune: async (options) => (await import('./bench/tune.js')).stepGraphs(options),
+  tune: async (options) => async (graph) => (await import('./bench/tune.js')).stepGraphs(options, graph),
 };
 
 const write = (line: MeasureLine): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -23,8 +23,9 @@ async function measure(): Promise<number> {
   const { command, options, seconds, use } = JSON.parse(await text(process.stdin)) as MeasureRequest;
   const { stderr } = process;
   const parts = realParts({ stdout: stderr, stderr, interrupt: new AbortController().signal });
-  const graphs = await graphsOf[command]!(options, parts);
+  const graphsFor = await graphsOf[command]!(options, parts);
   const { engine, adapter } = await parts.openEngine(use);
+  const graphs = await graphsFor(() => engine.graph());
   const nodes = graphs.flatMap((outputs) => schedule(Object.values(outputs)).launches);
   const onRow = (row: CalibrationRow): void => write({ row });
   const { left } = await calibrate(engine, nodes, { store: calibrationStore(adapter), seconds, onRow });

@@ -31,9 +31,9 @@ export function plannedSetting(options: StepOptions, vit: VitModel): Setting {
   return settingOf(options, vit, photo, photo);
 }
 
-/** The schedule of a step on square photos; nothing is computed. */
-export const plannedStep = (options: StepOptions, vit: VitModel): Schedule =>
-  schedule(Object.values(cropsStep(new Graph(), options.size, options.size, plannedSetting(options, vit))));
+/** The schedule of a step on square photos in graphs that `graph` makes; nothing is computed. */
+export const plannedStep = (options: StepOptions, vit: VitModel, graph = (): Graph => new Graph()): Schedule =>
+  schedule(Object.values(cropsStep(graph(), options.size, options.size, plannedSetting(options, vit))));
 
 /** A launch and its count in a schedule. */
 export interface Repeated {

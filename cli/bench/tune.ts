@@ -1,5 +1,5 @@
 /** The work of `splice-gpu tune`: chooses the kernels of this device, for a training step. */
-import { largestGraphs } from '../../model/training/memoryNeed.js';
+import { largestGraphs, type GraphMaker } from '../../model/training/memoryNeed.js';
 import type { CalibrationRow, KernelTrial } from '../../engine/index.js';
 import { measureApart, type MeasureLine } from '../gpu/apart.js';
 import { calibrationStore, interruptible } from '../gpu/calibration.js';
@@ -20,8 +20,8 @@ export interface TuneOptions extends StepOptions {
 }
 
 /** The programs of a training with these options, on square photos. */
-export const stepGraphs = async (options: TuneOptions): Promise<Graphs> =>
-  largestGraphs(plannedSetting(options, await plannedVit(options.model)));
+export const stepGraphs = async (options: TuneOptions, graph: GraphMaker): Promise<Graphs> =>
+  largestGraphs(plannedSetting(options, await plannedVit(options.model)), undefined, undefined, graph);
 
 /** Prints what was measured and what is struck out. Returns the exit code. @throws Error when it cannot be measured */
 export async function tune(options: TuneOptions, { openEngine, stdout, stderr, interrupt }: Parts): Promise<number> {

@@ -155,7 +155,10 @@ export async function prepare(command: PretrainCommand, parts: Parts, first?: In
       remedy: 'use a smaller --batch, --image-size or --dim',
     },
     product: 'vit.safetensors',
-    ...tuned(command, async () => (await import('../../model/pretraining/pretrain.js')).pretrainGraphs(options, teacher?.vit)),
+    ...tuned(command, async (graph) => {
+      const { pretrainGraphs } = await import('../../model/pretraining/pretrain.js');
+      return pretrainGraphs(graph(), options, teacher?.vit);
+    }),
     start: (at) => start(command, data, perEpoch, at, parts),
   };
 }

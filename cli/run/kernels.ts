@@ -23,7 +23,7 @@ async function measureFirst(
   const { measureApart, interrupt } = parts;
   const store = calibrationStore(adapter);
   const known = (await store.read()) ?? uncalibrated;
-  const graphs = await tune!.graphs();
+  const graphs = await tune!.graphs(() => engine.graph());
   const nodes = graphs.flatMap((outputs) => schedule(Object.values(outputs)).launches);
   if (unmeasured(engine, nodes, known) === 0) return known;
   note(`measuring which kernels are right and fastest here, for at most ${SECONDS} s (--no-tune leaves it out)`);

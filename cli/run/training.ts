@@ -2,6 +2,7 @@
 import type { Dtype, Tensor } from '../../engine/index.js';
 import type { Image } from '../../model/image.js';
 import type { LoopPlan } from '../../model/training/loop.js';
+import type { GraphMaker } from '../../model/training/memoryNeed.js';
 import type { StepInfo, StepLosses, TrainingRun, TrainingState } from '../../model/training/run.js';
 import type { PageText } from './about.js';
 import type { Identity } from './checkpoints.js';
@@ -14,10 +15,13 @@ import type { OpenedEngine } from './parts.js';
 /** Outputs of programs that are not compiled yet. */
 export type Graphs = readonly Readonly<Record<string, Tensor>>[];
 
+/** The heaviest programs in graphs that `graph` makes, those of the device that they are for. */
+export type GraphsFor = (graph: GraphMaker) => Promise<Graphs>;
+
 /** What calibration takes: the options of the command, as JSON, and its heaviest programs. */
 interface Tuned {
   readonly options: object;
-  readonly graphs: () => Promise<Graphs>;
+  readonly graphs: GraphsFor;
 }
 
 /** The part of a training that --no-tune leaves out. */

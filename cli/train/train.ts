@@ -3,6 +3,7 @@ import { basename, resolve } from 'node:path';
 import { clsReader, conditionScale, normalised } from '../../model/anyPair/condition.js';
 import { toAnyPairFile, type AnyPairSetup } from '../../model/anyPair/file.js';
 import type { AnyPairOptions } from '../../model/anyPair/training.js';
+import type { GraphMaker } from '../../model/training/memoryNeed.js';
 import { serializeSafetensors } from '../../model/files/safetensors.js';
 import type { VitModel, Weights } from '../../model/vit/config.js';
 import { nameOfDevice } from '../gpu/device.js';
@@ -66,14 +67,14 @@ export async function prepare(options: TrainOptions, parts: Parts): Promise<Trai
     },
     product: 'generator.safetensors',
     precision: anyPair.precision,
-    ...tuned(options, () => graphsOf(options, data)),
+    ...tuned(options, (graph) => graphsOf(options, data, graph)),
     start: (at) => start(options, data, at, parts),
   };
 }
 
-async function graphsOf(options: TrainOptions, { model: { vit } }: Data): Promise<Graphs> {
+async function graphsOf(options: TrainOptions, { model: { vit } }: Data, graph: GraphMaker): Promise<Graphs> {
   const { anyPairGraphs } = await import('../../model/anyPair/training.js');
-  return anyPairGraphs(vit, anyPairOf(options, vit));
+  return anyPairGraphs(vit, anyPairOf(options, vit), graph);
 }
 
 /** CLS tokens of all photos, and the conditions made of them. */

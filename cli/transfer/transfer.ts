@@ -4,6 +4,7 @@ import { serializeSafetensors } from '../../model/files/safetensors.js';
 import type { Image } from '../../model/image.js';
 import { recentTotal } from '../../model/training/log.js';
 import { every } from '../../model/training/loop.js';
+import type { GraphMaker } from '../../model/training/memoryNeed.js';
 import type { SpliceRun } from '../../model/training/pair.js';
 import { termNames } from '../../model/method/options.js';
 import { nameOfDevice } from '../gpu/device.js';
@@ -98,15 +99,15 @@ export async function prepare(given: TransferOptions, parts: Parts): Promise<Tra
     product: 'result.png',
     precision: splice.precision,
     // A generator for any pair makes other graphs, and its few steps are over soon.
-    ...(!generator && tuned(given, () => graphsOf(inputs))),
+    ...(!generator && tuned(given, (graph) => graphsOf(inputs, graph))),
     start: (at) => start(inputs, at, parts),
   };
 }
 
-async function graphsOf({ options: { splice }, structure, appearance, model }: Inputs): Promise<Graphs> {
+async function graphsOf({ options: { splice }, structure, appearance, model }: Inputs, graph: GraphMaker): Promise<Graphs> {
   const { pairSetting } = await import('../../model/training/pair.js');
   const { largestGraphs } = await import('../../model/training/memoryNeed.js');
-  return largestGraphs(pairSetting(model.vit, structure.image, appearance.image, splice));
+  return largestGraphs(pairSetting(model.vit, structure.image, appearance.image, splice), undefined, undefined, graph);
 }
 
 /** The start of a run: with the recipe's generator, or with one for any pair. */

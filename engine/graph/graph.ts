@@ -111,6 +111,12 @@ export class Graph {
   /** Applies to the nodes that are appended now. */
   #scope: Scope = { forgets: false, halves: false };
 
+  /**
+   * @param wide the graph is for a device with many cores: reductions are shared by more workgroups, for memory and a further launch
+   * that adds up their parts
+   */
+  constructor(readonly wide = false) {}
+
   /** Profiles count the nodes that `build` appends as part `name`, their gradients as `name backward`. Inner names win. */
   part<T>(name: string | undefined, build: () => T): T {
     return this.#within({ part: name }, build);

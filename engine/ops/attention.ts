@@ -1,48 +1,34 @@
 /** Multi-head self-attention. */
+import { attentionDelta, attentionTiled, TILE_ROWS, valueParts } from '../../shaders/attention.js';
 import {
-  attentionBackwardTiled, attentionDelta, attentionTiled, BACKWARD_TILE_ROWS, TILE_ROWS, valueParts,
-} from '../../shaders/attention.js';
-import { attentionBackwardPlain, attentionPlain, PLAIN_ROWS } from '../../shaders/plain/attention.js';
+  attentionBackwardSum, attentionBackwardTiled, chunksOf, gradientShares, TILE_TOKENS,
+} from '../../shaders/attentionBackward.js';
+import { attentionBackwardPlain, attentionPartsPlain, attentionPlain, PLAIN_ROWS } from '../../shaders/plain/attention.js';
 import { attentionBackwardLanes, attentionLanes } from '../../shaders/software/attention.js';
 import { groupRows } from '../../shaders/software/headLanes.js';
-import { addNode, ceilDiv, type Op, type Shape3, type Tensor } from '../graph/index.js';
+import {
+  addNode, ceilDiv, sizeOf, type Node, type Op, type PlainOp, type Shape, type Shape3, type Shape4, type Tensor,
+} from '../graph/index.js';
 import { headConstants, headSizes, type Heads } from './launch/heads.js';
+import { threadLaunch } from './launch/pointwise.js';
 
-/** Workgroup memory that every device has, in bytes. */
-const SHARED_BYTES = 16384;
+/** Elements that the parts of a gradient of queries may have: as many as a device with WebGPU's least limits binds. */
+const MOST_PART_ELEMENTS = 2 ** 25;
 
-/** Columns per step of the tiled gradient, whose two tiles and parts of products are in workgroup memory. */
-const tileColumns = (HS: number): number =>
-  [8, 4, 2].find((columns) => columns * (128 * Math.ceil(HS / 16) + 32 * BACKWARD_TILE_ROWS) <= SHARED_BYTES) ?? 1;
-
-/** A kernel for GPUs: the rows of a head that a workgroup has, and the workgroups that share them. */
-interface Tiled {
-  readonly code: (HS: number) => string;
-  readonly rows: number;
-  readonly parts: (HS: number) => number;
+/** Parts that the gradient of queries `[B, T, C]` is the sum of: one for each tile of keys, if memory suffices. */
+function gradientParts([B, T, width]: Shape): number {
+  const tiles = ceilDiv(T!, TILE_TOKENS);
+  const most = Math.max(1, Math.floor(MOST_PART_ELEMENTS / (B! * T! * (width! / 3))));
+  return ceilDiv(tiles, ceilDiv(tiles, most));
 }
 
-/**
- * The launch of an op whose first input is qkv. A workgroup does some rows of a head: with `lanesCode` those of a CPU's subgroup,
- * else those of a GPU's tile, or with `plainCode` a row a thread. `passes` over all rows, `flops` per pair of rows and element
- * of a head.
- */
-const rowsKernel = (
-  lanesCode: (HS: number, lanes: number) => string, tiled: Tiled, passes: number, flops: number,
-  plainCode: (HS: number) => string,
-): NonNullable<Op<Heads>['kernel']> => ({ op, inputs: [qkv], attrs }, { software, subgroupSize, plain }) => {
+/** The launch of an op whose first input is qkv, apart from its grid; `flops` per pair of rows and element of a head. */
+function headLaunch<A extends Heads>({ op, inputs: [qkv], attrs }: Node<A>, flops: number) {
   const sizes = headSizes(op.name, qkv!, attrs.heads);
   const { B, T, NH, HS } = sizes;
-  const lanes = software ? subgroupSize : 0;
   const launch = { constants: headConstants(sizes), dims: [T], flops: flops * B * NH * T * T * HS };
-  if (plain) return { ...launch, code: plainCode(HS), workgroups: [ceilDiv(T, PLAIN_ROWS), NH, B] };
-  return {
-    ...launch,
-    code: lanes ? lanesCode(HS, lanes) : tiled.code(HS),
-    workgroups: [lanes ? ceilDiv(T, groupRows(lanes)) : ceilDiv(T, tiled.rows) * tiled.parts(HS), NH, passes * B],
-    workgroupsPerTurn: lanes ? 1 : 0,
-  };
-};
+  return { launch, sizes, plainGrid: [ceilDiv(T, PLAIN_ROWS), NH, B] as const };
+}
 
 /** Input qkv, outputs (y, lse). */
 const attentionOp: Op<Heads> = {
@@ -51,9 +37,20 @@ const attentionOp: Op<Heads> = {
     const { B, T, C, NH } = headSizes('attention', qkv!, heads);
     return [[B, T, C], [B, NH, T]];
   },
-  kernel: rowsKernel(attentionLanes, { code: attentionTiled, rows: TILE_ROWS, parts: valueParts }, 1, 4, attentionPlain),
-  backward: ({ inputs: [qkv], outputs: [y, lse], attrs }, [dy]) =>
-    [addNode(backwardOp, [qkv!, dy!, lse!, addNode(deltaOp, [dy!, y!], attrs)], attrs)],
+  kernel: (node, { software, subgroupSize, plain }) => {
+    const { launch, sizes: { B, T, NH, HS }, plainGrid } = headLaunch(node, 4);
+    if (plain) return { ...launch, code: attentionPlain(HS), workgroups: plainGrid };
+    if (software && subgroupSize > 0) {
+      const workgroups = [ceilDiv(T, groupRows(subgroupSize)), NH, B] as const;
+      return { ...launch, code: attentionLanes(HS, subgroupSize), workgroups, workgroupsPerTurn: 1 };
+    }
+    return { ...launch, code: attentionTiled(HS), workgroups: [ceilDiv(T, TILE_ROWS) * valueParts(HS), NH, B] };
+  },
+  backward: ({ inputs: [qkv], outputs: [y, lse], attrs, graph }, [dy]) => {
+    const inputs = [qkv!, dy!, lse!, addNode(deltaOp, [dy!, y!], attrs)];
+    if (!graph.wide) return [addNode(backwardOp, inputs, attrs)];
+    return [gradientOfParts(inputs, { ...attrs, parts: gradientParts(qkv!.shape) })];
+  },
 };
 
 /** Inputs (dy, y), output delta [B, NH, T]. */
@@ -72,10 +69,46 @@ const deltaOp: Op<Heads> = {
 const backwardOp: Op<Heads> = {
   name: 'attentionBackward',
   shapes: ([qkv]) => [qkv!.shape],
-  kernel: rowsKernel(attentionBackwardLanes, {
-    code: (HS) => attentionBackwardTiled(HS, tileColumns(HS)), rows: BACKWARD_TILE_ROWS, parts: () => 1,
-  }, 2, 14, attentionBackwardPlain),
+  kernel: (node, { software, subgroupSize }) => {
+    const { launch, sizes: { B, T, NH, HS }, plainGrid } = headLaunch(node, 14);
+    if (!software || subgroupSize === 0) return { ...launch, code: attentionBackwardPlain(HS), workgroups: plainGrid };
+    const workgroups = [ceilDiv(T, groupRows(subgroupSize)), NH, 2 * B] as const;
+    return { ...launch, code: attentionBackwardLanes(HS, subgroupSize), workgroups, workgroupsPerTurn: 1 };
+  },
 };
+
+/** Inputs (qkv, dy, lse, delta), outputs dk and dv `[B, T, 2C]` and parts of dq `[PARTS, B, T, C]`. */
+const partsOp: Op<Heads & { readonly parts: number }> = {
+  name: 'attentionBackwardParts',
+  shapes: ([, dy], { parts }) => {
+    const [B, T, C] = dy!.shape as Shape3;
+    return [[B, T, 2 * C], [parts, B, T, C]];
+  },
+  kernel: (node, { plain }) => {
+    const { launch, sizes: { B, T, NH, HS }, plainGrid } = headLaunch(node, 10);
+    const PARTS = node.attrs.parts;
+    const dims = [T, PARTS, chunksOf(HS)];
+    const workgroups = plain ? plainGrid : [PARTS * gradientShares(HS), NH, B] as const;
+    return { ...launch, code: (plain ? attentionPartsPlain : attentionBackwardTiled)(HS), dims, workgroups };
+  },
+};
+
+/** Inputs (dkv, parts of dq), output dqkv. */
+const sumOp: PlainOp = {
+  name: 'attentionBackwardSum',
+  shapes: ([, dqs]) => [[dqs!.shape[1]!, dqs!.shape[2]!, 3 * dqs!.shape[3]!]],
+  kernel: ({ inputs: [, dqs], outputs: [dqkv] }, tuning) => {
+    const [PARTS, , , C] = dqs!.shape as Shape4;
+    const width = C % 4 === 0 ? 4 : 1;
+    const { constants, ...launch } = threadLaunch(sizeOf(dqkv!.shape) / width, tuning, [PARTS]);
+    const code = attentionBackwardSum(width === 4);
+    return { code, ...launch, constants: { ...constants, C: C / width }, flops: sizeOf(dqs!.shape) };
+  },
+};
+
+/** dqkv from (qkv, dy, lse, delta), in at most as many `parts` as there are tiles of keys. */
+export const gradientOfParts = (inputs: readonly Tensor[], attrs: Heads & { readonly parts: number }): Tensor =>
+  addNode(sumOp, inputs[0]!.graph.add(partsOp, inputs, attrs), {});
 
 /**
  * softmax(q k^T / sqrt(HS)) v for each head, without the T x T matrix in memory. qkv `[B, T, 3C]` holds queries, keys and values,

@@ -12,7 +12,7 @@ import { isDawnForNode, waitCalmly } from './patience.js';
 import type { PipelineCache } from './pipelines.js';
 import { Program, type Shared } from './program.js';
 import { createSubmission, type Submission } from './submission.js';
-import { traitsOf, tuningFor } from './tuning.js';
+import { isWide, traitsOf, tuningFor } from './tuning.js';
 import { createTurns } from './turns.js';
 import { COPY_DST, COPY_SRC } from './usage.js';
 
@@ -62,8 +62,9 @@ export class Engine {
     this.#shared = { buffers, launcher, submission: this.#submission, turns: createTurns(), label };
   }
 
+  /** A graph for this device. */
   graph(): Graph {
-    return new Graph();
+    return new Graph(isWide(this.tuning));
   }
 
   /** The kernel of a node as this device runs it. @throws FeatureError for float16 on a device without it */

@@ -104,3 +104,7 @@ export function tuningFor({ description, isFallback, subgroupSize, maxInvocation
       name: 'gpu', software, subgroupSize, queue: false, workgroupSize: Math.min(256, maxInvocations), ...(units && { units }),
     };
 }
+
+/** Whether graphs for a device are wide, see `Graph`: all but CPUs that have kernels of their own. */
+export const isWide = ({ software, subgroupSize }: Pick<Tuning, 'software' | 'subgroupSize'>): boolean =>
+  !software || subgroupSize === 0;

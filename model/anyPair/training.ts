@@ -8,7 +8,7 @@ import { drawAppearance, drawStructure } from '../method/augment.js';
 import type { SpliceOptions } from '../method/options.js';
 import { names, stepGraph, type Finish, type Setting, type StepGraph } from '../method/steps.js';
 import { random, type Random } from '../random.js';
-import { largestGraphs } from '../training/memoryNeed.js';
+import { largestGraphs, type GraphMaker } from '../training/memoryNeed.js';
 import type { TrainingRun, TrainingState } from '../training/run.js';
 import {
   averageMomentum, averageStored, prepare, stepProgram, trainingSteps, writePhotos, type Phase, type Submit,
@@ -68,8 +68,8 @@ export function anyPairSetting(vit: VitModel, options: AnyPairOptions): Setting 
 }
 
 /** The programs of a training that have most work. */
-export const anyPairGraphs = (vit: VitModel, options: AnyPairOptions): Record<string, Tensor>[] =>
-  largestGraphs(anyPairSetting(vit, options), method.step, method.other);
+export const anyPairGraphs = (vit: VitModel, options: AnyPairOptions, graph: GraphMaker): Record<string, Tensor>[] =>
+  largestGraphs(anyPairSetting(vit, options), method.step, method.other, graph);
 
 /**
  * Prepares a run. `draw` returns a random pair that depends on `next` alone, so that a resumed run, with `from`, sees the same

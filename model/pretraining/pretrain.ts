@@ -89,8 +89,9 @@ const objectiveOf = (options: PretrainOptions, teacher: PretrainStart['teacher']
   (teacher ? distillation(options, teacher) : selfDistillation(options));
 
 /** The program of a training that has most work. */
-export const pretrainGraphs = (options: PretrainOptions, teacher?: PretrainStart['teacher']): Record<string, Tensor>[] =>
-  [objectiveOf(options, teacher).graph(new Graph())];
+export const pretrainGraphs = (
+  g: Graph, options: PretrainOptions, teacher?: PretrainStart['teacher'],
+): Record<string, Tensor>[] => [objectiveOf(options, teacher).graph(g)];
 
 /**
  * Prepares a run on `engine`. What follows depends on photos, options and start alone, and in the last bits on the device.
@@ -102,7 +103,7 @@ export async function startPretrain(
   const perEpoch = stepsPerEpoch(photos.length, options);
   if (perEpoch < 1) throw new Error(`${photos.length} photos are fewer than the ${options.batch} of one step`);
   const objective = objectiveOf(options, start.teacher);
-  const memory = memoryOf([objective.graph(new Graph())]);
+  const memory = memoryOf([objective.graph(engine.graph())]);
   checkBufferSize(engine.device, 'the largest tensor', memory.largest);
   await engine.allocate('the ViT and its head', () => upload(engine, objective, start));
   const program = await engine.compile(objective.graph(engine.graph()));

@@ -31,8 +31,13 @@ export function largestOf(kind: StepKind, { structure, appearance }: Setting): S
   return kind.kind === 'uncropped' ? kind : { ...kind, structure: side(structure), appearance: side(appearance) };
 }
 
+/** Makes an empty graph, for a device (`engine.graph()`) or for none. */
+export type GraphMaker = () => Graph;
+
 /** The steps of a run at their largest, and its program besides them: of the result, or of the update. */
-export function largestGraphs(setting: Setting, step: StepGraph = stepGraph, other = resultGraph): Record<string, Tensor>[] {
+export function largestGraphs(
+  setting: Setting, step: StepGraph = stepGraph, other = resultGraph, graph: GraphMaker = () => new Graph(),
+): Record<string, Tensor>[] {
   const { wholeImage } = recipes[setting.options.recipe];
   const sizes = { structure: 0, appearance: 0 };
   const kinds: StepKind[] = [
@@ -40,13 +45,13 @@ export function largestGraphs(setting: Setting, step: StepGraph = stepGraph, oth
     ...(wholeImage === 'step' ? [{ kind: 'uncropped' } as const] : []),
     ...(setting.options.warmStart > 0 ? [{ kind: 'warm-start', ...sizes } as const] : []),
   ];
-  const steps = kinds.map((kind) => step(new Graph(), largestOf(kind, setting), setting));
-  return [...steps, other(new Graph(), setting)];
+  const steps = kinds.map((kind) => step(graph(), largestOf(kind, setting), setting));
+  return [...steps, other(graph(), setting)];
 }
 
 /** The need of these. */
-export const memoryNeed = (setting: Setting, step?: StepGraph, other?: typeof resultGraph): MemoryNeed =>
-  memoryOf(largestGraphs(setting, step, other));
+export const memoryNeed = (setting: Setting, step?: StepGraph, other?: typeof resultGraph, graph?: GraphMaker): MemoryNeed =>
+  memoryOf(largestGraphs(setting, step, other, graph));
 
 /** The need of programs with these outputs, each in a graph of its own. */
 export function memoryOf(programs: readonly Readonly<Record<string, Tensor>>[]): MemoryNeed {

@@ -97,7 +97,7 @@ function upload(engine: Engine, setting: Setting, { stored, initialWeights }: Me
  * binds no buffer as large as the largest tensor
  */
 export async function prepare(engine: Engine, setting: Setting, method: Method, from?: TrainingState) {
-  const memory = memoryNeed(setting, method.step, method.other);
+  const memory = memoryNeed(setting, method.step, method.other, () => engine.graph());
   checkBufferSize(engine.device, 'the largest tensor', memory.largest);
   if (from) checkState(setting, method.stored, from);
   const untrained = await engine.allocate('photos, ViT and generator', () => upload(engine, setting, method, from));

@@ -4,13 +4,13 @@ import { wgsl } from './wgsl.js';
 /** Groups of four elements that each of `lanes` lanes holds of a head: lane l has groups l, l + lanes, ... */
 export const groupsPerLane = (HS: number, lanes = 1): number => Math.ceil(HS / 4 / lanes);
 
-/** Sizes, and the start of a head's row: in qkv, which has three parts, or in a tensor with one. */
-export const headLayout = (HS: number): string => wgsl`
+/** Sizes, `fields` being those of `Dims`, and the start of a head's row: in qkv, with three parts, or in a tensor with fewer. */
+export const headLayout = (HS: number, fields = 'T: u32'): string => wgsl`
 override C: u32;
 override SCALE: f32;  // 1 / sqrt(HS)
 const HS = ${HS}u;
 const LOG2E = 1.4426950408889634;
-struct Dims { T: u32 }
+struct Dims { ${fields} }
 @group(0) @binding(0) var<uniform> dims: Dims;
 fn row_start(token: u32, parts: u32, part: u32, head: u32) -> u32 {
   return (token * parts + part) * C + head * HS;

@@ -1,5 +1,6 @@
 /** Attention as plain loops, without tiles or a streaming softmax: what calibration compares other kernels with. */
 import { backwardBindings, backwardLoads, forwardBindings, LOWEST_SCORE } from '../attention.js';
+import { partsBindings, TILE_TOKENS } from '../attentionBackward.js';
 import { groupsPerLane, headArray, headLoad, headStore, partLoads } from '../parts/heads.js';
 import { remembered } from '../parts/remembered.js';
 import { wgsl } from '../parts/wgsl.js';
@@ -52,38 +53,70 @@ ${rowOfThread}
 }
 `);
 
-/** `attentionBackwardTiled`'s function by its formula, for a token a thread: as a query `t`, then as a key. */
-export const attentionBackwardPlain = remembered(String, (HS: number) => wgsl`
-${backwardBindings(HS, headArray)}
+/** The gradient's products and the beginning of its `main`. */
+const gradientStart = (HS: number): string => wgsl`
 ${headLoad('qkv', HS)}
 ${headLoad('dys', HS)}
-${headStore('dqkv', HS)}
 ${backwardLoads('vec4f', 'load')}
 const G = ${groupsPerLane(HS)}u;
 ${rowProduct('score', 'q', 'k')}
 ${rowProduct('change', 'dy', 'v')}
+fn ds_of(query: u32, key: u32, head: u32, stats: u32, t: u32) -> f32 {
+  let p = exp(SCALE * score(query, key, head) - lse[stats + t]);
+  return SCALE * p * (change(query, key, head) - delta[stats + t]);
+}
 @compute @workgroup_size(${PLAIN_ROWS})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
 ${rowOfThread}
-  var dq = array<vec4f, G>();
   var dk = array<vec4f, G>();
   var dv = array<vec4f, G>();
   for (var j = 0u; j < T; j++) {
-    let other = tokens + j;
-    let p_query = exp(SCALE * score(token, other, head) - lse[stats + t]);
-    let p_key = exp(SCALE * score(other, token, head) - lse[stats + j]);
-    let ds_query = SCALE * p_query * (change(token, other, head) - delta[stats + t]);
-    let ds_key = SCALE * p_key * (change(other, token, head) - delta[stats + j]);
+    let query = tokens + j;
+    let p = exp(SCALE * score(query, token, head) - lse[stats + j]);
+    let ds = ds_of(query, token, head, stats, j);
     for (var n = 0u; n < G; n++) {
-      dq[n] += ds_query * load_k(other, head, n);
-      dk[n] += ds_key * load_q(other, head, n);
-      dv[n] += p_key * load_dy(other, head, n);
+      dk[n] += ds * load_q(query, head, n);
+      dv[n] += p * load_dy(query, head, n);
     }
+  }
+`;
+
+/** The gradient by its formula, for a token a thread: as a key, then as query `t`. */
+export const attentionBackwardPlain = remembered(String, (HS: number) => wgsl`
+${backwardBindings(HS, headArray)}
+${headStore('dqkv', HS)}
+${gradientStart(HS)}
+  var dq = array<vec4f, G>();
+  for (var key = tokens; key < tokens + T; key++) {
+    let ds = ds_of(token, key, head, stats, t);
+    for (var n = 0u; n < G; n++) { dq[n] += ds * load_k(key, head, n); }
   }
   for (var n = 0u; n < G; n++) {
     store_dqkv(row_start(token, 3u, 0u, head), n, dq[n]);
     store_dqkv(row_start(token, 3u, 1u, head), n, dk[n]);
     store_dqkv(row_start(token, 3u, 2u, head), n, dv[n]);
+  }
+}
+`);
+
+/** `attentionBackwardTiled`'s function by its formula, for a token a thread; a part of dq is the sum over every PARTS-th tile. */
+export const attentionPartsPlain = remembered(String, (HS: number) => wgsl`
+${partsBindings(HS)}
+${headStore('dkv', HS)}
+${headStore('dqs', HS)}
+${gradientStart(HS)}
+  for (var n = 0u; n < G; n++) {
+    store_dkv(row_start(token, 2u, 0u, head), n, dk[n]);
+    store_dkv(row_start(token, 2u, 1u, head), n, dv[n]);
+  }
+  for (var part = 0u; part < dims.PARTS; part++) {
+    var dq = array<vec4f, G>();
+    for (var key = 0u; key < T; key++) {
+      if (key / ${TILE_TOKENS}u % dims.PARTS != part) { continue; }
+      let ds = ds_of(token, tokens + key, head, stats, t);
+      for (var n = 0u; n < G; n++) { dq[n] += ds * load_k(tokens + key, head, n); }
+    }
+    for (var n = 0u; n < G; n++) { store_dqs(row_start((part * groups.z + group.z) * T + t, 1u, 0u, head), n, dq[n]); }
   }
 }
 `);

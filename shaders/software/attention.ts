@@ -1,7 +1,5 @@
 /** Attention for a CPU that pretends to be a GPU, in registers; see headLanes.ts. */
-import {
-  backwardBindings, backwardLoads, backwardMain, forwardBindings, keys, LOWEST_SCORE, queries, type Role,
-} from '../attention.js';
+import { backwardBindings, backwardLoads, forwardBindings, LOWEST_SCORE } from '../attention.js';
 import { each, each2 } from '../parts/common.js';
 import { partLoads } from '../parts/heads.js';
 import { remembered } from '../parts/remembered.js';
@@ -56,7 +54,36 @@ ${pairStores('y', HS, `first + ${j}u < T`, (d) => `sums[${d}][${j}] / total[${j}
 `;
 });
 
-/** As `attentionBackwardTiled`: a lane has a few rows and passes through columns in tiles. */
+/** The rows of a workgroup of the gradient are queries, or they are keys. The others are its columns. */
+interface Role {
+  /** Tensors of a row and of a column: the product of the first two is the score, that of the second two the gradient of p. */
+  readonly row: readonly [string, string];
+  readonly column: readonly [string, string];
+  /** Parts of dqkv that it gives: the sum of ds times the column's first and, for keys, that of p times its second. */
+  readonly parts: readonly number[];
+}
+const queries: Role = { row: ['q', 'dy'], column: ['k', 'v'], parts: [0] };
+const keys: Role = { row: ['k', 'v'], column: ['q', 'dy'], parts: [1, 2] };
+
+/** The entry point: the rows of even workgroups along z are keys, which take longer, those of odd ones queries. */
+const backwardMain = (size: number): string => wgsl`
+@compute @workgroup_size(${size})
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let image = group.z / 2u;
+  let token = image * dims.T;
+  let stats = (image * groups.y + group.y) * dims.T;
+  if (group.z % 2u == 0u) {
+    keys(group.x * ROWS, group.y, token, stats, lane);
+  } else {
+    queries(group.x * ROWS, group.y, token, stats, lane);
+  }
+}
+`;
+
+/**
+ * The gradient of attention by the formulas of shaders/attentionBackward.ts, in one launch: a lane has a few rows and passes
+ * through columns in tiles.
+ */
 export const attentionBackwardLanes = remembered((HS: number, lanes: number) => `${HS} ${lanes}`, (HS, lanes) => wgsl`
 enable subgroups;
 ${backwardBindings(HS, pairArray)}

@@ -49,8 +49,9 @@ function gpuParts(adapter = gpu, found?: Calibration) {
 /** A choice for every kind of launch of a short run: one with plain loops, the others with the usual kernels. */
 async function wholeChoice(): Promise<Calibration> {
   const { tune } = await prepare(options(newOut()), fakeParts().parts);
-  const { launcher } = createEngine(await testDevice());
-  const nodes = (await tune!.graphs()).flatMap((outputs) => schedule(Object.values(outputs)).launches);
+  const engine = createEngine(await testDevice());
+  const { launcher } = engine;
+  const nodes = (await tune!.graphs(() => engine.graph())).flatMap((outputs) => schedule(Object.values(outputs)).launches);
   const kinds = [...new Set(nodes.map((node) => launcher.kindOf(node)))];
   return { chosen: Object.fromEntries(kinds.map((kind, i) => [kind, i === 3 ? 'plain' : 'usual'])), struck: {} };
 }

@@ -3,7 +3,7 @@ import { plannedVit } from '../../../cli/bench/models.js';
 import { launchFacts, type LaunchFacts } from '../../../cli/bench/prediction.js';
 import { REPORTED, type ReportedStep } from '../../../cli/bench/report.js';
 import { plannedStep, type StepOptions } from '../../../cli/bench/setting.js';
-import { createEngine, deviceDescriptor, type Engine, type Kernel } from '../../../engine/index.js';
+import { createEngine, deviceDescriptor, Graph, type Engine, type Kernel } from '../../../engine/index.js';
 import { bindingsOf } from '../../../engine/run/launch.js';
 import type { Binding } from '../../../engine/run/pipelines.js';
 import { RECIPE_NAMES } from '../../../model/method/options.js';
@@ -36,6 +36,7 @@ export const PREDICTED = REPORTED[1];
 /** Sizes whose kernels may differ: by alignment, or by the number of elements. */
 const SIZES = [256, 512, 1080];
 /** Both recipes, both precisions, small to large photos. */
+const gpuGraph = (): Graph => new Graph(true);
 const steps = RECIPE_NAMES.flatMap((recipe) => (['f32', 'f16'] as const).flatMap((precision) =>
   SIZES.map((size): StepOptions => ({ recipe, precision, size, vitSize: PREDICTED.vitSize, checkpointing: false }))));
 
@@ -69,7 +70,8 @@ export async function reportedLaunches(
   engine: Engine, precision: Precision,
 ): Promise<{ step: ReportedStep; launches: LaunchFacts[] }[]> {
   return Promise.all(REPORTED.map(async (step) => {
-    const { launches } = plannedStep({ ...step, checkpointing: false, precision }, await plannedVit(step.model));
+    const options = { ...step, checkpointing: false, precision };
+    const { launches } = plannedStep(options, await plannedVit(step.model), () => engine.graph());
     return { step, launches: launches.map((node) => launchFacts(node, engine.kernelOf(node))) };
   }));
 }
@@ -80,7 +82,7 @@ export async function reportedLaunches(
  */
 export async function plannedSteps(): Promise<(engine: Engine) => StepKernels> {
   const vit = await plannedVit(PREDICTED.model);
-  const planned = steps.map((step) => ({ step, nodes: plannedStep(step, vit).launches }));
+  const planned = steps.map((step) => ({ step, nodes: plannedStep(step, vit, gpuGraph).launches }));
   return (engine) => {
     const kernels = new Map<string, StepKernel>();
     const names = new Map<string, number>();
