@@ -35,8 +35,8 @@ ${gradientInputs(HS, headArray, 'T: u32, PARTS: u32, CHUNKS: u32')}
 `;
 
 /**
- * Copies a chunk of the queries' tensor `q` and of the keys' tensor `k`, from group `from` on, to the tiles. Lines beyond the last
- * token repeat it, for probabilities that are finite, or are zero (`zeros`), so that they add nothing.
+ * Copies a chunk of the queries' tensor `q` and of the keys' tensor `k`, from group `from` on, to the tiles. Lines beyond the
+ * last token repeat it, for probabilities that are finite, or are zero (`zeros`), so that they add nothing.
  */
 const copyChunk = (q: string, k: string, from: string, zeros: boolean): string => {
   const line = (name: string, first: string, count: string): string => {

@@ -112,8 +112,8 @@ export class Graph {
   #scope: Scope = { forgets: false, halves: false };
 
   /**
-   * @param wide the graph is for a device with many cores: reductions are shared by more workgroups, for memory and a further launch
-   * that adds up their parts
+   * @param wide the graph is for a device with many cores: reductions are shared by more workgroups, for memory and a further
+   * launch that adds up their parts
    */
   constructor(readonly wide = false) {}
 
