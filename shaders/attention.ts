@@ -80,7 +80,7 @@ const forwardProbabilities = (HS: number): string => {
 ${each(2, (r) => `    parts[tx * 16u + ty + ${8 * r}u] = vec4f(${list(4, (i) => `top(s${4 * r + i})`)});`)}
     workgroupBarrier();
     var highest = ${LOWEST_SCORE};
-    for (var x = 0u; x < 8u; x++) { highest = max(highest, parts[x * 16u + lane / 4u][lane % 4u]); }
+    for (var x = 0u; x < columns; x++) { highest = max(highest, parts[x * 16u + lane / 4u][lane % 4u]); }
     let risen = max(peak, factor * highest);
     fades[lane] = exp2(peak - risen);
     peaks[lane] = risen;
@@ -107,7 +107,7 @@ const forwardSums = (HS: number): string => {
       workgroupBarrier();
       if (key == 0u) {
         total *= fades[lane];
-        for (var x = 0u; x < 8u; x++) { total += parts[x * 16u + lane / 4u][lane % 4u]; }
+        for (var x = 0u; x < columns; x++) { total += parts[x * 16u + lane / 4u][lane % 4u]; }
 ${each(8, (i) => `
         let fade${i} = fades[${32 * (i >> 2) + (i % 4)}u + 4u * ty];
 ${each(VG / 8, (n) => `        y${i}_${n} *= fade${i};`)}`)}
@@ -158,6 +158,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   var total = 0.0;
 ${each2(8, columns, (i, n) => `  var y${i}_${n} = vec4f();`)}
   for (var t = 0u; t < T; t += ${TILE_KEYS}u) {
+    let columns = min(${TILE_KEYS / 4}u, (T - t + 3u) / 4u);  // of threads that have keys
 ${forwardScores(HS)}
 ${forwardProbabilities(HS)}
 ${forwardSums(HS)}

@@ -68,7 +68,7 @@ async function casesOf(engine: Engine, request: KernelsRequest): Promise<Repeate
   for (const model of request.models) {
     const vit = await plannedVit(model);
     for (const recipe of request.recipes) {
-      for (const found of distinctLaunches(engine, plannedStep({ ...request, recipe }, vit))) {
+      for (const found of distinctLaunches(engine, plannedStep({ ...request, recipe }, vit, () => engine.graph()))) {
         const name = nameOf(found.node);
         if (request.filter && !name.includes(request.filter)) continue;
         const known = cases.get(name);

@@ -2,7 +2,7 @@
 import {
   median, noise, profile, type Engine, type Program, type ProfileRow, type Roof, type Schedule, type Tensor,
 } from '../../engine/index.js';
-import { memoryNeed, type MemoryNeed } from '../../model/training/memoryNeed.js';
+import { memoryNeed, wideGraph, type MemoryNeed } from '../../model/training/memoryNeed.js';
 import { uploadVit } from '../../model/vit/vit.js';
 import { scenePath } from '../demo/files.js';
 import { readImage } from '../photos/photo.js';
@@ -32,10 +32,11 @@ const planFigures = ({ plan, launches }: Schedule) => ({
   largestSlotBytes: plan.slots[0] ?? 0,
 });
 
-/** The plan of a step and of a whole run with photos of that size, without a device. */
+/** The plan of a step and of a whole run with photos of that size on a GPU, without one. */
 export async function planStep(request: StepRequest) {
   const vit = await plannedVit(request.model);
-  return { ...planFigures(plannedStep(request, vit)), run: memoryNeed(plannedSetting(request, vit)) };
+  const run = memoryNeed(plannedSetting(request, vit), undefined, undefined, wideGraph);
+  return { ...planFigures(plannedStep(request, vit, wideGraph)), run };
 }
 
 /** The memory of a run: its steps on whole photos are the largest. */

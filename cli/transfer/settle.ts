@@ -3,7 +3,7 @@ import { layoutOf } from '../../model/generators/parameters.js';
 import type { SpliceOptions } from '../../model/method/options.js';
 import { recipes } from '../../model/method/recipes.js';
 import type { Setting } from '../../model/method/steps.js';
-import { memoryNeed } from '../../model/training/memoryNeed.js';
+import { memoryNeed, wideGraph } from '../../model/training/memoryNeed.js';
 import { stepFlops } from '../../model/training/stepCost.js';
 import { checkVitSize, loadVit } from '../models/load.js';
 import type { LoadedVit } from '../models/read.js';
@@ -63,7 +63,7 @@ function pairFacts({ splice, outputSize }: TransferOptions, photos: readonly Siz
   };
   return {
     photos, patch: vit.config.patch, ...(outputSize !== undefined && { outputSize }),
-    memory: (choice) => memoryNeed(settingOf(choice)),
+    memory: (choice) => memoryNeed(settingOf(choice), undefined, undefined, wideGraph), // no device needs more
     flops: (choice) => stepFlops(settingOf(choice)),
   };
 }

@@ -34,6 +34,9 @@ export function largestOf(kind: StepKind, { structure, appearance }: Setting): S
 /** Makes an empty graph, for a device (`engine.graph()`) or for none. */
 export type GraphMaker = () => Graph;
 
+/** A graph for a GPU, whose plans need more memory than those of other devices. */
+export const wideGraph: GraphMaker = () => new Graph(true);
+
 /** The steps of a run at their largest, and its program besides them: of the result, or of the update. */
 export function largestGraphs(
   setting: Setting, step: StepGraph = stepGraph, other = resultGraph, graph: GraphMaker = () => new Graph(),

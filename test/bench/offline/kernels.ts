@@ -3,10 +3,11 @@ import { plannedVit } from '../../../cli/bench/models.js';
 import { launchFacts, type LaunchFacts } from '../../../cli/bench/prediction.js';
 import { REPORTED, type ReportedStep } from '../../../cli/bench/report.js';
 import { plannedStep, type StepOptions } from '../../../cli/bench/setting.js';
-import { createEngine, deviceDescriptor, Graph, type Engine, type Kernel } from '../../../engine/index.js';
+import { createEngine, deviceDescriptor, type Engine, type Kernel } from '../../../engine/index.js';
 import { bindingsOf } from '../../../engine/run/launch.js';
 import type { Binding } from '../../../engine/run/pipelines.js';
 import { RECIPE_NAMES } from '../../../model/method/options.js';
+import { wideGraph } from '../../../model/training/memoryNeed.js';
 
 /** What WebGPU tells of a device, as far as the choice of kernels depends on it: the least and most lanes of a subgroup. */
 export interface Traits {
@@ -36,7 +37,6 @@ export const PREDICTED = REPORTED[1];
 /** Sizes whose kernels may differ: by alignment, or by the number of elements. */
 const SIZES = [256, 512, 1080];
 /** Both recipes, both precisions, small to large photos. */
-const gpuGraph = (): Graph => new Graph(true);
 const steps = RECIPE_NAMES.flatMap((recipe) => (['f32', 'f16'] as const).flatMap((precision) =>
   SIZES.map((size): StepOptions => ({ recipe, precision, size, vitSize: PREDICTED.vitSize, checkpointing: false }))));
 
@@ -82,7 +82,7 @@ export async function reportedLaunches(
  */
 export async function plannedSteps(): Promise<(engine: Engine) => StepKernels> {
   const vit = await plannedVit(PREDICTED.model);
-  const planned = steps.map((step) => ({ step, nodes: plannedStep(step, vit, gpuGraph).launches }));
+  const planned = steps.map((step) => ({ step, nodes: plannedStep(step, vit, wideGraph).launches }));
   return (engine) => {
     const kernels = new Map<string, StepKernel>();
     const names = new Map<string, number>();
