@@ -10,15 +10,22 @@ const PLACES = [process.env['SPLICE_GPU_CHROMIUM'], '/usr/bin/chromium', '/usr/b
  * servers.
  */
 const ARGUMENTS = [
-  '--headless', '--no-sandbox', '--disable-gpu', '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader',
+  '--headless', '--no-sandbox', '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader',
   '--disable-quic', '--no-first-run',
   '--disable-background-networking', '--disable-component-update', '--disable-sync',
 ];
 
-/** Returns undefined, and prints a line, if there is no Chromium. */
-export async function openBrowser(): Promise<Browser | undefined> {
+/** A canvas of WebGPU needs Chromium's own Vulkan driver for the whole page; without one, pages are painted without a driver. */
+const PAINTING = ['--enable-features=Vulkan', '--use-vulkan=swiftshader', '--use-angle=swiftshader', '--ignore-gpu-blocklist'];
+
+/**
+ * Returns undefined, and prints a line, if there is no Chromium.
+ * @param options `paints`: whether the page has a canvas of WebGPU, or gives it video frames
+ */
+export async function openBrowser({ paints = false } = {}): Promise<Browser | undefined> {
   const executablePath = PLACES.find((path) => path && existsSync(path));
-  if (executablePath) return chromium.launch({ executablePath, args: ARGUMENTS });
+  const args = [...ARGUMENTS, ...(paints ? PAINTING : ['--disable-gpu'])];
+  if (executablePath) return chromium.launch({ executablePath, args });
   console.log('skipped: no Chromium for the tests of the page (apt-get install chromium, or SPLICE_GPU_CHROMIUM names one)');
   return undefined;
 }

@@ -31,8 +31,10 @@ const SLOW = /^model|attention|batchnorm|conv2d|layernorm|linear/;
 export const quick = portable.filter((name) => !SLOW.test(name));
 
 /** A page with a script, at an address that has WebGPU; nothing is served. `close` throws if there was an error in it. */
-export async function openPage(script: string): Promise<{ readonly page: Page; close(): Promise<void> } | undefined> {
-  const browser = await openBrowser();
+export async function openPage(
+  script: string, options: { readonly paints?: boolean } = {},
+): Promise<{ readonly page: Page; close(): Promise<void> } | undefined> {
+  const browser = await openBrowser(options);
   if (!browser) return undefined;
   const page = await browser.newPage();
   const { errors } = watchTrouble(page, 'http://localhost/');
