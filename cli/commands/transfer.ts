@@ -14,8 +14,11 @@ import {
   requireOption, resumeOf, runOptions, tuneOf, tuneOption, withOptions, type RunFlags, type TrainingWork, type TuneFlag,
 } from './options.js';
 import {
-  fraction, notNegative, numbersIn, positiveRgb, rgb, several, share, sizeOr, textFor, whole, wholeList,
+  duration, fraction, notNegative, numbersIn, positiveRgb, rgb, several, share, sizeOr, textFor, whole, wholeList,
 } from './values.js';
+
+/** Of --fit without --time. */
+const FIT_SECONDS = 600;
 
 /** The value of --size. */
 type Side = number | 'auto' | 'full';
@@ -34,6 +37,8 @@ interface Parsed extends
   readonly until: string;
   readonly seeds: number;
   readonly judge?: string;
+  readonly fit?: boolean;
+  readonly time?: number;
   readonly from?: { readonly run: string; readonly step?: number };
   readonly set?: readonly string[];
 }
@@ -47,6 +52,7 @@ there, or from the last checkpoint of a run that was killed.
 Example:
   $ splice-gpu transfer --structure cow.jpg --appearance highland.jpg --out out/cow
   $ splice-gpu transfer --structure cow.jpg --appearance highland.jpg --out out/cow --size 256 --steps 2000 --output-size 1080
+  $ splice-gpu transfer --structure cow.jpg --appearance highland.jpg --out out/cow --time 10m
   $ splice-gpu transfer --resume out/cow --steps 4000
   $ splice-gpu transfer --from out/cow@1000 --set lambda-appearance=20 --out out/stronger
   $ splice-gpu transfer --structure cow.jpg --appearance highland.jpg --out out/best --size 256 --seeds 4 --until plateau
@@ -116,6 +122,9 @@ export const transferCommand = (work: TransferWork): Command =>
     option('--structure <file>', 'photo whose layout is kept (PNG, JPEG, WebP or AVIF)'),
     option('--appearance <file>', 'photo whose look is taken; twice with --mix', several),
     ...runOptions('--steps (more of them), --until, --watch and --json'),
+    option('--fit', 'measure a few steps, and choose the largest --size, the --steps and the best --model that end within '
+      + '--time; what is given stays'),
+    option('--time <duration>', 'with --fit, which it implies: 90s, 10m, 2h (default: 10m)', duration),
     option('--from <run@step>', 'a branch of the run in a folder: goes on after so many of its steps, or from its newest '
       + 'checkpoint, with its options but for those that are given as well', runAt),
     option('--set <name=value>', 'with --from: an option that differs, as lambda-appearance=20; --lambda-appearance 20 is the '
@@ -168,7 +177,7 @@ function withSet({ set = [] }: Parsed, command: Command): Parsed {
 }
 
 /** What a branch cannot have of its own: these belong to the steps that it takes from the other run. */
-const BEGUN = ['generator', 'finetune', 'mix', 'recipe', 'warmStart', 'published', 'seeds', 'judge', 'tune'];
+const BEGUN = ['fit', 'time', 'generator', 'finetune', 'mix', 'recipe', 'warmStart', 'published', 'seeds', 'judge', 'tune'];
 /** Options that are no settings of the training. */
 const AROUND = ['from', 'set', 'out', 'force', 'json', 'watch'];
 
@@ -219,6 +228,7 @@ function optionsOf(parsed: Parsed, command: Command): TransferOptions {
     appearance: appearance[0]!,
     ...settingsOf(parsed, command),
     ...(seeds > 1 && { seeds: { count: seeds, first: seed, ...(judge !== undefined && { judge }) } }),
+    ...fitOf(parsed, command),
     ...portOf(watch),
     ...tuneOf(parsed),
   };
@@ -239,6 +249,14 @@ function settingsOf(parsed: Parsed, command: Command): Settings {
     ...untilField(until),
     splice: spliceOf(parsed),
   };
+}
+
+/** Seconds that the run may take. */
+function fitOf({ fit, time, seeds, published: asPublic }: Parsed, command: Command): Pick<TransferOptions, 'fit'> {
+  if (!fit && time === undefined) return {};
+  const other = seeds > 1 ? '--seeds, which makes several runs' : asPublic && '--published, which leaves nothing to choose';
+  if (other) command.error(`error: --${fit ? 'fit' : 'time'} cannot be given with ${other}: leave one out`);
+  return { fit: time ?? FIT_SECONDS };
 }
 
 /** What is left to the program. */

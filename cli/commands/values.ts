@@ -14,6 +14,16 @@ export const seed = whole(0, 2 ** 32 - 1);
 
 export const port = whole(1, 65_535);
 
+const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 };
+
+/** Seconds of a text such as 90s, 10m or 1.5h. */
+export function duration(text: string): number {
+  const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?)([smh])$/.exec(text) ?? [];
+  const seconds = Number(number) * (UNITS[unit] ?? 0);
+  if (seconds > 0) return seconds;
+  throw new InvalidArgumentError('Give a time such as 90s, 10m or 2h.');
+}
+
 /** A finite number for which `isRight`. */
 const real = (isRight: (value: number) => boolean, range: string) => (text: string): number => {
   const value = Number(text);

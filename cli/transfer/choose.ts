@@ -46,24 +46,32 @@ const [FEWEST_STEPS, MOST_STEPS] = [200, 1000];
 export function chooseFor(choose: readonly Choosable[], given: Choice, device: DeviceFacts, pair: PairFacts): Choice {
   const { software, cores } = device;
   const isFree = (name: Choosable): boolean => choose.includes(name);
-  const vitSize = isFree('vitSize') && software ? Math.min(given.vitSize, SOFTWARE_PATCHES * pair.patch) : given.vitSize;
-  const sized = isFree('size') ? { ...given, vitSize, size: sizeFor(given, vitSize, device, pair) } : { ...given, vitSize };
+  const vitSize = isFree('vitSize') ? softwareVitSize(given.vitSize, device, pair) : given.vitSize;
+  const size = sizesFor(given, vitSize, device, pair, software ? SOFTWARE_LARGEST : LARGEST)[0]!;
+  const sized = isFree('size') ? { ...given, vitSize, size } : { ...given, vitSize };
   if (!isFree('steps') || !software) return sized;
   const affordable = (SOFTWARE_SECONDS * CORE_FLOPS * cores) / pair.flops(sized);
   const steps = Math.min(MOST_STEPS, Math.max(FEWEST_STEPS, 50 * Math.round(affordable / 50)));
   return { ...sized, steps: Math.min(given.steps, steps) };
 }
 
-/** The largest that fits the device. When none fits, the smallest, whose start says what is missing. */
-function sizeFor(given: Choice, vitSize: number, { software, memory, largestBinding }: DeviceFacts, pair: PairFacts): number {
+/** The shorter side of the ViT's input: smaller on a software adapter. */
+export const softwareVitSize = (vitSize: number, { software }: DeviceFacts, { patch }: PairFacts): number =>
+  (software ? Math.min(vitSize, SOFTWARE_PATCHES * patch) : vitSize);
+
+/** Sizes that fit the device, largest first. When none fits, the smallest, whose start says what is missing. */
+export function sizesFor(
+  given: Choice, vitSize: number, { memory, largestBinding }: DeviceFacts, pair: PairFacts, largest = LARGEST,
+): readonly number[] {
   const sides = pair.photos.map(({ width, height }) => Math.min(width, height));
-  const most = Math.min(...sides, pair.outputSize ?? Infinity, software ? SOFTWARE_LARGEST : LARGEST);
+  const most = Math.min(...sides, pair.outputSize ?? Infinity, largest);
   const fits = (size: number): boolean => {
     const need = pair.memory({ ...given, vitSize, size });
     return need.total <= memory && need.largest <= largestBinding;
   };
   const smaller = [448, 384, 320, 256, 224, 192, 160, 128, 96, 64, SMALLEST].filter((size) => size < most);
-  return [most, ...smaller].find(fits) ?? smaller.at(-1) ?? most;
+  const fitting = [most, ...smaller].filter(fits);
+  return fitting.length > 0 ? fitting : [smaller.at(-1) ?? most];
 }
 
 /**

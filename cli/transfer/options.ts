@@ -21,6 +21,8 @@ export interface TransferOptions extends OutputOptions {
   readonly size?: number;
   /** What is chosen for the device before the start, in place of the values here; nothing when absent. */
   readonly choose?: readonly Choosable[];
+  /** Seconds that the run may take on this device, by measured steps; nothing is measured when absent. */
+  readonly fit?: number;
   readonly saveEvery: number;
   /** Steps between checkpoints that are kept, for branches; none is when absent. */
   readonly keepEvery?: number;

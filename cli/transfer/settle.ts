@@ -1,4 +1,5 @@
 /** Makes the choices that a transfer's options leave to the program: for its photos, its ViT and this machine's device. */
+import { OutOfMemoryError } from '../../engine/index.js';
 import { layoutOf } from '../../model/generators/parameters.js';
 import type { SpliceOptions } from '../../model/method/options.js';
 import { recipes } from '../../model/method/recipes.js';
@@ -6,11 +7,13 @@ import type { Setting } from '../../model/method/steps.js';
 import { memoryNeed, wideGraph } from '../../model/training/memoryNeed.js';
 import { stepFlops } from '../../model/training/stepCost.js';
 import { checkVitSize, loadVit } from '../models/load.js';
+import { AUTO_MODEL, DEFAULT_MODEL } from '../models/known.js';
 import type { LoadedVit } from '../models/read.js';
-import { photoSize, shorterSide, type Size } from '../photos/photo.js';
+import { photoSize, readImage, shorterSide, type Size } from '../photos/photo.js';
 import type { Parts } from '../run/parts.js';
 import { UsageError } from '../shared/errors.js';
 import { chooseFor, describeChoice, SMALLEST, type Choice, type PairFacts } from './choose.js';
+import { describeFit, fitTo, isWorthIt, type Fitted, type Measure } from './fit.js';
 import type { TransferOptions } from './options.js';
 
 /** Options without anything left to choose, the ViT if it had to be read for that, and lines about what was chosen. */
@@ -28,6 +31,7 @@ export async function settle(options: TransferOptions, parts: Parts): Promise<Se
   // What is too small is refused when it is read.
   const isTooSmall = Math.min(...photos.map(shorterSide), size ?? Infinity) < SMALLEST;
   if (isTooSmall) return { options: { ...options, choose: [] }, notes: [] };
+  if (options.fit !== undefined) return fitted(options, photos, parts);
   const model = await loadVit(options.model, options.vit, { signal: parts.interrupt, output: parts.stderr });
   checkModel(splice, model);
   const pair = pairFacts(options, photos, model);
@@ -37,6 +41,63 @@ export async function settle(options: TransferOptions, parts: Parts): Promise<Se
   const choice: Choice = { ...sized, vitSize, steps };
   const notes = describeChoice(choose, choice, splice.warmStart, device, pair.flops(choice));
   return { options: { ...rest, ...sized, splice: { ...splice, vitSize, steps } }, model, notes };
+}
+
+/** With what was measured to end in time, with the best ViT for which that is worth it. */
+async function fitted(options: TransferOptions, photos: readonly Size[], parts: Parts): Promise<Settled> {
+  const { choose = [], fit: seconds = Infinity, splice, size, ...rest } = options;
+  const began = performance.now();
+  const spent = (): number => (performance.now() - began) / 1000;
+  const limits = { device: await parts.deviceFacts(), seconds, spent, warmStart: splice.warmStart };
+  const given = { ...(size !== undefined && { size }), vitSize: splice.vitSize, steps: splice.steps };
+  const tried = new Set<string>();
+  let found: (Fitted & { readonly model: LoadedVit }) | undefined;
+  for (const name of options.model === AUTO_MODEL ? [AUTO_MODEL, DEFAULT_MODEL] : [options.model]) {
+    const model = await loadVit(name, options.vit, { signal: parts.interrupt, output: parts.stderr });
+    if (tried.has(model.sha256)) continue;
+    tried.add(model.sha256);
+    checkModel(splice, model);
+    const measure: Measure = (choice) => measureStep(options, model, choice, parts);
+    found = { ...(await fitTo(choose, given, limits, pairFacts(options, photos, model), measure)), model };
+    if (isWorthIt(found)) break;
+  }
+  const { model, vitSize, steps, secondsPerStep: _, ...sized } = found!;
+  const named = options.model === AUTO_MODEL ? model.vit.name : options.model;
+  const notes = [describeFit(found!, limits, options.model === AUTO_MODEL ? named : undefined)];
+  return { options: { ...rest, ...sized, model: named, splice: { ...splice, vitSize, steps } }, model, notes };
+}
+
+/** Steps that are measured, after one that compiles. */
+const MEASURED = 4;
+
+/** Seconds of a step, the median of some. */
+async function measureStep(
+  { structure, appearance, splice }: TransferOptions, { vit }: LoadedVit, { size, vitSize }: Choice, parts: Parts,
+): Promise<number | undefined> {
+  const reading = size === undefined ? {} : { shorterSide: size };
+  const photos = [await readImage(structure, reading), await readImage(appearance, reading)] as const;
+  const { engine, close } = await parts.openEngine({ precision: splice.precision });
+  try {
+    const run = await parts.startSplice(engine, vit, ...photos, { ...splice, vitSize, warmStart: 0 });
+    try {
+      const seconds: number[] = [];
+      for (let i = 0; i <= MEASURED; i++) {
+        parts.interrupt.throwIfAborted();
+        const began = performance.now();
+        await run.step();
+        await run.sync();
+        seconds.push((performance.now() - began) / 1000);
+      }
+      return seconds.slice(1).sort((a, b) => a - b)[MEASURED / 2]!;
+    } finally {
+      run.destroy();
+    }
+  } catch (error) {
+    if (error instanceof OutOfMemoryError) return undefined;
+    throw error;
+  } finally {
+    close();
+  }
 }
 
 /** @throws UsageError for a ViT input of less than two patches, or a layer that the ViT lacks */

@@ -81,7 +81,8 @@ const transferRows: readonly Row[] = [
   ['--model v.pth', 'model', 'v.pth'], ['--heads 3', 'vit.heads', 3], ['--patch 4', 'vit.patch', 4],
   ['--mean 0', 'vit.mean', [0, 0, 0]], ['--std 0.1,0.2,0.3', 'vit.std', [0.1, 0.2, 0.3]],
   ['--size 64', 'size', 64, { choose: ['vitSize', 'steps'] }], ['--save-every 9', 'saveEvery', 9],
-  ['--keep-every 9', 'keepEvery', 9], ['--until plateau', 'until', 'plateau'], ['--seeds 3', 'seeds', { count: 3, first: 1 }],
+  ['--keep-every 9', 'keepEvery', 9], ['--until plateau', 'until', 'plateau'], ['--fit', 'fit', 600],
+  ['--time 90s', 'fit', 90], ['--seeds 3', 'seeds', { count: 3, first: 1 }],
   ['--detail 0.25', 'detail', 0.25], ['--upscale 2.5', 'upscale', 2.5], ['--output-size 300', 'outputSize', 300],
   ['--test-time-registers 7:417,6:189', 'testTimeRegisters', '7:417,6:189'],
 ];
