@@ -58,7 +58,8 @@ test('only photos or a memory that are smaller make a size below 64', async () =
 
 test('a rate that grows with the size is found out', async () => {
   const measured: number[] = [];
-  const found = await fitTo(CHOOSABLE, usual, { device: gpu, seconds: 600, spent: () => 0, warmStart: 0 }, pair, async (choice) => {
+  const limits = { device: gpu, seconds: 600, spent: () => 0, warmStart: 0 };
+  const found = await fitTo(CHOOSABLE, usual, limits, pair, async (choice) => {
     measured.push(choice.size!);
     return Math.max(0.05, pair.flops(choice) / 5e12); // a small size does not fill the device
   });
