@@ -4,11 +4,12 @@ import { copyFile, mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EXIT_INTERRUPTED, InputError } from '../shared/errors.js';
+import { errorLine, EXIT_INTERRUPTED, InputError } from '../shared/errors.js';
 import { exists, parseJson, writeFileAtomic } from '../shared/files.js';
 import { writeLine, type Output } from '../shared/progress.js';
+import { blameFor, type Blame } from './blame.js';
 import { pack, readList, SCORES, sweeper, unpack } from './bundle.js';
-import { JOB_FILE, type Blame, type ChildLine } from './child.js';
+import { JOB_FILE, type ChildLine } from './child.js';
 import { parseDescription, placesIn, type Description, type Places } from './job.js';
 import type { Progress, Result } from './jobs.js';
 import { relocate } from './relocate.js';
@@ -54,10 +55,8 @@ export async function attempt(job: Attempt): Promise<Outcome> {
     const places = await fetchJob(job, folder, log.write);
     return await trainAndSend(job, folder, places, log);
   } catch (error) {
-    const line = (error as Error).message;
-    if (error instanceof StoreError) return { back: line, blame: 'machine' };
-    if (error instanceof InputError) return { failed: line, final: true };
-    throw error;
+    const [line, blame] = [errorLine(error) ?? String(error), blameFor(error)];
+    return blame === 'machine' ? { back: line, blame } : { failed: line, final: blame === 'job' };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -71,7 +70,12 @@ async function openLog({ store, me, before, id }: Attempt) {
   let text = earlier?.toString('utf8') ?? '';
   const write = (line: string): void => void (text = `${text}${line}`.slice(-MOST_LOG));
   write(`${new Date().toISOString()} ${id.slice(0, 12)} taken by ${me}, try ${before.tries}\n`);
-  return { write, line: (line: string) => write(`${line}\n`), put: () => store.put(Buffer.from(text)) };
+  /** A log that the store does not take is not worth a job. */
+  const put = async (): Promise<Pick<Progress, 'log'>> => {
+    const log = await store.put(Buffer.from(text)).catch(() => undefined);
+    return log === undefined ? {} : { log };
+  };
+  return { write, line: (line: string) => write(`${line}\n`), put };
 }
 
 /** Writes the job, its inputs and the newest state into `folder`. */
@@ -118,12 +122,12 @@ async function fetchState(list: Hash, store: Store, { judge }: Description, plac
 
 async function trainAndSend(job: Attempt, folder: string, places: Places, log: Log): Promise<Outcome> {
   const { store, me, before, note, onStep, stop } = job;
-  let progress: Progress = { ...before, log: await log.put() };
+  let progress: Progress = { ...before, ...(await log.put()) };
   void note(progress);
   const sweep = sweeper(store);
   const send = async (): Promise<Hash> => {
     const { list, files } = await pack(places.out, store);
-    progress = { ...progress, tries: 0, state: list, log: await log.put() };
+    progress = { ...progress, tries: 0, state: list, ...(await log.put()) };
     void note(progress).then(() => sweep(files));
     return list;
   };
@@ -145,12 +149,12 @@ async function trainAndSend(job: Attempt, folder: string, places: Places, log: L
   const hasRun = await exists(join(places.out, 'config.json'));
   // A process that has only just started does not hear the signal yet, and ends by it.
   if (ended.code === EXIT_INTERRUPTED || (stop.aborted && ended.signal === 'SIGTERM')) {
-    if (hasRun) await send();
+    if (hasRun) await send().catch((error: Error) => log.line(error.message));
     return { back: 'interrupted' };
   }
   const line = ended.failed ?? `the process on ${me} ended with ${ended.signal ?? `exit code ${ended.code}`}`;
   log.line(line);
-  void note({ ...progress, log: await log.put() });
+  void note({ ...progress, ...(await log.put()) });
   if (ended.blame === 'machine') return { back: line, blame: 'machine' };
   return { failed: line, final: ended.blame === 'job' };
 }

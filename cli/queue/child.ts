@@ -3,23 +3,18 @@
  * nothing of the queue: it finds the job in a folder, trains it there, and reports by lines of JSON on stdout.
  */
 import { join } from 'node:path';
-import { DeviceLostError } from '../../engine/index.js';
 import { privateDriver } from '../gpu/mesa.js';
 import type { Parts } from '../run/parts.js';
-import {
-  errorLine, EXIT_INTERRUPTED, InputError, isAbort, NoAdapterError, NonFiniteError, UsageError,
-} from '../shared/errors.js';
+import { errorLine, EXIT_INTERRUPTED, isAbort, NoAdapterError } from '../shared/errors.js';
 import { readBounded } from '../shared/read.js';
 import { writeLine } from '../shared/progress.js';
 import { ensureTransfer } from '../transfer/ensure.js';
+import { blameFor, type Blame } from './blame.js';
 import { parseDescription, placesIn, transferOf } from './job.js';
 import { MAX_FILE } from './place.js';
 
 /** The job of a folder. */
 export const JOB_FILE = 'job.json';
-
-/** What is to blame for a failure: this machine, the job, or something that may not come again. */
-export type Blame = 'machine' | 'job' | 'chance';
 
 /** A line of the process. */
 export type ChildLine =
@@ -82,15 +77,4 @@ function reporting(parts: Parts, say: Say): Parts {
       return Object.assign(Object.create(run) as typeof run, { step, state });
     },
   };
-}
-
-const DISK = ['ENOSPC', 'EDQUOT', 'EFBIG', 'EROFS', 'EIO', 'EMFILE', 'ENFILE'];
-
-/** Wrong inputs stay wrong; a full disk is none of the job's; a lost device may be either's. */
-export function blameFor(error: unknown): Blame {
-  const codes: string[] = [];
-  for (let cause = error; cause instanceof Error; cause = cause.cause) codes.push((cause as NodeJS.ErrnoException).code ?? '');
-  if (error instanceof NoAdapterError || codes.some((code) => DISK.includes(code))) return 'machine';
-  if (error instanceof DeviceLostError) return 'chance';
-  return [InputError, UsageError, NonFiniteError].some((type) => error instanceof type) ? 'job' : 'chance';
 }

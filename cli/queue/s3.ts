@@ -63,14 +63,14 @@ const isMissing = (error: unknown): boolean => {
 const PROBLEMS: readonly (readonly [RegExp, string])[] = [
   [/NoSuchBucket/, 'has no such bucket: create it'],
   [/Credentials/, 'needs keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY'],
-  [/AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|Forbidden/, 'refuses the keys: check them and what they allow'],
-  [/Quota|StorageFull|InsufficientStorage|EntityTooLarge/, 'is full: free some space'],
+  [/AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|Forbidden|\b40[13]\b/, 'refuses the keys: check them'],
+  [/Quota|StorageFull|InsufficientStorage|EntityTooLarge|\b507\b/, 'is full: free some space'],
   [/ECONN|ENOTFOUND|EAI_AGAIN|Timeout|ENETUNREACH|EHOSTUNREACH/, 'cannot be reached: check its address and the network'],
 ];
 
 function problemOf(error: unknown): string {
   const { name = '', code = '', message = '', $metadata } = error as Failure;
-  if ($metadata?.httpStatusCode === 507) return 'is full: free some space';
-  const known = PROBLEMS.find(([pattern]) => pattern.test(`${name} ${code}`));
+  // An answer to HEAD has a status alone.
+  const known = PROBLEMS.find(([pattern]) => pattern.test(`${name} ${code} ${$metadata?.httpStatusCode ?? ''}`));
   return known ? known[1] : `fails (${name} ${message.split('\n', 1)[0]!.slice(0, 200)})`;
 }

@@ -51,6 +51,8 @@ interface Current {
   device?: string;
 }
 
+type BullWorker = Worker<object, Result, string>;
+
 /** Everything that a worker holds while it lives. */
 interface Shift {
   readonly options: WorkOptions;
@@ -64,6 +66,7 @@ interface Shift {
   readonly queue: JobQueue;
   /** Ends the worker, when the job that it trains is saved. */
   readonly end: (code: number, line?: string) => void;
+  worker: BullWorker | undefined;
   current: Current | undefined;
   done: number;
   failed: number;
@@ -116,11 +119,12 @@ async function serve(start: Start): Promise<number> {
     if (line !== undefined) say(`splice-gpu: ${line}`);
     ended(code);
   };
-  const shift: Shift = { ...start, bull, queue, end, current: undefined, done: 0, failed: 0 };
+  const shift: Shift = { ...start, bull, queue, end, worker: undefined, current: undefined, done: 0, failed: 0 };
   const note = versionNote(await workersOf(redis));
   for (const line of [...redis.notes, ...(note ? [note] : [])]) say(line);
   say(`${me} takes jobs from ${redis.name}, files from ${store.name}`);
   const worker = await openWorker(shift);
+  shift.worker = worker;
   const timer = setInterval(() => void tick(shift).catch(() => undefined), Math.min(MOST_TICK_MS, 250 * options.lease));
   const onInterrupt = (): void => stopFor(shift, 'interrupted', EXIT_INTERRUPTED);
   parts.interrupt.addEventListener('abort', onInterrupt, { once: true });
@@ -136,7 +140,7 @@ async function serve(start: Start): Promise<number> {
   return code;
 }
 
-async function openWorker(shift: Shift): Promise<Worker<object, Result, string>> {
+async function openWorker(shift: Shift): Promise<BullWorker> {
   const { bull, redis, options: { lease }, me } = shift;
   const worker = new bull.Worker<object, Result, string>(queueName(), (job, token) => serveJob(shift, job as QueueJob, token!), {
     connection: redis.client, prefix: PREFIX, name: me, concurrency: 1, drainDelay: 2,
@@ -190,7 +194,7 @@ async function serveJob(shift: Shift, job: QueueJob, token: string): Promise<Res
       return job.updateProgress(progress).catch(() => undefined);
     },
     onStep: (done, total) => Object.assign(current, { done, total }),
-  }).catch((error: Error): Outcome => ({ failed: error.message, final: false })).finally(() => (shift.current = undefined));
+  }).finally(() => (shift.current = undefined));
   return conclude(shift, job, token, outcome, stop.signal);
 }
 
@@ -215,8 +219,10 @@ async function conclude(shift: Shift, job: QueueJob, token: string, outcome: Out
     await job.updateProgress({ ...progressOf(job), tries: 0 });
     await job.moveToWait(token);
   }
-  // Not before the queue has its answer: the process ends with it.
-  if (end) setImmediate(() => shift.end(end.code, end.line));
+  if (end) {
+    await shift.worker?.pause(true); // or it takes the next job
+    setImmediate(() => shift.end(end.code, end.line)); // not before the queue has its answer
+  }
   throw new bull.WaitingError();
 }
 

@@ -32,8 +32,8 @@ export interface InjectReport {
   readonly failures: readonly string[];
 }
 
-/** @throws Error without a C compiler */
-function compiled(folder: string): string {
+/** The library of inject.c. @throws Error without a C compiler */
+export function compiled(folder: string): string {
   const library = join(folder, 'inject.so');
   const source = join(packageRoot, 'test/faults/inject.c');
   const { status, stderr } = spawnSync('cc', ['-shared', '-fPIC', '-O1', '-o', library, source, '-ldl'], { encoding: 'utf8' });

@@ -17,7 +17,7 @@ const rules: { readonly folder: string; readonly may: RegExp; readonly but?: str
   },
   {
     folder: 'cli/queue',
-    may: /^(cli\/|engine\/index\.js$|node:|(bullmq|ioredis|@aws-sdk\/client-s3)$)/,
+    may: /^(cli\/|node:|(bullmq|ioredis|@aws-sdk\/client-s3)$)/,
   },
   { folder: 'cli/watch/page', may: /^cli\/watch\/(page\/|snapshot\.js$)|^uplot$/ },
 ];

@@ -1,0 +1,240 @@
+/** What may go wrong around a queue, each with a real Redis: no job is lost, and every result is byte-equal. */
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { openStore } from '../../cli/queue/store.js';
+import { compiled } from '../faults/inject.js';
+import { temporaryFile, temporaryFolder } from '../helpers/pictures.js';
+import { proxyTo } from '../helpers/proxy.js';
+import { hasRedis, redisServer } from '../helpers/redisServer.js';
+import { assertSameContents, configOf, failure, newOut } from '../helpers/runs.js';
+import { KEYS, s3Server } from '../helpers/s3Server.js';
+import { collected, inputs, madeHere, pairsOf, placesFor, startWorker, workOptions, type RunningWorker } from './workers.js';
+
+const withRedis = hasRedis ? test : test.skip;
+const files = await inputs();
+const here = hasRedis ? await madeHere(files, 3) : '';
+Object.assign(process.env, KEYS);
+
+/** A batch in a queue of its own. @param queue another address of the server */
+async function scene(count: number, queue?: (port: number) => Promise<string>) {
+  const redis = await redisServer();
+  const [out, places] = [newOut(), placesFor(redis.url)];
+  const options = pairsOf(files, out, count);
+  const workers: RunningWorker[] = [];
+  const worker = async (change = {}, ...rest: Parameters<typeof startWorker> extends [unknown, ...infer R] ? R : never) => {
+    const address = queue ? await queue(redis.port) : redis.url;
+    workers.push(startWorker(workOptions({ ...places, queue: address }, change), ...rest));
+    return workers.at(-1)!;
+  };
+  /** Every pair is as on one machine. */
+  const assertAll = async (): Promise<void> => {
+    const { code, summary } = await collected(options, places);
+    assert.equal([code, summary.done], [0, count], JSON.stringify(summary.results));
+    for (const { name } of options.pairs) assertSameContents(join(out, name), join(here, name), name);
+  };
+  const end = async (): Promise<void> => {
+    for (const { child } of workers) child.kill('SIGKILL');
+    await redis.kill();
+  };
+  return { redis, out, places, options, worker, assertAll, end };
+}
+
+const saved = (places: { readonly store: string }): number =>
+  readdirSync(new URL(places.store), { recursive: true }).length;
+
+/** Waits until a worker has stored something more than the inputs: a save of its run. */
+async function untilSaved(redis: { client(): import('ioredis').Redis }): Promise<void> {
+  const client = redis.client();
+  for (const began = performance.now(); ; await sleep(20)) {
+    const keys = (await client.keys('splice-gpu:jobs-*:*')).filter((key) => /:[0-9a-f]{64}$/.test(key));
+    const states = await Promise.all(keys.map((key) => client.hget(key, 'progress')));
+    if (states.some((text) => text?.includes('"state"'))) break;
+    if (performance.now() - began > 30_000) throw new Error('nothing was saved');
+  }
+  client.disconnect();
+}
+
+withRedis('a worker killed with SIGKILL is replaced by another, which goes on from the last save', async () => {
+  const { redis, out, options, places, worker, assertAll, end } = await scene(1);
+  await collected(options, places, true);
+  const first = await worker({}, { STEP_MS: 60 });
+  await untilSaved(redis);
+  first.child.kill('SIGKILL');
+  const second = await worker();
+  await assertAll();
+  assert.match(second.text(), /pair 1: begins after \d+ of 30 steps/);
+  assert.is(configOf(join(out, 'pair 1')).madeBy.workers.length, 2);
+  assert.is(configOf(join(out, 'pair 1')).resumed.length, 1);
+  await end();
+});
+
+withRedis('termination finishes the step, saves, and hands the job back at once', async () => {
+  const { redis, out, options, places, worker, assertAll, end } = await scene(1);
+  await collected(options, places, true);
+  const first = await worker({ lease: 120 }, { STEP_MS: 60 });
+  await untilSaved(redis);
+  first.child.kill('SIGTERM');
+  assert.equal(await first.ended, { code: 130, signal: null });
+  assert.match(first.text(), /pair 1: handed back: interrupted/);
+  await worker({ lease: 120 }); // the lease of the first is not waited for
+  await assertAll();
+  const [{ step }] = configOf(join(out, 'pair 1')).resumed;
+  assert.ok(step > 0 && step < 30, `resumed at ${step}`);
+  await end();
+});
+
+withRedis('Redis is killed and started again while jobs are trained', async () => {
+  const { redis, options, places, worker, assertAll, end } = await scene(3);
+  await collected(options, places, true);
+  const workers = [await worker({}, { STEP_MS: 40 }), await worker({}, { STEP_MS: 40 })];
+  await untilSaved(redis);
+  await sleep(1100); // what came in the last second may be lost, by Redis's own rule
+  await redis.kill();
+  await sleep(500);
+  await redis.start();
+  await assertAll();
+  for (const { child } of workers) assert.is(child.exitCode, null, 'a worker ended');
+  await end();
+});
+
+withRedis('a worker whose network is cut goes on training, and delivers afterwards', async () => {
+  let proxy: Awaited<ReturnType<typeof proxyTo>> | undefined;
+  const through = async (port: number): Promise<string> => `redis://127.0.0.1:${(proxy ??= await proxyTo(port)).port}/0`;
+  const { redis, out, options, places, worker, assertAll, end } = await scene(1, through);
+  await collected(options, places, true);
+  await worker({ lease: 60 }, { STEP_MS: 40 });
+  await untilSaved(redis);
+  proxy!.cut();
+  const before = saved(places);
+  await sleep(1500); // the steps that are left take less
+  assert.ok(saved(places) > before, 'nothing was stored while the network was cut');
+  proxy!.heal();
+  await assertAll();
+  assert.is(configOf(join(out, 'pair 1')).resumed, undefined);
+  proxy!.close();
+  await end();
+});
+
+withRedis('a worker that lost Redis for good saves and ends with a clear line', async () => {
+  const { redis, options, places, worker, end } = await scene(1);
+  await collected(options, places, true);
+  const lonely = await worker({ patience: 1 }, { STEP_MS: 60 });
+  await untilSaved(redis);
+  await redis.kill();
+  assert.equal(await lonely.ended, { code: 1, signal: null });
+  assert.match(lonely.text(), /splice-gpu: redis:\S+ has not answered for \d+ s: start the worker again when it does/);
+  await redis.start();
+  await end();
+});
+
+withRedis('a full store is waited for, and the result delivered when there is space', async () => {
+  const [{ redis, out, options, places, end }, s3] = [await scene(1), await s3Server()];
+  const there = { ...places, store: s3.store };
+  await collected(options, there, true);
+  const known = new Set(s3.files.keys());
+  let refused = 0;
+  s3.isFull = (name) => !known.has(name) && ++refused > 0;
+  const worker = startWorker(workOptions(there));
+  await worker.until(/s3:\/\/bucket\/some\/prefix at \S+ is full: free some space; the result waits for it/);
+  s3.isFull = () => false;
+  const { code, summary } = await collected(options, there);
+  assert.equal([code, summary.done, refused > 0], [0, 1, true]);
+  assertSameContents(join(out, 'pair 1'), join(here, 'pair 1'));
+  // Photos and weights travel once.
+  assert.is((await collected(pairsOf(files, newOut(), 1), there)).code, 0);
+  worker.child.kill('SIGKILL');
+  s3.close();
+  assert.ok(redis);
+  await end();
+});
+
+test('a bucket that is missing, refuses the keys or cannot be reached is named', async () => {
+  const s3 = await s3Server();
+  const store = await openStore(s3.store);
+  const hash = await store.put(Buffer.from('a photo'));
+  assert.is(String(await store.get(hash)), 'a photo');
+  assert.is(s3.counts['PUT'], 2); // the probe and the photo
+  await store.put(Buffer.from('a photo'));
+  assert.is(s3.counts['PUT'], 2);
+  await store.remove(hash);
+  assert.match((await failure(store.get(hash))).message, /has no file/);
+  const problem = async (address: string): Promise<string> => (await failure(openStore(address))).message;
+  assert.match(await problem(s3.store.replace('bucket', 'other')), /has no such bucket: create it$/);
+  process.env['AWS_ACCESS_KEY_ID'] = 'wrong';
+  assert.match(await problem(s3.store), /refuses the keys: check them/);
+  process.env['AWS_ACCESS_KEY_ID'] = KEYS.AWS_ACCESS_KEY_ID;
+  assert.match(await problem('s3://bucket/x?endpoint=http://127.0.0.1:1&path-style=yes'), /cannot be reached/);
+  assert.match(await problem('s3://me:secret@bucket/x'), /keys come from the environment$/);
+  s3.close();
+});
+
+const canInject = hasRedis && process.platform === 'linux' && spawnSync('cc', ['--version']).status === 0;
+
+(canInject ? test : test.skip)('a worker whose disk is full hands the job back and ends; another makes it', async () => {
+  const { options, places, worker, assertAll, end } = await scene(1);
+  await collected(options, places, true);
+  const env = { LD_PRELOAD: compiled(temporaryFolder()), INJECT_BELOW: places.scratch, INJECT_CALL: 'write' };
+  const full = { ...env, INJECT_HOW: String(constants.errno.ENOSPC) };
+  // Among the job's inputs, and in the training.
+  for (const at of [2, 20]) {
+    const broken = await worker({}, {}, { ...full, INJECT_AT: String(at) });
+    assert.equal(await broken.ended, { code: 1, signal: null }, broken.text());
+    assert.match(broken.text(), /splice-gpu: \S+ does not fit: the disk is full.*; the job is handed back/);
+  }
+  await worker();
+  await assertAll();
+  await end();
+});
+
+withRedis('clocks that differ by minutes lose nothing', async () => {
+  const { redis, options, places, worker, assertAll, end } = await scene(2);
+  await collected(options, places, true);
+  const shifted = (minutes: number): string[] => {
+    const code = `const now = Date.now, Real = Date; globalThis.Date = class extends Real {
+      constructor(...a) { a.length > 0 ? super(...a) : super(now() + ${60_000 * minutes}); }
+      static now() { return now() + ${60_000 * minutes}; }
+    };`;
+    return ['--import', pathToFileURL(temporaryFile('clock.mjs', code)).href];
+  };
+  const early = await worker({}, { STEP_MS: 60 }, {}, shifted(-10));
+  await untilSaved(redis);
+  early.child.kill('SIGKILL');
+  await worker({}, {}, {}, shifted(10));
+  await assertAll();
+  await end();
+});
+
+withRedis('a job that kills its worker is given up after three tries, with its log', async () => {
+  const { out, options, places, worker, end } = await scene(1);
+  await collected(options, places, true);
+  for (let i = 0; i < 3; i++) {
+    const poisoned = await worker({ lease: 1 }, { POISON: 3 });
+    assert.equal((await poisoned.ended).signal, 'SIGKILL');
+  }
+  await worker({ lease: 1 });
+  const { code, summary: { results } } = await collected(options, places);
+  assert.is(code, 1);
+  assert.match(results[0].error, /^given up: 3 times its worker ended before the job had saved anything new; "splice-gpu queue/);
+  assert.equal(readFileSync(join(out, 'pair 1/worker.log'), 'utf8').match(/ taken by \S+, try \d/g)?.length, 3);
+  await end();
+});
+
+withRedis('a process that crashes is tried three times, and its log kept', async () => {
+  const { out, options, places, worker, end } = await scene(1);
+  await collected(options, places, true);
+  await worker({}, { CRASH: 3 });
+  const { code, summary: { results } } = await collected(options, places);
+  assert.is(code, 1);
+  assert.match(results[0].error, /^the process on \S+ ended with SIGKILL; "splice-gpu queue retry" tries it again$/);
+  assert.match(readFileSync(join(out, 'pair 1/worker.log'), 'utf8'), /try 3\n[^]*ended with SIGKILL\n$/);
+  assert.not.ok(existsSync(join(out, 'pair 1/config.json')));
+  await end();
+});
+
+test.run();
