@@ -1,6 +1,6 @@
 /**
- * `npm run faults -- kill`, `inject`, `connections`, `fuzz`, `checkpoints` or `downloads`, with a count and the names of parts:
- * the figures on faults of test/README.md. Exit code 1 if a fault is not survived.
+ * `npm run faults -- kill`, `inject`, `connections`, `fuzz`, `checkpoints`, `queue` or `downloads`, with a count and the names of
+ * parts: the figures on faults of test/README.md. Exit code 1 if a fault is not survived.
  */
 import { fetchable } from '../../cli/models/known.js';
 import { checkpointFaults } from './checkpoints.js';
@@ -9,6 +9,7 @@ import { downloadFaults } from './downloads.js';
 import { fuzz } from './fuzz.js';
 import { CALLS, injectFaults, PLACES } from './inject.js';
 import { killRuns } from './kill.js';
+import { queueFaults } from './queue.js';
 import { readers } from './readers.js';
 import { TRAININGS } from './runs.js';
 
@@ -64,6 +65,19 @@ const fuzzAll = (most: number): Promise<boolean> => each(named(Object.keys(reade
   return { lines: [`${name}: ${files} damaged files, ${how}; the slowest in ${slowestMs.toFixed(0)} ms`], failures };
 });
 
+/** Short batches without a GPU; with the word "real" batches of 12 pairs that train. */
+const queueAll = (repetitions: number): Promise<boolean> => {
+  const real = words.includes('real');
+  const seeds = Array.from({ length: real ? 1 : repetitions }, (_, i) => i + 1);
+  return each(seeds, async (seed) => {
+    const pairs = real ? 12 : 5;
+    const quiet = (): void => undefined;
+    const { equal, kills, tries, twice, seconds, failures } = await queueFaults({ pairs, real, seed }, real ? say : quiet);
+    const how = `${kills} workers and Redis killed, ${tries} tries, ${twice} made twice, ${seconds.toFixed(0)} s`;
+    return { lines: [`batch ${seed}: ${equal} of ${pairs} pairs byte-equal; ${how}`], failures };
+  });
+};
+
 /** Every size of the models that can be fetched. */
 function downloadAll(most: number): Promise<boolean> {
   const sizes = [...new Set(fetchable.map(({ bytes, megabytes }) => bytes ?? 1e6 * megabytes))].slice(0, most);
@@ -80,6 +94,7 @@ const jobs: Readonly<Record<string, () => Promise<boolean>>> = {
   connections: () => each(['page'], async () => ({ lines: [], failures: await floodRun(say) })),
   fuzz: () => fuzzAll(Number(count || Infinity)),
   checkpoints: async () => checkpointFaults(Number(count || 10_000)),
+  queue: () => queueAll(Number(count || 20)),
   downloads: () => downloadAll(Number(count || Infinity)),
 };
 const job = Object.hasOwn(jobs, what) ? jobs[what] : undefined;

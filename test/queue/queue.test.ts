@@ -134,7 +134,7 @@ withRedis('a queue is paused, a job cancelled, and what failed is tried again', 
   const options = pairsOf(files, out, 3);
   await told('pause');
   await collected(options, places, true);
-  const worker = startWorker(workOptions(places), { STEP_MS: 100 });
+  const worker = startWorker(workOptions(places), { STEP_MS: 40 });
   await worker.until(/takes jobs/);
   assert.equal((await told('cancel', 'pair 2')).jobs, ['pair 2']);
   const { paused, counts, workers } = await told('status');
