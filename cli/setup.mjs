@@ -11,6 +11,8 @@ import { SetupError, exitCodeOf, run, say } from './setup/process.mjs';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const OLDEST_NODE = [20, 9];
+/** Bundles the scripts of pages, after tsc. */
+const BUNDLE = 'cli/bundle.mjs';
 const SOURCE_FOLDERS = ['engine', 'shaders', 'model', 'cli', 'test'];
 
 /** What Node runs for each job. */
@@ -66,7 +68,15 @@ export function isBuilt(folder) {
     return outputs.has(output) && changed(join(dist, output)) >= Math.max(settings, changed(join(folder, source)));
   };
   if (sources.length === 0) return outputs.size > 0;
-  return sources.length === outputs.size && sources.every(fresh);
+  return sources.length === outputs.size && sources.every(fresh) && isBundled(folder, sources);
+}
+
+/** Whether the scripts of the pages are newer than all sources; nothing to bundle is as good. */
+function isBundled(folder, sources) {
+  if (!existsSync(join(folder, BUNDLE))) return true;
+  const newest = Math.max(...[...sources, BUNDLE].map((name) => changed(join(folder, name))));
+  const bundles = filesEnding(join(folder, 'dist'), 'pages', '.js');
+  return bundles.length > 0 && bundles.every((name) => changed(join(folder, 'dist', name)) >= newest);
 }
 
 async function build() {
@@ -75,7 +85,8 @@ async function build() {
   rmSync(join(root, 'dist'), { recursive: true, force: true });
   // Without output after an error, the next run builds again instead of using a broken dist.
   const { code } = await run(process.execPath, ['node_modules/typescript/bin/tsc', '--noEmitOnError'], { cwd: root });
-  if (code !== 0) throw new SetupError('the build failed, see above');
+  const bundled = code === 0 ? await run(process.execPath, [BUNDLE], { cwd: root }) : { code };
+  if (bundled.code !== 0) throw new SetupError('the build failed, see above');
 }
 
 async function main([name, ...args]) {

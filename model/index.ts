@@ -1,12 +1,15 @@
 /** Vision transformers, generators, losses and the training run. */
 export { isOneColour, type Image } from './image.js';
-export { defaultOptions, published, type RecipeName, type SpliceOptions } from './method/options.js';
+export { defaultOptions, published, withoutUnused, type RecipeName, type SpliceOptions } from './method/options.js';
 export { principalComponents, type Components } from './study/pca.js';
 export { random, type Random } from './random.js';
 export { recipes, type Recipe } from './method/recipes.js';
-export type { StepInfo, StepLosses, TrainingRun, TrainingState } from './training/run.js';
+export { stepsIn, termsOf, type StepInfo, type StepLosses, type TrainingRun, type TrainingState } from './training/run.js';
 export { pairSetting, startSplice, type SpliceRun } from './training/pair.js';
 export { LOG_EVERY, logLine, recentTotal } from './training/log.js';
+export { openRun, packRun, pairIdentity, type RunFile, type Sha256 } from './training/runFile.js';
+export type { Checkpoint, Identity } from './training/checkpoint.js';
+export { parseSplice, type Fields } from './method/saved.js';
 export { every, NonFiniteError, trainLoop, type LoopHooks, type LoopPlan } from './training/loop.js';
 export { describeMemory, memoryNeed, type MemoryNeed } from './training/memoryNeed.js';
 export { stepFlops } from './training/stepCost.js';

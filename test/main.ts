@@ -4,7 +4,7 @@
  * there are processors, because a software driver compiles each kernel on one of them. The output of a file is shown when it is
  * done, and at the end the sums of uvu's totals.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'uvu/parse';
@@ -71,8 +71,15 @@ function runFile({ name, file }: Suite): Promise<{ readonly output: string; read
 
 const secondsSince = (start: number): string => ((performance.now() - start) / 1000).toFixed(1);
 
+/** After a plain `tsc` the pages' scripts are old, or there are none. @throws Error when they cannot be bundled */
+function bundlePages(): void {
+  const { status, stderr } = spawnSync(process.execPath, [fileURLToPath(new URL('../../cli/bundle.mjs', import.meta.url))]);
+  if (status !== 0) throw new Error(`the pages are not bundled: ${String(stderr)}`);
+}
+
 async function main(words: readonly string[]): Promise<number> {
   const start = performance.now();
+  bundlePages();
   const { suites } = await parse(fileURLToPath(new URL('.', import.meta.url)), patternOf(words));
   if (suites.length === 0) throw new Error(`no test file matches ${words.join(' ')}`);
   const waiting = [...suites];

@@ -5,24 +5,15 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { parseSafetensors, serializeSafetensors } from '../../model/files/safetensors.js';
-import type { TrainingState } from '../../model/training/run.js';
-import type { Weight } from '../../model/vit/config.js';
+import {
+  checkpointBytes, checkpointOf, checkpointParts, hashed, parseCheckpoint, type Checkpoint, type Identity,
+} from '../../model/training/checkpoint.js';
+import { stepsIn } from '../../model/training/run.js';
 import { fileError, InputError } from '../shared/errors.js';
 import { syncFolder, writeFileAtomic } from '../shared/files.js';
-import type { LogPart } from './log.js';
 import { readBounded } from '../shared/read.js';
 
-/** The parts of a run that a resume must not change: hashes of its photos and weights, and its settings, by name. */
-export type Identity = Readonly<Record<string, string>>;
-
-/** Its part of the log belongs to the steps done. */
-export interface Checkpoint extends LogPart {
-  readonly state: TrainingState;
-  readonly identity: Identity;
-  /** Training time so far. */
-  readonly seconds: number;
-}
+export { stepsIn, type Checkpoint, type Identity };
 
 export interface Checkpoints {
   /** Returns the path of the file. */
@@ -36,14 +27,10 @@ export interface Checkpoints {
   ): Promise<Checkpoint | undefined>;
 }
 
-const FORMAT = 'splice-gpu checkpoint 1';
 const KEPT = 2;
 const NAME = /^\d{5,}\.safetensors$/;
 /** More than the weights and moments of any model that is trained here. */
 export const MAX_CHECKPOINT = 2e9;
-
-/** Steps of a state, those of the warm start included. */
-export const stepsIn = ({ counters: { warmStepsDone = 0, stepsDone = 0 } }: TrainingState): number => warmStepsDone + stepsDone;
 
 /** The checkpoints in `folder`, which is created with the first. */
 export function checkpointsIn(folder: string): Checkpoints {
@@ -92,42 +79,20 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   }
 }
 
-/** The bytes of a checkpoint file. Counters are metadata next to the format, the identity, `logBytes` and `seconds`. */
-export function encodeCheckpoint({ state, identity, logBytes, logSha256, seconds }: Checkpoint): Uint8Array {
-  const tensors = new Map([...state.arrays].map(([name, data]) => [name, { shape: [data.length], data }]));
-  const numbers = Object.entries({ ...state.counters, logBytes, seconds }).map(([name, value]) => [name, String(value)]);
-  const texts = { identity: JSON.stringify(identity), ...(logSha256 !== undefined && { logSha256 }) };
-  const metadata = { format: FORMAT, ...Object.fromEntries(numbers), ...texts };
-  return serializeSafetensors(tensors, { ...metadata, sha256: checksum(tensors, new Map(Object.entries(metadata))) });
+/** The bytes of a checkpoint file. */
+export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
+  const parts = checkpointParts(checkpoint);
+  return checkpointBytes(parts, sha256Of(hashed(parts)));
 }
 
 /** @throws Error naming the fault, for bytes that are not exactly what `encodeCheckpoint` made */
 export function decodeCheckpoint(bytes: Uint8Array): Checkpoint {
-  const { tensors, metadata } = parseSafetensors(bytes);
-  if (metadata.get('format') !== FORMAT) throw new Error(`it is not a "${FORMAT}"`);
-  const expected = metadata.get('sha256');
-  metadata.delete('sha256');
-  if (checksum(tensors, metadata) !== expected) throw new Error('its checksum is wrong');
-  const { format: _, identity = '{}', logSha256, ...texts } = Object.fromEntries(metadata);
-  const numbers = Object.entries(texts).map(([name, text]) => [name, numberOf(name, text)] as const);
-  const { logBytes, seconds, ...counters } = Object.fromEntries(numbers);
-  if (logBytes === undefined || seconds === undefined) throw new Error('logBytes or seconds is missing');
-  const arrays = new Map([...tensors].map(([name, { data }]) => [name, data]));
-  const log = { logBytes, ...(logSha256 !== undefined && { logSha256 }) };
-  return { state: { counters, arrays }, identity: JSON.parse(identity) as Identity, ...log, seconds };
+  const { parts, sha256 } = parseCheckpoint(bytes);
+  return checkpointOf(parts, sha256 === sha256Of(hashed(parts)));
 }
 
-function numberOf(name: string, text: string): number {
-  const value = Number(text);
-  if (Number.isFinite(value) && value >= 0) return value;
-  throw new Error(`${name} is ${text}`);
-}
-
-/** SHA-256 of everything in a file except this value. */
-function checksum(tensors: ReadonlyMap<string, Weight>, metadata: ReadonlyMap<string, string>): string {
-  const hash = createHash('sha256').update(JSON.stringify([...metadata].sort()));
-  for (const [name, { shape, data }] of tensors) {
-    hash.update(JSON.stringify([name, shape])).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  }
+function sha256Of(content: readonly Uint8Array[]): string {
+  const hash = createHash('sha256');
+  for (const part of content) hash.update(part);
   return hash.digest('hex');
 }

@@ -1,11 +1,12 @@
 /** config.json: the record of a run in its folder, and whether the run can be resumed from it. */
 import { join } from 'node:path';
 import { fileError, InputError, UsageError } from '../shared/errors.js';
-import { PRECISIONS, RECIPE_NAMES } from '../../model/method/options.js';
+import { settingsText, show, type Fields } from '../../model/method/saved.js';
 import type { Identity } from './checkpoints.js';
 import { readText } from '../shared/read.js';
 
-export type Fields = Readonly<Record<string, unknown>>;
+
+export { checkLike, checkMethod, settingsText, show, type Fields } from '../../model/method/saved.js';
 
 export const TRAININGS = ['transfer', 'train', 'pretrain'] as const;
 export type TrainingName = (typeof TRAININGS)[number];
@@ -78,13 +79,6 @@ function describing<T>(path: string, parse: () => T): T {
   }
 }
 
-/** An object whose text does not depend on the order of its fields. */
-const sorted = (fields: Fields): Fields => Object.fromEntries(Object.entries(fields).sort().map(([name, value]) =>
-  [name, typeof value === 'object' && value !== null && !Array.isArray(value) ? sorted(value as Fields) : value]));
-
-/** The settings of a run that must not change, as text. `steps` may be raised, so they are left out. */
-export const settingsText = ({ steps: _, ...settings }: Fields): string => JSON.stringify(sorted(settings));
-
 /** An entry of an identity in one form: version 0.1 wrote settings in another order and kept their steps. */
 function canonical(entry: string | undefined): string | undefined {
   return entry?.startsWith('{') ? settingsText(JSON.parse(entry) as Fields) : entry;
@@ -126,25 +120,6 @@ export function wholeOf(name: string, value: unknown): number {
   if (Number.isSafeInteger(value) && (value as number) > 0) return value as number;
   throw new Error(`${name} is ${show(value)}`);
 }
-
-/** @throws Error unless every field is of its default's type; counts are whole, and no number is negative */
-export function checkLike<T extends object>(fields: Fields, defaults: T, counts: readonly (keyof T)[]): void {
-  for (const [name, value] of Object.entries(defaults)) {
-    const found = fields[name];
-    const isOfType = typeof found === typeof value && (typeof found !== 'number' || (Number.isFinite(found) && found >= 0));
-    const isWhole = !counts.includes(name as keyof T) || Number.isSafeInteger(found);
-    if (!isOfType || !isWhole) throw new Error(`options.${name} is ${show(found)}`);
-  }
-}
-
-/** @throws Error unless the recipe and the precision are known ones */
-export function checkMethod(fields: Fields): void {
-  for (const [name, known] of [['recipe', RECIPE_NAMES], ['precision', PRECISIONS]] as const) {
-    if (!known.some((each) => each === fields[name])) throw new Error(`options.${name} is ${show(fields[name])}`);
-  }
-}
-
-export const show = (value: unknown): string => (value === undefined ? 'missing' : JSON.stringify(value).slice(0, 60));
 
 /** The command line that resumes the run in a folder. */
 export const resumeCommand = (training: TrainingName, folder: string): string =>

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { appendFile, open, stat, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { LOG_EVERY, logLine } from '../../model/training/log.js';
+import { LOG_EVERY, logLine, type LogPart } from '../../model/training/log.js';
 import type { StepLosses } from '../../model/training/run.js';
 import { fileError, InputError } from '../shared/errors.js';
 import { parseJson, sha256, syncFolder, writeFileAtomic } from '../shared/files.js';
@@ -23,13 +23,6 @@ export interface RunLog {
   rewind(bytes: number): Promise<StepLosses[]>;
   /** Why the log does not begin as a checkpoint says; undefined if it does. */
   problemOf(part: LogPart): Promise<string | undefined>;
-}
-
-/** The beginning of log.jsonl that belongs to a checkpoint. */
-export interface LogPart {
-  readonly logBytes: number;
-  /** SHA-256 of these bytes; checkpoints of earlier versions do not have it. */
-  readonly logSha256?: string;
 }
 
 export function runLog(path: string, timingsPath: string): RunLog {

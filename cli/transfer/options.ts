@@ -1,12 +1,13 @@
 /** The options of a transfer, and how config.json holds them. */
 import { resolve } from 'node:path';
-import { defaultOptions, unsteadied, withoutUnused, type SpliceOptions, type Steadying } from '../../model/method/options.js';
+import { withoutUnused, type SpliceOptions } from '../../model/method/options.js';
+import { MAX_SIDE, parseSplice } from '../../model/method/saved.js';
 import { CheckpointError } from '../../model/vit/errors.js';
 import { parseSidecar, type VitSettings } from '../../model/vit/settings.js';
 import type { Choosable } from './choose.js';
 import { parseOutput, type OutputOptions } from './output.js';
 import { TO_THE_END, untilOf } from './until.js';
-import { checkLike, checkMethod, objectOf, show, textOf, wholeOf, type Fields, type ResumeOptions } from '../run/config.js';
+import { objectOf, show, textOf, wholeOf, type Fields, type ResumeOptions } from '../run/config.js';
 
 export interface TransferOptions extends OutputOptions {
   readonly structure: string;
@@ -62,9 +63,6 @@ export interface Seeds {
   /** Absent while the seeds are being compared. */
   readonly chosen?: number;
 }
-
-/** The same limit as on the command line. */
-const MAX_SIDE = 8192;
 
 /** The options as `config.options` holds them: those that are missing there are switched off. */
 export const savedOptions = (options: TransferOptions) => {
@@ -137,27 +135,6 @@ function vitSettings(value: unknown): VitSettings {
   } catch (error) {
     throw error instanceof CheckpointError ? new Error(`model.config: ${error.message}`, { cause: error }) : error;
   }
-}
-
-/** @throws Error for a share or a list of layers that the command line refuses */
-function checkSteadying({ ema, lrDecay, keyLayers }: Steadying): void {
-  const isLayer = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
-  const right = { ema: ema < 1, lrDecay: lrDecay <= 1, keyLayers: Array.isArray(keyLayers) && keyLayers.every(isLayer) };
-  const wrong = Object.entries(right).find(([, isRight]) => !isRight);
-  if (wrong) throw new Error(`options.${wrong[0]} is out of range`);
-}
-
-function parseSplice(saved: Fields): SpliceOptions {
-  const fields = { ...saved, ...unsteadied, ...saved }; // in the order of the file, which result.png repeats
-  checkLike(fields, defaultOptions, ['steps', 'seed', 'warmStart', 'vitSize']);
-  checkSteadying(fields);
-  const splice = fields as Fields as unknown as SpliceOptions;
-  checkMethod(fields);
-  for (const name of ['steps', 'vitSize', 'lr'] as const) {
-    if (splice[name] === 0) throw new Error(`options.${name} is 0`);
-  }
-  if (splice.vitSize > MAX_SIDE) throw new Error(`options.vitSize is ${splice.vitSize}`);
-  return splice;
 }
 
 /** The first setting in which a saved run differs from the wanted one; neither more steps nor what was chosen count. */

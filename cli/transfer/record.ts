@@ -1,15 +1,14 @@
 /** How a transfer is recorded: in config.json, checkpoints, pictures and the generator's file. */
 import { resolve } from 'node:path';
 import type { Figures } from '../../model/compare/judge.js';
-import { withoutUnused } from '../../model/method/options.js';
 import type { StepLosses } from '../../model/training/run.js';
+import { pairIdentity } from '../../model/training/runFile.js';
 import { givenModel } from '../models/load.js';
 import type { Photo } from '../photos/photo.js';
 import {
   BRANCH_KEYWORD, DETAIL_KEYWORD, GENERATOR_KEYWORD, LOSSES_KEYWORD, MODEL_KEYWORD, type PngText,
 } from '../photos/pngText.js';
 import type { Identity } from '../run/checkpoints.js';
-import { settingsText } from '../run/config.js';
 import { version } from '../shared/version.js';
 import type { Fine } from './detail.js';
 import type { Inputs } from './inputs.js';
@@ -17,12 +16,9 @@ import { savedOptions, type TransferOptions } from './options.js';
 
 /** What a resume must find unchanged. Detail is added after the training, so it is not part of it. */
 export function identityOf({ options: { splice, size, generator }, structure, appearance, model }: Inputs): Identity {
+  const sha256 = { structure: structure.sha256, appearance: appearance.sha256, weights: model.sha256 };
   return {
-    'structure photo': structure.sha256,
-    'appearance photo': appearance.sha256,
-    'ViT weights': model.sha256,
-    'ViT settings': JSON.stringify(model.vit.config),
-    settings: settingsText({ ...withoutUnused(splice), size: size ?? null }),
+    ...pairIdentity(sha256, model.vit.config, splice, size),
     ...(generator && { 'generator for all pairs': generator.sha256 }),
   };
 }

@@ -1,6 +1,7 @@
 /** Starts and resumes a transfer with one seed or several. */
 import { parseConfig, readConfigOf, type ResumeOptions } from '../run/config.js';
 import type { Parts } from '../run/parts.js';
+import { folderOf } from './moved.js';
 import { parseOptions, type TransferOptions } from './options.js';
 import { bestOfSeeds, compares, resumeChosen, resumeSeeds } from './seeds/choose.js';
 import { settle } from './settle.js';
@@ -16,8 +17,9 @@ export async function startTransfer(options: TransferOptions, parts: Parts): Pro
   return bestOfSeeds({ ...settled.options, seeds: options.seeds }, parts);
 }
 
-/** @throws InputError when the folder holds no transfer */
-export async function continueTransfer(resume: ResumeOptions, parts: Parts): Promise<number> {
+/** Resumes the run in a folder, or in a file that is unpacked first. @throws InputError when there is no transfer in it */
+export async function continueTransfer(given: ResumeOptions, parts: Parts): Promise<number> {
+  const resume = { ...given, folder: await folderOf(given.folder, parts.stderr) };
   const config = await readConfigOf('transfer', resume.folder);
   const options = parseConfig(resume.folder, () => parseOptions(config, resume));
   if (compares(options)) return resumeSeeds(options, resume, parts);

@@ -9,29 +9,33 @@ export interface Asset {
   readonly body: Uint8Array | string;
 }
 
-const HTML = 'text/html; charset=utf-8';
-const CSS = 'text/css; charset=utf-8';
-const SCRIPT = 'text/javascript; charset=utf-8';
-
-const PAGE = ['main', 'chart', 'commands', 'dom', 'measures', 'pictures', 'result', 'smooth', 'stream', 'texts', 'thin', 'view'];
-/** The page's modules, by their path in dist/cli/watch. */
-const MODULES = ['snapshot.js', ...PAGE.map((name) => `page/${name}.js`)];
-
 const library = createRequire(import.meta.url);
+
+/** The script of a page, as `npm run build` bundles it. */
+export const pageScript = (name: string): string => join(packageRoot, 'dist/pages', `${name}.js`);
+
+/** The files that every page has, by name: looks and curves. */
+export const commonFiles: ReadonlyMap<string, string> = new Map([
+  ['page.css', join(packageRoot, 'cli/watch/page/page.css')],
+  ['icon.svg', join(packageRoot, 'cli/watch/page/icon.svg')],
+  ['uplot.js', library.resolve('uplot/dist/uPlot.iife.min.js')],
+  ['uplot.css', library.resolve('uplot/dist/uPlot.min.css')],
+]);
+
+const TYPES: Readonly<Record<string, string>> = {
+  html: 'text/html; charset=utf-8', css: 'text/css; charset=utf-8', js: 'text/javascript; charset=utf-8',
+  json: 'application/json', svg: 'image/svg+xml', png: 'image/png',
+};
+
+/** A file of the package, to be sent as what its name says. */
+export const readAsset = async (name: string, path: string): Promise<Asset> =>
+  ({ type: TYPES[name.split('.').at(-1)!] ?? 'application/octet-stream', body: await readFile(path) });
 
 /** Assets by the part of the address after the secret; '' is the page itself, which has `token` if commands are accepted. */
 export async function loadAssets(token: string | undefined): Promise<ReadonlyMap<string, Asset>> {
-  const asset = async (type: string, path: string): Promise<Asset> => ({ type, body: await readFile(path) });
-  const own = (name: string): string => join(packageRoot, 'cli/watch/page', name);
-  const modules = MODULES.map(async (name) => [name, await asset(SCRIPT, join(packageRoot, 'dist/cli/watch', name))] as const);
-  const page = await readFile(own('index.html'), 'utf8');
+  const files = [...commonFiles, ['watch.js', pageScript('watch')] as const];
+  const assets = await Promise.all(files.map(async ([name, path]) => [name, await readAsset(name, path)] as const));
+  const page = await readFile(join(packageRoot, 'cli/watch/page/index.html'), 'utf8');
   const meta = token ? `<meta name="splice-token" content="${token}">` : '';
-  return new Map<string, Asset>([
-    ['', { type: HTML, body: page.replace('<!-- token -->', meta) }],
-    ['page.css', await asset(CSS, own('page.css'))],
-    ['icon.svg', await asset('image/svg+xml', own('icon.svg'))],
-    ['uplot.js', await asset(SCRIPT, library.resolve('uplot/dist/uPlot.iife.min.js'))],
-    ['uplot.css', await asset(CSS, library.resolve('uplot/dist/uPlot.min.css'))],
-    ...(await Promise.all(modules)),
-  ]);
+  return new Map([['', { type: TYPES['html']!, body: page.replace('<!-- token -->', meta) }], ...assets]);
 }

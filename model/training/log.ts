@@ -7,6 +7,13 @@ export const LOG_EVERY = 10;
 /** A line of log.jsonl. */
 export const logLine = (entry: StepLosses): string => `${JSON.stringify(entry)}\n`;
 
+/** The beginning of log.jsonl that belongs to a checkpoint. */
+export interface LogPart {
+  readonly logBytes: number;
+  /** SHA-256 of these bytes; checkpoints of earlier versions do not have it. */
+  readonly logSha256?: string;
+}
+
 /** Mean total loss over the logged ones of the last 50 steps; undefined when there is none. */
 export function recentTotal(log: readonly StepLosses[], stepsDone: number): number | undefined {
   const recent = log.filter(({ step, total }) => step >= stepsDone - 50 && total !== undefined).map(({ total }) => total!);

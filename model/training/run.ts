@@ -20,6 +20,10 @@ export interface TrainingState {
   readonly arrays: ReadonlyMap<string, Float32Array>;
 }
 
+/** Steps of a state, those of the warm start included. */
+export const stepsIn = ({ counters: { warmStepsDone = 0, stepsDone = 0 } }: TrainingState): number =>
+  warmStepsDone + stepsDone;
+
 /** Steps are submitted without waiting for the GPU. */
 export interface TrainingRun {
   /** Steps of the warm start done so far. */

@@ -70,7 +70,7 @@ export function serveRun(args: readonly string[]): Promise<Serving> {
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (part: string) => {
         text += part;
-        const url = /http:\/\/127\.0\.0\.1:\d+\/[\w-]+\//.exec(text)?.[0];
+        const url = /http:\/\/127\.0\.0\.1:\d+\/([\w-]+\/)?/.exec(text)?.[0];
         if (url) resolve({ url, child, ended, output: () => text });
       });
     }

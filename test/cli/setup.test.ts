@@ -50,6 +50,11 @@ test('setup: builds when a source is newer, new or gone', () => {
   withFiles({ ...built, 'tsconfig.json': 5 }, (folder) => assert.not(setup.isBuilt(folder)));
   withFiles({ ...built, 'cli/deep/b.ts': 20 }, (folder) => assert.not(setup.isBuilt(folder)));
   withFiles({ ...built, 'dist/test/gone.js': 10 }, (folder) => assert.not(setup.isBuilt(folder)));
+  // Pages are bundled after that.
+  const bundled = { ...built, 'cli/bundle.mjs': 20, 'dist/pages/watch.js': 5 };
+  withFiles(bundled, (folder) => assert.ok(setup.isBuilt(folder)));
+  withFiles({ ...bundled, 'dist/pages/watch.js': 30 }, (folder) => assert.not(setup.isBuilt(folder)));
+  withFiles({ ...built, 'cli/bundle.mjs': 20 }, (folder) => assert.not(setup.isBuilt(folder)));
   // The published package has no sources.
   withFiles({ 'dist/cli/bin.js': 1, 'package-lock.json': 5 }, (folder) => assert.ok(setup.isBuilt(folder)));
   withFiles({ 'cli/setup.mjs': 1 }, (folder) => assert.not(setup.isBuilt(folder)));

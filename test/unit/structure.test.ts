@@ -20,6 +20,10 @@ const rules: { readonly folder: string; readonly may: RegExp; readonly but?: str
     may: /^(cli\/|node:|(bullmq|ioredis|@aws-sdk\/client-s3)$)/,
   },
   { folder: 'cli/watch/page', may: /^cli\/watch\/(page\/|snapshot\.js$)|^uplot$/ },
+  {
+    folder: 'cli/studio/page',
+    may: /^(model\/|engine\/index\.js$|cli\/(studio\/page\/|watch\/(page\/|snapshot\.js$)|shared\/rate\.js$))/,
+  },
 ];
 
 for (const { folder, may, but } of rules) {
@@ -47,6 +51,7 @@ const neighbours: Readonly<Record<string, Readonly<Record<string, readonly strin
     models: ['shared'],
     demo: ['shared', 'photos', 'gpu'],
     watch: ['shared'],
+    studio: ['shared', 'models', 'demo', 'watch', 'transfer'],
     run: [...base, 'watch'],
     view: ['shared', 'photos', 'run', 'watch'],
     train: [...base, 'run'],
@@ -55,7 +60,7 @@ const neighbours: Readonly<Record<string, Readonly<Record<string, readonly strin
     study: [...base, 'run', 'demo', 'transfer'],
     bench: [...base, 'run', 'demo'],
     queue: ['shared', 'gpu', 'models', 'run', 'transfer'],
-    commands: [...base, 'run', 'view', 'train', 'transfer', 'pretrain', 'study', 'bench', 'demo', 'queue'],
+    commands: [...base, 'run', 'view', 'train', 'transfer', 'pretrain', 'study', 'bench', 'demo', 'queue', 'studio'],
   },
 };
 

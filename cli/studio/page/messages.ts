@@ -1,0 +1,74 @@
+/** What the page and its worker tell each other. */
+import type { StepLosses } from '../../../model/training/run.js';
+
+/** A ViT of models.json by its name, or a file of the user's own, with its .json if there is one. */
+export type ModelChoice = { readonly name: string } | { readonly file: File; readonly sidecar?: File };
+
+/** Everything that decides a run. */
+export interface Job {
+  readonly structure: Blob;
+  readonly appearance: Blob;
+  readonly model: ModelChoice;
+  /** Shorter side of both photos in training. */
+  readonly size: number;
+  readonly vitSize: number;
+  readonly steps: number;
+  readonly warmStart: number;
+  readonly seed: number;
+  readonly checkpointing: boolean;
+  /** The published method, without what steadies. */
+  readonly published: boolean;
+}
+
+/** A model that comes with the page; models.json is a list of these. */
+export interface OfferedModel {
+  readonly name: string;
+  readonly file: string;
+  readonly sha256: string;
+  readonly bytes: number;
+  /** Of its sidecar. */
+  readonly settings: object;
+  /** Advice about results made with it. */
+  readonly note?: string;
+}
+
+/** What may take long, done one after the other. */
+export type Work =
+  /** `ask`: memory and sizes. `measure`: a few steps besides, for the time. */
+  | { readonly type: 'ask' | 'measure' | 'start'; readonly job: Job }
+  /** A run as a file, or without one the last run of this browser; `model` is for weights that do not come with the page. */
+  | { readonly type: 'open'; readonly file?: Blob; readonly model?: ModelChoice }
+  /** With the run that is open, to so many steps. */
+  | { readonly type: 'goOn'; readonly steps: number };
+
+/** What is obeyed between two steps; `pack`: the run as a file. */
+export interface Command {
+  readonly type: 'pause' | 'resume' | 'stop' | 'pack';
+}
+
+export type Order = Work | Command;
+
+/** RGBA, ready for a canvas. */
+export interface Shown {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8ClampedArray<ArrayBuffer>;
+}
+
+export type News =
+  /** The answer to `ask`; `refusal` says why the run cannot be made, and what to change. */
+  | { readonly type: 'plan'; readonly memory?: string; readonly device?: string; readonly refusal?: string }
+  | { readonly type: 'measured'; readonly seconds: number }
+  /** What a slow start is busy with. */
+  | { readonly type: 'busy'; readonly what: string }
+  /** The photos as they are trained on. */
+  | { readonly type: 'photos'; readonly structure: Shown; readonly appearance: Shown }
+  | { readonly type: 'step'; readonly done: number; readonly total: number; readonly phase: string; readonly speed?: number }
+  | { readonly type: 'losses'; readonly entry: StepLosses }
+  | { readonly type: 'picture'; readonly picture: Shown; readonly step: number }
+  | { readonly type: 'status'; readonly status: 'paused' | 'running' | 'stopping' | 'finished' | 'stopped' }
+  /** A run is open: what it is, and how far. */
+  | { readonly type: 'opened'; readonly job: Omit<Job, 'structure' | 'appearance' | 'model'>; readonly done: number }
+  | { readonly type: 'file'; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly type: 'note'; readonly text: string }
+  | { readonly type: 'failed'; readonly text: string };

@@ -1,0 +1,52 @@
+/** Opens a run's file, from this page or from the command line. Runs in a worker. */
+import type { Engine } from '../../../engine/index.js';
+import {
+  openRun, parseSidecar, parseSplice, stepsIn, type Fields, type Identity, type RunFile, type VitSettings,
+} from '../../../model/index.js';
+import type { ModelChoice } from './messages.js';
+import { loadModel, offeredModels, type Loaded } from './models.js';
+import { readPixels } from './pictures.js';
+import { checkedMemory, type Prepared } from './plan.js';
+import { hash, type Kept } from './runs.js';
+
+export interface Saved {
+  readonly prepared: Prepared;
+  readonly kept: Kept;
+}
+
+/** @param own the weights, for a model that does not come with the page @throws Error with the remedy */
+export async function openSaved(file: Blob, engine: Engine, own: ModelChoice | undefined): Promise<Saved> {
+  const { config, log, checkpoint, ...files } = await openRun(new Uint8Array(await file.arrayBuffer()), hash);
+  if (!checkpoint) throw new Error('this run has no step yet: start it anew');
+  const { identity, state, seconds } = checkpoint;
+  const loaded = await modelOf(config, identity, own);
+  const { size: _, saveEvery: _e, ...fields } = (config['options'] ?? {}) as Fields;
+  const options = parseSplice(fields);
+  const pair = files.pixels ?? {
+    structure: await photoOf(files, 'structure'), appearance: await photoOf(files, 'appearance'),
+  };
+  const memory = checkedMemory(engine, { ...loaded, ...pair, options });
+  const prepared = { ...loaded, ...pair, options, memory, source: { ...files, config, identity } };
+  if (stepsIn(state) > options.warmStart + options.steps) throw new Error('this run has more steps than it should have');
+  return { prepared, kept: { state, log, seconds } };
+}
+
+function photoOf({ photos }: Pick<RunFile, 'photos'>, which: string) {
+  const png = photos.get(`photos/${which}.png`);
+  if (png) return readPixels(png);
+  throw new Error(`the file has no ${which} photo: save the run again`);
+}
+
+/** The model that a run began with, known by its checksum. */
+async function modelOf(config: Fields, identity: Identity, own: ModelChoice | undefined): Promise<Loaded> {
+  const { name, config: known } = (config['model'] ?? {}) as { readonly name?: string; readonly config?: VitSettings };
+  const { heads, patch, mean, std, activation, registerNeurons } = known ?? {};
+  const settings = parseSidecar({ heads, patch, mean, std, activation, registerNeurons });
+  const wanted = identity['ViT weights'];
+  const offered = (await offeredModels()).find((model) => model.sha256 === wanted);
+  const choice = offered ? { name: offered.name } : own && 'file' in own ? own : undefined;
+  const loaded = choice && (await loadModel(choice, settings));
+  if (loaded?.sha256 === wanted) return loaded!;
+  const remedy = 'choose their file under Model, then open the run again';
+  throw new Error(`this run needs the weights of ${name ?? 'another model'}: ${remedy}`);
+}

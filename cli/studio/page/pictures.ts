@@ -1,0 +1,62 @@
+/** Pictures between files, canvases and the models. Runs in a worker. */
+import type { Image } from '../../../model/image.js';
+import type { Shown } from './messages.js';
+
+/** A picture smaller than this is an accident. */
+const LEAST_SIDE = 16;
+
+export interface Photo {
+  readonly image: Image;
+  /** The same pixels as a PNG. */
+  readonly png: Uint8Array;
+}
+
+/** Upright, in sRGB, on white where it is transparent, its shorter side made `side` pixels. @throws Error with the remedy */
+export async function readPhoto(which: string, file: Blob, side: number): Promise<Photo> {
+  const bitmap = await createImageBitmap(file).catch(() => {
+    throw new Error(`the ${which} photo cannot be read: use a PNG, JPEG, WebP or AVIF file`);
+  });
+  const shorter = Math.min(bitmap.width, bitmap.height);
+  if (shorter < LEAST_SIDE) throw new Error(`the ${which} photo has ${bitmap.width} x ${bitmap.height} pixels: use a larger one`);
+  const scale = side / shorter;
+  const [width, height] = [Math.round(bitmap.width * scale), Math.round(bitmap.height * scale)];
+  const canvas = new OffscreenCanvas(width, height);
+  const context = canvas.getContext('2d', { willReadFrequently: true })!;
+  context.fillStyle = '#fff';
+  context.fillRect(0, 0, width, height);
+  context.imageSmoothingQuality = 'high';
+  context.drawImage(bitmap, 0, 0, width, height);
+  bitmap.close();
+  const png = new Uint8Array(await (await canvas.convertToBlob({ type: 'image/png' })).arrayBuffer());
+  return { image: toImage(context.getImageData(0, 0, width, height)), png };
+}
+
+/** The pixels of a PNG as they are. @throws Error for anything else */
+export async function readPixels(png: Uint8Array): Promise<Image> {
+  const blob = new Blob([png as Uint8Array<ArrayBuffer>], { type: 'image/png' });
+  const bitmap = await createImageBitmap(blob, { colorSpaceConversion: 'none', premultiplyAlpha: 'none' });
+  const { width, height } = bitmap;
+  const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true })!;
+  context.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  return toImage(context.getImageData(0, 0, width, height));
+}
+
+function toImage({ width, height, data }: ImageData): Image {
+  const plane = width * height;
+  const planes = new Float32Array(3 * plane);
+  for (let i = 0; i < plane; i++) {
+    for (let c = 0; c < 3; c++) planes[c * plane + i] = data[4 * i + c]! / 255;
+  }
+  return { width, height, data: planes };
+}
+
+/** Values outside 0..1 are clamped. */
+export function toShown({ width, height, data }: Image): Shown {
+  const plane = width * height;
+  const bytes = new Uint8ClampedArray(4 * plane).fill(255);
+  for (let i = 0; i < plane; i++) {
+    for (let c = 0; c < 3; c++) bytes[4 * i + c] = data[c * plane + i]! * 255;
+  }
+  return { width, height, data: bytes };
+}

@@ -1,0 +1,85 @@
+/** What a run will take, before it starts: photos, ViT, memory, and on demand the time of a step. Runs in a worker. */
+import {
+  defaultOptions, describeMemory, isOneColour, memoryNeed, pairSetting, published, startSplice, type Image, type SpliceOptions,
+} from '../../../model/index.js';
+import type { Engine } from '../../../engine/index.js';
+import { openDevice, type Opened } from './device.js';
+import type { Job, ModelChoice } from './messages.js';
+import { loadModel, type Loaded } from './models.js';
+import { readPhoto } from './pictures.js';
+import { newSource, type RunSource } from './runs.js';
+
+/** Everything that a run is started with. */
+export interface Prepared extends Loaded {
+  readonly structure: Image;
+  readonly appearance: Image;
+  readonly options: SpliceOptions;
+  readonly memory: string;
+  /** What its file has besides log and checkpoint. */
+  readonly source: RunSource;
+}
+
+let known: { readonly choice: string; readonly loaded: Promise<Loaded> } | undefined;
+
+/** The model of the job before, if it is the same. */
+function modelOf(choice: ModelChoice): Promise<Loaded> {
+  const key = 'name' in choice ? choice.name : `file ${choice.file.name} ${choice.file.size} ${choice.file.lastModified}`;
+  if (known?.choice !== key) known = { choice: key, loaded: loadModel(choice) };
+  const { loaded } = known;
+  loaded.catch(() => (known = undefined));
+  return loaded;
+}
+
+/** @throws Error that says what cannot be trained, and what to change */
+export async function prepare(job: Job, { engine }: Opened): Promise<Prepared> {
+  const loaded = await modelOf(job.model);
+  const photos = {
+    structure: await readPhoto('structure', job.structure, job.size),
+    appearance: await readPhoto('appearance', job.appearance, job.size),
+  };
+  for (const [which, { image }] of Object.entries(photos)) {
+    if (isOneColour(image)) throw new Error(`the ${which} photo is a single colour all over: use another photo`);
+  }
+  const { steps, warmStart, vitSize, seed, checkpointing } = job;
+  const least = 2 * loaded.vit.config.patch;
+  if (vitSize < least) throw new Error(`a ViT side of ${vitSize} is less than two of its patches: give ${least} or more`);
+  const steadied = job.published ? { ...defaultOptions, ...published } : defaultOptions;
+  const options = { ...steadied, steps, warmStart, vitSize, seed, checkpointing };
+  const pair = { structure: photos.structure.image, appearance: photos.appearance.image };
+  const memory = checkedMemory(engine, { ...loaded, ...pair, options });
+  return { ...loaded, ...pair, options, memory, source: await newSource(photos, loaded, options) };
+}
+
+type Pair = Omit<Prepared, 'memory' | 'source'>;
+
+/** The need of a run, in words. @throws Error when this device cannot bind its largest buffer */
+export function checkedMemory({ device }: Engine, { vit, structure, appearance, options }: Pair): string {
+  const need = memoryNeed(pairSetting(vit, structure, appearance, options));
+  const most = device.limits.maxStorageBufferBindingSize;
+  if (need.largest <= most) return describeMemory(need);
+  const remedy = `choose a smaller size${options.checkpointing ? '' : ', or less memory'}`;
+  throw new Error(`${describeMemory(need)}, and this device holds at most ${Math.floor(most / 2 ** 20)} MiB in one: ${remedy}`);
+}
+
+const MEASURED_STEPS = 2;
+
+/** Seconds of a step on this device: of the fastest of a few, after one that compiles all kernels. */
+export async function measure(job: Job): Promise<number> {
+  const opened = await openDevice();
+  const { vit, structure, appearance, options } = await prepare(job, opened);
+  const run = await startSplice(opened.engine, vit, structure, appearance, { ...options, warmStart: 0 });
+  try {
+    await run.step();
+    await run.sync();
+    let fastest = Infinity;
+    for (let i = 0; i < MEASURED_STEPS; i++) {
+      const began = performance.now();
+      await run.step();
+      await run.sync();
+      fastest = Math.min(fastest, performance.now() - began);
+    }
+    return fastest / 1000;
+  } finally {
+    run.destroy();
+  }
+}

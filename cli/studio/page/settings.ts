@@ -1,0 +1,67 @@
+/** The form of the page: models, sizes, and the job that it describes. */
+import { byId, element } from '../../watch/page/dom.js';
+import type { Job, ModelChoice, News, OfferedModel } from './messages.js';
+
+type OpenJob = Extract<News, { type: 'opened' }>['job'];
+
+const SIZES = [48, 64, 96, 128, 160, 192, 256, 320, 384, 512];
+const USUAL_SIZE = 128;
+/** The ViT's input in the paper. */
+const MOST_VIT_SIDE = 224;
+const OWN_FILE = 'a file of my own…';
+
+const number = (id: string): number => byId<HTMLInputElement>(id).valueAsNumber;
+const model = (): HTMLSelectElement => byId<HTMLSelectElement>('model');
+
+export function fillForm(models: readonly OfferedModel[]): void {
+  model().replaceChildren(...models.map(({ name, bytes }) =>
+    element('option', { value: name, textContent: `${name} (${(bytes / 1e6).toFixed(1)} MB)` })),
+  element('option', { value: '', textContent: OWN_FILE }));
+  byId('size').replaceChildren(...SIZES.map((size) =>
+    element('option', { value: String(size), textContent: `${size} pixels`, selected: size === USUAL_SIZE })));
+}
+
+/** Undefined while a file of the user's own is not chosen. */
+export function modelChoice(): ModelChoice | undefined {
+  const { value: name } = model();
+  byId('model-files').hidden = name !== '';
+  if (name !== '') return { name };
+  const files = [...(byId<HTMLInputElement>('model-file').files ?? [])];
+  const sidecar = files.find((file) => file.name.endsWith('.json'));
+  const file = files.find((each) => each !== sidecar);
+  return file && { file, ...(sidecar && { sidecar }) };
+}
+
+/** The job that the form describes for these photos; undefined while something is missing or wrong. */
+export function jobOf(photos: Partial<Pick<Job, 'structure' | 'appearance'>>): Job | undefined {
+  const chosen = modelChoice();
+  const { structure, appearance } = photos;
+  if (!structure || !appearance || !chosen || !byId<HTMLFormElement>('settings').checkValidity()) return undefined;
+  const size = Number(byId<HTMLSelectElement>('size').value);
+  const vitSize = number('vit-size');
+  return {
+    structure, appearance, size, model: chosen,
+    vitSize: Number.isNaN(vitSize) ? Math.min(size, MOST_VIT_SIDE) : vitSize,
+    steps: number('steps'), warmStart: number('warm-start'), seed: number('seed'),
+    checkpointing: byId<HTMLInputElement>('checkpointing').checked, published: byId<HTMLInputElement>('published').checked,
+  };
+}
+
+/** Shows the settings of a run that is open. */
+export function fillIn({ size, vitSize, steps, warmStart, seed, checkpointing, published }: OpenJob): void {
+  const sizes = byId<HTMLSelectElement>('size');
+  if (![...sizes.options].some(({ value }) => value === String(size))) {
+    sizes.append(element('option', { value: String(size), textContent: `${size} pixels` }));
+  }
+  sizes.value = String(size);
+  const numbers = { steps, seed, 'vit-size': vitSize, 'warm-start': warmStart };
+  for (const [id, value] of Object.entries(numbers)) byId<HTMLInputElement>(id).value = String(value);
+  for (const [id, value] of Object.entries({ checkpointing, published })) byId<HTMLInputElement>(id).checked = value;
+}
+
+/** While a run trains, nothing can be chosen. */
+export function lockForm(isLocked: boolean): void {
+  for (const field of document.querySelectorAll<HTMLInputElement>('#settings :is(select, input), .drop input, #example')) {
+    field.disabled = isLocked;
+  }
+}

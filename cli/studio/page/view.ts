@@ -1,0 +1,62 @@
+/** Draws photos and results into the canvases of the page. */
+import { byId, setText } from '../../watch/page/dom.js';
+import type { Shown } from './messages.js';
+
+/** Photos are shown no larger than this; the runs read the files themselves. */
+const SHOWN_SIDE = 512;
+
+export function drawInto(canvas: HTMLCanvasElement, { width, height, data }: Shown): void {
+  Object.assign(canvas, { width, height, hidden: false });
+  canvas.getContext('2d')!.putImageData(new ImageData(data, width, height), 0, 0);
+}
+
+/** Shows a photo that was chosen in its place. */
+export async function showDrop(which: 'structure' | 'appearance', file: Blob): Promise<void> {
+  const drop = byId(which);
+  const canvas = drop.querySelector('canvas')!;
+  const bitmap = await createImageBitmap(file, { resizeHeight: SHOWN_SIDE, resizeQuality: 'high' }).catch(() => undefined);
+  drop.classList.toggle('full', bitmap !== undefined);
+  canvas.hidden = bitmap === undefined;
+  if (!bitmap) return;
+  Object.assign(canvas, { width: bitmap.width, height: bitmap.height });
+  canvas.getContext('2d')!.drawImage(bitmap, 0, 0);
+  bitmap.close();
+}
+
+/** Shows the pixels that a run is trained on in place of a photo. */
+export function showPixels(which: 'structure' | 'appearance', picture: Shown): void {
+  byId(which).classList.add('full');
+  drawInto(byId(which).querySelector('canvas')!, picture);
+}
+
+export function showResult(picture: Shown, step: number): void {
+  const figure = byId('result');
+  figure.style.setProperty('--ratio', String(picture.width / picture.height));
+  figure.classList.remove('empty');
+  drawInto(byId<HTMLCanvasElement>('after'), picture);
+  byId('slider').hidden = false;
+  setText(byId('result-step'), step === 0 ? 'warm start' : `after ${step} steps`);
+}
+
+/** The slider between the structure photo and the result: the share of the former that covers the latter. */
+export function listenToSplit(): void {
+  const split = byId<HTMLInputElement>('split');
+  const show = (): void => {
+    byId('before').style.setProperty('--split', `${split.value}%`);
+    split.setAttribute('aria-valuetext', `${split.value} % of the structure photo`);
+  };
+  split.addEventListener('input', show);
+  show();
+}
+
+export function savePicture(): void {
+  byId<HTMLCanvasElement>('after').toBlob((blob) => {
+    if (blob) saveFile('result.png', blob);
+  }, 'image/png');
+}
+
+export function saveFile(name: string, content: Blob): void {
+  const url = URL.createObjectURL(content);
+  Object.assign(document.createElement('a'), { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
+}

@@ -1,0 +1,158 @@
+/** The worker of the page: everything that takes long happens here, in the order in which the page asks. */
+import { stepsIn } from '../../../model/index.js';
+import { openDevice } from './device.js';
+import type { Command, Job, ModelChoice, News, Order, Work } from './messages.js';
+import { openSaved } from './opened.js';
+import { toShown } from './pictures.js';
+import { measure, prepare, type Prepared } from './plan.js';
+import { pack, type Kept } from './runs.js';
+import { keepRun, keptRun } from './storage.js';
+import { pictureOf, train, type Steering } from './training.js';
+
+const tell = (news: News, transfer: Transferable[] = []): void => postMessage(news, { transfer });
+
+/** The message of an error, and its remedy where it has none of its own. */
+function inWords(error: unknown): string {
+  const { name, message, code } = error as Error & { readonly code?: string };
+  const line = message.split('\n', 1)[0]!;
+  if (code === 'OUT_OF_MEMORY') return `${line}: choose a smaller size`;
+  if (code === 'DEVICE_LOST') return `${line}: reload the page, and choose a smaller size if it happens again`;
+  if (name === 'NonFiniteError') return `${line}: try another seed`;
+  return line;
+}
+
+/** The run that is open, and its newest moment. */
+let current: { readonly prepared: Prepared; readonly kept?: Kept } | undefined;
+let stopping = new AbortController();
+let paused: { readonly over: Promise<void>; readonly end: () => void } | undefined;
+let isTraining = false;
+/** The run waits in a pause: its newest moment is kept. */
+let isWaiting = false;
+let isWanted = false;
+
+function steering(): Steering {
+  const { signal } = stopping;
+  return {
+    signal, tell,
+    isPaused: () => paused !== undefined,
+    isWanted: () => isWanted,
+    gate: async () => {
+      if (!paused) return;
+      isWaiting = true;
+      tell({ type: 'status', status: 'paused' });
+      await paused.over;
+      isWaiting = false;
+      tell({ type: 'status', status: signal.aborted ? 'stopping' : 'running' });
+    },
+  };
+}
+
+function unpause(): void {
+  paused?.end();
+  paused = undefined;
+}
+
+function pause(): void {
+  if (!isTraining || paused) return;
+  let end = (): void => undefined;
+  paused = { over: new Promise<void>((resolve) => (end = resolve)), end: () => end() };
+}
+
+/** Keeps the run in the browser, and hands it to the page if it is wanted. */
+async function keep(prepared: Prepared, kept: Kept): Promise<void> {
+  current = { prepared, kept };
+  const bytes = await pack(prepared, kept);
+  await keepRun(bytes).catch(({ message }: Error) => {
+    tell({ type: 'note', text: `This browser cannot keep the run (${message}): save it before the tab is closed.` });
+  });
+  if (isWanted) tell({ type: 'file', bytes }, [bytes.buffer]);
+  isWanted = false;
+}
+
+async function run(prepared: Prepared, from?: Kept): Promise<void> {
+  stopping = new AbortController();
+  isTraining = true;
+  try {
+    tell({ type: 'status', status: await train(prepared, from, steering(), (kept) => keep(prepared, kept)) });
+  } finally {
+    isTraining = false;
+    unpause();
+  }
+}
+
+function showPhotos({ structure, appearance }: Prepared): void {
+  tell({ type: 'photos', structure: toShown(structure), appearance: toShown(appearance) });
+}
+
+async function start(job: Job): Promise<void> {
+  const prepared = await prepare(job, await openDevice());
+  current = { prepared };
+  showPhotos(prepared);
+  await run(prepared);
+}
+
+async function goOn(steps: number): Promise<void> {
+  if (!current?.kept) return;
+  const { prepared, kept } = current;
+  const options = { ...prepared.options, steps: Math.max(steps, kept.state.counters['stepsDone'] ?? 0) };
+  await run({ ...prepared, options }, kept);
+}
+
+async function ask(job: Job): Promise<void> {
+  const opened = await openDevice();
+  const plan = await prepare(job, opened).then(({ memory }) => ({ memory }), (error) => ({ refusal: inWords(error) }));
+  tell({ type: 'plan', device: opened.name, ...plan });
+}
+
+async function open(file: Blob | undefined, model: ModelChoice | undefined): Promise<void> {
+  const found = file ?? (await keptRun());
+  if (!found) return;
+  const opened = await openDevice();
+  const saved = await openSaved(found, opened.engine, model);
+  current = saved;
+  const { prepared, kept } = saved;
+  const { steps, warmStart, vitSize, seed, checkpointing, ema } = prepared.options;
+  const { structure: { width, height } } = prepared;
+  const job = { size: Math.min(width, height), steps, warmStart, vitSize, seed, checkpointing, published: ema === 0 };
+  tell({ type: 'opened', job, done: stepsIn(kept.state) });
+  showPhotos(prepared);
+  for (const entry of kept.log) tell({ type: 'losses', entry });
+  tell({ type: 'plan', device: opened.name, memory: prepared.memory });
+  const picture = toShown(await pictureOf(prepared, kept));
+  tell({ type: 'picture', picture, step: kept.state.counters['stepsDone'] ?? 0 }, [picture.data.buffer]);
+}
+
+const atOnce: Readonly<Record<Command['type'], () => void>> = {
+  pause,
+  resume: unpause,
+  stop: () => {
+    stopping.abort();
+    unpause();
+  },
+  pack: () => {
+    isWanted = true;
+    if ((!isTraining || isWaiting) && current?.kept) void keep(current.prepared, current.kept);
+  },
+};
+
+const isCommand = (order: Order): order is Command => order.type in atOnce;
+
+function work(order: Work): Promise<void> {
+  if (order.type === 'open') return open(order.file, order.model);
+  if (order.type === 'goOn') return goOn(order.steps);
+  if (order.type === 'start') return start(order.job);
+  if (order.type === 'ask') return ask(order.job);
+  return measure(order.job).then((seconds) => tell({ type: 'measured', seconds }));
+}
+
+let last: Promise<void> = Promise.resolve();
+let newest: Order | undefined;
+
+onmessage = ({ data: order }: MessageEvent<Order>) => {
+  if (isCommand(order)) return atOnce[order.type]();
+  newest = order;
+  last = last.then(async () => {
+    if (order.type === 'ask' && newest !== order) return; // a newer question has replaced it
+    await work(order).catch((error: unknown) => tell({ type: 'failed', text: inWords(error) }));
+  });
+};

@@ -1,0 +1,134 @@
+/** The studio in a real browser, on Chromium's own software driver: a pair trains in the tab. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { sha256 } from '../../cli/shared/files.js';
+import { openRun, type RunFile } from '../../model/training/runFile.js';
+import { splice, temporaryFolder } from '../helpers/pictures.js';
+import { openBrowser, serveRun, watchTrouble } from './browser.js';
+
+const browser = await openBrowser();
+/** A slow machine under load compiles kernels for a while. */
+const PATIENCE_MS = 600_000;
+
+async function open(url: string, viewport = { width: 1280, height: 800 }) {
+  const page = await (await browser!.newContext({ viewport })).newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
+  const trouble = watchTrouble(page, url);
+  await page.goto(url);
+  return { page, trouble };
+}
+
+const status = (page: Page, wanted: string) =>
+  page.waitForFunction((text) => document.getElementById('status')?.dataset['status'] === text, wanted);
+
+/** Chooses the example pair and a small run, and waits for the plan. */
+async function chooseExample(page: Page, settings: Readonly<Record<string, number>>): Promise<void> {
+  await page.waitForFunction(() => document.querySelectorAll('#model option').length > 1);
+  await page.click('#example');
+  const { size, ...numbers } = settings;
+  await page.selectOption('#size', String(size));
+  await page.click('summary');
+  await page.check('#published');
+  for (const [id, value] of Object.entries(numbers)) await page.fill(`#${id}`, String(value));
+  await page.click('h1');
+  await page.waitForFunction(() => document.getElementById('plan')?.textContent?.includes('memory:'));
+}
+
+/** The run as the page saves it, in a folder of its own. */
+async function saveRun(page: Page): Promise<{ readonly path: string; readonly run: RunFile }> {
+  const [download] = await Promise.all([page.waitForEvent('download'), page.click('#save-run')]);
+  const path = join(temporaryFolder(), download.suggestedFilename());
+  await download.saveAs(path);
+  return { path, run: await openRun(readFileSync(path), async (parts) => sha256(Buffer.concat(parts))) };
+}
+
+/** Of the newest picture: its size, and how many different colours it has. */
+const picture = (page: Page) => page.$eval('#after', (canvas) => {
+  const { width, height } = canvas as HTMLCanvasElement;
+  const pixels = new Uint32Array((canvas as HTMLCanvasElement).getContext('2d')!.getImageData(0, 0, width, height).data.buffer);
+  return { width, height, colours: new Set(pixels).size };
+});
+
+/** Records the longest task of the page's own thread from now on. */
+const watchTasks = (page: Page) => page.evaluate(() => {
+  const tasks: number[] = [];
+  Object.assign(globalThis, { tasks });
+  const observer = new PerformanceObserver((list) => list.getEntries().forEach(({ duration }) => tasks.push(duration)));
+  observer.observe({ type: 'longtask' });
+});
+
+if (browser) {
+  const served = await serveRun(['studio', '--port', '0']);
+
+  test('studio: the example pair trains in the tab, with pictures, curves, pause and end', async () => {
+    const { page, trouble } = await open(served.url);
+    await chooseExample(page, { size: 64, steps: 50, 'warm-start': 0, 'vit-size': 64 });
+    await watchTasks(page);
+    await page.click('#start');
+    await page.waitForSelector('#legend button');
+    await page.waitForFunction(() => !document.getElementById('after')!.hidden);
+
+    await page.click('#pause');
+    await status(page, 'paused');
+    const paused = await page.textContent('#step');
+    await page.waitForTimeout(500);
+    assert.is(await page.textContent('#step'), paused);
+    await page.click('text=Continue');
+
+    await status(page, 'finished');
+    assert.is(await page.textContent('#step'), '50 / 50');
+    assert.is(await page.textContent('#result-step'), 'after 50 steps');
+    const { colours, ...size } = await picture(page);
+    assert.equal(size, { width: 96, height: 64 });
+    assert.ok(colours > 500, `${colours} colours`);
+    const [download] = await Promise.all([page.waitForEvent('download'), page.click('#save-picture')]);
+    assert.is(download.suggestedFilename(), 'result.png');
+    console.log(`longest tasks of the page: ${await page.evaluate(() => JSON.stringify((globalThis as any).tasks))} ms`);
+
+    // The command line goes on with it.
+    const { path, run: { log } } = await saveRun(page);
+    const totals = log.map(({ total }) => total!);
+    assert.equal(log.map(({ step }) => step), [0, 10, 20, 30, 40]);
+    assert.ok(totals.at(-1)! < totals[0]! / 10, `${totals}`);
+    const { code, stderr } = await splice(['transfer', '--resume', path, '--steps', '51']);
+    assert.is(code, 0, stderr);
+    assert.match(stderr, /resuming after 50 steps/);
+
+    // A tab that is opened again shows the run, and can go on.
+    await page.reload();
+    await status(page, 'stopped');
+    assert.is(await page.textContent('#status'), '50 of 50 steps');
+    assert.is(await page.textContent('#start'), 'Go on');
+    assert.equal(trouble, { errors: [], foreign: [] });
+    await page.close();
+  });
+
+  test('studio: what cannot be trained is refused with a remedy, at any width', async () => {
+    const { page, trouble } = await open(served.url, { width: 400, height: 800 });
+    await chooseExample(page, { size: 64 });
+    const black = await page.evaluate(() => new Promise<string>((resolve) => {
+      const canvas = Object.assign(document.createElement('canvas'), { width: 64, height: 64 });
+      canvas.getContext('2d')!.fillRect(0, 0, 64, 64);
+      resolve(canvas.toDataURL());
+    }));
+    const buffer = Buffer.from(black.split(',')[1]!, 'base64');
+    await page.setInputFiles('#structure-file', { name: 'black.png', mimeType: 'image/png', buffer });
+    await page.waitForSelector('#plan.refused');
+    assert.match((await page.textContent('#plan'))!, /^the structure photo is a single colour all over: use another photo$/);
+    assert.ok(await page.isDisabled('#start'));
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.is(overflow, 0);
+    assert.equal(trouble, { errors: [], foreign: [] });
+    await page.close();
+  });
+
+  test.after(async () => {
+    served.child.kill('SIGINT');
+    await browser.close();
+  });
+}
+
+test.run();
