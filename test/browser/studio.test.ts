@@ -1,12 +1,14 @@
 /** The studio in a real browser, on Chromium's own software driver: a pair trains in the tab. */
-import { readFileSync } from 'node:fs';
+import { cpSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { scenePath } from '../../cli/demo/files.js';
 import { sha256 } from '../../cli/shared/files.js';
 import { openRun, type RunFile } from '../../model/training/runFile.js';
 import { splice, temporaryFolder } from '../helpers/pictures.js';
+import { root } from '../helpers/sources.js';
 import { openBrowser, serveRun, watchTrouble } from './browser.js';
 
 const browser = await openBrowser();
@@ -61,7 +63,7 @@ const watchTasks = (page: Page) => page.evaluate(() => {
 });
 
 if (browser) {
-  const served = await serveRun(['studio', '--port', '0']);
+  const served = await serveRun(['studio', '--port', '0', '--models', 'untrained']);
 
   test('studio: the example pair trains in the tab, with pictures, curves, pause and end', async () => {
     const { page, trouble } = await open(served.url);
@@ -119,9 +121,75 @@ if (browser) {
     await page.waitForSelector('#plan.refused');
     assert.match((await page.textContent('#plan'))!, /^the structure photo is a single colour all over: use another photo$/);
     assert.ok(await page.isDisabled('#start'));
+    assert.ok((await page.locator('#result').boundingBox())!.height > 100);
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert.is(overflow, 0);
     assert.equal(trouble, { errors: [], foreign: [] });
+    await page.close();
+  });
+
+  test('studio: a run of the command line, opened and saved by the page, goes on to the bytes of one that stayed', async () => {
+    const folder = temporaryFolder();
+    const [stays, moves] = [join(folder, 'stays'), join(folder, 'moves')];
+    const done = async (...args: readonly string[]) => {
+      const { code, stderr } = await splice(args);
+      assert.is(code, 0, stderr);
+    };
+    const photos = ['--structure', scenePath('valley'), '--appearance', scenePath('peaks')];
+    const tiny = ['--size', '48', '--vit-size', '32', '--warm-start', '2', '--detail', '0', '--steps', '12'];
+    await done('transfer', ...photos, '--out', stays, '--model', 'untrained', ...tiny);
+    cpSync(stays, moves, { recursive: true });
+    await done('studio', '--pack', moves);
+    await done('transfer', '--resume', stays, '--steps', '15');
+
+    const { page, trouble } = await open(served.url);
+    await page.waitForFunction(() => document.querySelectorAll('#model option').length > 1);
+    await page.setInputFiles('#run-file', `${moves}.zip`);
+    await page.waitForFunction(() => !document.getElementById('after')!.hidden);
+    assert.equal([await page.textContent('#status'), await page.textContent('#start')], ['14 of 14 steps', 'Go on']);
+    const { path, run } = await saveRun(page);
+    assert.equal([run.pixels?.structure.width, run.config['status']], [72, 'interrupted']);
+    assert.equal(trouble, { errors: [], foreign: [] });
+    await page.close();
+
+    await done('transfer', '--resume', path, '--steps', '15');
+    for (const name of ['result.png', 'generator.safetensors', 'log.jsonl']) {
+      assert.ok(readFileSync(join(path.replace('.zip', ''), name)).equals(readFileSync(join(stays, name))), name);
+    }
+  });
+
+  test('studio: a model file of the user is read, and a wrong one refused', async () => {
+    const { page, trouble } = await open(served.url);
+    await chooseExample(page, { size: 48 });
+    const refusal = () => page.waitForSelector('#plan.refused').then((plan) => plan.textContent());
+    await page.selectOption('#model', '');
+    assert.ok(await page.isDisabled('#start'), 'no file is chosen yet');
+    const weights = (name: string): string => join(root, 'model/weights', name);
+    await page.setInputFiles('#model-file', [weights('untrained.json')]);
+    assert.ok(await page.isDisabled('#start'));
+    const nonsense = { name: 'x.safetensors', mimeType: '', buffer: Buffer.from('nonsense, and more of it') };
+    await page.setInputFiles('#model-file', [nonsense]);
+    assert.match((await refusal())!, /;|:/);
+    await page.setInputFiles('#model-file', [weights('untrained.safetensors'), weights('untrained.json')]);
+    await page.waitForFunction(() => document.getElementById('plan')?.textContent?.includes('memory:'));
+    assert.not(await page.isDisabled('#start'));
+    assert.equal(trouble, { errors: [], foreign: [] });
+    await page.close();
+  });
+
+  test('studio: every control has a name, and without WebGPU there is one sentence', async () => {
+    const { page } = await open(served.url);
+    const nameless = await page.$$eval('input, select, button, canvas', (controls) => controls.filter((control) => {
+      const { labels, textContent } = control as HTMLButtonElement;
+      const isHidden = control.matches('#run-file, [aria-hidden=true]');
+      return !isHidden && !labels?.length && !textContent?.trim() && !control.getAttribute('aria-label');
+    }).map(({ id }) => id));
+    assert.equal(nameless, []);
+    await page.addInitScript(() => void Reflect.deleteProperty(Navigator.prototype, 'gpu'));
+    await page.reload();
+    await status(page, 'failed');
+    assert.match((await page.textContent('#banner'))!, /^This browser offers no WebGPU here, and without it nothing can be trained: /);
+    assert.ok(await page.isDisabled('#start') && await page.isDisabled('#structure-file'));
     await page.close();
   });
 

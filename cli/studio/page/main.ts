@@ -109,9 +109,14 @@ function listenToPhotos(): void {
     });
   }
   button('example').addEventListener('click', async () => {
-    const [valley, peaks] = await Promise.all(['valley.png', 'peaks.png'].map(async (path) => (await fetch(path)).blob()));
-    choose('structure', valley);
-    choose('appearance', peaks);
+    const example = (path: string): Promise<Blob> => fetch(path).then((response) => response.blob());
+    try {
+      const [valley, peaks] = [await example('valley.png'), await example('peaks.png')];
+      choose('structure', valley);
+      choose('appearance', peaks);
+    } catch {
+      say("The example cannot be fetched: is the page's server gone?", 'bad');
+    }
   });
 }
 

@@ -1,7 +1,8 @@
 /** Opens a run's file, from this page or from the command line. Runs in a worker. */
 import type { Engine } from '../../../engine/index.js';
 import {
-  openRun, parseSidecar, parseSplice, stepsIn, type Fields, type Identity, type RunFile, type VitSettings,
+  defaultOptions, openRun, parseSidecar, parseSplice, stepsIn,
+  type Fields, type Identity, type RunFile, type SpliceOptions, type VitSettings,
 } from '../../../model/index.js';
 import type { ModelChoice } from './messages.js';
 import { loadModel, offeredModels, type Loaded } from './models.js';
@@ -20,8 +21,7 @@ export async function openSaved(file: Blob, engine: Engine, own: ModelChoice | u
   if (!checkpoint) throw new Error('this run has no step yet: start it anew');
   const { identity, state, seconds } = checkpoint;
   const loaded = await modelOf(config, identity, own);
-  const { size: _, saveEvery: _e, ...fields } = (config['options'] ?? {}) as Fields;
-  const options = parseSplice(fields);
+  const options = optionsOf(config);
   const pair = files.pixels ?? {
     structure: await photoOf(files, 'structure'), appearance: await photoOf(files, 'appearance'),
   };
@@ -29,6 +29,19 @@ export async function openSaved(file: Blob, engine: Engine, own: ModelChoice | u
   const prepared = { ...loaded, ...pair, options, memory, source: { ...files, config, identity } };
   if (stepsIn(state) > options.warmStart + options.steps) throw new Error('this run has more steps than it should have');
   return { prepared, kept: { state, log, seconds } };
+}
+
+/** Options of a run's folder that its steps do not depend on, or that are in its photos and its ViT already. */
+const BESIDES = [
+  'size', 'saveEvery', 'keepEvery', 'until', 'seeds', 'testTimeRegisters', 'detail', 'upscale', 'outputSize',
+];
+
+/** @throws Error naming the field that is wrong, or that only the command line knows */
+function optionsOf(config: Fields): SpliceOptions {
+  const fields = Object.entries((config['options'] ?? {}) as Fields).filter(([name]) => !BESIDES.includes(name));
+  const foreign = fields.find(([name]) => !(name in defaultOptions))?.[0];
+  if (foreign !== undefined) throw new Error(`this run has ${foreign}, which this page cannot train: use transfer --resume`);
+  return parseSplice(Object.fromEntries(fields));
 }
 
 function photoOf({ photos }: Pick<RunFile, 'photos'>, which: string) {

@@ -13,10 +13,11 @@ const tell = (news: News, transfer: Transferable[] = []): void => postMessage(ne
 
 /** The message of an error, and its remedy where it has none of its own. */
 function inWords(error: unknown): string {
-  const { name, message, code } = error as Error & { readonly code?: string };
+  const { name, message, code, remedy } = error as Error & { readonly code?: string; readonly remedy?: string };
   const line = message.split('\n', 1)[0]!;
   if (code === 'OUT_OF_MEMORY') return `${line}: choose a smaller size`;
   if (code === 'DEVICE_LOST') return `${line}: reload the page, and choose a smaller size if it happens again`;
+  if (remedy) return `${line}; ${remedy}`;
   if (name === 'NonFiniteError') return `${line}: try another seed`;
   return line;
 }
