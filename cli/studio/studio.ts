@@ -38,7 +38,7 @@ async function pack(folder: string, { json }: StudioOptions, { stdout, stderr }:
 async function serve(files: readonly StudioFile[], { port, json }: StudioOptions, io: Io): Promise<number> {
   const byName = new Map(files.map((file) => [file.name, file]));
   const host = await hostPage({
-    port, remedy: 'choose another --port',
+    port, remedy: 'choose another --port', anyPort: '0',
     answer: async (route, request, response) => {
       if (!isRead(request, response)) return;
       const file = byName.get(route === '' ? 'index.html' : route);

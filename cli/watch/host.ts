@@ -13,8 +13,9 @@ export interface Hosting {
   readonly port: number;
   /** The first part of every address; absent: there is none, because everything is public. */
   readonly secret?: string;
-  /** What to do without a port, in words. */
+  /** What to do without a port, and how any free one is asked for, in words. */
   readonly remedy: string;
+  readonly anyPort: string;
   readonly answer: Answer;
 }
 
@@ -37,7 +38,7 @@ const LIMITS = {
 } as const;
 
 /** @throws UsageError when the port is taken or not allowed */
-export async function hostPage({ port, secret, remedy, answer }: Hosting): Promise<Host> {
+export async function hostPage({ port, secret, remedy, anyPort, answer }: Hosting): Promise<Host> {
   const guarded = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     if (!isOwnHost(request)) return refuse(response, 403, 'only requests to this address under its own name are accepted');
     const [, ...parts] = (request.url ?? '').split('?', 1)[0]!.split('/');
@@ -52,7 +53,7 @@ export async function hostPage({ port, secret, remedy, answer }: Hosting): Promi
     });
   });
   server.maxConnections = MAX_CONNECTIONS;
-  await listen(server, port, remedy);
+  await listen(server, { port, remedy, anyPort });
   server.on('error', () => undefined); // a connection that cannot be accepted ends no run
   const close = async (): Promise<void> => {
     const closed = new Promise((resolve) => server.close(resolve));
@@ -63,12 +64,15 @@ export async function hostPage({ port, secret, remedy, answer }: Hosting): Promi
   return { url: `http://${LOOPBACK}:${bound}/${secret === undefined ? '' : `${secret}/`}`, close };
 }
 
-function listen(server: ReturnType<typeof createServer>, port: number, remedy: string): Promise<void> {
+type Place = Pick<Hosting, 'port' | 'remedy' | 'anyPort'>;
+
+function listen(server: ReturnType<typeof createServer>, { port, remedy, anyPort }: Place): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', ({ code, message }: NodeJS.ErrnoException) => {
       const problem = `the page cannot be served on ${LOOPBACK}:${port} (${message})`;
-      if (code === 'EADDRINUSE') reject(new UsageError(`port ${port} is in use: choose another, or none for any free one`));
-      else if (code === 'EACCES') reject(new UsageError(`port ${port} needs privileges: choose one above 1023`));
+      const other = (floor: string): string => `choose another${floor}, or ${anyPort} for any free one`;
+      if (code === 'EADDRINUSE') reject(new UsageError(`port ${port} is in use: ${other('')}`));
+      else if (code === 'EACCES') reject(new UsageError(`port ${port} needs privileges: ${other(' above 1023')}`));
       else reject(new InputError(`${problem}: ${remedy}`));
     });
     server.listen(port, LOOPBACK, resolve);

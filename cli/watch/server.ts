@@ -43,7 +43,7 @@ export async function serveWatch(feed: Feed, { port, controls }: WatchOptions): 
   const [secret, token] = [newSecret(), newSecret()];
   const context: Context = { feed, controls, secret, token, assets: await loadAssets(controls && token), streams: new Map() };
   const host = await hostPage({
-    port, secret, remedy: 'leave out --watch, or choose another port',
+    port, secret, remedy: 'leave out --watch, or choose another port', anyPort: 'none',
     answer: (...asked) => answer(context, ...asked),
   });
   const close = async (): Promise<void> => {

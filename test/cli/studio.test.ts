@@ -57,6 +57,9 @@ test('studio: serves these files and nothing else', async () => {
     Array(6).fill(404));
   assert.is((await fetch(url, { method: 'POST' })).status, 405);
   assert.match((await fetch(url)).headers.get('content-security-policy')!, /connect-src 'self'/);
+  const port = new URL(url).port;
+  const second = await splice(['studio', '--port', port]);
+  assert.equal([second.code, second.stderr], [2, `splice-gpu: port ${port} is in use: choose another, or 0 for any free one\n`]);
   stop.abort();
   assert.is(await ended, 0);
 });
