@@ -7,7 +7,9 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
 const dist = fileURLToPath(new URL('../dist/', import.meta.url));
-const entries = { watch: 'watch/page/main.js', studio: 'studio/page/main.js', worker: 'studio/page/worker.js' };
+const entries = {
+  watch: 'watch/page/main.js', studio: 'studio/page/main.js', worker: 'studio/page/worker.js', share: 'share/page/main.js',
+};
 
 await build({
   entryPoints: Object.fromEntries(Object.entries(entries).map(([name, path]) => [name, join(dist, 'cli', path)])),

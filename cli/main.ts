@@ -16,6 +16,7 @@ import { pretrainCommand } from './commands/pretrain.js';
 import { probeCommand } from './commands/probe.js';
 import { queueCommand, workerCommand } from './commands/queue.js';
 import { sheetCommand } from './commands/sheet.js';
+import { shareCommand } from './commands/share.js';
 import { studioCommand } from './commands/studio.js';
 import { trainCommand } from './commands/train.js';
 import { transferCommand } from './commands/transfer.js';
@@ -58,6 +59,7 @@ const commands = (does: Does): Command[] => [
   }),
   probeCommand(does(async () => (await import('./pretrain/probe.js')).probe)),
   viewCommand(does(async () => (await import('./view/view.js')).view)),
+  shareCommand(does(async () => (await import('./share/share.js')).share)),
   studioCommand(does(async () => (await import('./studio/studio.js')).studio)),
   applyCommand(does(async () => (await import('./study/apply.js')).apply)),
   compareCommand(does(async () => (await import('./study/compare.js')).compare)),

@@ -13,7 +13,7 @@ import { createProgress, writeLine } from '../shared/progress.js';
 import { version } from '../shared/version.js';
 import { withDetail, type Fine } from '../transfer/detail.js';
 import { targetOf, type OutputOptions } from '../transfer/output.js';
-import { appearanceOf, readGenerator } from './pairGenerator.js';
+import { photoOf, readGenerator } from './pairGenerator.js';
 import { onEngine } from './study.js';
 
 export interface ApplyOptions extends OutputOptions {
@@ -46,7 +46,7 @@ export async function apply(options: ApplyOptions, parts: Parts): Promise<number
   const generator = await readGenerator(options.generator);
   const { path, sha256, recipe } = generator;
   const targets = await targetsOf(options);
-  const appearance = await appearanceOf(options.generator);
+  const appearance = await photoOf(options.generator, 'appearance');
   const undo = await prepareFolder(options.out);
   const text = { Software: `splice-gpu ${version()}`, Generator: resolve(path), [GENERATOR_KEYWORD]: sha256, Recipe: recipe };
   const progress = createProgress(PARTS * targets.length, stderr);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { parseSafetensors } from '../../model/files/safetensors.js';
 import type { RecipeName } from '../../model/method/options.js';
 import { recipes } from '../../model/method/recipes.js';
-import { readPhoto, type Photo } from '../photos/photo.js';
+import { readPhoto, type Photo, type ReadOptions } from '../photos/photo.js';
 import { InputError } from '../shared/errors.js';
 import { readInput, readJson, sha256 } from '../shared/files.js';
 
@@ -35,13 +35,18 @@ function trainedAt(size = ''): { readonly side?: number } {
   return Number.isSafeInteger(side) && side > 0 ? { side } : {};
 }
 
-/** The appearance photo of a run; undefined when it is not where it was, or is another one. */
-export async function appearanceOf(folder: string): Promise<Photo | undefined> {
-  const { appearance } = (await readJson(join(folder, 'config.json'))) ?? {};
-  const { path, sha256: hash, usedSize } = (appearance ?? {}) as { path?: unknown; sha256?: unknown; usedSize?: unknown };
+/**
+ * A photo of a run, as large as it was used unless `reading` says otherwise; undefined when it is not where it was, or is another
+ * one.
+ */
+export async function photoOf(
+  folder: string, which: 'structure' | 'appearance', reading?: ReadOptions,
+): Promise<Photo | undefined> {
+  const { [which]: photo } = (await readJson(join(folder, 'config.json'))) ?? {};
+  const { path, sha256: hash, usedSize } = (photo ?? {}) as { path?: unknown; sha256?: unknown; usedSize?: unknown };
   if (typeof path !== 'string' || !Array.isArray(usedSize)) return undefined;
-  const photo = await readPhoto(path, { shorterSide: Math.min(...(usedSize as number[])) }).catch(() => undefined);
-  return photo?.sha256 === hash ? photo : undefined;
+  const found = await readPhoto(path, reading ?? { shorterSide: Math.min(...(usedSize as number[])) }).catch(() => undefined);
+  return found?.sha256 === hash ? found : undefined;
 }
 
 /** The recipe in the run's record, for files without metadata. */

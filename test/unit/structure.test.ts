@@ -21,6 +21,10 @@ const rules: { readonly folder: string; readonly may: RegExp; readonly but?: str
   },
   { folder: 'cli/watch/page', may: /^cli\/watch\/(page\/|snapshot\.js$)|^uplot$/ },
   {
+    folder: 'cli/share/page',
+    may: /^(model\/|engine\/index\.js$|cli\/(share|studio|watch)\/page\/)/,
+  },
+  {
     folder: 'cli/studio/page',
     may: /^(model\/|engine\/index\.js$|cli\/(studio\/page\/|watch\/(page\/|snapshot\.js$)|shared\/rate\.js$))/,
   },
@@ -52,6 +56,7 @@ const neighbours: Readonly<Record<string, Readonly<Record<string, readonly strin
     demo: ['shared', 'photos', 'gpu'],
     watch: ['shared'],
     studio: ['shared', 'models', 'demo', 'watch', 'transfer'],
+    share: [...base, 'run', 'study', 'studio', 'watch'],
     run: [...base, 'watch'],
     view: ['shared', 'photos', 'run', 'watch'],
     train: [...base, 'run'],
@@ -60,7 +65,7 @@ const neighbours: Readonly<Record<string, Readonly<Record<string, readonly strin
     study: [...base, 'run', 'demo', 'transfer'],
     bench: [...base, 'run', 'demo'],
     queue: ['shared', 'gpu', 'models', 'run', 'transfer'],
-    commands: [...base, 'run', 'view', 'train', 'transfer', 'pretrain', 'study', 'bench', 'demo', 'queue', 'studio'],
+    commands: [...base, 'run', 'view', 'train', 'transfer', 'pretrain', 'study', 'bench', 'demo', 'queue', 'studio', 'share'],
   },
 };
 

@@ -12,12 +12,12 @@ export interface Photo {
 }
 
 /** Upright, in sRGB, on white where it is transparent, its shorter side made `side` pixels. @throws Error with the remedy */
-export async function readPhoto(which: string, file: Blob, side: number): Promise<Photo> {
+export async function readPhoto(which: string, file: ImageBitmapSource, side: number): Promise<Photo> {
   const bitmap = await createImageBitmap(file).catch(() => {
-    throw new Error(`the ${which} photo cannot be read: use a PNG, JPEG, WebP or AVIF file`);
+    throw new Error(`the ${which} cannot be read: use a PNG, JPEG, WebP or AVIF file`);
   });
   const shorter = Math.min(bitmap.width, bitmap.height);
-  if (shorter < LEAST_SIDE) throw new Error(`the ${which} photo has ${bitmap.width} x ${bitmap.height} pixels: use a larger one`);
+  if (shorter < LEAST_SIDE) throw new Error(`the ${which} has ${bitmap.width} x ${bitmap.height} pixels: use a larger one`);
   const scale = side / shorter;
   const [width, height] = [Math.round(bitmap.width * scale), Math.round(bitmap.height * scale)];
   const canvas = new OffscreenCanvas(width, height);

@@ -34,8 +34,8 @@ function modelOf(choice: ModelChoice): Promise<Loaded> {
 export async function prepare(job: Job, { engine }: Opened): Promise<Prepared> {
   const loaded = await modelOf(job.model);
   const photos = {
-    structure: await readPhoto('structure', job.structure, job.size),
-    appearance: await readPhoto('appearance', job.appearance, job.size),
+    structure: await readPhoto('structure photo', job.structure, job.size),
+    appearance: await readPhoto('appearance photo', job.appearance, job.size),
   };
   for (const [which, { image }] of Object.entries(photos)) {
     if (isOneColour(image)) throw new Error(`the ${which} photo is a single colour all over: use another photo`);
