@@ -8,7 +8,7 @@ import type { TransferOptions } from '../transfer/options.js';
 import type { QueueBatchOptions } from '../queue/batch.js';
 import { isGiven, jsonOption, option, withOptions } from './options.js';
 import { queueOption, storeOption } from './queue.js';
-import { pairOptions, transferCommand, type TransferWork } from './transfer.js';
+import { pairOptions, regionOptions, transferCommand, type TransferWork } from './transfer.js';
 
 const EXAMPLE = `
 A CSV file has the columns structure and appearance, paths relative to the file. Other columns are named like the options above
@@ -16,6 +16,8 @@ and apply to their line:
 
   structure,appearance,name,seed,size
   cow.jpg,highland.jpg,highland cow,3,256
+
+The columns structure-regions and appearance-regions name label images of the line's photos.
 
 A folder has subfolders, each with a structure.* and an appearance.*. DIR gets a folder for every pair, as transfer makes it, and
 report.html. Started again with the same DIR, it continues where it was interrupted. A pair that fails does not stop the others;
@@ -52,7 +54,9 @@ export function batchCommand(work: BatchWork): Command {
       const idle = queue !== undefined ? undefined : detach ? '--detach' : store === undefined ? undefined : '--store';
       if (idle) command.error(`error: ${idle} needs --queue`);
       const given = settings.filter((each) => isGiven(command, each.attributeName()));
-      const pairs = await readPairs(source, settings.map(nameOf));
+      const pairs = await readPairs(source, [...settings, ...regionOptions()].map(nameOf));
+      const labelled = queue !== undefined && pairs.find((pair) => pair.settings['structure-regions'] !== undefined);
+      if (labelled) throw new UsageError(`${labelled.where} has regions, which jobs of a queue cannot have: leave out --queue`);
       const complete = pairs.map((pair) => {
         const shared = given.filter((each) => pair.settings[nameOf(each)] === undefined);
         const args = shared.flatMap((each) => asArguments(each, command.getOptionValue(each.attributeName())));

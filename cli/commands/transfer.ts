@@ -2,10 +2,12 @@
 import { Command, InvalidArgumentError, type Option } from 'commander';
 import { defaultOptions, published, type SpliceOptions } from '../../model/method/options.js';
 import type { VitSettings } from '../../model/vit/settings.js';
+import { colourOf, NAMED } from '../photos/labels.js';
 import { CHOOSABLE, type Choosable } from '../transfer/choose.js';
 import type { BranchOptions, Settings } from '../transfer/branch.js';
 import type { FinetuneOptions } from '../transfer/finetune.js';
 import type { OnePassOptions } from '../transfer/onePass.js';
+import type { Look } from '../transfer/regions.js';
 import { untilField, type TransferOptions } from '../transfer/options.js';
 import type { OutputOptions } from '../transfer/output.js';
 import { TO_THE_END, untilOf } from '../transfer/until.js';
@@ -25,7 +27,7 @@ type Side = number | 'auto' | 'full';
 
 interface Parsed extends
   SpliceOptions, RunFlags, TuneFlag, OutputOptions,
-  Pick<TransferOptions, 'model' | 'saveEvery' | 'keepEvery' | 'testTimeRegisters'>,
+  Pick<TransferOptions, 'model' | 'saveEvery' | 'keepEvery' | 'testTimeRegisters' | 'structureRegions' | 'appearanceRegions'>,
   Pick<VitSettings, 'heads' | 'patch' | 'mean' | 'std'> {
   readonly size: Side;
   readonly structure?: string;
@@ -90,6 +92,13 @@ function asPublished(parsed: Parsed, command: Command): Parsed {
   return { ...parsed, ...Object.fromEntries(Object.entries(PUBLISHED).filter(([name]) => !isGiven(command, name))) };
 }
 
+/** Label images. */
+export const regionOptions = (): readonly Option[] => [
+  option('--structure-regions <file>', 'PNG that labels regions of the structure photo, each in a colour of its own; black and '
+    + 'transparent parts have none. See "splice-gpu regions"'),
+  option('--appearance-regions <file>', 'the same for the appearance photo: regions of one colour get the look of each other'),
+];
+
 /** The options of a pair's training that a batch has too. */
 export const pairOptions = (): readonly Option[] => [
   modelOption(),
@@ -120,7 +129,9 @@ export const pairOptions = (): readonly Option[] => [
 export const transferCommand = (work: TransferWork): Command =>
   withOptions(new Command('transfer').description('paint the structure photo with the look of the appearance photo'), [
     option('--structure <file>', 'photo whose layout is kept (PNG, JPEG, WebP or AVIF)'),
-    option('--appearance <file>', 'photo whose look is taken; twice with --mix', several),
+    option('--appearance <file>', 'photo whose look is taken; twice with --mix; with --structure-regions once for each region, '
+      + 'as COLOUR=FILE or NAME:COLOUR=FILE', several),
+    ...regionOptions(),
     ...runOptions('--steps (more of them), --until, --watch and --json'),
     option('--fit', 'measure a few steps, and choose the largest --size, the --steps and the best --model that end within '
       + '--time; what is given stays'),
@@ -221,11 +232,13 @@ function onePassOf(generator: string, parsed: Parsed, command: Command): OnePass
 
 function optionsOf(parsed: Parsed, command: Command): TransferOptions {
   const { seeds, seed, judge, watch } = parsed;
-  const { appearance, ...rest } = required(parsed, command, 1);
+  const looks = looksOf(parsed, command);
+  const { appearance, ...rest } = required(looks ? { ...parsed, appearance: [looks[0]!.path] } : parsed, command, 1);
   if (judge !== undefined && seeds === 1) command.error('error: --judge compares several seeds: give --seeds, such as --seeds 4');
   return {
     ...rest,
     appearance: appearance[0]!,
+    ...(looks && { looks }),
     ...settingsOf(parsed, command),
     ...(seeds > 1 && { seeds: { count: seeds, first: seed, ...(judge !== undefined && { judge }) } }),
     ...fitOf(parsed, command),
@@ -234,9 +247,23 @@ function optionsOf(parsed: Parsed, command: Command): TransferOptions {
   };
 }
 
+/** The appearance photos of regions; undefined where a label image says what the regions get. */
+function looksOf({ appearance = [], structureRegions, appearanceRegions }: Parsed, command: Command): Look[] | undefined {
+  if (structureRegions === undefined || appearanceRegions !== undefined) return undefined;
+  return appearance.map((text) => {
+    const [, name, colour = '', path = ''] = /^(?:([^:=]+):)?([^:=]+)=(.+)$/.exec(text) ?? [];
+    const found = colourOf(colour);
+    if (found !== undefined) return { ...(name !== undefined && { name }), colour: found, path };
+    const names = Object.keys(NAMED).join(', ');
+    const remedy = `give --appearance-regions, or --appearance COLOUR=FILE with #rrggbb or one of ${names}`;
+    return command.error(`error: --structure-regions: --appearance ${text} names no region's colour: ${remedy}`);
+  });
+}
+
 /** What a run is told besides its photos and its place. */
 function settingsOf(parsed: Parsed, command: Command): Settings {
   const { model, heads, patch, mean, std, testTimeRegisters, size, saveEvery, keepEvery, until } = parsed;
+  const { structureRegions, appearanceRegions } = parsed;
   return {
     model,
     vit: { ...(heads && { heads }), ...(patch && { patch }), ...(mean && { mean }), ...(std && { std }) },
@@ -244,6 +271,8 @@ function settingsOf(parsed: Parsed, command: Command): Settings {
     ...(typeof size === 'number' && { size }),
     choose: choosableIn(parsed, command),
     ...outputOf(command, parsed),
+    ...(structureRegions !== undefined && { structureRegions }),
+    ...(appearanceRegions !== undefined && { appearanceRegions }),
     saveEvery,
     ...(keepEvery !== undefined && { keepEvery }),
     ...untilField(until),

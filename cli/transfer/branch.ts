@@ -37,7 +37,10 @@ type Photos = Pick<TransferOptions, 'structure' | 'appearance'>;
 export type Settings = Omit<TransferOptions, keyof Photos | 'out' | 'force' | 'json'>;
 
 /** Parts of a checkpoint's identity, and the option that another one may be given with. */
-const REPLACEABLE = { 'structure photo': 'structure', 'appearance photo': 'appearance', 'ViT weights': 'model' } as const;
+const REPLACEABLE = {
+  'structure photo': 'structure', 'appearance photo': 'appearance', 'ViT weights': 'model',
+  'structure regions': 'structureRegions', 'appearance regions': 'appearanceRegions',
+} as const;
 
 /** Returns the exit code as `transfer`. @throws before anything is created if the run, the step or an option is wrong */
 export async function branch(options: BranchOptions, parts: Parts): Promise<number> {
@@ -49,6 +52,9 @@ export async function branch(options: BranchOptions, parts: Parts): Promise<numb
   const step = start.state.counters['stepsDone']!;
   const { seeds: _, ...wanted } = { ...withSet(saved, given, set), out, branch: { from: resolve(run), step, set } };
   checkSteps(wanted.splice.steps, step);
+  if (saved.looks && (set['appearance'] ?? set['appearanceRegions']) !== undefined) {
+    throw new UsageError(`${run} has an appearance photo for every region, which a branch keeps: start a new run`);
+  }
   const training = await prepare(wanted, parts);
   checkUnchanged(run, start, training, set);
   const problem = await runLog(join(run, 'log.jsonl'), '').problemOf(start);

@@ -33,9 +33,10 @@ export function startingState({ setup, weights }: LoadedGenerator, options: Stea
 
 /** `startSplice` with a generator for any pair and the condition of the appearance photo at `path`. */
 export const startFinetune = (generator: LoadedGenerator, model: LoadedVit, path: string): typeof startSplice =>
-  async (engine, vit, structure, appearance, options, from = startingState(generator, options)) => {
+  async (engine, vit, structure, appearance, options, from = startingState(generator, options), more = {}) => {
     const [condition] = await conditionsOf(engine, model, generator, [path]);
     const { layers, dim } = generator.setup.sizes;
     engine.writeParameter(CONDITION, [layers, dim], condition!);
-    return startSplice(engine, vit, structure, appearance, options, from, conditionalUnet(generator.setup.sizes));
+    const conditional = conditionalUnet(generator.setup.sizes);
+    return startSplice(engine, vit, structure, appearance, options, from, { ...more, generator: conditional });
   };

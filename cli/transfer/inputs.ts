@@ -2,12 +2,13 @@
 import { isOneColour } from '../../model/image.js';
 import { loadVit } from '../models/load.js';
 import type { LoadedVit } from '../models/read.js';
-import { readPhoto, type Photo, type Size } from '../photos/photo.js';
+import { readPhoto, type Photo, type ReadOptions, type Size } from '../photos/photo.js';
 import type { Parts } from '../run/parts.js';
 import { withTestTimeRegisters } from '../run/registers.js';
 import { InputError } from '../shared/errors.js';
 import type { TransferOptions } from './options.js';
 import { enlargedNote, targetOf } from './output.js';
+import { readRegions, type ReadRegions } from './regions.js';
 import { checkModel, settle } from './settle.js';
 
 export interface Inputs {
@@ -15,6 +16,9 @@ export interface Inputs {
   readonly options: TransferOptions;
   readonly structure: Photo;
   readonly appearance: Photo;
+  /** The appearance photos of further regions. */
+  readonly looks: readonly Photo[];
+  readonly regions?: ReadRegions;
   readonly model: LoadedVit;
   /** Size of the result with detail; absent when the trained picture is the result. */
   readonly target?: Size;
@@ -35,14 +39,29 @@ export async function readInputs(given: TransferOptions, parts: Parts): Promise<
   const reading = options.size === undefined ? {} : { shorterSide: options.size };
   const structure = await readPhoto(options.structure, reading);
   checkPhoto(structure);
-  const appearance = await readPhoto(options.appearance, reading);
-  checkPhoto(appearance);
+  const [appearance, ...looks] = await readAll(options.looks?.map(({ path }) => path) ?? [options.appearance], reading);
   const loaded = read ?? (await loadVit(options.model, options.vit, { signal: interrupt, output: stderr }));
   const model = await withTestTimeRegisters(loaded, options.testTimeRegisters, parts);
   checkModel(options.splice, model);
   const target = targetOf(options, structure, structure.image);
-  const odd = [structure.note, appearance.note, enlargedNote(structure, target)].filter((note) => note !== undefined);
-  return { options, structure, appearance, model, ...(target && { target }), notes: [...notes, ...odd] };
+  const regions = await readRegions(options, structure, [appearance!, ...looks], model);
+  const ofPhotos = [structure, appearance!, ...looks].map(({ note }) => note);
+  const odd = [...ofPhotos, enlargedNote(structure, target)].filter((note) => note !== undefined);
+  return {
+    options, structure, appearance: appearance!, looks, ...(regions && { regions }), model, ...(target && { target }),
+    notes: [...notes, ...odd],
+  };
+}
+
+/** Photos, one after the other, checked. */
+async function readAll(paths: readonly string[], reading: ReadOptions): Promise<Photo[]> {
+  const photos: Photo[] = [];
+  for (const path of paths) {
+    const photo = await readPhoto(path, reading);
+    checkPhoto(photo);
+    photos.push(photo);
+  }
+  return photos;
 }
 
 function checkPhoto({ path, width, height, image }: Photo): void {

@@ -23,8 +23,10 @@ const hash: Sha256 = async (parts) => sha256(parts.length === 1 ? parts[0]! : Bu
 /** Writes FOLDER.zip and returns its path. @throws InputError for a folder that holds no run of one pair, or one in progress */
 export async function packFolder(folder: string, note: (line: string) => void): Promise<string> {
   const config = await readConfigOf('transfer', folder);
-  const { structure, appearance, size, generator } = parseConfig(folder, () => parseOptions(config, { folder, json: false }));
+  const options = parseConfig(folder, () => parseOptions(config, { folder, json: false }));
+  const { structure, appearance, structureRegions, size, generator } = options;
   if (generator) throw new InputError(`${folder} began with a generator for any pair, which a browser cannot go on with`);
+  if (structureRegions) throw new InputError(`${folder} has regions, which a run as one file cannot hold: resume it as a folder`);
   if (await isHeld(folder)) throw new InputError(`${folder} is in use by a run: stop that first`);
   const reading = size === undefined ? {} : { shorterSide: size };
   const photos = { structure: await readPhoto(structure, reading), appearance: await readPhoto(appearance, reading) };

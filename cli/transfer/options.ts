@@ -5,13 +5,21 @@ import { MAX_SIDE, parseSplice } from '../../model/method/saved.js';
 import { CheckpointError } from '../../model/vit/errors.js';
 import { parseSidecar, type VitSettings } from '../../model/vit/settings.js';
 import type { Choosable } from './choose.js';
+import { colourOf, showColour } from '../photos/labels.js';
 import { parseOutput, type OutputOptions } from './output.js';
+import type { Look } from './regions.js';
 import { TO_THE_END, untilOf } from './until.js';
 import { objectOf, show, textOf, wholeOf, type Fields, type ResumeOptions } from '../run/config.js';
 
 export interface TransferOptions extends OutputOptions {
   readonly structure: string;
   readonly appearance: string;
+  /** Label image of the structure photo; see regions.ts. No regions when absent. */
+  readonly structureRegions?: string;
+  /** The same of the appearance photo; absent with `looks`. */
+  readonly appearanceRegions?: string;
+  /** An appearance photo for each region, `appearance` being the first. */
+  readonly looks?: readonly Look[];
   readonly out: string;
   /** A known model's name, `auto`, or the path of a weight file. */
   readonly model: string;
@@ -85,6 +93,7 @@ export function parseOptions(config: Fields, { folder, json, steps, until }: Res
   return {
     structure: textOf('structure.path', objectOf('structure', config['structure'])['path']),
     appearance: textOf('appearance.path', objectOf('appearance', config['appearance'])['path']),
+    ...parseRegions(config),
     out: folder,
     model: textOf('model.given', model['given'] ?? model['path']),
     vit: vitSettings(model['config']),
@@ -103,6 +112,24 @@ export function parseOptions(config: Fields, { folder, json, steps, until }: Res
     ...(config['branch'] !== undefined && { branch: parseBranch(objectOf('branch', config['branch'])) }),
     splice: { ...parseSplice(splice), ...(steps !== undefined && { steps }) },
   };
+}
+
+/** Label images and the appearance photos of their colours. */
+function parseRegions(config: Fields): Pick<TransferOptions, 'structureRegions' | 'appearanceRegions' | 'looks'> {
+  const pathIn = (name: string): string => textOf(`${name}.path`, objectOf(name, config[name])['path']);
+  const looks = config['looks'];
+  if (looks !== undefined && !(Array.isArray(looks) && looks.length > 0)) throw new Error(`looks is ${show(looks)}`);
+  return {
+    ...(config['structureRegions'] !== undefined && { structureRegions: pathIn('structureRegions') }),
+    ...(config['appearanceRegions'] !== undefined && { appearanceRegions: pathIn('appearanceRegions') }),
+    ...(looks !== undefined && { looks: looks.map((look) => parseLook(objectOf('looks', look))) }),
+  };
+}
+
+function parseLook({ name, colour, path }: Fields): Look {
+  const found = colourOf(textOf('looks.colour', colour));
+  if (found === undefined) throw new Error(`looks.colour is ${show(colour)}`);
+  return { ...(name !== undefined && { name: textOf('looks.name', name) }), colour: found, path: textOf('looks.path', path) };
 }
 
 const parseBranch = ({ from, step, set }: Fields): Branch =>
@@ -137,11 +164,19 @@ function vitSettings(value: unknown): VitSettings {
   }
 }
 
+/** The same for the same files and colours. */
+const regionsField = ({ structureRegions, appearanceRegions, looks = [] }: Partial<TransferOptions>): Fields => ({
+  'structure-regions': structureRegions && resolve(structureRegions),
+  'appearance-regions': appearanceRegions && resolve(appearanceRegions),
+  looks: looks.map(({ colour, path }) => [showColour(colour), resolve(path)]),
+});
+
 /** The first setting in which a saved run differs from the wanted one; neither more steps nor what was chosen count. */
 export function differenceOf(saved: TransferOptions, wanted: TransferOptions): string | undefined {
   const flat = ({ structure, appearance, splice, vit, seeds, size, detail = 0, ...others }: TransferOptions): Fields => ({
     ...splice, ...vit, size, detail, upscale: others.upscale, outputSize: others.outputSize,
     testTimeRegisters: others.testTimeRegisters, structure: resolve(structure), appearance: resolve(appearance),
+    ...regionsField(others),
     seed: seeds?.first ?? splice.seed, seeds: seeds?.count, judge: seeds?.judge,
   });
   const [before, now] = [flat(saved), flat(wanted)];

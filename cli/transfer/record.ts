@@ -4,6 +4,7 @@ import type { Figures } from '../../model/compare/judge.js';
 import type { StepLosses } from '../../model/training/run.js';
 import { pairIdentity } from '../../model/training/runFile.js';
 import { givenModel } from '../models/load.js';
+import { showColour, type LabelFile } from '../photos/labels.js';
 import type { Photo } from '../photos/photo.js';
 import {
   BRANCH_KEYWORD, DETAIL_KEYWORD, GENERATOR_KEYWORD, LOSSES_KEYWORD, MODEL_KEYWORD, type PngText,
@@ -12,22 +13,56 @@ import type { Identity } from '../run/checkpoints.js';
 import { version } from '../shared/version.js';
 import type { Fine } from './detail.js';
 import type { Inputs } from './inputs.js';
+import type { Look } from './regions.js';
 import { savedOptions, type TransferOptions } from './options.js';
 
 /** What a resume must find unchanged. Detail is added after the training, so it is not part of it. */
-export function identityOf({ options: { splice, size, generator }, structure, appearance, model }: Inputs): Identity {
+export function identityOf({ options: { splice, size, generator, looks }, ...inputs }: Inputs): Identity {
+  const { structure, appearance, looks: further, regions, model } = inputs;
   const sha256 = { structure: structure.sha256, appearance: appearance.sha256, weights: model.sha256 };
   return {
     ...pairIdentity(sha256, model.vit.config, splice, size),
+    ...Object.fromEntries(further.map((photo, i) => [lookName(i), photo.sha256])),
+    ...(regions && { 'structure regions': regions.structure.sha256 }),
+    ...(regions?.appearance && { 'appearance regions': regions.appearance.sha256 }),
+    ...(looks && { 'colours of regions': looks.map(({ colour }) => showColour(colour)).join(' ') }),
     ...(generator && { 'generator for all pairs': generator.sha256 }),
   };
 }
+
+/** A further appearance photo in an identity. */
+const lookName = (i: number): string => `appearance photo ${i + 2}`;
+
+/** Paths of what an identity has, by its names. */
+export const sourcesOf = ({ structure, appearance, looks, regions, model }: Inputs): Readonly<Record<string, string>> => ({
+  'structure photo': structure.path,
+  'appearance photo': appearance.path,
+  ...Object.fromEntries(looks.map(({ path }, i) => [lookName(i), path])),
+  ...(regions && { 'structure regions': regions.structure.path }),
+  ...(regions?.appearance && { 'appearance regions': regions.appearance.path }),
+  'ViT weights': model.path,
+});
+
+/** Hashes of label images and further photos, in one form. */
+const regionHashes = ({ options, appearance, looks, regions }: Inputs) => ({
+  ...(regions && { structureRegions: regions.structure.sha256 }),
+  ...(regions?.appearance && { appearanceRegions: regions.appearance.sha256 }),
+  ...(options.looks && {
+    looks: options.looks.map(({ colour }, i) => ({ colour: showColour(colour), sha256: [appearance, ...looks][i]!.sha256 })),
+  }),
+});
+
+const describeLabels = ({ path, sha256, width, height, colours }: LabelFile) =>
+  ({ path: resolve(path), sha256, size: [width, height], colours: colours.map(showColour) });
+
+const describeLook = ({ name, colour }: Look, photo: Photo) =>
+  ({ ...(name !== undefined && { name }), colour: showColour(colour), ...describePhoto(photo) });
 
 const describePhoto = ({ path, sha256, format, width, height, image }: Photo) =>
   ({ path: resolve(path), sha256, format, size: [width, height], usedSize: [image.width, image.height] });
 
 /** Its part of config.json. */
-export function describe({ options, structure, appearance, model: loaded }: Inputs) {
+export function describe({ options, structure, appearance, looks, regions, model: loaded }: Inputs) {
   const { generator, model, branch } = options;
   const { vit, path, sha256 } = loaded;
   return {
@@ -36,6 +71,9 @@ export function describe({ options, structure, appearance, model: loaded }: Inpu
     ...(generator && { generator: { path: resolve(generator.path), sha256: generator.sha256 } }),
     structure: describePhoto(structure),
     appearance: describePhoto(appearance),
+    ...(regions && { structureRegions: describeLabels(regions.structure) }),
+    ...(regions?.appearance && { appearanceRegions: describeLabels(regions.appearance) }),
+    ...(options.looks && { looks: options.looks.map((look, i) => describeLook(look, [appearance, ...looks][i]!)) }),
     model: { given: givenModel(model, loaded), name: vit.name, path: resolve(path), sha256, config: vit.config },
   };
 }
@@ -51,21 +89,23 @@ interface Made {
 }
 
 /** The texts inside result.png: enough to repeat it, and its figures once it is finished. */
-export const resultText = (
-  { options, structure, appearance, model }: Inputs, { steps, first, figures, detail }: Made,
-): PngText => ({
-  Software: `splice-gpu ${version()}`,
-  Seed: String(options.splice.seed),
-  Steps: String(steps),
-  Model: model.vit.name,
-  [MODEL_KEYWORD]: model.sha256,
-  Settings: JSON.stringify({ ...savedOptions(options), structure: structure.sha256, appearance: appearance.sha256 }),
-  ...(options.generator && { [GENERATOR_KEYWORD]: options.generator.sha256 }),
-  ...(isChanged(options) && { [BRANCH_KEYWORD]: `from step ${options.branch!.step}` }),
-  ...(first && { [LOSSES_KEYWORD]: JSON.stringify(first) }),
-  ...(detail && { [DETAIL_KEYWORD]: JSON.stringify(detail) }),
-  ...(figures && { Figures: JSON.stringify(figures) }),
-});
+export const resultText = (inputs: Inputs, { steps, first, figures, detail }: Made): PngText => {
+  const { options, structure, appearance, model } = inputs;
+  const photos = { structure: structure.sha256, appearance: appearance.sha256 };
+  return {
+    Software: `splice-gpu ${version()}`,
+    Seed: String(options.splice.seed),
+    Steps: String(steps),
+    Model: model.vit.name,
+    [MODEL_KEYWORD]: model.sha256,
+    Settings: JSON.stringify({ ...savedOptions(options), ...photos, ...regionHashes(inputs) }),
+    ...(options.generator && { [GENERATOR_KEYWORD]: options.generator.sha256 }),
+    ...(isChanged(options) && { [BRANCH_KEYWORD]: `from step ${options.branch!.step}` }),
+    ...(first && { [LOSSES_KEYWORD]: JSON.stringify(first) }),
+    ...(detail && { [DETAIL_KEYWORD]: JSON.stringify(detail) }),
+    ...(figures && { Figures: JSON.stringify(figures) }),
+  };
+};
 
 /** A branch without other options is the same run. */
 const isChanged = ({ branch }: TransferOptions): boolean => branch !== undefined && Object.keys(branch.set).length > 0;

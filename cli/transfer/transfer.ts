@@ -5,13 +5,15 @@ import type { Image } from '../../model/image.js';
 import { recentTotal } from '../../model/training/log.js';
 import { every } from '../../model/training/loop.js';
 import type { GraphMaker } from '../../model/training/memoryNeed.js';
-import type { SpliceRun } from '../../model/training/pair.js';
+import type { PairMore, SpliceRun } from '../../model/training/pair.js';
 import { termNames } from '../../model/method/options.js';
 import { nameOfDevice } from '../gpu/device.js';
 import { shipped } from '../models/known.js';
+import { labelPicture } from '../photos/labels.js';
 import { shorterSide, SHOWN_SIDE, writeImage, type Photo, type Size } from '../photos/photo.js';
 import { nameOf } from '../run/about.js';
 import type { ResumeOptions } from '../run/config.js';
+import type { ShownPicture } from '../run/page.js';
 import type { Parts } from '../run/parts.js';
 import { resumeTraining, startTraining, type Showing } from '../run/run.js';
 import { tuned, type Graphs, type Moment, type Session, type Start, type Training } from '../run/training.js';
@@ -21,7 +23,8 @@ import { finish } from './finish.js';
 import { readInputs, type Inputs } from './inputs.js';
 import { parseOptions, type TransferOptions } from './options.js';
 import { showSize } from './output.js';
-import { describe, generatorMetadata, identityOf, resultText } from './record.js';
+import { describe, generatorMetadata, identityOf, resultText, sourcesOf } from './record.js';
+import { nameOfRegion } from './regions.js';
 import { JUDGED_SIDE, matchWarning } from './report.js';
 import { titlesOf } from './titles.js';
 import { untilOf } from './until.js';
@@ -60,7 +63,7 @@ const shownPhoto = async (photo: Photo, target: Size | undefined): Promise<Image
 /** Reads and checks the inputs; creates nothing. */
 export async function prepare(given: TransferOptions, parts: Parts): Promise<Training> {
   const inputs = await readInputs(given, parts);
-  const { options, structure, appearance, model, target } = inputs;
+  const { options, structure, appearance, regions, model, target } = inputs;
   const { splice, saveEvery, keepEvery, generator, until, branch } = options;
   if (keepEvery !== undefined && keepEvery % saveEvery !== 0) {
     throw new UsageError(`--keep-every ${keepEvery} is no multiple of --save-every ${saveEvery}: change one of them`);
@@ -73,15 +76,17 @@ export async function prepare(given: TransferOptions, parts: Parts): Promise<Tra
     plan: { warmStart: splice.warmStart, steps: splice.steps, savesAt: every(saveEvery) },
     ...(keepEvery !== undefined && { keepsAt: every(keepEvery) }),
     identity: identityOf(inputs),
-    sources: { 'structure photo': structure.path, 'appearance photo': appearance.path, 'ViT weights': model.path },
-    inputs: [structure.path, appearance.path, model.path, ...(generator ? [generator.path] : [])],
+    sources: sourcesOf(inputs),
+    inputs: [...Object.values(sourcesOf(inputs)), ...(generator ? [generator.path] : [])],
     config: describe(inputs),
     page: {
       title: titles.page,
       facts: [
         ['Recipe', splice.recipe], ['Model', model.vit.name],
         ['Structure', [sizeOf(structure), ...(target ? [showSize(target)] : [])].join(' → ')],
-        ['Appearance', sizeOf(appearance)], ['ViT side', String(splice.vitSize)], ['Seed', String(splice.seed)],
+        ['Appearance', sizeOf(appearance)],
+        ...(regions ? [['Regions', String(regions.colours.length)] as const] : []),
+        ['ViT side', String(splice.vitSize)], ['Seed', String(splice.seed)],
         ...(branch ? [['Branch of', `${nameOf(branch.from)}, step ${branch.step}`] as const] : []),
       ],
       terms: ['total', ...termNames(splice).slice(0, -1)],
@@ -90,6 +95,7 @@ export async function prepare(given: TransferOptions, parts: Parts): Promise<Tra
     pictures: [
       { name: 'structure', label: 'Structure', image: () => shownPhoto(structure, target) },
       { name: 'appearance', label: 'Appearance', image: () => shownPhoto(appearance, target) },
+      ...regionPictures(inputs),
     ],
     title: titles.title,
     memory: {
@@ -104,10 +110,27 @@ export async function prepare(given: TransferOptions, parts: Parts): Promise<Tra
   };
 }
 
-async function graphsOf({ options: { splice }, structure, appearance, model }: Inputs, graph: GraphMaker): Promise<Graphs> {
+/** Label images and the photos of further regions, on the page. */
+const regionPictures = ({ options, looks, regions }: Inputs): ShownPicture[] => [
+  ...looks.map((photo, i): ShownPicture => ({
+    name: `appearance-${i + 2}`, label: `Appearance, ${nameOfRegion(options.looks![i + 1]!.colour, options.looks)}`,
+    image: async () => photo.image,
+  })),
+  ...[regions?.structure, regions?.appearance].flatMap((file, i): ShownPicture[] => {
+    const label = ['Structure regions', 'Appearance regions'][i]!;
+    return file ? [{ name: label.toLowerCase().replace(' ', '-'), label, image: async () => labelPicture(file) }] : [];
+  }),
+];
+
+const moreOf = ({ looks, regions }: Inputs): PairMore =>
+  ({ ...(regions && { regions: regions.regions }), ...(looks.length > 0 && { looks: looks.map(({ image }) => image) }) });
+
+async function graphsOf(inputs: Inputs, graph: GraphMaker): Promise<Graphs> {
+  const { options: { splice }, structure, appearance, model } = inputs;
   const { pairSetting } = await import('../../model/training/pair.js');
   const { largestGraphs } = await import('../../model/training/memoryNeed.js');
-  return largestGraphs(pairSetting(model.vit, structure.image, appearance.image, splice), undefined, undefined, graph);
+  const setting = pairSetting(model.vit, structure.image, appearance.image, splice, moreOf(inputs));
+  return largestGraphs(setting, undefined, undefined, graph);
 }
 
 /** The start of a run: with the recipe's generator, or with one for any pair. */
@@ -131,7 +154,7 @@ async function start(inputs: Inputs, at: Start, parts: Parts): Promise<Session> 
   const judged = [await fine(structure), await fine(appearance)] as const;
   const judge = await parts.openJudge(...judged, { engine, vit, vitSize: options.splice.vitSize });
   const startPair = await startOf(inputs, parts);
-  const run = await startPair(engine, vit, ...pair, options.splice, from);
+  const run = await startPair(engine, vit, ...pair, options.splice, from, moreOf(inputs));
   // Random weights cannot tell whether photos match, and a tiny ViT knows too little.
   const canTell = !shipped.some(({ name }) => name === vit.name);
   const warning = matchWarning(canTell ? judge.match : undefined);

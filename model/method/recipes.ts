@@ -10,6 +10,8 @@ import type { RecipeName, SpliceOptions } from './options.js';
 export interface Recipe {
   readonly generator: () => Generator;
   readonly initialWeights: (generator: Generator, next: Random) => Map<string, Weight>;
+  /** Height and width of the ViT's input for an image of a height and width. */
+  readonly vitInput: (height: number, width: number, vit: Pick<VitConfig, 'patch'>, vitSize: number) => readonly [number, number];
   /** The ViT's input for an image [1, 3, H, W] in 0..1: resized and normalised. */
   readonly toVit: (x: Tensor, vit: VitConfig, options: Pick<SpliceOptions, 'vitSize' | 'antialias'>) => Tensor;
   /** Frequency of blur of the structure photo's crop, and rounding of a crop's side. */
@@ -25,11 +27,14 @@ export const recipes: Readonly<Record<RecipeName, Recipe>> = {
   splice: {
     generator: () => skipNetwork(),
     initialWeights: xavierNormal,
-    toVit: (x, vit, { vitSize, antialias }) => {
+    vitInput: (height, width, { patch }, vitSize) => {
       const longest = Math.floor((480 * vitSize) / 224); // the paper's proportion
       // A panorama's shorter side would become less than a patch, and the ViT would see nothing.
-      const size = shorterSideSize(x.shape[2]!, x.shape[3]!, vitSize, longest).map((side) => Math.max(side, vit.patch));
-      return normalize(resize(x, size as [number, number], { mode: 'bilinear', antialias }), vit.mean, vit.std);
+      return shorterSideSize(height, width, vitSize, longest).map((side) => Math.max(side, patch)) as [number, number];
+    },
+    toVit: (x, vit, { vitSize, antialias }) => {
+      const size = recipes.splice.vitInput(x.shape[2]!, x.shape[3]!, vit, vitSize);
+      return normalize(resize(x, size, { mode: 'bilinear', antialias }), vit.mean, vit.std);
     },
     blurChance: 0.2,
     roundCrop: Math.round,
@@ -39,6 +44,7 @@ export const recipes: Readonly<Record<RecipeName, Recipe>> = {
   'splice-transfer': {
     generator: () => unet(),
     initialWeights: kaimingUniform,
+    vitInput: (_, __, ___, vitSize) => [vitSize, vitSize],
     toVit: (x, vit, { vitSize, antialias }) =>
       normalize(resize(x, [vitSize, vitSize], { mode: 'bicubic', antialias }), vit.mean, vit.std),
     blurChance: 0.5,

@@ -7,6 +7,7 @@ import { textureLoss } from './texture.js';
 import { appearanceLoss, identityLoss, imageOf, patchesLoss, structureLoss } from './losses.js';
 import type { SpliceOptions } from './options.js';
 import { recipes } from './recipes.js';
+import { COMPARISONS, regionInputs, regionPatchesLoss, regionsLoss, type Regions } from './regions.js';
 import type { VitModel } from '../vit/config.js';
 import { vitFeatures, type VitFeatures } from '../vit/vit.js';
 
@@ -17,6 +18,10 @@ export interface Setting {
   readonly layout: Layout;
   readonly structure: Image;
   readonly appearance: Image;
+  /** Further appearance photos, each for regions of its own: the steps take them in turn. */
+  readonly looks?: readonly Image[];
+  /** What is compared with what; all with all when absent. */
+  readonly regions?: Regions;
   readonly options: SpliceOptions;
 }
 
@@ -25,37 +30,56 @@ export const names = {
   weights: 'generator', momentum: 'generator.adam.m', variance: 'generator.adam.v', average: 'generator.average',
 } as const;
 
-/** The images of a step. `whole` adds the uncropped structure photo's terms to a step on crops. */
-export type StepKind =
+/**
+ * The images of a step. `whole` adds the uncropped structure photo's terms to a step on crops. `look` is the number of the
+ * appearance photo, absent for the first.
+ */
+export type StepKind = { readonly look?: number } & (
   | { readonly kind: 'crops'; readonly structure: number; readonly appearance: number; readonly whole: boolean }
   | { readonly kind: 'uncropped' }
-  | { readonly kind: 'warm-start'; readonly structure: number; readonly appearance: number };
+  | { readonly kind: 'warm-start'; readonly structure: number; readonly appearance: number }
+);
 
 export const photo = (g: Graph, name: string, { height, width }: Image): Tensor => g.parameter(name, [1, 3, height, width]);
 
-/** The side of a square that every crop of both photos holds. */
-const smallestCrop = ({ structure, appearance, options: { recipe } }: Setting): number =>
-  Math.min(...[structure, appearance].map(({ height, width }) => smallestCropOf(recipe, height, width)));
+/** All appearance photos. */
+export const looksOf = ({ appearance, looks = [] }: Pick<Setting, 'appearance' | 'looks'>): readonly Image[] =>
+  [appearance, ...looks];
+
+/** The parameter of an appearance photo. */
+export const lookName = (look: number): string => (look === 0 ? names.appearance : `${names.appearance} ${look + 1}`);
+
+/** The side of a square that every crop of all photos holds. */
+const smallestCrop = (setting: Setting): number =>
+  Math.min(...[setting.structure, ...looksOf(setting)].map(({ height, width }) =>
+    smallestCropOf(setting.options.recipe, height, width)));
 
 /** The images of a step: the photos as they are, or augmented crops. */
-function images(g: Graph, step: StepKind, { structure, appearance }: Setting): { a: Tensor; b: Tensor } {
-  const [photoA, photoB] = [photo(g, names.structure, structure), photo(g, names.appearance, appearance)];
+function images(g: Graph, step: StepKind, setting: Setting): { a: Tensor; b: Tensor } {
+  const { look = 0 } = step;
+  const [photoA, photoB] = [photo(g, names.structure, setting.structure), photo(g, lookName(look), looksOf(setting)[look]!)];
   if (step.kind === 'uncropped') return { a: photoA, b: photoB };
   return { a: augmentStructure(g, photoA, step.structure), b: augmentAppearance(g, photoB, step.appearance) };
 }
 
 /** Features of images: by one ViT pass if their ViT inputs have the same size, else by one pass each. */
-function featuresOf(g: Graph, xs: readonly Tensor[], { vit, options }: Setting): VitFeatures[] {
+function featuresOf(g: Graph, xs: readonly Tensor[], { vit, options, regions }: Setting): VitFeatures[] {
   const inputs = g.part('resize', () => xs.map((x) => recipes[options.recipe].toVit(x, vit.config, options)));
   const [first] = inputs as [Tensor, ...Tensor[]];
   const fits = inputs.every((t) => t.shape[2] === first.shape[2] && t.shape[3] === first.shape[3]);
   return g.part('ViT', () => {
-    const more = { keyLayers: options.keyLayers, patches: options.lambdaPatches > 0 };
+    const more = { keyLayers: options.keyLayers, patches: options.lambdaPatches > 0 || regions !== undefined };
     if (!fits || inputs.length === 1) return inputs.map((t) => vitFeatures(g, vit, t, more));
     const batch = vitFeatures(g, vit, concat(inputs, 0), more);
     return inputs.map((_, i) => imageOf(batch, i));
   });
 }
+
+/** The appearance's term: of whole pictures, or region by region. */
+const lookLoss = (name: string, made: VitFeatures, given: VitFeatures, { regions }: Setting): Tensor =>
+  (regions
+    ? regionsLoss(regionInputs(made.cls.graph, name), made, given, regions.count)
+    : appearanceLoss(made, given));
 
 /** The outputs of a step of a kind. */
 export type StepGraph = (g: Graph, step: StepKind, setting: Setting) => Record<string, Tensor>;
@@ -85,8 +109,8 @@ export const resultName = ({ ema: share }: SpliceOptions): string => (share > 0 
 /**
  * One optimiser step. Outputs: `weights`, the updated parameters or their average (in place), and `losses`, one for each name of
  * `termNames`. Inputs: the draws of model/method/augment.ts, `lambdas` (of all terms), `hyper` [6] as `adam` takes it, `momentum`
- * [1] of an average, and what texture.ts takes. Another `finish` replaces the update, under the same name. The ViT sees every
- * image once: generated images in one batch with gradients, photos in one batch without.
+ * [1] of an average, and what texture.ts and regions.ts take. Another `finish` replaces the update, under the same name. The ViT
+ * sees every image once: generated images in one batch with gradients, photos in one batch without.
  */
 export function stepGraph(g: Graph, step: StepKind, setting: Setting, finish: Finish = optimise): Record<string, Tensor> {
   const passes: Bound[] = [];
@@ -107,15 +131,20 @@ export function stepGraph(g: Graph, step: StepKind, setting: Setting, finish: Fi
   const [madeA, madeB] = featuresOf(g, [x, y], setting) as [VitFeatures, VitFeatures];
   const [givenA, givenB] = featuresOf(g, [a, b], setting) as [VitFeatures, VitFeatures];
   const terms = g.part('losses', () =>
-    [structureLoss(madeA, givenA), appearanceLoss(madeA, givenB), identityLoss(madeB, givenB)]);
-  const { lambdaPatches, lambdaTexture } = setting.options;
-  if (lambdaPatches > 0) terms.push(g.part('losses', () => patchesLoss(madeA, givenB)));
+    [structureLoss(madeA, givenA), lookLoss(COMPARISONS.crops, madeA, givenB, setting), identityLoss(madeB, givenB)]);
+  const { regions, options: { lambdaPatches, lambdaTexture } } = setting;
+  if (lambdaPatches > 0) {
+    const inputs = regionInputs(g, COMPARISONS.crops);
+    terms.push(g.part('losses', () =>
+      (regions ? regionPatchesLoss(inputs, madeA, givenB, regions.count) : patchesLoss(madeA, givenB))));
+  }
   if (lambdaTexture > 0) terms.push(g.part('losses', () => textureLoss(x, b, smallestCrop(setting))));
   const own = terms.length;
   if (step.kind === 'crops' && step.whole) {
     const photoA = photo(g, names.structure, setting.structure);
     const [whole, target] = [featuresOf(g, [generate(photoA)], setting)[0]!, featuresOf(g, [photoA], setting)[0]!];
-    g.part('losses', () => terms.push(structureLoss(whole, target), appearanceLoss(whole, givenB)));
+    g.part('losses', () =>
+      terms.push(structureLoss(whole, target), lookLoss(COMPARISONS.whole, whole, givenB, setting)));
   }
   // The weights are an input because the first step of a recipe may switch terms off.
   const total = g.part('losses', () => sum(mul(concat(terms, 0), g.input('lambdas', [terms.length]))));

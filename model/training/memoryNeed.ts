@@ -2,7 +2,7 @@
 import { Graph, parameterOp, schedule, type Tensor } from '../../engine/index.js';
 import type { Image } from '../image.js';
 import { recipes } from '../method/recipes.js';
-import { resultGraph, stepGraph, type Setting, type StepGraph, type StepKind } from '../method/steps.js';
+import { looksOf, resultGraph, stepGraph, type Setting, type StepGraph, type StepKind } from '../method/steps.js';
 
 /** In bytes. */
 export interface MemoryNeed {
@@ -26,9 +26,10 @@ export function describeMemory({ total, slots, largest }: MemoryNeed): string {
 }
 
 /** The same kind of step at the largest crops. */
-export function largestOf(kind: StepKind, { structure, appearance }: Setting): StepKind {
+export function largestOf(kind: StepKind, setting: Setting): StepKind {
   const side = ({ height, width }: Image): number => Math.min(height, width);
-  return kind.kind === 'uncropped' ? kind : { ...kind, structure: side(structure), appearance: side(appearance) };
+  const appearance = looksOf(setting)[kind.look ?? 0]!;
+  return kind.kind === 'uncropped' ? kind : { ...kind, structure: side(setting.structure), appearance: side(appearance) };
 }
 
 /** Makes an empty graph, for a device (`engine.graph()`) or for none. */
@@ -48,7 +49,9 @@ export function largestGraphs(
     ...(wholeImage === 'step' ? [{ kind: 'uncropped' } as const] : []),
     ...(setting.options.warmStart > 0 ? [{ kind: 'warm-start', ...sizes } as const] : []),
   ];
-  const steps = kinds.map((kind) => step(graph(), largestOf(kind, setting), setting));
+  const looks = looksOf(setting).map((_, look) => (look > 0 ? { look } : {}));
+  const all = kinds.flatMap((kind) => looks.map((look) => ({ ...kind, ...look })));
+  const steps = all.map((kind) => step(graph(), largestOf(kind, setting), setting));
   return [...steps, other(graph(), setting)];
 }
 

@@ -1,11 +1,12 @@
 /** A training of one pair of photos: its generator, step by step. */
-import { adamHyper, type BufferRange, type Engine } from '../../engine/index.js';
+import { adamHyper, type BufferRange, type Engine, type Program } from '../../engine/index.js';
 import { layoutOf, type Generator } from '../generators/parameters.js';
 import type { Image } from '../image.js';
-import { drawAppearance, drawStructure } from '../method/augment.js';
+import { drawAppearance, drawStructure, type Draw } from '../method/augment.js';
 import type { SpliceOptions } from '../method/options.js';
 import { recipes } from '../method/recipes.js';
-import { resultGraph, resultName, stepGraph, type Setting } from '../method/steps.js';
+import { COMPARISONS, regionValues, tokenLabels, type Labels } from '../method/regions.js';
+import { looksOf, resultGraph, resultName, stepGraph, type Setting } from '../method/steps.js';
 import { DIRECTIONS, drawDirections } from '../method/texture.js';
 import { random } from '../random.js';
 import type { VitModel, Weight } from '../vit/config.js';
@@ -29,8 +30,10 @@ export interface SpliceRun extends TrainingRun {
 }
 
 /** @throws Error when a photo, or the crops made of it, is too small for the generator */
-function checkSizes({ generator, structure, appearance }: Setting): void {
-  for (const [what, { height, width }] of Object.entries({ structure, appearance })) {
+function checkSizes(setting: Setting): void {
+  const { generator } = setting;
+  const photos = [['structure', setting.structure], ...looksOf(setting).map((look) => ['appearance', look] as const)] as const;
+  for (const [what, { height, width }] of photos) {
     const crop = Math.min(Math.floor(0.95 * height), width);
     try {
       generator.checkSize(height, width);
@@ -41,38 +44,64 @@ function checkSizes({ generator, structure, appearance }: Setting): void {
   }
 }
 
-/** Everything that a run's graphs are made from; `own` replaces the recipe's generator. */
+/** What few pairs have. */
+export interface PairMore extends Pick<Setting, 'looks' | 'regions'> {
+  /** Replaces the recipe's. */
+  readonly generator?: Generator;
+}
+
+/** Everything that a run's graphs are made from. @throws Error for label images that are not of the photos' sizes */
 export function pairSetting(
-  vit: VitModel, structure: Image, appearance: Image, options: SpliceOptions, own?: Generator,
+  vit: VitModel, structure: Image, appearance: Image, options: SpliceOptions, { generator: own, ...more }: PairMore = {},
 ): Setting {
   const generator = own ?? recipes[options.recipe].generator();
   const layout = layoutOf(generator);
-  return { vit: { ...vit, precision: options.precision }, generator, layout, structure, appearance, options };
+  return { vit: { ...vit, precision: options.precision }, generator, layout, structure, appearance, options, ...more };
+}
+
+/** Writes the regions of a step's tokens, of the whole photos without crops `a` and `b`. */
+function writeRegions(program: Program, { regions, vit, options }: Setting, look: number, a?: Draw, b?: Draw): void {
+  const { count, structure, appearances } = regions!;
+  const { patch } = vit.config;
+  const tokens = (labels: Labels, crop?: Draw): Uint8Array => {
+    const { height, width } = crop ? { height: crop.size, width: crop.size } : labels;
+    const input = recipes[options.recipe].vitInput(height, width, vit.config, options.vitSize);
+    return tokenLabels(labels, { input, patch }, crop);
+  };
+  const given = tokens(appearances[look]!, b);
+  for (const [comparison, made] of [[COMPARISONS.crops, a], [COMPARISONS.whole, undefined]] as const) {
+    if (!program.takes(`${comparison}.free`)) continue;
+    const values = Object.entries(regionValues(tokens(structure, made), given, count));
+    program.writeTaken(Object.fromEntries(values.map(([name, data]) => [`${comparison}.${name}`, data])));
+  }
 }
 
 /**
  * Prepares a run on `engine`. What follows depends on the photos, the ViT and the options alone, and in the last bits on the
- * device. `from` is the state of a run with the same of these, from which it continues; `own` replaces the recipe's generator.
+ * device. `from` is the state of a run with the same of these, from which it continues.
  * @throws Error when a photo is too small for the generator, and as `prepare`
  */
 export async function startSplice(
   engine: Engine, vit: VitModel, structure: Image, appearance: Image, options: SpliceOptions, from?: TrainingState,
-  own?: Generator,
+  more?: PairMore,
 ): Promise<SpliceRun> {
   const recipe = recipes[options.recipe];
-  const setting = pairSetting(vit, structure, appearance, options, own);
+  const setting = pairSetting(vit, structure, appearance, options, more);
   checkSizes(setting);
   const stored = options.ema > 0 ? averageStored : pairStored;
   const method = { stored, initialWeights: recipe.initialWeights, step: stepGraph, other: resultGraph };
+  const looks = looksOf(setting);
   const { memory, programs, other, read, destroy } = await prepare(engine, setting, method, from);
 
   const submit: Submit = async (phase, step, update) => {
     const next = (what: string) => random(options.seed, phase, what, step);
     const a = drawStructure(next('structure'), options.recipe, structure.height, structure.width);
-    const b = drawAppearance(next('appearance'), options.recipe, appearance.height, appearance.width);
-    const program = await stepProgram(programs, options, phase, step, a, b);
+    const look = step % looks.length;
+    const b = drawAppearance(next('appearance'), options.recipe, looks[look]!.height, looks[look]!.width);
+    const program = await stepProgram(programs, options, phase, step, a, b, look);
     program.write('hyper', adamHyper({ lr: rateAt(options, phase, step), betas: BETAS }, update));
     if (program.takes(DIRECTIONS)) program.write(DIRECTIONS, drawDirections(next('directions')));
+    if (setting.regions) writeRegions(program, setting, look, ...(phase === 'uncropped' ? [] : [a, b]));
     program.writeTaken({ momentum: [averageMomentum(options.ema, update)] });
     program.run();
     return program;

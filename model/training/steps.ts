@@ -4,7 +4,8 @@ import { flatten, unflatten } from '../generators/parameters.js';
 import { writeDraws, type Draw } from '../method/augment.js';
 import { termNames, type SpliceOptions } from '../method/options.js';
 import { recipes, WHOLE_IMAGE_EVERY, type Recipe } from '../method/recipes.js';
-import { names, type resultGraph, type Setting, type StepGraph, type StepKind } from '../method/steps.js';
+import { lookName, looksOf, names, type resultGraph, type Setting, type StepGraph, type StepKind } from '../method/steps.js';
+import type { Image } from '../image.js';
 import { random } from '../random.js';
 import type { Weight } from '../vit/config.js';
 import { uploadVit } from '../vit/vit.js';
@@ -71,11 +72,10 @@ function checkState({ layout, options }: Setting, stored: Stored, { counters, ar
   }
 }
 
-export function writePhotos(engine: Engine, photos: Pick<Setting, 'structure' | 'appearance'>): void {
-  for (const which of ['structure', 'appearance'] as const) {
-    const { height, width, data } = photos[which];
-    engine.writeParameter(names[which], [1, 3, height, width], data);
-  }
+export function writePhotos(engine: Engine, photos: Pick<Setting, 'structure' | 'appearance' | 'looks'>): void {
+  const write = (name: string, { height, width, data }: Image): void => engine.writeParameter(name, [1, 3, height, width], data);
+  write(names.structure, photos.structure);
+  looksOf(photos).forEach((appearance, look) => write(lookName(look), appearance));
 }
 
 /** Uploads photos, ViT and a generator, new or from an earlier state; returns the parameters that are not trained. */
@@ -119,12 +119,12 @@ export async function prepare(engine: Engine, setting: Setting, method: Method, 
 
 /** The program of a step, with the draws `a` of the structure and `b` of the appearance and the terms' weights written. */
 export async function stepProgram(
-  programs: ProgramCache<StepKind>, options: SpliceOptions, phase: Phase, step: number, a: Draw, b: Draw,
+  programs: ProgramCache<StepKind>, options: SpliceOptions, phase: Phase, step: number, a: Draw, b: Draw, look = 0,
 ): Promise<Program> {
   const whole = phase === 'train' && recipes[options.recipe].wholeImage === 'terms' && step % WHOLE_IMAGE_EVERY === 0;
-  const sizes = { structure: a.size, appearance: b.size };
+  const sizes = { structure: a.size, appearance: b.size, ...(look > 0 && { look }) };
   const crops: StepKind = phase === 'train' ? { kind: 'crops', ...sizes, whole } : { kind: 'warm-start', ...sizes };
-  const program = await programs.get(phase === 'uncropped' ? { kind: 'uncropped' } : crops);
+  const program = await programs.get(phase === 'uncropped' ? { kind: 'uncropped', ...(look > 0 && { look }) } : crops);
   if (phase !== 'uncropped') writeDraws(program, a, b);
   program.writeTaken({ lambdas: termWeights(options, step, whole) });
   return program;

@@ -19,6 +19,8 @@ export interface Pair {
 
 const MAX_BYTES = 16e6;
 const MAX_PAIRS = 10_000;
+/** Columns of label images. */
+const LABELS = /^(structure|appearance)-regions$/;
 const PHOTO = /^(structure|appearance)\.(png|jpe?g|webp|avif)$/i;
 
 /**
@@ -72,7 +74,8 @@ export function parsePairs(path: string, bytes: Buffer, settings: readonly strin
     };
     const photos = { structure: fileOf('structure', structure), appearance: fileOf('appearance', appearance) };
     const own = name ? names.given(name, where) : names.made(photos, where);
-    const given = Object.entries(rest).filter(([column, value]) => column !== '' && value !== '');
+    const given = Object.entries(rest).filter(([column, value]) => column !== '' && value !== '')
+      .map(([column, value]) => [column, LABELS.test(column) ? fileOf(column, value) : value] as const);
     return { name: own, ...photos, settings: Object.fromEntries(given), where };
   });
 }

@@ -1,0 +1,147 @@
+/** Regions of a pair: tokens of one are compared with those of its partner in the other photo, whatever has none with all. */
+import {
+  add, concat, l2normalize, matmul, mse, mul, reshape, rowMax, scale, sum, type Graph, type Shape, type Tensor,
+} from '../../engine/index.js';
+import type { Picture } from '../image.js';
+import type { VitFeatures } from '../vit/vit.js';
+import type { Draw } from './augment.js';
+import { appearanceLoss } from './losses.js';
+
+/** The region of every pixel, [height, width]: 0 for none, else its number from 1 on. */
+export type Labels = Picture<Uint8Array>;
+
+/** Label images at the sizes that the photos are trained at; the same number is the same region. */
+export interface Regions {
+  /** The largest number of a region. */
+  readonly count: number;
+  readonly structure: Labels;
+  /** One for each appearance photo. */
+  readonly appearances: readonly Labels[];
+}
+
+/** The patches that a ViT sees of a picture. */
+export interface PatchGrid {
+  /** Height and width of the ViT's input. */
+  readonly input: readonly [number, number];
+  readonly patch: number;
+}
+
+/** Samples along each side of a patch. */
+const SAMPLES = 8;
+
+/** The region with most samples of a patch; of equal ones the first. */
+function mostCommon(counts: Uint16Array): number {
+  return counts.reduce((best, count, region) => (count > counts[best]! ? region : best), 0);
+}
+
+/** The region of every patch, row by row, of a picture with these labels, or of a crop of it that moves as `cropAt` says. */
+export function tokenLabels(
+  { width, height, data }: Labels, { input, patch }: PatchGrid, crop?: Pick<Draw, 'size' | 'at'>,
+): Uint8Array {
+  const [top, left, flip] = crop?.at ?? [0, 0, 0];
+  const [h, w] = [crop?.size ?? height, crop?.size ?? width];
+  const [rows, columns] = input.map((length) => Math.floor(length / patch)) as [number, number];
+  /** The pixel that the n-th sample falls on, along an axis of `pixels` that the ViT sees as `seen`. */
+  const pixel = (n: number, pixels: number, seen: number): number => Math.floor(((n + 0.5) * patch * pixels) / (SAMPLES * seen));
+  const labels = new Uint8Array(rows * columns);
+  for (let token = 0; token < labels.length; token++) {
+    const counts = new Uint16Array(256);
+    for (let sample = 0; sample < SAMPLES ** 2; sample++) {
+      const y = pixel(Math.floor(token / columns) * SAMPLES + Math.floor(sample / SAMPLES), h, input[0]);
+      const x = pixel((token % columns) * SAMPLES + (sample % SAMPLES), w, input[1]);
+      counts[data[(top + y) * width + left + (flip ? w - 1 - x : x)]!]!++;
+    }
+    labels[token] = mostCommon(counts);
+  }
+  return labels;
+}
+
+/** The inputs of a comparison, by name and shape. */
+export type RegionInputs = (name: string, shape: Shape) => Tensor;
+
+/** The output's regions, of a crop or of the whole structure photo, beside those of an appearance photo's crop. */
+export const COMPARISONS = { crops: 'regions', whole: 'regions.whole' } as const;
+
+export const regionInputs = (g: Graph, comparison: string): RegionInputs =>
+  (name, shape) => g.input(`${comparison}.${name}`, shape);
+
+/** The tokens that are compared: of the output, and of the appearance photo. */
+const SIDES = ['made', 'given'] as const;
+
+const tokensOf = ({ patches }: VitFeatures): Tensor => reshape(patches!, patches!.shape.slice(1));
+
+/**
+ * Look, region by region: the distance of the mean tokens of a region and its partner, a mean of squares, and the mean of it over
+ * the regions that both pictures show; for the share of the output without a region the distance of the CLS tokens.
+ */
+export function regionsLoss(inputs: RegionInputs, made: VitFeatures, given: VitFeatures, count: number): Tensor {
+  const [x, y] = [made, given].map((features, i) => {
+    const tokens = tokensOf(features);
+    return matmul(inputs(`${SIDES[i]!}.means`, [count, tokens.shape[0]!]), tokens);
+  }) as [Tensor, Tensor];
+  return add(mse(x, y), mul(appearanceLoss(made, given), inputs('free', [1])));
+}
+
+/** `patchesLoss` within regions: a token goes to the nearest of its region, and one without a region to the nearest of all. */
+export function regionPatchesLoss(
+  inputs: RegionInputs, made: Pick<VitFeatures, 'patches'>, given: Pick<VitFeatures, 'patches'>, count: number,
+): Tensor {
+  const [x, y] = [made, given].map((features, i) => {
+    const tokens = tokensOf(features as VitFeatures);
+    const N = tokens.shape[0]!;
+    const of = (name: string, ...shape: readonly number[]): Tensor => inputs(`${SIDES[i]!}.${name}`, [N, ...shape]);
+    const [belongs, avoids] = [of('belongs', 1 + count), of('avoids', 1 + count)];
+    return { tokens: l2normalize(tokens), belongs, avoids, shares: of('shares') };
+  }) as [RegionTokens, RegionTokens];
+  const nearness = (from: RegionTokens, to: RegionTokens): Tensor => {
+    // The cosine, and 4 less for a pair that is not compared: then it is never the largest.
+    const cosines = matmul(concat([from.tokens, from.avoids], 1), concat([to.tokens, to.belongs], 1), { transposeB: true });
+    return scale(sum(mul(rowMax(cosines), from.shares)), -1);
+  };
+  return reshape(rowMax(add(concat([nearness(x, y), nearness(y, x)], 0), inputs('sums', [2]))), [1]);
+}
+
+/** N tokens, and the numbers of their regions, each in a column of its own. */
+interface RegionTokens {
+  /** [N, C] */
+  readonly tokens: Tensor;
+  /** 2 at a token's own, [N, 1 + regions]. */
+  readonly belongs: Tensor;
+  /** -2 at those that it is not compared with: [N, 1 + regions]. */
+  readonly avoids: Tensor;
+  /** Shares of the tokens in the mean: [N]. */
+  readonly shares: Tensor;
+}
+
+/** How many tokens there are of each region, and of none. */
+function countsOf(labels: Uint8Array, count: number): Uint32Array {
+  const found = new Uint32Array(1 + count);
+  for (const label of labels) found[label]!++;
+  return found;
+}
+
+/** Values of the inputs of `regionsLoss` and `regionPatchesLoss`, by name, for the regions of the tokens of both pictures. */
+export function regionValues(made: Uint8Array, given: Uint8Array, count: number): Record<string, Float32Array> {
+  const counts = [countsOf(made, count), countsOf(given, count)] as const;
+  const isShown = (label: number): boolean => label === 0 || counts.every((found) => found[label]! > 0);
+  const shown = counts[0].filter((_, label) => label > 0 && isShown(label)).length;
+  const free = counts[0][0]! / made.length;
+  // A root, because `mse` squares it; it divides by all regions, not only by those that are shown.
+  const weight = Math.sqrt(((1 - free) * count) / Math.max(1, shown));
+  const sides = [made, given].map((labels, i) => {
+    const [N, columns] = [labels.length, 1 + count];
+    const [means, shares] = [new Float32Array(count * N), new Float32Array(N)];
+    const [belongs, avoids] = [new Float32Array(N * columns), new Float32Array(N * columns)];
+    const compared = counts[i]!.reduce((all, number, label) => all + (isShown(label) ? number : 0), 0);
+    labels.forEach((label, token) => {
+      belongs[token * columns + label] = 2;
+      if (label > 0) avoids.fill(-2, token * columns, (token + 1) * columns)[token * columns + label] = 0;
+      if (!isShown(label)) return;
+      shares[token] = 1 / compared;
+      if (label > 0) means[(label - 1) * N + token] = weight / counts[i]![label]!;
+    });
+    return { named: Object.entries({ means, shares, belongs, avoids }), sum: Math.min(1, compared) };
+  });
+  const named = sides.flatMap(({ named: values }, i) => values.map(([name, data]) => [`${SIDES[i]!}.${name}`, data] as const));
+  return Object.fromEntries([...named, ['free', Float32Array.of(free)], ['sums', Float32Array.from(sides, (side) => side.sum)]]);
+}
