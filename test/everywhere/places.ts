@@ -27,7 +27,7 @@ export const portable: readonly string[] = [
 ];
 
 /** Software drivers compile these for many seconds; `npm run everywhere` has them. */
-const SLOW = /^model|attention|batchnorm|conv2d|layernorm|linear/;
+const SLOW = /^model|attention|batchnorm|conv2d|layernorm|linear|matmul|nearestPatch|patchify|selfSimilarity/;
 export const quick = portable.filter((name) => !SLOW.test(name));
 
 /** A page with a script, at an address that has WebGPU; nothing is served. `close` throws if there was an error in it. */
