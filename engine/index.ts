@@ -23,7 +23,7 @@ export {
 export {
   candidateTunings, plainTuning, traitsOf, tuningFor, unitsOf, type DeviceTraits, type KernelVariant,
 } from './run/tuning.js';
-export type { MatrixUnits } from '../shaders/units/product.js';
+export type { MatrixUnits } from '../shaders/units/usable.js';
 export { gradients } from './schedule/autodiff.js';
 export { single } from './schedule/single.js';
 export { schedule, showSchedule, type Schedule } from './schedule/schedule.js';

@@ -1,6 +1,6 @@
 /** A launch as an op describes it to the engine, and a device as the engine describes it to an op. */
 import type { tiles } from '../../shaders/matmul.js';
-import type { MatrixUnits } from '../../shaders/units/product.js';
+import type { MatrixUnits } from '../../shaders/units/usable.js';
 import { MAX_GRID } from '../../shaders/parts/common.js';
 
 /**

@@ -3,7 +3,8 @@ import { MAX_GRID, wholeSubgroups } from '../../shaders/parts/common.js';
 import {
   FEW_COLUMNS, FEW_ROWS, matmulFewRows, matmulTiled, tileColumns, tileRows, tiles, type Tile,
 } from '../../shaders/matmul.js';
-import { matmulUnits, unitTiles, type MatrixUnits } from '../../shaders/units/product.js';
+import { matmulUnits, unitTiles } from '../../shaders/units/product.js';
+import type { MatrixUnits } from '../../shaders/units/usable.js';
 import { matmulPlain, PLAIN_SIDE } from '../../shaders/plain/product.js';
 import { matmulLanes, type RegisterTile } from '../../shaders/software/matmul.js';
 import { plainEpilogue, type Product } from '../../shaders/parts/tile.js';

@@ -1,5 +1,5 @@
 /** The kernel variants of a device, chosen once when the engine is made. */
-import { areUsable, type MatrixUnits } from '../../shaders/units/product.js';
+import { areUsable, type MatrixUnits } from '../../shaders/units/usable.js';
 import type { Kernel, Node, Tuning } from '../graph/index.js';
 
 /** Another kernel for a node; `usual` is the project's own, which runs if this returns undefined. */

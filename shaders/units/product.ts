@@ -3,18 +3,7 @@ import { each, each2 } from '../parts/common.js';
 import { remembered } from '../parts/remembered.js';
 import { productFunctions, productKey, type Product } from '../parts/tile.js';
 import { wgsl } from '../parts/wgsl.js';
-
-/** The product that a subgroup's unit computes at once: M by K by N, operands of `type`, sums of f32. */
-export interface MatrixUnits {
-  readonly type: 'f16' | 'f32';
-  readonly M: number;
-  readonly N: number;
-  readonly K: number;
-  /** Lanes of a subgroup. */
-  readonly lanes: number;
-  /** The device has subgroups of several sizes, and kernels ask for `lanes`. */
-  readonly pinned: boolean;
-}
+import { bytesOf, DRAINED, LEAST_DEPTH, QUARTER, type MatrixUnits } from './usable.js';
 
 /** The tile of C that a workgroup computes: two by two subgroups, each with a quarter of it. */
 export interface UnitTile {
@@ -27,19 +16,9 @@ export const unitTiles = {
   wide: { rows: 64, columns: 128 },
 } as const satisfies Record<string, UnitTile>;
 
-/** The least side of a quarter of a tile, which the units' sides must divide, and the least steps along K in bytes. */
-const QUARTER = 32, LEAST_DEPTH = 32;
-
-const bytesOf = (type: MatrixUnits['type']): number => (type === 'f16' ? 2 : 4);
-
-/** True for units that the kernels here can use: their matrices divide the tiles, and every thread loads whole vectors. */
-export const areUsable = ({ type, M, N, K, lanes }: MatrixUnits): boolean =>
-  QUARTER % M === 0 && QUARTER % N === 0 && LEAST_DEPTH / bytesOf(type) % K === 0
-  && DRAINED % (M * N) === 0 && DRAINED / M <= QUARTER && [8, 16, 32, ...(type === 'f16' ? [64] : [])].includes(lanes);
-
 const SUBGROUPS = 4;
-/** Sums that a subgroup hands to its threads at once, and the floats of all: a matrix counts as whole rows here too. */
-const DRAINED = 256, DRAIN_SIZE = SUBGROUPS * DRAINED + QUARTER;
+/** The floats of the sums that all subgroups hand over at once: a matrix counts as whole rows here too. */
+const DRAIN_SIZE = SUBGROUPS * DRAINED + QUARTER;
 /** WebGPU's default limit of workgroup memory, in bytes. */
 const MEMORY = 16384;
 

@@ -1,6 +1,6 @@
 /**
- * What the engine's wait adds in Deno: `npm run build && npx deno run -A --no-check test/bench/denoWait.mjs`. A small program runs,
- * and its values are read, by the engine and with plain awaits, in turn; prints medians and their ratio.
+ * What the engine's wait adds in Deno: `npm run build && npx deno run -A --no-check test/bench/denoWait.mjs`. A small program
+ * runs, and its values are read, by the engine and with plain awaits, in turn; prints medians and their ratio.
  */
 import { blur, createEngine } from '../../dist/engine/index.js';
 

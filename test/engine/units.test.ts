@@ -8,7 +8,7 @@ import {
 } from '../../engine/index.js';
 import { linear } from '../../engine/ops/linear.js';
 import { bindingsOf } from '../../engine/run/launch.js';
-import { areUsable, type MatrixUnits } from '../../shaders/units/product.js';
+import { areUsable, type MatrixUnits } from '../../shaders/units/usable.js';
 import { assertRowsClose, checkIn } from '../helpers/check.js';
 import { testDevice } from '../helpers/device.js';
 import { affine, plainGelu } from '../helpers/plain.js';
