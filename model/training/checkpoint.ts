@@ -35,7 +35,7 @@ export function checkpointParts({ state, identity, logBytes, logSha256, seconds 
 }
 
 /** What a checkpoint's SHA-256 is of: everything in the file except this value. */
-export function hashed({ tensors, metadata }: CheckpointParts): Uint8Array<ArrayBuffer>[] {
+export function hashed({ tensors, metadata }: CheckpointParts): Uint8Array[] {
   const bytesOf = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
   const ofTensors = [...tensors].flatMap(([name, { shape, data }]) =>
     [bytesOf([name, shape]), new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength)]);

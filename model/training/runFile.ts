@@ -16,8 +16,8 @@ import {
 import { logLine } from './log.js';
 import { stepsIn, type StepLosses } from './run.js';
 
-/** SHA-256 of all parts together, in hex. */
-export type Sha256 = (parts: readonly Uint8Array<ArrayBuffer>[]) => Promise<string>;
+/** SHA-256 of all parts together, in hex. Declarations for users name no Uint8Array<ArrayBuffer>: TypeScript 5.6 has none. */
+export type Sha256 = (parts: readonly Uint8Array[]) => Promise<string>;
 
 /** Of both photos. */
 type Pair<T> = Readonly<Record<'structure' | 'appearance', T>>;
@@ -57,7 +57,7 @@ export const pairIdentity = (
 const encode = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
 
 /** The bytes of the file. The log's part in the checkpoint is the whole log. */
-export async function packRun(run: RunFile, sha256: Sha256): Promise<Uint8Array<ArrayBuffer>> {
+export async function packRun(run: RunFile, sha256: Sha256): Promise<Uint8Array> {
   const { config, log, photos, pixels, checkpoint } = run;
   const lines = encode(log.map(logLine).join(''));
   const files = new Map([[CONFIG, encode(`${JSON.stringify(config, null, 2)}\n`)], [LOG, lines], ...photos]);

@@ -19,7 +19,7 @@ export interface Kept {
 /** The parts of a run's file that its training does not change. */
 export type RunSource = Pick<RunFile, 'config' | 'photos' | 'pixels'> & { readonly identity: Identity };
 
-export const hash = (parts: readonly BlobPart[]): Promise<string> => sha256(...parts);
+export const hash = (parts: readonly Uint8Array[]): Promise<string> => sha256(...(parts as readonly BlobPart[]));
 
 /** Of a run that begins here. The photos are the pixels that it is trained on. */
 export async function newSource(
@@ -31,7 +31,7 @@ export async function newSource(
     const path = `photos/${which}.png`;
     const size = [width, height];
     files.set(path, png);
-    described[which] = Object.assign({ path, sha256: await hash([png as BlobPart]), format: 'png' }, { size, usedSize: size });
+    described[which] = Object.assign({ path, sha256: await hash([png]), format: 'png' }, { size, usedSize: size });
   }
   const hashes = { structure: described['structure']!.sha256, appearance: described['appearance']!.sha256, weights };
   const identity = pairIdentity(hashes, vit.config, options);
@@ -56,7 +56,8 @@ export function pack({ source, options }: Prepared, { state, log, seconds }: Kep
     ...config, plan: { warmStart, steps }, options: { ...(config['options'] as Fields), steps },
     status: 'interrupted', stepsDone, seconds,
   };
-  return packRun({ ...files, config: now, log, checkpoint: { state, identity, seconds, logBytes: 0 } }, hash);
+  const run = { ...files, config: now, log, checkpoint: { state, identity, seconds, logBytes: 0 } };
+  return packRun(run, hash) as Promise<Uint8Array<ArrayBuffer>>; // never shared memory
 }
 
 /** The part of a log that a longer run has too. */
