@@ -33,7 +33,6 @@ async function chooseExample(page: Page, settings: Readonly<Record<string, numbe
   const { size, ...numbers } = settings;
   await page.selectOption('#size', String(size));
   await page.click('summary');
-  await page.check('#published');
   for (const [id, value] of Object.entries(numbers)) await page.fill(`#${id}`, String(value));
   await page.click('h1');
   await page.waitForFunction(() => document.getElementById('plan')?.textContent?.includes('memory:'));
@@ -67,7 +66,7 @@ if (browser) {
 
   test('studio: the example pair trains in the tab, with pictures, curves, pause and end', async () => {
     const { page, trouble } = await open(served.url);
-    await chooseExample(page, { size: 64, steps: 50, 'warm-start': 0, 'vit-size': 64 });
+    await chooseExample(page, { size: 64, steps: 50, 'warm-start': 20, 'vit-size': 64 });
     await watchTasks(page);
     await page.click('#start');
     await page.waitForSelector('#legend button');
@@ -81,7 +80,7 @@ if (browser) {
     await page.click('text=Continue');
 
     await status(page, 'finished');
-    assert.is(await page.textContent('#step'), '50 / 50');
+    assert.is(await page.textContent('#step'), '70 / 70');
     assert.is(await page.textContent('#result-step'), 'after 50 steps');
     const { colours, ...size } = await picture(page);
     assert.equal(size, { width: 96, height: 64 });
@@ -102,7 +101,7 @@ if (browser) {
     // A tab that is opened again shows the run, and can go on.
     await page.reload();
     await status(page, 'stopped');
-    assert.is(await page.textContent('#status'), '50 of 50 steps');
+    assert.is(await page.textContent('#status'), '70 of 70 steps');
     assert.is(await page.textContent('#start'), 'Go on');
     assert.equal(trouble, { errors: [], foreign: [] });
     await page.close();
