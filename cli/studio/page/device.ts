@@ -16,12 +16,15 @@ export function openDevice(): Promise<Opened> {
   return opened;
 }
 
+/** The next call of `openDevice` opens another one. */
+export const forgetDevice = (): void => void (opened = undefined);
+
 async function open(): Promise<Opened> {
   const adapter = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter) throw new Error('this browser offers no GPU to WebGPU: update the driver, or switch on hardware acceleration');
   const device = await adapter.requestDevice(deviceDescriptor(adapter));
   const engine = createEngine(device, { label: 'studio' });
-  void device.lost.then(() => (opened = undefined));
+  void device.lost.then(forgetDevice);
   const { description, vendor, architecture } = adapter.info;
   return { engine, name: description || [vendor, architecture].filter(Boolean).join(' ') || 'GPU' };
 }

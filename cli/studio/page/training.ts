@@ -2,7 +2,7 @@
 import { startSplice, stepsIn, trainLoop, type Image, type SpliceOptions, type SpliceRun } from '../../../model/index.js';
 import { DeviceLostError } from '../../../engine/index.js';
 import { rateMeter } from '../../shared/rate.js';
-import { openDevice } from './device.js';
+import { forgetDevice, openDevice } from './device.js';
 import type { News } from './messages.js';
 import { toShown } from './pictures.js';
 import type { Prepared } from './plan.js';
@@ -21,6 +21,8 @@ export interface Steering {
 
 /** A device that is lost more often will be lost again. */
 const MOST_REOPENINGS = 3;
+/** A browser needs a moment to start its GPU process again. */
+const REST_MS = 1000;
 const DRAW_MS = 1000;
 const DRAW_SHARE = 1 / 20;
 const STEP_MS = 200;
@@ -45,6 +47,8 @@ export async function train(
       if (!(error instanceof DeviceLostError) || lost === MOST_REOPENINGS) throw error;
       const where = kept ? `after ${stepsIn(kept.state)} steps` : 'from the beginning';
       steering.tell({ type: 'note', text: `The GPU was lost: it is opened again, and the run goes on ${where}.` });
+      forgetDevice();
+      await new Promise((resolve) => setTimeout(resolve, REST_MS));
     }
   }
 }
