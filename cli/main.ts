@@ -15,6 +15,7 @@ import { pcaCommand } from './commands/pca.js';
 import { pretrainCommand } from './commands/pretrain.js';
 import { probeCommand } from './commands/probe.js';
 import { queueCommand, workerCommand } from './commands/queue.js';
+import { regionsCommand } from './commands/regions.js';
 import { sheetCommand } from './commands/sheet.js';
 import { shareCommand } from './commands/share.js';
 import { studioCommand } from './commands/studio.js';
@@ -64,6 +65,7 @@ const commands = (does: Does): Command[] => [
   applyCommand(does(async () => (await import('./study/apply.js')).apply)),
   compareCommand(does(async () => (await import('./study/compare.js')).compare)),
   verifyCommand(does(async () => (await import('./study/verify.js')).verify)),
+  regionsCommand(does(async () => (await import('./study/regions.js')).regions)),
   pcaCommand(does(async () => (await import('./study/pca.js')).pca)),
   attentionCommand(does(async () => (await import('./study/attention.js')).attention)),
   invertCommand(does(async () => (await import('./study/invert.js')).invert)),

@@ -16,6 +16,8 @@ export const verifyCommand = (run: (options: VerifyOptions) => Promise<void>): C
     .argument('<result>', 'result.png of a transfer')
     .option('--structure <file>', 'photo to compare with that of the result')
     .option('--appearance <file>', 'photo to compare with that of the result')
+    .option('--structure-regions <file>', 'label image to compare with that of the result, if it was made with regions')
+    .option('--appearance-regions <file>', 'the same of the appearance photo')
     .option('--model <name|file>', 'ViT to compare with that of the result (default: the known one of its name)')
     .addOption(jsonOption())
     .addHelpText('after', EXAMPLE)

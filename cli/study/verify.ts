@@ -3,6 +3,7 @@ import { shown } from '../../model/files/errors.js';
 import type { StepLosses, TrainingRun } from '../../model/training/run.js';
 import { loadNamedVit, loadVit } from '../models/load.js';
 import type { LoadedVit } from '../models/read.js';
+import { readLabels } from '../photos/labels.js';
 import { readImageText, readPhoto } from '../photos/photo.js';
 import {
   BRANCH_KEYWORD, DETAIL_KEYWORD, GENERATOR_KEYWORD, LOSSES_KEYWORD, MODEL_KEYWORD, type PngText,
@@ -13,13 +14,16 @@ import type { Parts } from '../run/parts.js';
 import { InputError } from '../shared/errors.js';
 import { parseJson } from '../shared/files.js';
 import { createProgress } from '../shared/progress.js';
-import { readInputs } from '../transfer/inputs.js';
+import { moreOf, readInputs } from '../transfer/inputs.js';
 import { parseOptions, type TransferOptions } from '../transfer/options.js';
 
 export interface VerifyOptions {
   readonly result: string;
   readonly structure?: string;
   readonly appearance?: string;
+  /** Label images of a result that was made with regions. */
+  readonly structureRegions?: string;
+  readonly appearanceRegions?: string;
   /** The ViT, by name or path; the one of the name that the result carries when absent. */
   readonly model?: string;
   readonly json?: boolean;
@@ -40,7 +44,7 @@ const CLOSE = 0.01;
  * No path that stands inside the result is opened. @throws InputError for a picture without settings
  */
 export async function verify(options: VerifyOptions, parts: Parts): Promise<number> {
-  const { result, structure, appearance, json = false } = options;
+  const { result, structure, appearance, structureRegions, appearanceRegions, json = false } = options;
   const text = await readImageText(result);
   const settings = parseJson(text['Settings'] ?? '');
   if (!settings) {
@@ -51,6 +55,8 @@ export async function verify(options: VerifyOptions, parts: Parts): Promise<numb
   const findings = [
     await photoFinding('structure photo', structure, settings['structure']),
     await photoFinding('appearance photo', appearance, settings['appearance']),
+    ...(await labelFindings('structure', structureRegions, settings['structureRegions'])),
+    ...(await labelFindings('appearance', appearanceRegions, settings['appearanceRegions'])),
     matched('ViT', model ?? `${shown(text['Model'] ?? 'unknown')} is not at hand (--model)`, text[MODEL_KEYWORD] ?? 'unknown'),
   ];
   const isSame = findings.every(({ verdict }) => verdict === 'same');
@@ -66,6 +72,13 @@ export async function verify(options: VerifyOptions, parts: Parts): Promise<numb
 async function photoFinding(what: string, path: string | undefined, expected: unknown): Promise<Finding> {
   const missing = `not given (--${what.split(' ')[0]})`;
   return matched(what, path === undefined ? missing : await readPhoto(path), String(expected));
+}
+
+/** Of a label image, where the result was made with one or one is given. */
+async function labelFindings(of: string, path: string | undefined, expected: unknown): Promise<Finding[]> {
+  if (path === undefined && expected === undefined) return [];
+  const found = path === undefined ? `not given (--${of}-regions)` : await readLabels(path);
+  return [matched(`${of} regions`, found, expected === undefined ? 'none' : String(expected))];
 }
 
 /** @param found a file, or in words why there is none */
@@ -98,11 +111,12 @@ async function lossFinding(text: PngText, settings: Fields, given: VerifyOptions
   if (!expected) return without('an earlier version did not write them into a result');
   if (text[BRANCH_KEYWORD] !== undefined) return without('its first steps are those of another run, of which it is a branch');
   if (text[GENERATOR_KEYWORD] !== undefined) return without('it began with a generator for any pair');
+  if (settings['looks'] !== undefined) return without('every region has an appearance photo of its own');
   const inputs = await readInputs(optionsOf(settings, given), parts);
   const { engine, adapter, close } = await parts.openEngine({ precision: inputs.options.splice.precision });
   try {
     const { options: { splice }, structure, appearance, model } = inputs;
-    const run = await parts.startSplice(engine, model.vit, structure.image, appearance.image, splice);
+    const run = await parts.startSplice(engine, model.vit, structure.image, appearance.image, splice, undefined, moreOf(inputs));
     try {
       checkMemory(run.memory, adapter, 'verify it on another device');
       return compared(expected, await firstLosses(run, splice.warmStart, parts));
@@ -116,10 +130,12 @@ async function lossFinding(text: PngText, settings: Fields, given: VerifyOptions
 
 /** The options in a result's settings, with files that the user gave. @throws InputError for settings that are damaged */
 function optionsOf(settings: Fields, { result, ...given }: VerifyOptions): TransferOptions {
-  const { structure: _, appearance: __, ...options } = settings;
+  const { structure: _, appearance: __, structureRegions: ___, appearanceRegions: ____, ...options } = settings;
+  const labels = (['structureRegions', 'appearanceRegions'] as const).filter((name) => given[name] !== undefined);
   const config = {
     options, structure: { path: given.structure }, appearance: { path: given.appearance },
     model: { given: given.model, config: {} },
+    ...Object.fromEntries(labels.map((name) => [name, { path: given[name] }])),
   };
   try {
     return parseOptions(config, { folder: '', json: false });

@@ -1,5 +1,6 @@
 /** The inputs of a transfer, read and checked before anything is created. */
 import { isOneColour } from '../../model/image.js';
+import type { PairMore } from '../../model/training/pair.js';
 import { loadVit } from '../models/load.js';
 import type { LoadedVit } from '../models/read.js';
 import { readPhoto, type Photo, type ReadOptions, type Size } from '../photos/photo.js';
@@ -52,6 +53,10 @@ export async function readInputs(given: TransferOptions, parts: Parts): Promise<
     notes: [...notes, ...odd],
   };
 }
+
+/** What `startSplice` takes besides the pair. */
+export const moreOf = ({ looks, regions }: Inputs): PairMore =>
+  ({ ...(regions && { regions: regions.regions }), ...(looks.length > 0 && { looks: looks.map(({ image }) => image) }) });
 
 /** Photos, one after the other, checked. */
 async function readAll(paths: readonly string[], reading: ReadOptions): Promise<Photo[]> {

@@ -5,7 +5,7 @@ import type { Image } from '../../model/image.js';
 import { recentTotal } from '../../model/training/log.js';
 import { every } from '../../model/training/loop.js';
 import type { GraphMaker } from '../../model/training/memoryNeed.js';
-import type { PairMore, SpliceRun } from '../../model/training/pair.js';
+import type { SpliceRun } from '../../model/training/pair.js';
 import { termNames } from '../../model/method/options.js';
 import { nameOfDevice } from '../gpu/device.js';
 import { shipped } from '../models/known.js';
@@ -20,7 +20,7 @@ import { tuned, type Graphs, type Moment, type Session, type Start, type Trainin
 import { NonFiniteError, UsageError } from '../shared/errors.js';
 import { exists, writeFileAtomic } from '../shared/files.js';
 import { finish } from './finish.js';
-import { readInputs, type Inputs } from './inputs.js';
+import { moreOf, readInputs, type Inputs } from './inputs.js';
 import { parseOptions, type TransferOptions } from './options.js';
 import { showSize } from './output.js';
 import { describe, generatorMetadata, identityOf, resultText, sourcesOf } from './record.js';
@@ -121,9 +121,6 @@ const regionPictures = ({ options, looks, regions }: Inputs): ShownPicture[] => 
     return file ? [{ name: label.toLowerCase().replace(' ', '-'), label, image: async () => labelPicture(file) }] : [];
   }),
 ];
-
-const moreOf = ({ looks, regions }: Inputs): PairMore =>
-  ({ ...(regions && { regions: regions.regions }), ...(looks.length > 0 && { looks: looks.map(({ image }) => image) }) });
 
 async function graphsOf(inputs: Inputs, graph: GraphMaker): Promise<Graphs> {
   const { options: { splice }, structure, appearance, model } = inputs;

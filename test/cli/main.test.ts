@@ -49,7 +49,7 @@ test('--help lists every command, and each has a help of its own with an example
   const names = [...help.matchAll(/^ {2}([a-z]+) .*$/gm)].map(([, name]) => name!).filter((name) => name !== 'help');
   assert.equal(names, [
     'transfer', 'batch', 'worker', 'queue', 'demo', 'train', 'pretrain', 'probe', 'view', 'share', 'studio', 'apply', 'compare',
-    'verify', 'pca', 'attention', 'invert', 'augment', 'sheet', 'figures', 'bench', 'tune', 'doctor', 'models',
+    'verify', 'regions', 'pca', 'attention', 'invert', 'augment', 'sheet', 'figures', 'bench', 'tune', 'doctor', 'models',
   ]);
   for (const name of names) {
     const own = await shown(name, '--help');

@@ -67,6 +67,12 @@ test('a run with regions differs from one without, records them, and is resumed 
   const settings = JSON.parse((await readImageText(join(out, 'result.png')))['Settings']!);
   assert.equal([settings.structureRegions, settings.appearanceRegions], [structureRegions.sha256, appearanceRegions.sha256]);
   assert.not('structureRegions' in JSON.parse((await readImageText(join(plain, 'result.png')))['Settings']!));
+  const photos = ['--structure', at('structure.png'), '--appearance', at('appearance.png')];
+  const verified = ['verify', join(out, 'result.png'), ...photos, '--model', at('vit.safetensors')];
+  const checked = await runCli([...verified, ...both]);
+  assert.match(checked.stdout, /regions: .* is the one\nappearance regions: .* is the one\n[^]*losses: the same to the last/);
+  const bare = await runCli(verified);
+  assert.match(bare.stdout, /structure regions: not given \(--structure-regions\)[^]*losses: not repeated, without the right/);
   copyFileSync(at('b.png'), at('b.kept.png'));
   writeFileSync(at('b.png'), await labels(21, 21, BLUE!, RED!, RED));
   const other = await runCli(['transfer', '--resume', out, '--steps', '12']);
@@ -91,6 +97,31 @@ test('an appearance photo for each region', async () => {
   const resumed = await runCli(['transfer', '--resume', out, '--steps', '13']);
   assert.is(resumed.code, 0, resumed.stderr);
   assert.is(configOf(out).looks[1].path, at('second.png'));
+});
+
+/** Overlap of two regions, given as whether pixels belong to them. */
+const overlap = (a: readonly boolean[], b: readonly boolean[]): number =>
+  a.filter((is, i) => is && b[i]).length / a.filter((is, i) => is || b[i]).length;
+
+test('regions proposes one colour for what two photos share, which transfer takes', async () => {
+  const out = newOut();
+  const [left, right] = [at('left.png'), at('right.png')];
+  writeFileSync(left, await redBlue(96, 64).png().toBuffer());
+  writeFileSync(right, await redBlue(64, 64).flop().png().toBuffer());
+  const words = ['regions', left, right, '--model', at('vit.safetensors'), '--vit-size', '64', '--count', '2'];
+  const { code, stdout, stderr } = await runCli([...words, '--out', out, '--json']);
+  assert.is(code, 0, stderr);
+  assert.equal(JSON.parse(stdout).regions, ['red', 'green']);
+  const [a, b] = [await readLabels(join(out, 'structure.png')), await readLabels(join(out, 'appearance.png'))];
+  assert.equal([a.width, a.height, b.width, b.height], [96, 64, 64, 64]);
+  const own = a.pixels[32 * 96 + 10]!;
+  const isLeft = [...a.pixels].map((_, i) => i % 96 < 48);
+  const isRight = [...b.pixels].map((_, i) => i % 64 >= 32);
+  assert.ok(overlap([...a.pixels].map((colour) => colour === own), isLeft) > 0.8, 'the red half of the first');
+  assert.ok(overlap([...b.pixels].map((colour) => colour === own), isRight) > 0.8, 'is the red half of the second');
+  assert.match((await runCli([...words, '--out', out])).stderr, /structure\.png exists, perhaps corrected by hand: give --force/);
+  const lone = await runCli(['regions', left, '--out', newOut()]);
+  assert.match(lone.stderr, /regions takes two photos, structure and appearance: 1 are given/);
 });
 
 test('label images that do not fit are one line', async () => {
