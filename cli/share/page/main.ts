@@ -1,13 +1,12 @@
 /** A result to send: before and after, the way there, its figures, and its generator for other photos. */
-import { drawInto, saveFile } from '../../studio/page/view.js';
+import { drawInto, listenToSplit, saveFile } from '../../studio/page/view.js';
 import { byId, element, setText } from '../../watch/page/dom.js';
+import { onFile } from '../../watch/page/drop.js';
 import type { SharedPair } from './data.js';
 import { openPainter } from './painter.js';
 
 const pair = JSON.parse(byId('data').textContent) as SharedPair;
-const [file, drop, camera, painted] = [
-  byId<HTMLInputElement>('file'), byId('drop'), byId('camera'), byId<HTMLCanvasElement>('painted'),
-];
+const [camera, painted] = [byId('camera'), byId<HTMLCanvasElement>('painted')];
 
 function showPair(): void {
   const after = byId<HTMLImageElement>('after');
@@ -23,15 +22,11 @@ function showPair(): void {
   setText(byId('settings'), JSON.stringify(pair.settings, null, 1));
 }
 
-/** The sliders: between the structure photo and the result, and over the pictures of the training. */
-function listenToSliders(): void {
-  const [split, previews] = [byId<HTMLInputElement>('split'), byId<HTMLInputElement>('previews')];
-  const showSplit = (): void => {
-    byId('before').style.setProperty('--split', `${split.value}%`);
-    split.setAttribute('aria-valuetext', `${split.value} % of the structure photo`);
-  };
+/** The slider over the pictures of the training, at whose end the result is. */
+function listenToTimeline(): void {
+  const previews = byId<HTMLInputElement>('previews');
   const shown = [...pair.previews, { step: pair.steps, picture: pair.result }];
-  const showStep = (): void => {
+  const show = (): void => {
     const { step, picture } = shown[Number(previews.value)]!;
     byId<HTMLImageElement>('after').src = picture;
     setText(byId('result-step'), `after ${step} steps`);
@@ -39,10 +34,8 @@ function listenToSliders(): void {
   };
   byId('timeline').hidden = shown.length < 2;
   Object.assign(previews, { max: String(shown.length - 1), value: String(shown.length - 1) });
-  split.addEventListener('input', showSplit);
-  previews.addEventListener('input', showStep);
-  showSplit();
-  showStep();
+  previews.addEventListener('input', show);
+  show();
 }
 
 function tell(text: string, isBad = false): void {
@@ -94,18 +87,7 @@ async function startCamera(): Promise<void> {
 }
 
 function listen(): void {
-  file.addEventListener('change', () => void (file.files?.[0] && paintFile(file.files[0])));
-  drop.addEventListener('dragover', (event) => {
-    event.preventDefault();
-    drop.classList.add('over');
-  });
-  drop.addEventListener('dragleave', () => drop.classList.remove('over'));
-  drop.addEventListener('drop', (event) => {
-    event.preventDefault();
-    drop.classList.remove('over');
-    const dropped = event.dataTransfer?.files[0];
-    if (dropped) void paintFile(dropped);
-  });
+  onFile(byId('drop'), (photo) => void paintFile(photo));
   camera.addEventListener('click', () => void (stream ? stopCamera() : startCamera()));
   byId('save').addEventListener('click', () =>
     painted.toBlob((blob) => void (blob && saveFile('painted.png', blob)), 'image/png'));
@@ -113,5 +95,6 @@ function listen(): void {
 }
 
 showPair();
-listenToSliders();
+listenToSplit();
+listenToTimeline();
 listen();

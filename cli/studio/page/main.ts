@@ -2,6 +2,7 @@
 import type { StepLosses } from '../../../model/training/run.js';
 import { createChart } from '../../watch/page/chart.js';
 import { byId, setText } from '../../watch/page/dom.js';
+import { onFile } from '../../watch/page/drop.js';
 import { duration, speed } from '../../watch/page/texts.js';
 import { thinned } from '../../watch/page/thin.js';
 import type { LossRow } from '../../watch/snapshot.js';
@@ -84,8 +85,8 @@ function showTime(): void {
   plan(planned + time);
 }
 
-function choose(which: 'structure' | 'appearance', file: Blob | undefined): void {
-  if (!file || isRunning) return;
+function choose(which: 'structure' | 'appearance', file: Blob): void {
+  if (isRunning) return;
   photos[which] = file;
   void showDrop(which, file);
   say(undefined);
@@ -93,21 +94,7 @@ function choose(which: 'structure' | 'appearance', file: Blob | undefined): void
 }
 
 function listenToPhotos(): void {
-  for (const which of ['structure', 'appearance'] as const) {
-    const drop = byId(which);
-    const input = byId<HTMLInputElement>(`${which}-file`);
-    input.addEventListener('change', () => choose(which, input.files?.[0]));
-    drop.addEventListener('dragover', (event) => {
-      event.preventDefault();
-      drop.classList.add('over');
-    });
-    drop.addEventListener('dragleave', () => drop.classList.remove('over'));
-    drop.addEventListener('drop', (event) => {
-      event.preventDefault();
-      drop.classList.remove('over');
-      choose(which, event.dataTransfer?.files[0]);
-    });
-  }
+  for (const which of ['structure', 'appearance'] as const) onFile(byId(which), (file) => choose(which, file));
   button('example').addEventListener('click', async () => {
     const example = (path: string): Promise<Blob> => fetch(path).then((response) => response.blob());
     try {
