@@ -3,7 +3,7 @@ import { Argument, Command } from 'commander';
 import { COMMANDS, type ManageOptions } from '../queue/manage.js';
 import type { WorkOptions } from '../queue/worker.js';
 import { jsonOption, option, withOptions } from './options.js';
-import { positive } from './values.js';
+import { notNegative, positive } from './values.js';
 
 export const queueOption = () =>
   option('--queue <url>', 'Redis, as redis://HOST/0, or rediss:// for TLS; its password comes from SPLICE_GPU_QUEUE_PASSWORD');
@@ -30,6 +30,7 @@ export const workerCommand = (run: (options: WorkOptions) => Promise<void>): Com
     option('--scratch <dir>', 'folder for the files of a job in progress (default: in the cache folder)'),
     option('--lease <seconds>', 'a job whose worker is silent for so long goes to another worker', positive, 120),
     option('--patience <seconds>', 'so long Redis or the store may be away', positive, 600),
+    option('--upload-every <seconds>', 'least time between two uploads of a run in progress; 0: every save', notNegative, 0),
     option('--until-empty', 'end when no job waits or is trained'),
     jsonOption('the summary as one JSON object'),
   ])

@@ -34,6 +34,8 @@ export interface Attempt {
   readonly before: Progress;
   /** Aborted with a reason in words: the process saves and ends. */
   readonly stop: AbortSignal;
+  /** Saves that come sooner after an upload stay on this machine. */
+  readonly uploadEveryMs: number;
   /** How long a store is waited for that takes no result. */
   readonly patienceMs: number;
   /** The program of the process. */
@@ -132,9 +134,13 @@ async function trainAndSend(job: Attempt, folder: string, places: Places, log: L
     return list;
   };
   const sending = oneAtATime(async () => void (await send().catch((error: Error) => log.line(error.message))));
+  let sentAt = -Infinity;
   const take = (line: ChildLine): void => {
     if ('device' in line) progress = { ...progress, device: line.device };
-    if ('saved' in line) sending.ask();
+    if ('saved' in line && performance.now() - sentAt >= job.uploadEveryMs) {
+      sentAt = performance.now();
+      sending.ask();
+    }
     if (!('done' in line)) return;
     progress = { ...progress, done: line.done, total: line.total };
     onStep(line.done, line.total);

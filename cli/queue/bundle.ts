@@ -25,7 +25,10 @@ const FORMAT = 'splice-gpu run 1';
 /** Of a list, and of one run. */
 const MAX_LIST = 4e6, MOST_FILES = 20_000;
 
-const isFile = (name: string): boolean => FILE.test(name) || name === SCORES;
+/** Pictures of seeds after a round. */
+const SEED_PICTURE = /^seeds\/\d{1,16}-\d{5,12}\.png$/;
+
+const isFile = (name: string): boolean => FILE.test(name) || SEED_PICTURE.test(name) || name === SCORES;
 const isCheckpoint = (name: string): boolean => /(^|\/)checkpoints\//.test(name);
 
 /**

@@ -30,6 +30,8 @@ export interface WorkOptions {
   readonly scratch?: string;
   /** Seconds after which a job whose worker is silent is given to another. */
   readonly lease: number;
+  /** Seconds between uploads of a run in progress, at least. */
+  readonly uploadEvery: number;
   /** Seconds for which Redis or the store may be away. */
   readonly patience: number;
   /** Ends when no job waits or is trained. */
@@ -187,7 +189,8 @@ async function serveJob(shift: Shift, job: QueueJob, token: string): Promise<Res
   await job.updateProgress(begun);
   writeLine(parts.stderr, `${job.name}: begins${before.done ? ` after ${before.done} of ${before.total} steps` : ''}`);
   const outcome = await attempt({
-    id: job.id, store, folder, me, before: begun, stop: stop.signal, patienceMs: 1000 * options.patience, program,
+    id: job.id, store, folder, me, before: begun, stop: stop.signal, program,
+    uploadEveryMs: 1000 * options.uploadEvery, patienceMs: 1000 * options.patience,
     stderr: parts.stderr,
     note: (progress) => {
       if (progress.device !== undefined) current.device = progress.device;

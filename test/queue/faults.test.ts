@@ -14,7 +14,9 @@ import { proxyTo } from '../helpers/proxy.js';
 import { hasRedis, redisServer } from '../helpers/redisServer.js';
 import { assertSameContents, configOf, failure, newOut } from '../helpers/runs.js';
 import { KEYS, s3Server } from '../helpers/s3Server.js';
-import { collected, inputs, madeHere, pairsOf, placesFor, startWorker, workOptions, type RunningWorker } from './workers.js';
+import {
+  collected, firstSave, inputs, madeHere, pairsOf, placesFor, startWorker, workOptions, type RunningWorker,
+} from './workers.js';
 
 const withRedis = hasRedis ? test : test.skip;
 const files = await inputs();
@@ -48,23 +50,11 @@ async function scene(count: number, queue?: (port: number) => Promise<string>) {
 const saved = (places: { readonly store: string }): number =>
   readdirSync(new URL(places.store), { recursive: true }).length;
 
-/** Waits until a worker has stored something more than the inputs: a save of its run. */
-async function untilSaved(redis: { client(): import('ioredis').Redis }): Promise<void> {
-  const client = redis.client();
-  for (const began = performance.now(); ; await sleep(20)) {
-    const keys = (await client.keys('splice-gpu:jobs-*:*')).filter((key) => /:[0-9a-f]{64}$/.test(key));
-    const states = await Promise.all(keys.map((key) => client.hget(key, 'progress')));
-    if (states.some((text) => text?.includes('"state"'))) break;
-    if (performance.now() - began > 30_000) throw new Error('nothing was saved');
-  }
-  client.disconnect();
-}
-
 withRedis('a worker killed with SIGKILL is replaced by another, which goes on from the last save', async () => {
   const { redis, out, options, places, worker, assertAll, end } = await scene(1);
   await collected(options, places, true);
   const first = await worker({}, { STEP_MS: 40 });
-  await untilSaved(redis);
+  await firstSave(redis);
   first.child.kill('SIGKILL');
   const second = await worker();
   await assertAll();
@@ -78,7 +68,7 @@ withRedis('termination finishes the step, saves, and hands the job back at once'
   const { redis, out, options, places, worker, assertAll, end } = await scene(1);
   await collected(options, places, true);
   const first = await worker({ lease: 120 }, { STEP_MS: 40 });
-  await untilSaved(redis);
+  await firstSave(redis);
   first.child.kill('SIGTERM');
   assert.equal(await first.ended, { code: 130, signal: null });
   assert.match(first.text(), /pair 1: handed back: interrupted/);
@@ -93,7 +83,7 @@ withRedis('Redis is killed and started again while jobs are trained', async () =
   const { redis, options, places, worker, assertAll, end } = await scene(3);
   await collected(options, places, true);
   const workers = [await worker({}, { STEP_MS: 40 }), await worker({}, { STEP_MS: 40 })];
-  await untilSaved(redis);
+  await firstSave(redis);
   await sleep(1100); // what came in the last second may be lost, by Redis's own rule
   await redis.kill();
   await sleep(500);
@@ -109,7 +99,7 @@ withRedis('a worker whose network is cut goes on training, and delivers afterwar
   const { redis, out, options, places, worker, assertAll, end } = await scene(1, through);
   await collected(options, places, true);
   await worker({ lease: 60 }, { STEP_MS: 40 });
-  await untilSaved(redis);
+  await firstSave(redis);
   proxy!.cut();
   const before = saved(places);
   for (const began = performance.now(); saved(places) === before; await sleep(50)) {
@@ -126,7 +116,7 @@ withRedis('a worker that lost Redis for good saves and ends with a clear line', 
   const { redis, options, places, worker, end } = await scene(1);
   await collected(options, places, true);
   const lonely = await worker({ patience: 1 }, { STEP_MS: 40 });
-  await untilSaved(redis);
+  await firstSave(redis);
   await redis.kill();
   assert.equal(await lonely.ended, { code: 1, signal: null });
   assert.match(lonely.text(), /splice-gpu: redis:\S+ has not answered for \d+ s: start the worker again when it does/);
@@ -204,7 +194,7 @@ withRedis('clocks that differ by minutes lose nothing', async () => {
     return ['--import', pathToFileURL(temporaryFile('clock.mjs', code)).href];
   };
   const early = await worker({}, { STEP_MS: 40 }, {}, shifted(-10));
-  await untilSaved(redis);
+  await firstSave(redis);
   early.child.kill('SIGKILL');
   await worker({}, {}, {}, shifted(10));
   await assertAll();

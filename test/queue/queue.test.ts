@@ -7,10 +7,14 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { pack, readList, unpack } from '../../cli/queue/bundle.js';
 import { parseDescription } from '../../cli/queue/job.js';
+import { versionNote } from '../../cli/queue/jobs.js';
 import { manageQueue } from '../../cli/queue/manage.js';
 import { checkAddress, checkInfo, connectRedis } from '../../cli/queue/redis.js';
+import { relocate } from '../../cli/queue/relocate.js';
 import { openStore } from '../../cli/queue/store.js';
 import { sha256 } from '../../cli/shared/files.js';
+import { batch, type BatchOptions } from '../../cli/transfer/batch/batch.js';
+import { parseOptions } from '../../cli/transfer/options.js';
 import { BIN } from '../faults/runs.js';
 import { fakeParts } from '../helpers/fakeRun.js';
 import { temporaryFile, temporaryFolder } from '../helpers/pictures.js';
@@ -154,6 +158,46 @@ withRedis('a queue is paused, a job cancelled, and what failed is tried again', 
   worker.child.kill('SIGTERM');
   assert.is((await worker.ended).code, 130);
   await redis.kill();
+});
+
+withRedis('the best of several seeds is found by a worker as by this machine', async () => {
+  const redis = await redisServer();
+  const several = (out: string): BatchOptions => {
+    const { pairs: [pair], ...rest } = pairsOf(files, out, 1);
+    return { ...rest, pairs: [{ ...pair!, options: { ...pair!.options, seeds: { count: 2, first: 1 } } }] };
+  };
+  const [here, out, places] = [newOut(), newOut(), placesFor(redis.url)];
+  await batch(several(here), fakeParts().parts);
+  await collected(several(out), places, true);
+  assert.is((await startWorker(workOptions(places, { untilEmpty: true })).ended).code, 0);
+  assert.is((await collected(several(out), places)).code, 0);
+  assertSameContents(join(out, 'pair 1'), join(here, 'pair 1'));
+  await redis.kill();
+});
+
+test('a state that names files of the worker reads none of them', async () => {
+  const folder = join(temporaryFolder(), 'run');
+  await batch(pairsOf(files, folder, 1), fakeParts().parts);
+  const run = join(folder, 'pair 1');
+  const secret = { path: '/etc/passwd', sha256: '0'.repeat(64) };
+  const hostile = {
+    ...configOf(run), structure: secret, appearance: secret, generator: secret, branch: { from: '/etc', step: 1, set: {} },
+    model: { ...configOf(run).model, given: '/etc/passwd', path: '/etc/passwd' },
+    options: { ...configOf(run).options, seeds: { count: 2, first: 1, judge: '/etc/passwd' } },
+  };
+  writeFileSync(join(run, 'config.json'), JSON.stringify(hostile));
+  await relocate(run, files);
+  const made = readFileSync(join(run, 'config.json'), 'utf8');
+  assert.not.match(made, /passwd|"\/etc/);
+  const options = parseOptions(JSON.parse(made), { folder: run, json: false });
+  assert.equal([options.structure, options.appearance, options.model], [files.structure, files.appearance, files.model]);
+  assert.equal([options.generator, options.branch, options.seeds?.judge], [undefined, undefined, undefined]);
+});
+
+test('workers of another version are told of', () => {
+  const note = (version: string) => versionNote([{ name: 'a', version }]);
+  assert.is(note('0.1.0'), undefined);
+  assert.is(note('9.9.9'), 'note: there are workers of version 9.9.9: they leave jobs of this one, 0.1.0, alone');
 });
 
 test('an installation without the packages says what to install', async () => {

@@ -10,6 +10,7 @@ import type { WorkOptions } from '../../cli/queue/worker.js';
 import { serializeSafetensors } from '../../model/files/safetensors.js';
 import { fakeParts, shortRun } from '../helpers/fakeRun.js';
 import { redBlue, temporaryFolder } from '../helpers/pictures.js';
+import type { RedisServer } from '../helpers/redisServer.js';
 import { tinyWeights } from '../helpers/tinyVit.js';
 
 /** Photos and weights of a batch, in a new folder. */
@@ -42,7 +43,7 @@ export function placesFor(queue: string) {
 
 /** A worker with a short lease. */
 export const workOptions = (places: ReturnType<typeof placesFor>, change: Partial<WorkOptions> = {}): WorkOptions =>
-  ({ ...places, lease: 2, patience: 20, untilEmpty: false, json: true, ...change });
+  ({ ...places, lease: 2, uploadEvery: 0, patience: 20, untilEmpty: false, json: true, ...change });
 
 export interface RunningWorker {
   readonly child: ChildProcess;
@@ -91,4 +92,16 @@ export async function madeHere(files: Awaited<ReturnType<typeof inputs>>, count:
   const out = join(temporaryFolder(), 'here');
   await batch(pairsOf(files, out, count), fakeParts().parts);
   return out;
+}
+
+/** Waits until a save of a job is noted in Redis. */
+export async function firstSave(redis: RedisServer): Promise<void> {
+  const client = redis.client();
+  for (const began = performance.now(); ; await sleep(20)) {
+    const keys = (await client.keys('splice-gpu:jobs-*:*')).filter((key) => /:[0-9a-f]{64}$/.test(key));
+    const states = await Promise.all(keys.map((key) => client.hget(key, 'progress')));
+    if (states.some((text) => text?.includes('"state"'))) break;
+    if (performance.now() - began > 120_000) throw new Error('nothing was saved');
+  }
+  client.disconnect();
 }
