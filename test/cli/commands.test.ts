@@ -145,11 +145,11 @@ const shortest = {
 const rows: Readonly<Record<Name, readonly Row[]>> = {
   transfer: [...transferRows, ...chosenRows], train: trainRows, pretrain: [...sharedPretrainRows, ...ownAverageRows],
 };
-/** Options without a field of their own in a new run. */
+/** Options without a field of their own in a new run, or that come in pairs: regions.test.ts has those. */
 const others: Readonly<Record<Name, readonly string[]>> = {
   transfer: [
     '--structure a.png', '--appearance b.png', '--out o', '--generator g', '--finetune 3', '--mix 0,1', '--judge v.pth',
-    '--published', '--from r', '--set lr=1',
+    '--published', '--from r', '--set lr=1', '--structure-regions a.png', '--appearance-regions b.png',
   ],
   train: ['--photos p', '--structures s', '--appearances a', '--out o'],
   pretrain: ['--photos p', '--out o', '--teacher t', ...teacherRows.map(([option]) => option)],
