@@ -17,7 +17,7 @@ const PATIENCE_MS = 600_000;
 
 /** What the example pair trains on: with SPLICE_GPU_LONG, for minutes, until the total is a tenth of the first. */
 const { size, vitSize, warmStart, steps, falls } = process.env['SPLICE_GPU_LONG']
-  ? { size: 64, vitSize: 48, warmStart: 20, steps: 50, falls: 10 } : { size: 48, vitSize: 32, warmStart: 4, steps: 21, falls: 2 };
+  ? { size: 64, vitSize: 48, warmStart: 20, steps: 50, falls: 10 } : { size: 48, vitSize: 32, warmStart: 4, steps: 11, falls: 1 };
 
 async function open(url: string, viewport = { width: 1280, height: 800 }) {
   const page = await (await browser!.newContext({ viewport })).newPage();
