@@ -28,9 +28,9 @@ export const portable: readonly string[] = [
 
 /** Software drivers compile these for many seconds; `npm run everywhere` has them. */
 const SLOW = /^model|attention|batchnorm|conv2d|layernorm|linear|matmul|nearestPatch|patchify|selfSimilarity/;
-export const quick = portable.filter((name) => !SLOW.test(name));
+const quick = portable.filter((name) => !SLOW.test(name));
 
-/** A third of these, for Deno among the tests: `npm run everywhere` has all. */
+/** A third of these are among the tests: `npm run everywhere` has all. */
 export const quickest = quick.filter((_, i) => i % 3 === 0);
 
 /** A page with a script, at an address that has WebGPU; nothing is served. `close` throws if there was an error in it. */
