@@ -1,6 +1,6 @@
 /**
  * `npm run everywhere -- [window] [worker] [deno] [words]`: all portable test files in a window and a worker of Chromium and in
- * Deno, or those whose name contains one of the words. Exit code 1 if a test fails. The tests of this folder run a third of the quick ones.
+ * Deno, or those whose name contains one of the words. Exit code 1 if a test fails. The tests of this folder run some.
  */
 import { inDeno, inWindow, inWorker, portable, type Outcome } from './places.js';
 
