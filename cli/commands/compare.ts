@@ -17,6 +17,8 @@ export const compareCommand = (run: (options: CompareOptions) => Promise<void>):
     .argument('<result...>', 'pictures to judge')
     .requiredOption('--structure <file>', 'photo with the layout to keep')
     .requiredOption('--appearance <file>', 'photo with the look to reach')
+    .option('--structure-regions <file>', 'label image of the structure photo: with the other one, figures of every region')
+    .option('--appearance-regions <file>', 'label image of the appearance photo')
     .option('--judge <name|file>', `ViT that judges as well: ${knownModels.join(', ')}, or a weight file`)
     .addOption(vitSizeOption())
     .addOption(jsonOption())

@@ -12,6 +12,7 @@ import { viewingTriptych, withDetail, type Fine } from './detail.js';
 import type { Inputs } from './inputs.js';
 import { showSize } from './output.js';
 import { resultText } from './record.js';
+import { regionJudge } from './regionFigures.js';
 import { JUDGED_SIDE, trivialRows } from './report.js';
 import { seedScores } from './seeds/scores.js';
 
@@ -62,10 +63,20 @@ async function report(
   const figures = await judge.judge(await atMost(picture, { shorterSide: JUDGED_SIDE }));
   const without = fine && { trained: await judge.judge(trained), detail };
   const baselines = await trivialRows(judge, ...judged);
-  const facts = { judge: vit.name, match: judge.match ?? null, result: figures, ...without, baselines };
+  const regions = regionsOf(inputs, picture, judged);
+  const facts = { judge: vit.name, match: judge.match ?? null, result: figures, ...without, baselines, ...regions };
   await writeJson(folder.at('report.json'), seeds ? { ...facts, seeds: await seedScores(folder.path) } : facts);
   const text = (made: Figures, added?: Fine['detail']) =>
     resultText(inputs, { steps, first: folder.log.first(), figures: made, detail: added });
   if (fine) await writeImage(folder.at('trained.png'), trained, text(without!.trained));
   await writeImage(folder.at('result.png'), picture, text(figures, detail));
+}
+
+/** Colour distances of the regions, of the result and of the structure photo as it is. */
+function regionsOf(
+  { regions, looks, options }: Inputs, picture: Image, [structure, appearance]: Surroundings['judged'],
+) {
+  if (!regions) return {};
+  const judge = regionJudge(regions, [appearance, ...looks.map(({ image }) => image)], options.looks);
+  return { regions: { result: judge(picture), structure: judge(structure) } };
 }

@@ -3,7 +3,7 @@ import { recipes } from '../../model/method/recipes.js';
 import { tokenLabels, type Labels, type PatchGrid, type Regions } from '../../model/method/regions.js';
 import type { LoadedVit } from '../models/read.js';
 import { readLabels, showColour, type Colour, type LabelFile } from '../photos/labels.js';
-import type { Photo } from '../photos/photo.js';
+import type { Photo, Size } from '../photos/photo.js';
 import { InputError, UsageError } from '../shared/errors.js';
 import type { TransferOptions } from './options.js';
 import { showSize } from './output.js';
@@ -43,13 +43,13 @@ export async function readRegions(
     const remedy = 'give --appearance-regions, or for every region an --appearance COLOUR=FILE';
     throw new UsageError(`--structure-regions needs what its regions are to look like: ${remedy}`);
   }
-  const own = await labelsOf(structureRegions, structure);
-  const other = appearanceRegions === undefined ? undefined : await labelsOf(appearanceRegions, appearances[0]!);
+  const [own, other] = appearanceRegions === undefined
+    ? [await labelsOf(structureRegions, structure)]
+    : await readPartners([structureRegions, structure], [appearanceRegions, appearances[0]!]);
   const { colours } = own;
-  if (other) checkPartners(own, other);
-  else checkLooks(own, looks ?? []);
+  if (!other) checkLooks(own, looks ?? []);
   const numbered = (file: LabelFile, photo: Photo): Labels => {
-    const labels = toNumbers(file, photo, colours);
+    const labels = toNumbers(file, photo.image, colours);
     const input = recipes[splice.recipe].vitInput(labels.height, labels.width, vit.config, splice.vitSize);
     checkSeen(file, labels, { input, patch: vit.config.patch });
     return labels;
@@ -68,8 +68,19 @@ export async function readRegions(
   };
 }
 
+/** The label images of a pair, whose regions are partners by colour. @throws InputError as `readRegions` */
+export async function readPartners(
+  structure: readonly [path: string, photo: PhotoFile], appearance: readonly [path: string, photo: PhotoFile],
+): Promise<readonly [structure: LabelFile, appearance: LabelFile]> {
+  const files = [await labelsOf(...structure), await labelsOf(...appearance)] as const;
+  checkPartners(...files);
+  return files;
+}
+
+type PhotoFile = Pick<Photo, 'path' | 'width' | 'height'>;
+
 /** @throws InputError for a label image of other proportions than its photo */
-async function labelsOf(path: string, photo: Photo): Promise<LabelFile> {
+async function labelsOf(path: string, photo: PhotoFile): Promise<LabelFile> {
   const file = await readLabels(path);
   const fits = Math.abs(file.width * photo.height - file.height * photo.width) <= Math.max(photo.width, photo.height);
   if (fits) return file;
@@ -110,8 +121,8 @@ function checkSeen({ path, colours }: LabelFile, labels: Labels, grid: PatchGrid
   throw new InputError(`${path}: ${problem}: paint it larger, or raise --vit-size`);
 }
 
-/** The labels at the size that the photo is trained at. */
-function toNumbers(file: LabelFile, { image: { width, height } }: Photo, colours: readonly Colour[]): Labels {
+/** The numbers of the labels at a size, such as that at which the photo is trained. */
+export function toNumbers(file: LabelFile, { width, height }: Size, colours: readonly Colour[]): Labels {
   const numbers = new Map(colours.map((colour, i) => [colour, i + 1]));
   const data = Uint8Array.from({ length: width * height }, (_, i) => {
     const [y, x] = [Math.floor(i / width) + 0.5, (i % width) + 0.5];

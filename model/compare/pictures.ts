@@ -23,7 +23,7 @@ export interface PictureFigures {
 export type Glance = Pick<PictureFigures, 'structure' | 'colour' | 'sharpness'>;
 
 /** Shorter side at which pictures are compared. */
-const SIDE = 256;
+export const SIDE = 256;
 
 /** A picture at the size of the comparison; each property is computed once, on request. */
 function lookAt(image: Image) {

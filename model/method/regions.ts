@@ -1,6 +1,7 @@
 /** Regions of a pair: tokens of one are compared with those of its partner in the other photo, whatever has none with all. */
 import {
-  add, concat, l2normalize, matmul, mse, mul, reshape, rowMax, scale, sum, type Graph, type Shape, type Tensor,
+  abs, add, concat, l2normalize, matmul, mean, mse, mul, reshape, rowMax, scale, slice, sub, sum, type Graph, type Shape,
+  type Tensor,
 } from '../../engine/index.js';
 import type { Picture } from '../image.js';
 import type { VitFeatures } from '../vit/vit.js';
@@ -26,7 +27,7 @@ export interface PatchGrid {
   readonly patch: number;
 }
 
-/** Samples along each side of a patch. */
+/** The most samples along each side of a patch. */
 const SAMPLES = 8;
 
 /** The region with most samples of a patch; of equal ones the first. */
@@ -41,14 +42,15 @@ export function tokenLabels(
   const [top, left, flip] = crop?.at ?? [0, 0, 0];
   const [h, w] = [crop?.size ?? height, crop?.size ?? width];
   const [rows, columns] = input.map((length) => Math.floor(length / patch)) as [number, number];
+  const samples = Math.min(SAMPLES, patch);
   /** The pixel that the n-th sample falls on, along an axis of `pixels` that the ViT sees as `seen`. */
-  const pixel = (n: number, pixels: number, seen: number): number => Math.floor(((n + 0.5) * patch * pixels) / (SAMPLES * seen));
+  const pixel = (n: number, pixels: number, seen: number): number => Math.floor(((n + 0.5) * patch * pixels) / (samples * seen));
   const labels = new Uint8Array(rows * columns);
   for (let token = 0; token < labels.length; token++) {
     const counts = new Uint16Array(256);
-    for (let sample = 0; sample < SAMPLES ** 2; sample++) {
-      const y = pixel(Math.floor(token / columns) * SAMPLES + Math.floor(sample / SAMPLES), h, input[0]);
-      const x = pixel((token % columns) * SAMPLES + (sample % SAMPLES), w, input[1]);
+    for (let sample = 0; sample < samples ** 2; sample++) {
+      const y = pixel(Math.floor(token / columns) * samples + Math.floor(sample / samples), h, input[0]);
+      const x = pixel((token % columns) * samples + (sample % samples), w, input[1]);
       counts[data[(top + y) * width + left + (flip ? w - 1 - x : x)]!]!++;
     }
     labels[token] = mostCommon(counts);
@@ -80,6 +82,29 @@ export function regionsLoss(inputs: RegionInputs, made: VitFeatures, given: VitF
     return matmul(inputs(`${SIDES[i]!}.means`, [count, tokens.shape[0]!]), tokens);
   }) as [Tensor, Tensor];
   return add(mse(x, y), mul(appearanceLoss(made, given), inputs('free', [1])));
+}
+
+/** Weight of the colours beside the tokens, whose distances are some ten times as large. */
+const COLOURS = 40;
+
+/** The pixels of a picture [1, 3, H, W] with their squares and their products: [9, H W]. */
+function colourTerms(x: Tensor): Tensor {
+  const colours = reshape(x, [3, x.shape[2]! * x.shape[3]!]);
+  const turned = concat([slice(colours, 0, 1, 3), slice(colours, 0, 0, 1)], 0);
+  return concat([colours, mul(colours, colours), mul(colours, turned)], 0);
+}
+
+/**
+ * Colours, region by region: the mean difference of the means, squares and products of red, green and blue of a region and its
+ * partner, and the mean of it over the regions that both pictures show. Tokens tell colours vaguely, and those at a border tell
+ * both sides'.
+ */
+export function regionColoursLoss(inputs: RegionInputs, made: Tensor, given: Tensor, count: number): Tensor {
+  const [x, y] = [made, given].map((picture, i) => {
+    const terms = colourTerms(picture);
+    return matmul(inputs(`${SIDES[i]!}.colours`, [count, terms.shape[1]!]), terms, { transposeB: true });
+  }) as [Tensor, Tensor];
+  return scale(mean(abs(sub(x, y))), COLOURS);
 }
 
 /** `patchesLoss` within regions: a token goes to the nearest of its region, and one without a region to the nearest of all. */
@@ -144,4 +169,18 @@ export function regionValues(made: Uint8Array, given: Uint8Array, count: number)
   });
   const named = sides.flatMap(({ named: values }, i) => values.map(([name, data]) => [`${SIDES[i]!}.${name}`, data] as const));
   return Object.fromEntries([...named, ['free', Float32Array.of(free)], ['sums', Float32Array.from(sides, (side) => side.sum)]]);
+}
+
+/** Values of the inputs of `regionColoursLoss`, by name, for the regions of the pixels of both pictures. */
+export function colourValues(made: Uint8Array, given: Uint8Array, count: number): Record<string, Float32Array> {
+  const counts = [countsOf(made, count), countsOf(given, count)] as const;
+  const isShown = (label: number): boolean => label > 0 && counts.every((found) => found[label]! > 0);
+  const weight = ((1 - counts[0][0]! / made.length) * count) / Math.max(1, counts[0].filter((_, label) => isShown(label)).length);
+  return Object.fromEntries([made, given].map((labels, i) => {
+    const means = new Float32Array(count * labels.length);
+    labels.forEach((label, pixel) => {
+      if (isShown(label)) means[(label - 1) * labels.length + pixel] = weight / counts[i]![label]!;
+    });
+    return [`${SIDES[i]!}.colours`, means];
+  }));
 }

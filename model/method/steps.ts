@@ -1,5 +1,7 @@
 /** The graphs of a run: one optimiser step for given crop sizes, and the result. */
-import { adam, add, clipNorm, concat, ema, gradients, mse, mul, pack, sum, type Graph, type Tensor } from '../../engine/index.js';
+import {
+  adam, add, clipNorm, concat, ema, gradients, mse, mul, pack, resize, sum, type Graph, type Tensor,
+} from '../../engine/index.js';
 import { augmentAppearance, augmentStructure, smallestCropOf } from './augment.js';
 import { bindParameters, rolesOf, type Bound, type Generator, type Layout } from '../generators/parameters.js';
 import type { Image } from '../image.js';
@@ -7,7 +9,7 @@ import { textureLoss } from './texture.js';
 import { appearanceLoss, identityLoss, imageOf, patchesLoss, structureLoss } from './losses.js';
 import type { SpliceOptions } from './options.js';
 import { recipes } from './recipes.js';
-import { COMPARISONS, regionInputs, regionPatchesLoss, regionsLoss, type Regions } from './regions.js';
+import { COMPARISONS, regionColoursLoss, regionInputs, regionPatchesLoss, regionsLoss, type Regions } from './regions.js';
 import type { VitModel } from '../vit/config.js';
 import { vitFeatures, type VitFeatures } from '../vit/vit.js';
 
@@ -75,11 +77,19 @@ function featuresOf(g: Graph, xs: readonly Tensor[], { vit, options, regions }: 
   });
 }
 
-/** The appearance's term: of whole pictures, or region by region. */
-const lookLoss = (name: string, made: VitFeatures, given: VitFeatures, { regions }: Setting): Tensor =>
-  (regions
-    ? regionsLoss(regionInputs(made.cls.graph, name), made, given, regions.count)
-    : appearanceLoss(made, given));
+/** A picture, and what the ViT sees in it. */
+type Seen = readonly [x: Tensor, features: VitFeatures];
+
+/** The appearance's term: of whole pictures, or region by region, by tokens and by colours. */
+function lookLoss(name: string, [x, made]: Seen, [y, given]: Seen, { regions, options, vit }: Setting): Tensor {
+  if (!regions) return appearanceLoss(made, given);
+  const inputs = regionInputs(x.graph, name);
+  const small = (picture: Tensor): Tensor => {
+    const size = recipes[options.recipe].vitInput(picture.shape[2]!, picture.shape[3]!, vit.config, options.vitSize);
+    return resize(picture, size, { mode: 'bilinear', antialias: true });
+  };
+  return add(regionsLoss(inputs, made, given, regions.count), regionColoursLoss(inputs, small(x), small(y), regions.count));
+}
 
 /** The outputs of a step of a kind. */
 export type StepGraph = (g: Graph, step: StepKind, setting: Setting) => Record<string, Tensor>;
@@ -131,7 +141,7 @@ export function stepGraph(g: Graph, step: StepKind, setting: Setting, finish: Fi
   const [madeA, madeB] = featuresOf(g, [x, y], setting) as [VitFeatures, VitFeatures];
   const [givenA, givenB] = featuresOf(g, [a, b], setting) as [VitFeatures, VitFeatures];
   const terms = g.part('losses', () =>
-    [structureLoss(madeA, givenA), lookLoss(COMPARISONS.crops, madeA, givenB, setting), identityLoss(madeB, givenB)]);
+    [structureLoss(madeA, givenA), lookLoss(COMPARISONS.crops, [x, madeA], [b, givenB], setting), identityLoss(madeB, givenB)]);
   const { regions, options: { lambdaPatches, lambdaTexture } } = setting;
   if (lambdaPatches > 0) {
     const inputs = regionInputs(g, COMPARISONS.crops);
@@ -142,9 +152,10 @@ export function stepGraph(g: Graph, step: StepKind, setting: Setting, finish: Fi
   const own = terms.length;
   if (step.kind === 'crops' && step.whole) {
     const photoA = photo(g, names.structure, setting.structure);
-    const [whole, target] = [featuresOf(g, [generate(photoA)], setting)[0]!, featuresOf(g, [photoA], setting)[0]!];
+    const made = generate(photoA);
+    const [whole, target] = [featuresOf(g, [made], setting)[0]!, featuresOf(g, [photoA], setting)[0]!];
     g.part('losses', () =>
-      terms.push(structureLoss(whole, target), lookLoss(COMPARISONS.whole, whole, givenB, setting)));
+      terms.push(structureLoss(whole, target), lookLoss(COMPARISONS.whole, [made, whole], [b, givenB], setting)));
   }
   // The weights are an input because the first step of a recipe may switch terms off.
   const total = g.part('losses', () => sum(mul(concat(terms, 0), g.input('lambdas', [terms.length]))));

@@ -5,7 +5,7 @@ import type { Image } from '../image.js';
 import { drawAppearance, drawStructure, type Draw } from '../method/augment.js';
 import type { SpliceOptions } from '../method/options.js';
 import { recipes } from '../method/recipes.js';
-import { COMPARISONS, regionValues, tokenLabels, type Labels } from '../method/regions.js';
+import { colourValues, COMPARISONS, regionValues, tokenLabels, type Labels } from '../method/regions.js';
 import { looksOf, resultGraph, resultName, stepGraph, type Setting } from '../method/steps.js';
 import { DIRECTIONS, drawDirections } from '../method/texture.js';
 import { random } from '../random.js';
@@ -63,15 +63,16 @@ export function pairSetting(
 function writeRegions(program: Program, { regions, vit, options }: Setting, look: number, a?: Draw, b?: Draw): void {
   const { count, structure, appearances } = regions!;
   const { patch } = vit.config;
-  const tokens = (labels: Labels, crop?: Draw): Uint8Array => {
+  /** Of patches of the ViT's input, or of its pixels. */
+  const labelsOf = (labels: Labels, crop: Draw | undefined, side: number): Uint8Array => {
     const { height, width } = crop ? { height: crop.size, width: crop.size } : labels;
     const input = recipes[options.recipe].vitInput(height, width, vit.config, options.vitSize);
-    return tokenLabels(labels, { input, patch }, crop);
+    return tokenLabels(labels, { input, patch: side }, crop);
   };
-  const given = tokens(appearances[look]!, b);
   for (const [comparison, made] of [[COMPARISONS.crops, a], [COMPARISONS.whole, undefined]] as const) {
     if (!program.takes(`${comparison}.free`)) continue;
-    const values = Object.entries(regionValues(tokens(structure, made), given, count));
+    const both = (side: number) => [labelsOf(structure, made, side), labelsOf(appearances[look]!, b, side), count] as const;
+    const values = Object.entries({ ...regionValues(...both(patch)), ...colourValues(...both(1)) });
     program.writeTaken(Object.fromEntries(values.map(([name, data]) => [`${comparison}.${name}`, data])));
   }
 }

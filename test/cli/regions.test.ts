@@ -1,5 +1,5 @@
 /** Label images on the command line: what a run does with them, records of them, and says about those that do not fit. */
-import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { test } from 'uvu';
@@ -68,6 +68,15 @@ test('a run with regions differs from one without, records them, and is resumed 
   assert.equal([settings.structureRegions, settings.appearanceRegions], [structureRegions.sha256, appearanceRegions.sha256]);
   assert.not('structureRegions' in JSON.parse((await readImageText(join(plain, 'result.png')))['Settings']!));
   const photos = ['--structure', at('structure.png'), '--appearance', at('appearance.png')];
+  const { regions } = JSON.parse(readFileSync(join(out, 'report.json'), 'utf8'));
+  assert.equal(Object.keys(regions.result), ['blue', 'red']);
+  assert.not('regions' in JSON.parse(readFileSync(join(plain, 'report.json'), 'utf8')));
+  const compared = ['compare', ...photos, join(out, 'result.png')];
+  const [own] = JSON.parse((await runCli([...compared, '--json', ...both])).stdout).regions;
+  assert.equal(own, { name: 'structure itself', regions: regions.structure }, 'compare has the figures of report.json');
+  assert.match((await runCli([...compared, ...both])).stdout, /\ncolour of +blue +red\nstructure itself +\d+\.\d\d/);
+  const half = await runCli([...compared, ...both.slice(2)]);
+  assert.match(half.stderr, /--appearance-regions needs --structure-regions: give a label image for each photo/);
   const verified = ['verify', join(out, 'result.png'), ...photos, '--model', at('vit.safetensors')];
   const checked = await runCli([...verified, ...both]);
   assert.match(checked.stdout, /regions: .* is the one\nappearance regions: .* is the one\n[^]*losses: the same to the last/);

@@ -3,7 +3,9 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createEngine, type Tensor } from '../../engine/index.js';
 import { defaultOptions, published, type SpliceOptions } from '../../model/method/options.js';
-import { regionPatchesLoss, regionsLoss, regionValues, tokenLabels, type Labels } from '../../model/method/regions.js';
+import {
+  colourValues, regionColoursLoss, regionPatchesLoss, regionsLoss, regionValues, tokenLabels, type Labels,
+} from '../../model/method/regions.js';
 import { startSplice, type PairMore } from '../../model/training/pair.js';
 import type { VitFeatures } from '../../model/vit/vit.js';
 import { checkOp } from '../helpers/check.js';
@@ -96,6 +98,26 @@ for (const [name, [made, given]] of Object.entries(CASES)) {
           return partners.length > 0 ? [Math.min(...partners)] : [];
         }));
       return [Math.max(way(x!, made, y!, given), way(y!, given, x!, made))];
+    },
+  }));
+
+  test(`the colours of regions: ${name}`, () => checkOp({
+    inputs: { x: [1, 3, 1, made.length], y: [1, 3, given.length, 1] },
+    build: ({ x, y }) => {
+      const means = colourValues(Uint8Array.from(made), Uint8Array.from(given), count);
+      return regionColoursLoss((key, shape) => x!.graph.constant(means[key]!, shape), x!, y!, count);
+    },
+    reference: ({ x, y }) => {
+      const shown = [1, 2, 3].filter((region) => made.includes(region) && given.includes(region));
+      const terms = (t: Float64Array, i: number): number[] => {
+        const [r, g, b] = [0, 1, 2].map((c) => t[(c * t.length) / 3 + i]!) as [number, number, number];
+        return [r, g, b, r * r, g * g, b * b, r * g, g * b, b * r];
+      };
+      const meanOf = (t: Float64Array, labels: number[], region: number, k: number): number =>
+        mean(indices(labels, region).map((i) => terms(t, i)[k]!));
+      const ofRegion = (region: number): number =>
+        mean(Array.from({ length: 9 }, (_, k) => Math.abs(meanOf(x!, made, region, k) - meanOf(y!, given, region, k))));
+      return [40 * (1 - indices(made, 0).length / made.length) * mean(shown.map(ofRegion))];
     },
   }));
 }
