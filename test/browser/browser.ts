@@ -15,6 +15,9 @@ const ARGUMENTS = [
   '--disable-background-networking', '--disable-component-update', '--disable-sync',
 ];
 
+/** The Vulkan driver that comes with Debian's Chromium; `VK_DRIVER_FILES` gives it to other programs, for the same bits. */
+export const CHROMIUMS_DRIVER = '/usr/lib/chromium/vk_swiftshader_icd.json';
+
 /** A canvas of WebGPU needs Chromium's own Vulkan driver for the whole page; without one, pages are painted without a driver. */
 const PAINTING = ['--enable-features=Vulkan', '--use-vulkan=swiftshader', '--use-angle=swiftshader', '--ignore-gpu-blocklist'];
 

@@ -1,7 +1,8 @@
-/** The packages as a stranger's project finds them: imports, types, weights by name, bundles, in Node and in Deno. */
+/** The packages as a stranger's project finds them: imports, types, weights by name, bundles, in Node, in Deno and on a page. */
 import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
@@ -10,7 +11,9 @@ import { build } from 'esbuild';
 import { publint } from 'publint';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { preview, build as viteBuild } from 'vite';
 import { mesaSettings } from '../../cli/gpu/mesa.js';
+import { openBrowser, watchTrouble } from '../browser/browser.js';
 import { temporaryFolder } from '../helpers/pictures.js';
 import { root } from '../helpers/sources.js';
 import { ENGINE_PACKAGE, makeEnginePackage } from './enginePackage.js';
@@ -83,6 +86,45 @@ if (deno) {
     assert.equal(JSON.parse(stdout), expected);
   });
 } else console.log('skipped: Deno is not installed (npm install brings it)');
+
+/** The same on a page: vite gives the address of a file by the name that a package exports. */
+const page = `
+import { createEngine, deviceDescriptor, matmul } from '${ENGINE_PACKAGE}';
+import { parseSafetensors } from '${ENGINE_PACKAGE}/model';
+import weights from '${ENGINE_PACKAGE}/weights/vit_mini8.safetensors?url';
+const adapter = await navigator.gpu.requestAdapter();
+const engine = createEngine(await adapter.requestDevice(deviceDescriptor(adapter)));
+const g = engine.graph();
+const program = await engine.compile({ y: matmul(g.input('a', [2, 2]), g.input('b', [2, 2])) });
+program.write('a', [1, 2, 3, 4]);
+program.write('b', [5, 6, 7, 8]);
+program.run();
+const product = [...await program.read('y')];
+const bytes = new Uint8Array(await (await fetch(weights)).arrayBuffer());
+document.title = JSON.stringify({ product, bytes: bytes.length, tensors: parseSafetensors(bytes).tensors.size });
+`;
+
+test('vite: a page with the engine and the weights by name', async () => {
+  file('page.js', page);
+  file('index.html', '<!doctype html><link rel="icon" href="data:,"><script type="module" src="page.js"></script>');
+  const settings = { root: project, configFile: false as const, logLevel: 'warn' as const, build: { target: 'es2022' } };
+  await viteBuild(settings);
+  const browser = await openBrowser();
+  if (!browser) return;
+  const server = await preview({ ...settings, preview: { host: '127.0.0.1', port: 0 } });
+  const url = `http://127.0.0.1:${(server.httpServer.address() as AddressInfo).port}/`;
+  try {
+    const tab = await browser.newPage();
+    const trouble = watchTrouble(tab, url);
+    await tab.goto(url);
+    await tab.waitForFunction(() => document.title).catch(() => undefined);
+    assert.equal(trouble, { errors: [], foreign: [] });
+    assert.equal(JSON.parse(await tab.title()), { product: expected.product, bytes: expected.bytes, tensors: 78 });
+  } finally {
+    await browser.close();
+    await server.close();
+  }
+});
 
 const consumer = `
 import { conv2d, createEngine, deviceDescriptor, EngineError, gradients, mse, type Tensor } from 'PACKAGE';
