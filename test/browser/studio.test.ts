@@ -9,38 +9,14 @@ import { sha256 } from '../../cli/shared/files.js';
 import { openRun, type RunFile } from '../../model/training/runFile.js';
 import { splice, temporaryFolder } from '../helpers/pictures.js';
 import { root } from '../helpers/sources.js';
-import { CHROMIUMS_DRIVER, openBrowser, serveRun, watchTrouble } from './browser.js';
+import { CHROMIUMS_DRIVER, openBrowser, serveRun } from './browser.js';
+import { chooseExample, longTasks, openStudio, status, watchTasks, type Viewport } from './studio.js';
 
 const browser = await openBrowser();
-/** A slow machine under load compiles kernels for a while. */
-const PATIENCE_MS = 600_000;
-
+const open = (...args: [url: string, viewport?: Viewport]) => openStudio(browser!, ...args);
 /** What the example pair trains on: with SPLICE_GPU_LONG, for minutes, until the total is a tenth of the first. */
 const { size, vitSize, warmStart, steps, falls } = process.env['SPLICE_GPU_LONG']
   ? { size: 64, vitSize: 48, warmStart: 20, steps: 50, falls: 10 } : { size: 48, vitSize: 32, warmStart: 4, steps: 11, falls: 1 };
-
-async function open(url: string, viewport = { width: 1280, height: 800 }) {
-  const page = await (await browser!.newContext({ viewport })).newPage();
-  page.setDefaultTimeout(PATIENCE_MS);
-  const trouble = watchTrouble(page, url);
-  await page.goto(url);
-  return { page, trouble };
-}
-
-const status = (page: Page, wanted: string) =>
-  page.waitForFunction((text) => document.getElementById('status')?.dataset['status'] === text, wanted);
-
-/** Chooses the example pair and a small run, and waits for the plan. */
-async function chooseExample(page: Page, settings: Readonly<Record<string, number>>): Promise<void> {
-  await page.waitForFunction(() => document.querySelectorAll('#model option').length > 1);
-  await page.click('#example');
-  const { size, ...numbers } = settings;
-  await page.selectOption('#size', String(size));
-  await page.click('summary');
-  for (const [id, value] of Object.entries(numbers)) await page.fill(`#${id}`, String(value));
-  await page.click('h1');
-  await page.waitForFunction(() => document.getElementById('plan')?.textContent?.includes('memory:'));
-}
 
 /** The run as the page saves it, in a folder of its own. */
 async function saveRun(page: Page): Promise<{ readonly path: string; readonly run: RunFile }> {
@@ -55,14 +31,6 @@ const picture = (page: Page) => page.$eval('#after', (canvas) => {
   const { width, height } = canvas as HTMLCanvasElement;
   const pixels = new Uint32Array((canvas as HTMLCanvasElement).getContext('2d')!.getImageData(0, 0, width, height).data.buffer);
   return { width, height, colours: new Set(pixels).size };
-});
-
-/** Records the longest task of the page's own thread from now on. */
-const watchTasks = (page: Page) => page.evaluate(() => {
-  const tasks: number[] = [];
-  Object.assign(globalThis, { tasks });
-  const observer = new PerformanceObserver((list) => list.getEntries().forEach(({ duration }) => tasks.push(duration)));
-  observer.observe({ type: 'longtask' });
 });
 
 if (browser) {
@@ -91,7 +59,7 @@ if (browser) {
     assert.ok(colours > 200, `${colours} colours`);
     const [download] = await Promise.all([page.waitForEvent('download'), page.click('#save-picture')]);
     assert.is(download.suggestedFilename(), 'result.png');
-    console.log(`longest tasks of the page: ${await page.evaluate(() => JSON.stringify((globalThis as any).tasks))} ms`);
+    console.log(`long tasks of the page: ${await longTasks(page)} ms`);
 
     // The command line goes on with it.
     const { path, run: { log } } = await saveRun(page);
