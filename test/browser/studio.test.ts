@@ -53,9 +53,9 @@ if (browser) {
 
     await status(page, 'finished');
     assert.is(await page.textContent('#step'), `${warmStart + steps} / ${warmStart + steps}`);
-    assert.is(await page.textContent('#result-step'), `after ${steps} steps`);
+    assert.is(await page.textContent('#result-step'), `after ${steps} steps, with detail`);
     const { colours, ...shown } = await picture(page);
-    assert.equal(shown, { width: 1.5 * size, height: size });
+    assert.equal(shown, { width: 384, height: 256 }); // the photo's own
     assert.ok(colours > 200, `${colours} colours`);
     const [download] = await Promise.all([page.waitForEvent('download'), page.click('#save-picture')]);
     assert.is(download.suggestedFilename(), 'result.png');
@@ -75,6 +75,7 @@ if (browser) {
     await status(page, 'stopped');
     assert.is(await page.textContent('#status'), `${warmStart + steps} of ${warmStart + steps} steps`);
     assert.is(await page.textContent('#start'), 'Go on');
+    await page.waitForFunction(() => (document.getElementById('after') as HTMLCanvasElement).width === 384);
     assert.equal(trouble, { errors: [], foreign: [] });
     await page.close();
   });

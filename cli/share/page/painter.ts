@@ -30,7 +30,7 @@ async function open({ recipe, side, generator }: SharedPair): Promise<Painter> {
   const { tensors } = parseSafetensors(Uint8Array.from(atob(generator), (letter) => letter.charCodeAt(0)));
   const painting = startPainting(engine, recipes[recipe].generator(), tensors);
   return async (photo) => {
-    const { image } = await readPhoto('photo', photo, side);
+    const { image } = await readPhoto('photo', photo, { shorter: side });
     return toShown((await painting.paint(image, BUDGET)).image);
   };
 }

@@ -213,7 +213,7 @@ function hear(news: News): void {
   else if (news.type === 'step') showStep(news);
   else if (news.type === 'losses') addLosses(news.entry);
   else if (news.type === 'picture') {
-    showResult(news.picture, news.step);
+    showResult(news.picture, news.step, news.photo);
     button('save-picture').disabled = false;
   } else if (news.type === 'note') say(news.text);
   else if (news.type === 'failed') {

@@ -4,10 +4,14 @@ import type { StepLosses } from '../../../model/training/run.js';
 /** A ViT of models.json by its name, or a file of the user's own, with its .json if there is one. */
 export type ModelChoice = { readonly name: string } | { readonly file: File; readonly sidecar?: File };
 
-/** Everything that decides a run. */
-export interface Job {
+/** The two photos, as files. */
+export interface PhotoFiles {
   readonly structure: Blob;
   readonly appearance: Blob;
+}
+
+/** Everything that decides a run. */
+export interface Job extends PhotoFiles {
   readonly model: ModelChoice;
   /** Shorter side of both photos in training. */
   readonly size: number;
@@ -18,6 +22,8 @@ export interface Job {
   readonly checkpointing: boolean;
   /** The published method, without what steadies. */
   readonly published: boolean;
+  /** The picture at the end gets the structure photo's size, with detail of both photos. */
+  readonly detail: boolean;
 }
 
 /** A model that comes with the page; models.json is a list of these. */
@@ -65,10 +71,11 @@ export type News =
   | { readonly type: 'photos'; readonly structure: Shown; readonly appearance: Shown }
   | { readonly type: 'step'; readonly done: number; readonly total: number; readonly phase: string; readonly speed?: number }
   | { readonly type: 'losses'; readonly entry: StepLosses }
-  | { readonly type: 'picture'; readonly picture: Shown; readonly step: number }
+  /** `photo`: the structure photo at the size of a picture with detail. */
+  | { readonly type: 'picture'; readonly picture: Shown; readonly step: number; readonly photo?: Shown }
   | { readonly type: 'status'; readonly status: 'paused' | 'running' | 'stopping' | 'finished' | 'stopped' }
   /** A run is open: what it is, and how far. */
-  | { readonly type: 'opened'; readonly job: Omit<Job, 'structure' | 'appearance' | 'model'>; readonly done: number }
+  | { readonly type: 'opened'; readonly job: Omit<Job, 'structure' | 'appearance' | 'model' | 'detail'>; readonly done: number }
   | { readonly type: 'file'; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly type: 'note'; readonly text: string }
   | { readonly type: 'failed'; readonly text: string };

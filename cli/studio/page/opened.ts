@@ -9,6 +9,7 @@ import { loadModel, offeredModels, type Loaded } from './models.js';
 import { readPixels } from './pictures.js';
 import { checkedMemory, type Prepared } from './plan.js';
 import { hash, type Kept } from './runs.js';
+import type { KeptRun } from './storage.js';
 
 export interface Saved {
   readonly prepared: Prepared;
@@ -16,17 +17,21 @@ export interface Saved {
 }
 
 /** @param own the weights, for a model that does not come with the page @throws Error with the remedy */
-export async function openSaved(file: Blob, engine: Engine, own: ModelChoice | undefined): Promise<Saved> {
-  const { config, log, checkpoint, ...files } = await openRun(new Uint8Array(await file.arrayBuffer()), hash);
+export async function openSaved(
+  { run, files: known }: KeptRun, engine: Engine, own: ModelChoice | undefined,
+): Promise<Saved> {
+  const { config, log, checkpoint, ...files } = await openRun(new Uint8Array(await run.arrayBuffer()), hash);
   if (!checkpoint) throw new Error('this run has no step yet: start it anew');
   const { identity, state, seconds } = checkpoint;
   const loaded = await modelOf(config, identity, own);
   const options = optionsOf(config);
   const pair = files.pixels ?? {
-    structure: await photoOf(files, 'structure'), appearance: await photoOf(files, 'appearance'),
+    structure: await readPixels(fileOf(files, 'structure')), appearance: await readPixels(fileOf(files, 'appearance')),
   };
   const memory = checkedMemory(engine, { ...loaded, ...pair, options });
-  const prepared = { ...loaded, ...pair, options, memory, source: { ...files, config, identity } };
+  const originals = known ?? { structure: fileOf(files, 'structure'), appearance: fileOf(files, 'appearance') };
+  const source = { ...files, config, identity };
+  const prepared = { ...loaded, ...pair, options, memory, source, files: originals, isDetailed: true };
   if (stepsIn(state) > options.warmStart + options.steps) throw new Error('this run has more steps than it should have');
   return { prepared, kept: { state, log, seconds } };
 }
@@ -44,9 +49,9 @@ function optionsOf(config: Fields): SpliceOptions {
   return parseSplice(Object.fromEntries(fields));
 }
 
-function photoOf({ photos }: Pick<RunFile, 'photos'>, which: string) {
-  const png = photos.get(`photos/${which}.png`);
-  if (png) return readPixels(png);
+function fileOf({ photos }: Pick<RunFile, 'photos'>, which: string): Blob {
+  const bytes = [...photos].find(([path]) => path.startsWith(`photos/${which}.`))?.[1];
+  if (bytes) return new Blob([bytes as Uint8Array<ArrayBuffer>]);
   throw new Error(`the file has no ${which} photo: save the run again`);
 }
 

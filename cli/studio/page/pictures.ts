@@ -8,17 +8,25 @@ const LEAST_SIDE = 16;
 export interface Photo {
   readonly image: Image;
   /** The same pixels as a PNG. */
-  readonly png: Uint8Array;
+  png(): Promise<Uint8Array>;
 }
 
-/** Upright, in sRGB, on white where it is transparent, its shorter side made `side` pixels. @throws Error with the remedy */
-export async function readPhoto(which: string, file: ImageBitmapSource, side: number): Promise<Photo> {
+/** Pixels of a side: `shorter` as given, however large the photo is; the others reduce a larger photo only. */
+export type PhotoSize = { readonly shorter: number } | { readonly most: number } | { readonly longer: number };
+
+function scaleFor(size: PhotoSize, shorter: number, longer: number): number {
+  if ('shorter' in size) return size.shorter / shorter;
+  return Math.min(1, 'most' in size ? size.most / shorter : size.longer / longer);
+}
+
+/** Upright, in sRGB, on white where it is transparent. @throws Error with the remedy */
+export async function readPhoto(which: string, file: ImageBitmapSource, size: PhotoSize): Promise<Photo> {
   const bitmap = await createImageBitmap(file).catch(() => {
     throw new Error(`the ${which} cannot be read: use a PNG, JPEG, WebP or AVIF file`);
   });
   const shorter = Math.min(bitmap.width, bitmap.height);
   if (shorter < LEAST_SIDE) throw new Error(`the ${which} has ${bitmap.width} x ${bitmap.height} pixels: use a larger one`);
-  const scale = side / shorter;
+  const scale = scaleFor(size, shorter, Math.max(bitmap.width, bitmap.height));
   const [width, height] = [Math.round(bitmap.width * scale), Math.round(bitmap.height * scale)];
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext('2d', { willReadFrequently: true })!;
@@ -27,14 +35,15 @@ export async function readPhoto(which: string, file: ImageBitmapSource, side: nu
   context.imageSmoothingQuality = 'high';
   context.drawImage(bitmap, 0, 0, width, height);
   bitmap.close();
-  const png = new Uint8Array(await (await canvas.convertToBlob({ type: 'image/png' })).arrayBuffer());
-  return { image: toImage(context.getImageData(0, 0, width, height)), png };
+  return {
+    image: toImage(context.getImageData(0, 0, width, height)),
+    png: async () => new Uint8Array(await (await canvas.convertToBlob({ type: 'image/png' })).arrayBuffer()),
+  };
 }
 
 /** The pixels of a PNG as they are. @throws Error for anything else */
-export async function readPixels(png: Uint8Array): Promise<Image> {
-  const blob = new Blob([png as Uint8Array<ArrayBuffer>], { type: 'image/png' });
-  const bitmap = await createImageBitmap(blob, { colorSpaceConversion: 'none', premultiplyAlpha: 'none' });
+export async function readPixels(png: Blob): Promise<Image> {
+  const bitmap = await createImageBitmap(png, { colorSpaceConversion: 'none', premultiplyAlpha: 'none' });
   const { width, height } = bitmap;
   const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true })!;
   context.drawImage(bitmap, 0, 0);
@@ -49,6 +58,14 @@ function toImage({ width, height, data }: ImageData): Image {
     for (let c = 0; c < 3; c++) planes[c * plane + i] = data[4 * i + c]! / 255;
   }
   return { width, height, data: planes };
+}
+
+/** Values outside 0..1 are clamped. */
+export function toPng(image: Image): Promise<Blob> {
+  const { width, height, data } = toShown(image);
+  const canvas = new OffscreenCanvas(width, height);
+  canvas.getContext('2d')!.putImageData(new ImageData(data, width, height), 0, 0);
+  return canvas.convertToBlob({ type: 'image/png' });
 }
 
 /** Values outside 0..1 are clamped. */

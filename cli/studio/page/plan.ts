@@ -4,7 +4,7 @@ import {
 } from '../../../model/index.js';
 import type { Engine } from '../../../engine/index.js';
 import { openDevice, type Opened } from './device.js';
-import type { Job, ModelChoice } from './messages.js';
+import type { Job, ModelChoice, PhotoFiles } from './messages.js';
 import { loadModel, type Loaded } from './models.js';
 import { readPhoto } from './pictures.js';
 import { newSource, type RunSource } from './runs.js';
@@ -17,6 +17,9 @@ export interface Prepared extends Loaded {
   readonly memory: string;
   /** What its file has besides log and checkpoint. */
   readonly source: RunSource;
+  /** The photos as they came, for detail. */
+  readonly files: PhotoFiles;
+  readonly isDetailed: boolean;
 }
 
 let known: { readonly choice: string; readonly loaded: Promise<Loaded> } | undefined;
@@ -34,8 +37,8 @@ function modelOf(choice: ModelChoice): Promise<Loaded> {
 export async function prepare(job: Job, { engine }: Opened): Promise<Prepared> {
   const loaded = await modelOf(job.model);
   const photos = {
-    structure: await readPhoto('structure photo', job.structure, job.size),
-    appearance: await readPhoto('appearance photo', job.appearance, job.size),
+    structure: await readPhoto('structure photo', job.structure, { shorter: job.size }),
+    appearance: await readPhoto('appearance photo', job.appearance, { shorter: job.size }),
   };
   for (const [which, { image }] of Object.entries(photos)) {
     if (isOneColour(image)) throw new Error(`the ${which} photo is a single colour all over: use another photo`);
@@ -47,10 +50,12 @@ export async function prepare(job: Job, { engine }: Opened): Promise<Prepared> {
   const options = { ...steadied, steps, warmStart, vitSize, seed, checkpointing };
   const pair = { structure: photos.structure.image, appearance: photos.appearance.image };
   const memory = checkedMemory(engine, { ...loaded, ...pair, options });
-  return { ...loaded, ...pair, options, memory, source: await newSource(photos, loaded, options) };
+  const { structure, appearance, detail: isDetailed } = job;
+  const source = await newSource(photos, loaded, options);
+  return { ...loaded, ...pair, options, memory, source, files: { structure, appearance }, isDetailed };
 }
 
-type Pair = Omit<Prepared, 'memory' | 'source'>;
+type Pair = Pick<Prepared, 'vit' | 'structure' | 'appearance' | 'options'>;
 
 /** The need of a run, in words. @throws Error when this device cannot bind its largest buffer */
 export function checkedMemory({ device }: Engine, { vit, structure, appearance, options }: Pair): string {

@@ -27,7 +27,9 @@ export async function newSource(
 ): Promise<RunSource> {
   const files = new Map<string, Uint8Array>();
   const described: Record<string, { readonly path: string; readonly sha256: string }> = {};
-  for (const [which, { png, image: { width, height } }] of Object.entries(photos)) {
+  for (const [which, photo] of Object.entries(photos)) {
+    const { width, height } = photo.image;
+    const png = await photo.png();
     const path = `photos/${which}.png`;
     const size = [width, height];
     files.set(path, png);

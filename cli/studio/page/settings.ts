@@ -44,6 +44,7 @@ export function jobOf(photos: Partial<Pick<Job, 'structure' | 'appearance'>>): J
     vitSize: Number.isNaN(vitSize) ? Math.min(size, MOST_VIT_SIDE) : vitSize,
     steps: number('steps'), warmStart: number('warm-start'), seed: number('seed'),
     checkpointing: byId<HTMLInputElement>('checkpointing').checked, published: byId<HTMLInputElement>('published').checked,
+    detail: byId<HTMLInputElement>('detail').checked,
   };
 }
 

@@ -29,13 +29,14 @@ export function showPixels(which: 'structure' | 'appearance', picture: Shown): v
   drawInto(byId(which).querySelector('canvas')!, picture);
 }
 
-export function showResult(picture: Shown, step: number): void {
+export function showResult(picture: Shown, step: number, photo?: Shown): void {
   const figure = byId('result');
   figure.style.setProperty('--ratio', String(picture.width / picture.height));
   figure.classList.remove('empty');
   drawInto(byId<HTMLCanvasElement>('after'), picture);
+  if (photo) drawInto(byId<HTMLCanvasElement>('before'), photo);
   byId('slider').hidden = false;
-  setText(byId('result-step'), step === 0 ? 'warm start' : `after ${step} steps`);
+  setText(byId('result-step'), step === 0 ? 'warm start' : `after ${step} steps${photo ? ', with detail' : ''}`);
 }
 
 /** The slider between the structure photo and the result: the share of the former that covers the latter. */

@@ -1,12 +1,13 @@
 /** The worker of the page: everything that takes long happens here, in the order in which the page asks. */
-import { stepsIn } from '../../../model/index.js';
+import { stepsIn, type Image } from '../../../model/index.js';
+import { fullPhoto, withDetail, type Detailed } from './detail.js';
 import { openDevice } from './device.js';
 import type { Command, Job, ModelChoice, News, Order, Work } from './messages.js';
 import { openSaved } from './opened.js';
-import { toShown } from './pictures.js';
+import { readPixels, toPng, toShown } from './pictures.js';
 import { measure, prepare, type Prepared } from './plan.js';
 import { pack, type Kept } from './runs.js';
-import { keepRun, keptRun } from './storage.js';
+import { keepRun, keptRun, type KeptRun } from './storage.js';
 import { pictureOf, train, type Steering } from './training.js';
 
 const tell = (news: News, transfer: Transferable[] = []): void => postMessage(news, { transfer });
@@ -59,26 +60,67 @@ function pause(): void {
   paused = { over: new Promise<void>((resolve) => (end = resolve)), end: () => end() };
 }
 
+const store = (run: KeptRun): Promise<void> => keepRun(run).catch(({ message }: Error) => {
+  tell({ type: 'note', text: `This browser cannot keep the run (${message}): save it before the tab is closed.` });
+});
+
 /** Keeps the run in the browser, and hands it to the page if it is wanted. */
 async function keep(prepared: Prepared, kept: Kept): Promise<void> {
   current = { prepared, kept };
   const bytes = await pack(prepared, kept);
-  await keepRun(bytes).catch(({ message }: Error) => {
-    tell({ type: 'note', text: `This browser cannot keep the run (${message}): save it before the tab is closed.` });
-  });
-  if (isWanted) tell({ type: 'file', bytes }, [bytes.buffer]);
+  await store({ run: new Blob([bytes]), files: prepared.files });
+  if (isWanted) handOver(bytes);
+}
+
+/** The run as a file, to the page. */
+function handOver(bytes: Uint8Array<ArrayBuffer>): void {
+  tell({ type: 'file', bytes }, [bytes.buffer]);
   isWanted = false;
 }
 
 async function run(prepared: Prepared, from?: Kept): Promise<void> {
   stopping = new AbortController();
   isTraining = true;
+  let end: 'finished' | 'stopped';
   try {
-    tell({ type: 'status', status: await train(prepared, from, steering(), (kept) => keep(prepared, kept)) });
+    end = await train(prepared, from, steering(), (kept) => keep(prepared, kept));
   } finally {
     isTraining = false;
     unpause();
   }
+  if (end === 'finished' && current?.kept) await showDetail(prepared, current.kept);
+  tell({ type: 'status', status: end });
+}
+
+/** The picture at the end with detail, unless the run is stopped meanwhile. Without it the picture that is there stays. */
+async function showDetail(prepared: Prepared, kept: Kept): Promise<void> {
+  if (!prepared.isDetailed) return;
+  const { signal } = stopping;
+  const onProgress = (share: number): void => {
+    signal.throwIfAborted();
+    tell({ type: 'busy', what: `adding detail, ${Math.floor(100 * share)} %` });
+  };
+  try {
+    const detailed = await withDetail(prepared, await pictureOf(prepared, kept), onProgress);
+    if (!detailed) return;
+    showDetailed(detailed, kept);
+    const run = new Blob([await pack(prepared, kept)]);
+    await store({ run, files: prepared.files, picture: await toPng(detailed.picture) });
+  } catch (error) {
+    if (!signal.aborted) tell({ type: 'note', text: `The picture has no detail: ${inWords(error)}` });
+  }
+}
+
+const stepOf = ({ state }: Kept): number => state.counters['stepsDone'] ?? 0;
+
+function showPicture(image: Image, kept: Kept): void {
+  const picture = toShown(image);
+  tell({ type: 'picture', picture, step: stepOf(kept) }, [picture.data.buffer]);
+}
+
+function showDetailed(detailed: Detailed, kept: Kept): void {
+  const [picture, photo] = [toShown(detailed.picture), toShown(detailed.photo)];
+  tell({ type: 'picture', picture, photo, step: stepOf(kept) }, [picture.data.buffer, photo.data.buffer]);
 }
 
 function showPhotos({ structure, appearance }: Prepared): void {
@@ -106,7 +148,7 @@ async function ask(job: Job): Promise<void> {
 }
 
 async function open(file: Blob | undefined, model: ModelChoice | undefined): Promise<void> {
-  const found = file ?? (await keptRun());
+  const found: KeptRun | undefined = file ? { run: file } : await keptRun();
   if (!found) return;
   const opened = await openDevice();
   const saved = await openSaved(found, opened.engine, model);
@@ -119,8 +161,8 @@ async function open(file: Blob | undefined, model: ModelChoice | undefined): Pro
   showPhotos(prepared);
   for (const entry of kept.log) tell({ type: 'losses', entry });
   tell({ type: 'plan', device: opened.name, memory: prepared.memory });
-  const picture = toShown(await pictureOf(prepared, kept));
-  tell({ type: 'picture', picture, step: kept.state.counters['stepsDone'] ?? 0 }, [picture.data.buffer]);
+  if (found.picture) showDetailed({ picture: await readPixels(found.picture), photo: await fullPhoto(prepared.files) }, kept);
+  else showPicture(await pictureOf(prepared, kept), kept);
 }
 
 const atOnce: Readonly<Record<Command['type'], () => void>> = {
@@ -132,7 +174,7 @@ const atOnce: Readonly<Record<Command['type'], () => void>> = {
   },
   pack: () => {
     isWanted = true;
-    if ((!isTraining || isWaiting) && current?.kept) void keep(current.prepared, current.kept);
+    if ((!isTraining || isWaiting) && current?.kept) void pack(current.prepared, current.kept).then(handOver);
   },
 };
 
