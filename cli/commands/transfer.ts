@@ -2,8 +2,8 @@
 import { Command, InvalidArgumentError, type Option } from 'commander';
 import { defaultOptions, published, type SpliceOptions } from '../../model/method/options.js';
 import type { VitSettings } from '../../model/vit/settings.js';
+import { CHOOSABLE, type Choosable } from '../../model/training/sizes.js';
 import { colourOf, NAMED } from '../photos/labels.js';
-import { CHOOSABLE, type Choosable } from '../transfer/choose.js';
 import type { BranchOptions, Settings } from '../transfer/branch.js';
 import type { FinetuneOptions } from '../transfer/finetune.js';
 import type { OnePassOptions } from '../transfer/onePass.js';

@@ -9,8 +9,7 @@ import type { Parts } from '../run/parts.js';
 import { InputError } from '../shared/errors.js';
 import { parseJson, readInput, sha256 } from '../shared/files.js';
 import { version } from '../shared/version.js';
-import { CHOOSABLE, type Choosable } from '../transfer/choose.js';
-import { parseOptions, savedOptions, type TransferOptions } from '../transfer/options.js';
+import { CHOOSABLE, parseOptions, savedOptions, type Choosable, type TransferOptions } from '../transfer/options.js';
 import { isHash, MAX_FILE, type Hash } from './place.js';
 import type { Store } from './store.js';
 

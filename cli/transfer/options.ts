@@ -4,12 +4,14 @@ import { withoutUnused, type SpliceOptions } from '../../model/method/options.js
 import { MAX_SIDE, parseSplice } from '../../model/method/saved.js';
 import { CheckpointError } from '../../model/vit/errors.js';
 import { parseSidecar, type VitSettings } from '../../model/vit/settings.js';
-import type { Choosable } from './choose.js';
+import type { Choosable } from '../../model/training/sizes.js';
 import { colourOf, showColour } from '../photos/labels.js';
 import { parseOutput, type OutputOptions } from './output.js';
 import type { Look } from './regions.js';
 import { TO_THE_END, untilOf } from './until.js';
 import { objectOf, show, textOf, wholeOf, type Fields, type ResumeOptions } from '../run/config.js';
+
+export { CHOOSABLE, type Choosable } from '../../model/training/sizes.js';
 
 export interface TransferOptions extends OutputOptions {
   readonly structure: string;

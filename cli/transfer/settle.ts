@@ -1,19 +1,17 @@
 /** Makes the choices that a transfer's options leave to the program: for its photos, its ViT and this machine's device. */
 import { OutOfMemoryError } from '../../engine/index.js';
-import { layoutOf } from '../../model/generators/parameters.js';
 import type { SpliceOptions } from '../../model/method/options.js';
-import { recipes } from '../../model/method/recipes.js';
-import type { Setting } from '../../model/method/steps.js';
-import { memoryNeed, wideGraph } from '../../model/training/memoryNeed.js';
-import { stepFlops } from '../../model/training/stepCost.js';
+import { fitTo, isWorthIt, stepSeconds, type Fitted, type MeasureStep } from '../../model/training/fit.js';
+import { pairFacts } from '../../model/training/pairFacts.js';
+import { SMALLEST, type Choice } from '../../model/training/sizes.js';
 import { checkVitSize, loadVit } from '../models/load.js';
 import { AUTO_MODEL, DEFAULT_MODEL } from '../models/known.js';
 import type { LoadedVit } from '../models/read.js';
 import { photoSize, readImage, shorterSide, type Size } from '../photos/photo.js';
 import type { Parts } from '../run/parts.js';
 import { UsageError } from '../shared/errors.js';
-import { chooseFor, describeChoice, SMALLEST, type Choice, type PairFacts } from './choose.js';
-import { describeFit, fitTo, isWorthIt, type Fitted, type Measure } from './fit.js';
+import { chooseFor, describeChoice } from './choose.js';
+import { describeFit } from './fit.js';
 import type { TransferOptions } from './options.js';
 
 /** Options without anything left to choose, the ViT if it had to be read for that, and lines about what was chosen. */
@@ -34,7 +32,7 @@ export async function settle(options: TransferOptions, parts: Parts): Promise<Se
   if (options.fit !== undefined) return fitted(options, photos, parts);
   const model = await loadVit(options.model, options.vit, { signal: parts.interrupt, output: parts.stderr });
   checkModel(splice, model);
-  const pair = pairFacts(options, photos, model);
+  const pair = pairFacts(model.vit, photos, splice, options.outputSize);
   const device = await parts.deviceFacts();
   const given = { ...(size !== undefined && { size }), vitSize: splice.vitSize, steps: splice.steps };
   const { vitSize, steps, ...sized } = chooseFor(choose, given, device, pair);
@@ -57,8 +55,8 @@ async function fitted(options: TransferOptions, photos: readonly Size[], parts: 
     if (tried.has(model.sha256)) continue;
     tried.add(model.sha256);
     checkModel(splice, model);
-    const measure: Measure = (choice) => measureStep(options, model, choice, parts);
-    found = { ...(await fitTo(choose, given, limits, pairFacts(options, photos, model), measure)), model };
+    const measure: MeasureStep = (choice) => measureStep(options, model, choice, parts);
+    found = { ...(await fitTo(choose, given, limits, pairFacts(model.vit, photos, splice, options.outputSize), measure)), model };
     if (isWorthIt(found)) break;
   }
   const { model, vitSize, steps, secondsPerStep: _, ...sized } = found!;
@@ -67,10 +65,7 @@ async function fitted(options: TransferOptions, photos: readonly Size[], parts: 
   return { options: { ...rest, ...sized, model: named, splice: { ...splice, vitSize, steps } }, model, notes };
 }
 
-/** Steps that are measured, after one that compiles. */
-const MEASURED = 4;
-
-/** Seconds of a step, the median of some. */
+/** Undefined where the device has too little memory. */
 async function measureStep(
   { structure, appearance, splice }: TransferOptions, { vit }: LoadedVit, { size, vitSize }: Choice, parts: Parts,
 ): Promise<number | undefined> {
@@ -80,15 +75,7 @@ async function measureStep(
   try {
     const run = await parts.startSplice(engine, vit, ...photos, { ...splice, vitSize, warmStart: 0 });
     try {
-      const seconds: number[] = [];
-      for (let i = 0; i <= MEASURED; i++) {
-        parts.interrupt.throwIfAborted();
-        const began = performance.now();
-        await run.step();
-        await run.sync();
-        seconds.push((performance.now() - began) / 1000);
-      }
-      return seconds.slice(1).sort((a, b) => a - b)[MEASURED / 2]!;
+      return await stepSeconds(run, () => parts.interrupt.throwIfAborted());
     } finally {
       run.destroy();
     }
@@ -107,24 +94,4 @@ export function checkModel({ vitSize, keyLayers }: Pick<SpliceOptions, 'vitSize'
   const missing = keyLayers.find((layer) => layer >= depth);
   if (missing === undefined) return;
   throw new UsageError(`--key-layers ${missing}: ${name} has the layers 0 to ${depth - 1}: choose among these`);
-}
-
-function pairFacts({ splice, outputSize }: TransferOptions, photos: readonly Size[], { vit }: LoadedVit): PairFacts {
-  const generator = recipes[splice.recipe].generator();
-  /** The plan of a training at these sizes, which needs no pixels. */
-  const settingOf = ({ size, vitSize }: Choice): Setting => {
-    const [structure, appearance] = photos.map((photo) => {
-      const scale = size === undefined ? 1 : size / shorterSide(photo);
-      return { width: Math.round(photo.width * scale), height: Math.round(photo.height * scale), data: new Float32Array() };
-    });
-    return {
-      vit: { ...vit, precision: splice.precision }, generator, layout: layoutOf(generator),
-      structure: structure!, appearance: appearance!, options: { ...splice, vitSize },
-    };
-  };
-  return {
-    photos, patch: vit.config.patch, ...(outputSize !== undefined && { outputSize }),
-    memory: (choice) => memoryNeed(settingOf(choice), undefined, undefined, wideGraph), // no device needs more
-    flops: (choice) => stepFlops(settingOf(choice)),
-  };
 }

@@ -2,12 +2,13 @@
 import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
+import sharp from 'sharp';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { scenePath } from '../../cli/demo/files.js';
 import { sha256 } from '../../cli/shared/files.js';
 import { openRun, type RunFile } from '../../model/training/runFile.js';
-import { splice, temporaryFolder } from '../helpers/pictures.js';
+import { splice, temporaryFile, temporaryFolder } from '../helpers/pictures.js';
 import { root } from '../helpers/sources.js';
 import { CHROMIUMS_DRIVER, openBrowser, serveRun } from './browser.js';
 import { chooseExample, longTasks, openStudio, status, watchTasks, type Viewport } from './studio.js';
@@ -96,6 +97,33 @@ if (browser) {
     assert.ok((await page.locator('#result').boundingBox())!.height > 100);
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert.is(overflow, 0);
+    assert.equal(trouble, { errors: [], foreign: [] });
+    await page.close();
+  });
+
+  test('studio: size and steps are measured to end in time, then the run starts', async () => {
+    const { page, trouble } = await open(served.url);
+    await chooseExample(page, { size: 48, 'vit-size': 32, 'warm-start': 0 });
+    for (const [which, name] of [['structure', 'valley'], ['appearance', 'peaks']] as const) {
+      const small = await sharp(scenePath(name)).resize(48, 40).png().toBuffer();
+      await page.setInputFiles(`#${which}-file`, temporaryFile(`${name}.png`, small));
+    }
+    await page.selectOption('#size', 'fit');
+    assert.ok(await page.isHidden('#steps') && await page.isDisabled('#measure'));
+    await page.fill('#minutes', '1');
+    await page.click('h1');
+    await page.waitForFunction(() => document.getElementById('plan')?.textContent?.includes('will be measured to end in'));
+    await page.click('#start');
+    await page.waitForFunction(() => Number.parseInt(document.getElementById('step')!.textContent!) > 0);
+    assert.is(await page.inputValue('#size'), '40');
+    const steps = Number(await page.inputValue('#steps'));
+    assert.ok(steps >= 50 && steps < 10_000 && steps % 50 === 0, `${steps} steps`);
+    const said = `Measured: 40 pixels, a ViT's input of 32 and ${steps} steps end in time on this device.`;
+    assert.is(await page.textContent('#banner'), said);
+    assert.match((await page.textContent('#step'))!, new RegExp(` / ${steps}$`));
+    await page.click('#stop');
+    await page.click('#stop-dialog [value=stop]');
+    await status(page, 'stopped');
     assert.equal(trouble, { errors: [], foreign: [] });
     await page.close();
   });

@@ -43,4 +43,5 @@ export const watchTasks = (page: Page) => page.evaluate(() => {
 });
 
 /** Their durations so far. */
-export const longTasks = (page: Page): Promise<number[]> => page.evaluate(() => (globalThis as unknown as { tasks: number[] }).tasks);
+export const longTasks = (page: Page): Promise<number[]> =>
+  page.evaluate(() => (globalThis as unknown as { tasks: number[] }).tasks);

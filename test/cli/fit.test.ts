@@ -2,9 +2,10 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { DeviceFacts } from '../../cli/gpu/device.js';
-import { CHOOSABLE, type Choice, type PairFacts } from '../../cli/transfer/choose.js';
-import { describeFit, fitTo, isWorthIt, type Measure } from '../../cli/transfer/fit.js';
+import { describeFit } from '../../cli/transfer/fit.js';
 import { transfer } from '../../cli/transfer/transfer.js';
+import { fitTo, isWorthIt, type MeasureStep } from '../../model/training/fit.js';
+import { CHOOSABLE, type Choice, type PairFacts } from '../../model/training/sizes.js';
 import { fakeParts, shortRun } from '../helpers/fakeRun.js';
 import { configOf, files, newOut } from '../helpers/runs.js';
 
@@ -21,7 +22,7 @@ const usual: Choice = { vitSize: 224, steps: 10_000 };
 /** A device of so many operations a second, and what was measured on it. */
 function deviceOf(rate: number, most = Infinity) {
   const measured: (number | undefined)[] = [];
-  const measure: Measure = async (choice) => {
+  const measure: MeasureStep = async (choice) => {
     measured.push(choice.size);
     return (choice.size ?? 0) > most ? undefined : pair.flops(choice) / rate;
   };

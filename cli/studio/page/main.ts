@@ -6,8 +6,8 @@ import { onFile } from '../../watch/page/drop.js';
 import { duration, speed } from '../../watch/page/texts.js';
 import { thinned } from '../../watch/page/thin.js';
 import type { LossRow } from '../../watch/snapshot.js';
-import type { News, OfferedModel, Order } from './messages.js';
-import { fillForm, fillIn, jobOf, lockForm, modelChoice } from './settings.js';
+import type { Fitted, News, OfferedModel, Order } from './messages.js';
+import { fillForm, fillIn, fillSizes, isFit, jobOf, lockForm, modelChoice } from './settings.js';
 import { drawInto, listenToSplit, saveFile, savePicture, showDrop, showPixels, showResult } from './view.js';
 
 const NO_WEBGPU = 'This browser offers no WebGPU here, and without it nothing can be trained: open the page in a current Chrome, '
@@ -42,7 +42,7 @@ function status(state: string, text = state): void {
 function showButtons(): void {
   const job = jobOf(photos);
   button('start').disabled = isRunning || isRefused || (!job && opened === undefined);
-  button('measure').disabled = isRunning || isRefused || !job;
+  button('measure').disabled = isRunning || isRefused || !job || isFit();
   setText(button('start'), opened === undefined ? 'Train' : 'Go on');
   button('save-run').disabled = opened === undefined && !isRunning;
   button('pause').disabled = !isRunning;
@@ -80,9 +80,20 @@ function showPlan({ memory, device, refusal }: Extract<News, { type: 'plan' }>):
 
 function showTime(): void {
   const job = jobOf(photos);
+  if (job?.fit) {
+    const [device] = planned.split(';');
+    return plan(`${device}; size and steps will be measured to end in ${duration(60 * job.fit.minutes)}`);
+  }
   const time = secondsAStep === undefined || !job ? '' : `; ${speed(1 / secondsAStep)}, `
     + `${duration(secondsAStep * (job.steps + job.warmStart))} in all`;
   plan(planned + time);
+}
+
+function showFitted({ secondsPerStep, ...sizes }: Fitted): void {
+  fillSizes(sizes);
+  if (!Number.isNaN(secondsPerStep)) secondsAStep = secondsPerStep;
+  const { size, vitSize, steps } = sizes;
+  say(`Measured: ${size} pixels, a ViT's input of ${vitSize} and ${steps} steps end in time on this device.`);
 }
 
 function choose(which: 'structure' | 'appearance', file: Blob): void {
@@ -204,7 +215,8 @@ function hear(news: News): void {
     secondsAStep = news.seconds;
     showTime();
     showButtons();
-  } else if (news.type === 'busy') status('running', news.what);
+  } else if (news.type === 'fitted') showFitted(news.found);
+  else if (news.type === 'busy') status('running', news.what);
   else if (news.type === 'photos') {
     drawInto(byId<HTMLCanvasElement>('before'), news.structure);
     for (const which of ['structure', 'appearance'] as const) showPixels(which, news[which]);

@@ -1,5 +1,6 @@
 /** What the page and its worker tell each other. */
 import type { StepLosses } from '../../../model/training/run.js';
+import type { Choosable } from '../../../model/training/sizes.js';
 
 /** A ViT of models.json by its name, or a file of the user's own, with its .json if there is one. */
 export type ModelChoice = { readonly name: string } | { readonly file: File; readonly sidecar?: File };
@@ -24,7 +25,17 @@ export interface Job extends PhotoFiles {
   readonly published: boolean;
   /** The picture at the end gets the structure photo's size, with detail of both photos. */
   readonly detail: boolean;
+  /** Size, steps and what else is to choose are measured to end in time; those of the job are for its check. */
+  readonly fit?: Fit;
 }
+
+export interface Fit {
+  readonly minutes: number;
+  readonly choose: readonly Choosable[];
+}
+
+/** What was chosen by measuring. */
+export type Fitted = Pick<Job, 'size' | 'vitSize' | 'steps'> & { readonly secondsPerStep: number };
 
 /** A model that comes with the page; models.json is a list of these. */
 export interface OfferedModel {
@@ -65,6 +76,8 @@ export type News =
   /** The answer to `ask`; `refusal` says why the run cannot be made, and what to change. */
   | { readonly type: 'plan'; readonly memory?: string; readonly device?: string; readonly refusal?: string }
   | { readonly type: 'measured'; readonly seconds: number }
+  /** Before the start of a run that is to end in time. */
+  | { readonly type: 'fitted'; readonly found: Fitted }
   /** What a slow start is busy with. */
   | { readonly type: 'busy'; readonly what: string }
   /** The photos as they are trained on. */
@@ -75,7 +88,7 @@ export type News =
   | { readonly type: 'picture'; readonly picture: Shown; readonly step: number; readonly photo?: Shown }
   | { readonly type: 'status'; readonly status: 'paused' | 'running' | 'stopping' | 'finished' | 'stopped' }
   /** A run is open: what it is, and how far. */
-  | { readonly type: 'opened'; readonly job: Omit<Job, 'structure' | 'appearance' | 'model' | 'detail'>; readonly done: number }
+  | { readonly type: 'opened'; readonly job: Omit<Job, keyof PhotoFiles | 'model' | 'detail' | 'fit'>; readonly done: number }
   | { readonly type: 'file'; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly type: 'note'; readonly text: string }
   | { readonly type: 'failed'; readonly text: string };

@@ -1,5 +1,6 @@
 /** Pictures between files, canvases and the models. Runs in a worker. */
 import type { Image } from '../../../model/image.js';
+import type { PhotoSize } from '../../../model/training/sizes.js';
 import type { Shown } from './messages.js';
 
 /** A picture smaller than this is an accident. */
@@ -11,22 +12,35 @@ export interface Photo {
   png(): Promise<Uint8Array>;
 }
 
-/** Pixels of a side: `shorter` as given, however large the photo is; the others reduce a larger photo only. */
-export type PhotoSize = { readonly shorter: number } | { readonly most: number } | { readonly longer: number };
+/** @throws Error with the remedy */
+export async function sizeOf(which: string, file: ImageBitmapSource): Promise<PhotoSize> {
+  const bitmap = await decode(which, file);
+  const { width, height } = bitmap;
+  bitmap.close();
+  return { width, height };
+}
 
-function scaleFor(size: PhotoSize, shorter: number, longer: number): number {
+async function decode(which: string, file: ImageBitmapSource): Promise<ImageBitmap> {
+  const bitmap = await createImageBitmap(file).catch(() => {
+    throw new Error(`the ${which} cannot be read: use a PNG, JPEG, WebP or AVIF file`);
+  });
+  const { width, height } = bitmap;
+  if (Math.min(width, height) < LEAST_SIDE) throw new Error(`the ${which} has ${width} x ${height} pixels: use a larger one`);
+  return bitmap;
+}
+
+/** Pixels of a side: `shorter` as given, however large the photo is; the others reduce a larger photo only. */
+export type Wanted = { readonly shorter: number } | { readonly most: number } | { readonly longer: number };
+
+function scaleFor(size: Wanted, shorter: number, longer: number): number {
   if ('shorter' in size) return size.shorter / shorter;
   return Math.min(1, 'most' in size ? size.most / shorter : size.longer / longer);
 }
 
 /** Upright, in sRGB, on white where it is transparent. @throws Error with the remedy */
-export async function readPhoto(which: string, file: ImageBitmapSource, size: PhotoSize): Promise<Photo> {
-  const bitmap = await createImageBitmap(file).catch(() => {
-    throw new Error(`the ${which} cannot be read: use a PNG, JPEG, WebP or AVIF file`);
-  });
-  const shorter = Math.min(bitmap.width, bitmap.height);
-  if (shorter < LEAST_SIDE) throw new Error(`the ${which} has ${bitmap.width} x ${bitmap.height} pixels: use a larger one`);
-  const scale = scaleFor(size, shorter, Math.max(bitmap.width, bitmap.height));
+export async function readPhoto(which: string, file: ImageBitmapSource, size: Wanted): Promise<Photo> {
+  const bitmap = await decode(which, file);
+  const scale = scaleFor(size, Math.min(bitmap.width, bitmap.height), Math.max(bitmap.width, bitmap.height));
   const [width, height] = [Math.round(bitmap.width * scale), Math.round(bitmap.height * scale)];
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext('2d', { willReadFrequently: true })!;

@@ -1,6 +1,7 @@
 /** What a run will take, before it starts: photos, ViT, memory, and on demand the time of a step. Runs in a worker. */
 import {
-  defaultOptions, describeMemory, isOneColour, memoryNeed, pairSetting, published, startSplice, type Image, type SpliceOptions,
+  defaultOptions, describeMemory, isOneColour, memoryNeed, pairSetting, published, startSplice, stepSeconds,
+  type Image, type SpliceOptions,
 } from '../../../model/index.js';
 import type { Engine } from '../../../engine/index.js';
 import { openDevice, type Opened } from './device.js';
@@ -25,12 +26,17 @@ export interface Prepared extends Loaded {
 let known: { readonly choice: string; readonly loaded: Promise<Loaded> } | undefined;
 
 /** The model of the job before, if it is the same. */
-function modelOf(choice: ModelChoice): Promise<Loaded> {
+export function modelOf(choice: ModelChoice): Promise<Loaded> {
   const key = 'name' in choice ? choice.name : `file ${choice.file.name} ${choice.file.size} ${choice.file.lastModified}`;
   if (known?.choice !== key) known = { choice: key, loaded: loadModel(choice) };
   const { loaded } = known;
   loaded.catch(() => (known = undefined));
   return loaded;
+}
+
+/** The options of a training. */
+export function optionsOf({ published: isPublished, steps, warmStart, vitSize, seed, checkpointing }: Job): SpliceOptions {
+  return { ...defaultOptions, ...(isPublished ? published : {}), steps, warmStart, vitSize, seed, checkpointing };
 }
 
 /** @throws Error that says what cannot be trained, and what to change */
@@ -43,11 +49,9 @@ export async function prepare(job: Job, { engine }: Opened): Promise<Prepared> {
   for (const [which, { image }] of Object.entries(photos)) {
     if (isOneColour(image)) throw new Error(`the ${which} photo is a single colour all over: use another photo`);
   }
-  const { steps, warmStart, vitSize, seed, checkpointing } = job;
   const least = 2 * loaded.vit.config.patch;
-  if (vitSize < least) throw new Error(`a ViT side of ${vitSize} is less than two of its patches: give ${least} or more`);
-  const steadied = job.published ? { ...defaultOptions, ...published } : defaultOptions;
-  const options = { ...steadied, steps, warmStart, vitSize, seed, checkpointing };
+  if (job.vitSize < least) throw new Error(`a ViT side of ${job.vitSize} is less than two of its patches: give ${least} or more`);
+  const options = optionsOf(job);
   const pair = { structure: photos.structure.image, appearance: photos.appearance.image };
   const memory = checkedMemory(engine, { ...loaded, ...pair, options });
   const { structure, appearance, detail: isDetailed } = job;
@@ -66,24 +70,13 @@ export function checkedMemory({ device }: Engine, { vit, structure, appearance, 
   throw new Error(`${describeMemory(need)}, and this device holds at most ${Math.floor(most / 2 ** 20)} MiB in one: ${remedy}`);
 }
 
-const MEASURED_STEPS = 2;
-
-/** Seconds of a step on this device: of the fastest of a few, after one that compiles all kernels. */
-export async function measure(job: Job): Promise<number> {
+/** Seconds of a step on this device. @throws as `prepare`, and what `before` throws, which is called before every step */
+export async function measure(job: Job, before?: () => void): Promise<number> {
   const opened = await openDevice();
   const { vit, structure, appearance, options } = await prepare(job, opened);
   const run = await startSplice(opened.engine, vit, structure, appearance, { ...options, warmStart: 0 });
   try {
-    await run.step();
-    await run.sync();
-    let fastest = Infinity;
-    for (let i = 0; i < MEASURED_STEPS; i++) {
-      const began = performance.now();
-      await run.step();
-      await run.sync();
-      fastest = Math.min(fastest, performance.now() - began);
-    }
-    return fastest / 1000;
+    return await stepSeconds(run, before);
   } finally {
     run.destroy();
   }

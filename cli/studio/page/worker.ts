@@ -3,6 +3,7 @@ import { stepsIn, type Image } from '../../../model/index.js';
 import { fullPhoto, withDetail, type Detailed } from './detail.js';
 import { openDevice } from './device.js';
 import type { Command, Job, ModelChoice, News, Order, Work } from './messages.js';
+import { fit } from './fit.js';
 import { openSaved } from './opened.js';
 import { readPixels, toPng, toShown } from './pictures.js';
 import { measure, prepare, type Prepared } from './plan.js';
@@ -127,7 +128,26 @@ function showPhotos({ structure, appearance }: Prepared): void {
   tell({ type: 'photos', structure: toShown(structure), appearance: toShown(appearance) });
 }
 
-async function start(job: Job): Promise<void> {
+/** Undefined when it is stopped meanwhile. */
+async function fitted(job: Job): Promise<Job | undefined> {
+  if (!job.fit) return job;
+  stopping = new AbortController();
+  const { signal } = stopping;
+  tell({ type: 'busy', what: 'measuring what ends in time' });
+  try {
+    const found = await fit(job, job.fit, () => signal.throwIfAborted());
+    tell({ type: 'fitted', found });
+    const { secondsPerStep: _, ...sizes } = found;
+    return { ...job, ...sizes };
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    return undefined;
+  }
+}
+
+async function start(asked: Job): Promise<void> {
+  const job = await fitted(asked);
+  if (!job) throw new Error('stopped before the first step');
   const prepared = await prepare(job, await openDevice());
   current = { prepared };
   showPhotos(prepared);
