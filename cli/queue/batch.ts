@@ -13,7 +13,9 @@ import type { PairResult } from '../transfer/batch/page.js';
 import { differenceOf, parseOptions } from '../transfer/options.js';
 import { readList, unpack } from './bundle.js';
 import { jobMaker } from './job.js';
-import { CANCELLED, openQueue, progressOf, versionNote, workersOf, type JobQueue, type QueueJob, type Result } from './jobs.js';
+import {
+  CANCELLED, namesIn, openQueue, progressOf, versionNote, workersOf, type JobQueue, type QueueJob, type Result,
+} from './jobs.js';
 import { connectRedis, type Connected } from './redis.js';
 import { relocate } from './relocate.js';
 import { StoreError, type Hash } from './place.js';
@@ -187,7 +189,7 @@ async function endOf(watch: Watch, id: Hash, job: QueueJob | undefined, indices:
       results[i] = await outcomeOf(pairs[i]!);
       writeLine(parts.stderr, `${pairs[i]!.name}: done by ${results[i]!.madeBy ?? ''}`);
     }
-    return { workers: job.returnvalue.workers, seconds: results[indices[0]!]!.seconds ?? 0 };
+    return { workers: namesIn(job.returnvalue.workers), seconds: results[indices[0]!]!.seconds ?? 0 };
   } catch (error) {
     if (error instanceof StoreError || !(error instanceof InputError)) throw error;
     return fail(error.message);
@@ -202,7 +204,7 @@ async function fetchResult({ store }: Watch, id: Hash, { state, workers, device 
   await mkdir(temporary, { recursive: true });
   await unpack(await readList(state, store), temporary, store);
   const judge = seeds?.judge;
-  const made = { madeBy: { job: id, workers, ...(device !== undefined && { device }) } };
+  const made = { madeBy: { job: id, workers: namesIn(workers), ...(device !== undefined && { device }) } };
   await relocate(temporary, { structure, appearance, model, ...(judge !== undefined && { judge }) }, made);
   await rm(out, { recursive: true, force: true });
   await rename(temporary, out);

@@ -3,7 +3,7 @@ import type { Job, Queue } from 'bullmq';
 import { version } from '../shared/version.js';
 import { loadBull } from './optional.js';
 import type { Connected } from './redis.js';
-import type { Hash } from './place.js';
+import { isHash, type Hash } from './place.js';
 
 /** Of all keys. */
 export const PREFIX = 'splice-gpu';
@@ -39,11 +39,21 @@ export interface Result {
 export type QueueJob = Job<object, Result, string, Progress>;
 export type JobQueue = Queue<object, Result, string>;
 
-/** What a job has noted; empty before it is taken. */
+const isWhole = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+const isText = (value: unknown): value is string => typeof value === 'string';
+
+const NOTED: Readonly<Record<keyof Progress, (value: unknown) => boolean>> = {
+  done: isWhole, total: isWhole, tries: isWhole, device: isText, state: isHash, log: isHash, workers: Array.isArray,
+};
+
+/** What a job has noted; empty before it is taken. Whoever reaches Redis can write something else there, which is left out. */
 export function progressOf({ progress }: Pick<QueueJob, 'progress'>): Progress {
-  const found = typeof progress === 'object' && progress !== null ? progress : undefined;
-  return { tries: 0, workers: [], ...found };
+  const all = Object.entries(typeof progress === 'object' && progress !== null ? progress : {});
+  const found: Partial<Progress> = Object.fromEntries(all.filter(([name, value]) => NOTED[name as keyof Progress]?.(value)));
+  return { tries: 0, ...found, workers: namesIn(found.workers) };
 }
+
+export const namesIn = (workers: unknown): readonly string[] => (Array.isArray(workers) ? workers.filter(isText) : []);
 
 /** To be closed. */
 export async function openQueue({ client }: Connected): Promise<JobQueue> {

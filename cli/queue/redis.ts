@@ -63,6 +63,10 @@ export async function connectRedis(address: string): Promise<Connected> {
 }
 
 function unreachable(name: string, { message }: Error): InputError {
+  if (/certificate|altnames/i.test(message)) {
+    const remedy = 'set NODE_EXTRA_CA_CERTS to the file of its authority';
+    return new InputError(`${name} shows a certificate that is not trusted (${message}): ${remedy}`);
+  }
   if (/NOAUTH|WRONGPASS|NOPERM/.test(message)) return new InputError(`${name} wants a password: set ${PASSWORD}`);
   return new InputError(`Redis cannot be reached at ${name} (${message}): check the address, and that it runs`);
 }

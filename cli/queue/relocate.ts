@@ -16,6 +16,9 @@ export interface Here {
   readonly judge?: string;
 }
 
+/** Fields that name files which no job has. */
+const OTHERS = ['generator', 'branch', 'structureRegions', 'appearanceRegions', 'looks'];
+
 /** Rewrites every config.json, curve and score of the run in `folder`. @param made further fields of its config.json */
 export async function relocate(folder: string, here: Here, made: Fields = {}): Promise<void> {
   const seeds = await readdir(join(folder, 'seeds')).catch(() => []);
@@ -25,7 +28,8 @@ export async function relocate(folder: string, here: Here, made: Fields = {}): P
 }
 
 async function relocateOne(folder: string, { structure, appearance, model, judge }: Here, made: Fields): Promise<void> {
-  const { generator: _, branch: __, ...config } = await readConfigOf('transfer', folder);
+  const found = Object.entries(await readConfigOf('transfer', folder));
+  const config = Object.fromEntries(found.filter(([name]) => !OTHERS.includes(name)));
   const part = (name: string): Fields => objectOf(name, config[name]);
   const { seeds, ...options } = part('options');
   const several = seeds === undefined ? {} : { seeds: { ...objectOf('options.seeds', seeds), judge } };

@@ -160,7 +160,8 @@ async function openWorker(shift: Shift): Promise<BullWorker> {
 
 /** Why a job is stopped, and how the worker ends then; it goes on when that is absent. */
 interface Stop {
-  readonly why: 'interrupted' | 'cancelled' | 'taken by another worker' | 'Redis is lost';
+  /** `interrupted`, `cancelled`, `taken by another worker`, `Redis is lost`, or what is wrong with this machine. */
+  readonly why: string;
   readonly end?: { readonly code: number; readonly line?: string };
 }
 
@@ -185,23 +186,33 @@ async function serveJob(shift: Shift, job: QueueJob, token: string): Promise<Res
   const current: Current = { job, stop };
   shift.current = current;
   if (parts.interrupt.aborted) stopFor(shift, 'interrupted', EXIT_INTERRUPTED);
-  const begun: Progress = { ...before, tries: before.tries + 1, workers: [...before.workers.filter((each) => each !== me), me] };
-  await job.updateProgress(begun);
-  writeLine(parts.stderr, `${job.name}: begins${before.done ? ` after ${before.done} of ${before.total} steps` : ''}`);
-  const outcome = await attempt({
-    id: job.id, store, folder, me, before: begun, stop: stop.signal, program,
-    uploadEveryMs: 1000 * options.uploadEvery, patienceMs: 1000 * options.patience,
-    stderr: parts.stderr,
-    note: (progress) => {
-      if (progress.device !== undefined) current.device = progress.device;
-      return job.updateProgress(progress).catch(() => undefined);
-    },
-    onStep: (done, total) => Object.assign(current, { done, total }),
-  }).finally(() => (shift.current = undefined));
-  return conclude(shift, job, token, outcome, stop.signal);
+  try {
+    const workers = [...before.workers.filter((each) => each !== me), me];
+    const begun: Progress = { ...before, tries: before.tries + 1, workers };
+    await job.updateProgress(begun);
+    writeLine(parts.stderr, `${job.name}: begins${before.done ? ` after ${before.done} of ${before.total} steps` : ''}`);
+    const outcome = await attempt({
+      id: job.id, store, folder, me, before: begun, stop: stop.signal, program,
+      uploadEveryMs: 1000 * options.uploadEvery, patienceMs: 1000 * options.patience,
+      stderr: parts.stderr,
+      note: (progress) => {
+        if (progress.device !== undefined) current.device = progress.device;
+        return job.updateProgress(progress).catch(() => undefined);
+      },
+      onStep: (done, total) => Object.assign(current, { done, total }),
+    });
+    return await conclude(shift, job, token, outcome, stop);
+  } finally {
+    shift.current = undefined;
+    const { end = parts.interrupt.aborted && { code: EXIT_INTERRUPTED } } = (stop.signal.reason ?? {}) as Partial<Stop>;
+    if (end) {
+      await shift.worker?.pause(true); // or it takes the next job
+      setImmediate(() => shift.end(end.code, 'line' in end ? end.line : undefined)); // not before the queue has its answer
+    }
+  }
 }
 
-async function conclude(shift: Shift, job: QueueJob, token: string, outcome: Outcome, { reason }: AbortSignal): Promise<Result> {
+async function conclude(shift: Shift, job: QueueJob, token: string, outcome: Outcome, stop: AbortController): Promise<Result> {
   const { bull, parts, redis } = shift;
   const say = (text: string): void => writeLine(parts.stderr, `${job.name}: ${text}`);
   if ('result' in outcome) {
@@ -214,17 +225,15 @@ async function conclude(shift: Shift, job: QueueJob, token: string, outcome: Out
     shift.failed++;
     throw new (outcome.final ? bull.UnrecoverableError : Error)(outcome.failed);
   }
-  const { why, end } = outcome.blame === 'machine'
-    ? { why: outcome.back, end: { code: 1, line: `${outcome.back}; the job is handed back` } } : (reason as Stop);
+  // This machine is to take nothing more. A stop that was asked for before stays what it is.
+  const end = { code: 1, line: `${outcome.back}; the job is handed back` };
+  if (outcome.blame === 'machine') stop.abort(stopped({ why: outcome.back, end }));
+  const { why } = stop.signal.reason as Stop;
   say(`handed back: ${why}`);
   if (why === 'cancelled') throw new bull.UnrecoverableError('cancelled');
   if (redis.lost() === 0 && why !== 'taken by another worker') {
     await job.updateProgress({ ...progressOf(job), tries: 0 });
     await job.moveToWait(token);
-  }
-  if (end) {
-    await shift.worker?.pause(true); // or it takes the next job
-    setImmediate(() => shift.end(end.code, end.line)); // not before the queue has its answer
   }
   throw new bull.WaitingError();
 }

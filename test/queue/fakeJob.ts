@@ -3,10 +3,11 @@ import { trainJob, type ChildLine } from '../../cli/queue/child.js';
 import { interruptSignal } from '../../cli/shared/interrupt.js';
 import { fakeParts } from '../helpers/fakeRun.js';
 
-/** Milliseconds of a step; the step at which the worker is killed; the step at which this process is. */
+/** Milliseconds of a step; the steps at which the worker is killed, this process is, or the worker is told to end. */
 const number = (name: string): number => Number(process.env[`FAKE_JOB_${name}`] ?? NaN);
 const onStep = async (done: number): Promise<void> => {
   if (done === number('POISON')) process.kill(process.ppid, 'SIGKILL');
+  if (done === number('TERM')) process.kill(process.ppid, 'SIGTERM');
   if (done === number('CRASH')) process.kill(process.pid, 'SIGKILL');
   await new Promise((resolve) => setTimeout(resolve, number('STEP_MS') || 0));
 };

@@ -79,6 +79,16 @@ withRedis('termination finishes the step, saves, and hands the job back at once'
   await end();
 });
 
+withRedis('termination at the last step ends the worker, whether the job is done or handed back', async () => {
+  const { options, places, worker, assertAll, end } = await scene(1);
+  await collected(options, places, true);
+  const last = await worker({}, { TERM: 29, STEP_MS: 20 });
+  assert.is((await last.ended).code, 130);
+  if (!last.text().includes('pair 1: done')) await worker();
+  await assertAll();
+  await end();
+});
+
 withRedis('Redis is killed and started again while jobs are trained', async () => {
   const { redis, options, places, worker, assertAll, end } = await scene(3);
   await collected(options, places, true);

@@ -182,6 +182,7 @@ test('a state that names files of the worker reads none of them', async () => {
   const secret = { path: '/etc/passwd', sha256: '0'.repeat(64) };
   const hostile = {
     ...configOf(run), structure: secret, appearance: secret, generator: secret, branch: { from: '/etc', step: 1, set: {} },
+    structureRegions: secret, appearanceRegions: secret, looks: [{ colour: '#ff0000', path: '/etc/passwd' }],
     model: { ...configOf(run).model, given: '/etc/passwd', path: '/etc/passwd' },
     options: { ...configOf(run).options, seeds: { count: 2, first: 1, judge: '/etc/passwd' } },
   };
