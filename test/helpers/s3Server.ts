@@ -1,11 +1,26 @@
-/**
- * The part of the S3 protocol that a store uses, over HTTP: PUT with its checksum compared, GET, HEAD, DELETE by path style, and
- * the errors that services answer with. There is no such server in Debian 12, and those of npm need Node 24 or are unmaintained.
- */
-import { createHash, createHmac } from 'node:crypto';
+/** Services that speak S3: a real one, s3rver, and one whose disk fills when a test wants it. */
+import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { temporaryFolder } from './pictures.js';
 
-export const KEYS = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'secret of the test' } as const;
+/** Those of s3rver. */
+export const KEYS = { AWS_ACCESS_KEY_ID: 'S3RVER', AWS_SECRET_ACCESS_KEY: 'S3RVER' } as const;
+
+const PREFIX = 'some/prefix';
+const storeAt = (port: number): string => `s3://bucket/${PREFIX}?endpoint=http://127.0.0.1:${port}&path-style=yes`;
+
+/** A real one, which checks signatures and keeps its files in a folder. */
+export async function s3rver() {
+  const directory = temporaryFolder();
+  const options = { address: '127.0.0.1', port: 0, silent: true, directory, configureBuckets: [{ name: 'bucket' }] };
+  const server = new (createRequire(import.meta.url)('@20minutes/s3rver') as Server)(options);
+  const { port } = await server.run();
+  return { store: storeAt(port), files: join(directory, 'bucket', PREFIX), close: () => server.close() };
+}
+
+type Server = new (options: object) => { run(): Promise<{ readonly port: number }>; close(): Promise<void> };
 
 export interface S3Server {
   /** The value of --store for its bucket. */
@@ -18,12 +33,13 @@ export interface S3Server {
   close(): void;
 }
 
+/** One that can be full: PUT with its checksum compared, GET, HEAD and DELETE by path style. */
 export async function s3Server(): Promise<S3Server> {
   const served: S3Server = { store: '', files: new Map(), counts: {}, isFull: () => false, close: () => void server.close() };
   const server = createServer((request, response) => void answer(served, request, response));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as { port: number };
-  return Object.assign(served, { store: `s3://bucket/some/prefix?endpoint=http://127.0.0.1:${port}&path-style=yes` });
+  return Object.assign(served, { store: storeAt(port) });
 }
 
 async function answer(served: S3Server, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -37,8 +53,6 @@ async function answer(served: S3Server, request: IncomingMessage, response: Serv
   const parts: Buffer[] = [];
   for await (const part of request) parts.push(part as Buffer);
   const body = Buffer.concat(parts);
-  if (!isSigned(request)) return refuse(403, 'SignatureDoesNotMatch');
-  if (!path.startsWith('/bucket/')) return refuse(404, 'NoSuchBucket');
   const found = served.files.get(path);
   if (method === 'PUT') {
     const checksum = createHash('sha256').update(body).digest('base64');
@@ -53,21 +67,4 @@ async function answer(served: S3Server, request: IncomingMessage, response: Serv
   }
   if (!found) return refuse(404, 'NoSuchKey');
   response.writeHead(200, { 'content-length': found.length }).end(method === 'HEAD' ? undefined : found);
-}
-
-/** Whether a request has the right signature, version 4. https://docs.aws.amazon.com/general/latest/gr/sigv4_signing.html */
-function isSigned({ method, url, headers }: IncomingMessage): boolean {
-  const pattern = /^AWS4-HMAC-SHA256 Credential=([^/]+)\/((\d{8})\/([^/]+)\/s3\/aws4_request), SignedHeaders=([^,]+), Signature=/;
-  const [start = '', key, scope, date, region, names = ''] = pattern.exec(headers.authorization ?? '') ?? [];
-  if (key !== KEYS.AWS_ACCESS_KEY_ID) return false;
-  const { pathname, searchParams } = new URL(url!, 'http://x');
-  searchParams.sort();
-  const lines = names.split(';').map((name) => `${name}:${String(headers[name]).trim().replace(/\s+/g, ' ')}\n`).join('');
-  const canonical = [method, pathname, searchParams, lines, names, headers['x-amz-content-sha256']].join('\n');
-  const hashed = createHash('sha256').update(canonical).digest('hex');
-  const text = ['AWS4-HMAC-SHA256', headers['x-amz-date'], scope, hashed].join('\n');
-  const steps = [date!, region!, 's3', 'aws4_request', text];
-  const secret: string | Buffer = `AWS4${KEYS.AWS_SECRET_ACCESS_KEY}`;
-  const made = steps.reduce<string | Buffer>((from, step) => createHmac('sha256', from).update(step).digest(), secret);
-  return (made as Buffer).toString('hex') === headers.authorization!.slice(start.length);
 }

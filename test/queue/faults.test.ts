@@ -1,6 +1,6 @@
 /** What may go wrong around a queue, each with a real Redis: no job is lost, and every result is byte-equal. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,7 +13,7 @@ import { temporaryFile, temporaryFolder } from '../helpers/pictures.js';
 import { proxyTo } from '../helpers/proxy.js';
 import { hasRedis, redisServer } from '../helpers/redisServer.js';
 import { assertSameContents, configOf, failure, newOut } from '../helpers/runs.js';
-import { KEYS, s3Server } from '../helpers/s3Server.js';
+import { KEYS, s3rver, s3Server } from '../helpers/s3Server.js';
 import {
   collected, firstSave, inputs, madeHere, pairsOf, placesFor, startWorker, workOptions, type RunningWorker,
 } from './workers.js';
@@ -148,7 +148,9 @@ withRedis('a full store is waited for, and the result delivered when there is sp
   assert.equal([code, summary.done, refused > 0], [0, 1, true]);
   assertSameContents(join(out, 'pair 1'), join(here, 'pair 1'));
   // Photos and weights travel once.
+  const sent = s3.counts['PUT'];
   assert.is((await collected(pairsOf(files, newOut(), 1), there)).code, 0);
+  assert.is(s3.counts['PUT'], sent);
   worker.child.kill('SIGKILL');
   s3.close();
   assert.ok(redis);
@@ -156,23 +158,30 @@ withRedis('a full store is waited for, and the result delivered when there is sp
 });
 
 test('a bucket that is missing, refuses the keys or cannot be reached is named', async () => {
-  const s3 = await s3Server();
+  const s3 = await s3rver();
   const store = await openStore(s3.store);
   const hash = await store.put(Buffer.from('a photo'));
   assert.is(String(await store.get(hash)), 'a photo');
-  assert.is(s3.counts['PUT'], 2); // the probe and the photo
+  const [file] = readdirSync(s3.files).filter((name) => name.startsWith(hash) && name.endsWith('_object'));
+  const written = (): number => statSync(join(s3.files, file!)).mtimeMs;
+  const first = written();
   await store.put(Buffer.from('a photo'));
-  assert.is(s3.counts['PUT'], 2);
+  assert.is(written(), first);
+  writeFileSync(join(s3.files, file!), 'another');
+  assert.match((await failure(store.get(hash))).message, /has a damaged file [0-9a-f]{64}: delete it/);
+  await store.remove(hash);
   await store.remove(hash);
   assert.match((await failure(store.get(hash))).message, /has no file/);
   const problem = async (address: string): Promise<string> => (await failure(openStore(address))).message;
   assert.match(await problem(s3.store.replace('bucket', 'other')), /has no such bucket: create it$/);
-  process.env['AWS_ACCESS_KEY_ID'] = 'wrong';
-  assert.match(await problem(s3.store), /refuses the keys: check them/);
-  process.env['AWS_ACCESS_KEY_ID'] = KEYS.AWS_ACCESS_KEY_ID;
+  for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'] as const) {
+    process.env[name] = 'wrong';
+    assert.match(await problem(s3.store), /refuses the keys: check them/, name);
+    process.env[name] = KEYS[name];
+  }
   assert.match(await problem('s3://bucket/x?endpoint=http://127.0.0.1:1&path-style=yes'), /cannot be reached/);
   assert.match(await problem('s3://me:secret@bucket/x'), /keys come from the environment$/);
-  s3.close();
+  await s3.close();
 });
 
 const canInject = hasRedis && process.platform === 'linux' && spawnSync('cc', ['--version']).status === 0;

@@ -20,6 +20,7 @@ import { fakeParts } from '../helpers/fakeRun.js';
 import { temporaryFile, temporaryFolder } from '../helpers/pictures.js';
 import { hasRedis, redisServer } from '../helpers/redisServer.js';
 import { assertSameContents, configOf, failure, newOut } from '../helpers/runs.js';
+import { KEYS, s3rver } from '../helpers/s3Server.js';
 import { collected, inputs, madeHere, pairsOf, placesFor, startWorker, workOptions } from './workers.js';
 
 const withRedis = hasRedis ? test : test.skip;
@@ -160,18 +161,20 @@ withRedis('a queue is paused, a job cancelled, and what failed is tried again', 
   await redis.kill();
 });
 
-withRedis('the best of several seeds is found by a worker as by this machine', async () => {
-  const redis = await redisServer();
+withRedis('the best of several seeds is found by a worker as by this machine, and travels through a bucket', async () => {
+  const [redis, s3] = [await redisServer(), await s3rver()];
+  Object.assign(process.env, KEYS);
   const several = (out: string): BatchOptions => {
     const { pairs: [pair], ...rest } = pairsOf(files, out, 1);
     return { ...rest, pairs: [{ ...pair!, options: { ...pair!.options, seeds: { count: 2, first: 1 } } }] };
   };
-  const [here, out, places] = [newOut(), newOut(), placesFor(redis.url)];
+  const [here, out, places] = [newOut(), newOut(), { ...placesFor(redis.url), store: s3.store }];
   await batch(several(here), fakeParts().parts);
   await collected(several(out), places, true);
   assert.is((await startWorker(workOptions(places, { untilEmpty: true })).ended).code, 0);
   assert.is((await collected(several(out), places)).code, 0);
   assertSameContents(join(out, 'pair 1'), join(here, 'pair 1'));
+  await s3.close();
   await redis.kill();
 });
 
