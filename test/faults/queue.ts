@@ -23,6 +23,8 @@ export interface QueueReport {
   /** Pairs that ended byte-equal to those of one machine. */
   readonly equal: number;
   readonly kills: number;
+  /** Times that Redis was killed and started again. */
+  readonly restarts: number;
   /** Tries of all jobs together. */
   readonly tries: number;
   /** Jobs whose end was reached more than once. */
@@ -65,7 +67,7 @@ export async function queueFaults(job: QueueJob, say: (line: string) => void): P
     const began = performance.now();
     const places = placesFor(redis.url);
     const start = (): RunningWorker => {
-      const behaviour: Record<string, number> = job.real ? { REAL: 1 } : { STEP_MS: 30 };
+      const behaviour: Record<string, number> = job.real ? { REAL: 1 } : { STEP_MS: 150 };
       const worker = startWorker(workOptions(places, { lease: 3, patience: 60 }), behaviour);
       workers.push(worker);
       return worker;
@@ -74,7 +76,7 @@ export async function queueFaults(job: QueueJob, say: (line: string) => void): P
     const ending = collected(there, places);
     let ended = false;
     void ending.finally(() => (ended = true)).catch(() => undefined);
-    const kills = await killUntil(() => ended, living, start, redis, job, say);
+    const { kills, restarts } = await killUntil(() => ended, living, start, redis, job, say);
     const { code, summary } = await ending;
     const seconds = (performance.now() - began) / 1000;
     const text = workers.map((worker) => worker.text()).join('');
@@ -85,8 +87,9 @@ export async function queueFaults(job: QueueJob, say: (line: string) => void): P
     });
     const equal = job.pairs - failures.length;
     if (code !== 0) failures.push(`batch ended with ${code}: ${JSON.stringify(summary)}`);
+    if (restarts === 0) failures.push('all was done before Redis was killed');
     const twice = counts.filter((n) => n > 1).length;
-    return { equal, kills, tries: text.split(': begins').length - 1, twice, seconds, failures };
+    return { equal, kills, restarts, tries: text.split(': begins').length - 1, twice, seconds, failures };
   } finally {
     for (const { child } of workers) child.kill('SIGKILL');
     await redis.kill();
@@ -94,25 +97,27 @@ export async function queueFaults(job: QueueJob, say: (line: string) => void): P
   }
 }
 
-/** Kills a worker every few seconds, and once Redis. Returns how many workers. */
+/** Kills a worker every few seconds, and once Redis. Returns how often. */
 async function killUntil(
   isOver: () => boolean, living: RunningWorker[], start: () => RunningWorker, redis: Pick<RedisServer, 'kill' | 'start'>,
   { real, seed }: QueueJob, say: (line: string) => void,
-): Promise<number> {
+): Promise<Pick<QueueReport, 'kills' | 'restarts'>> {
   const next = random(seed);
   const pause = real ? 8000 : 4000; // long enough for a process to start and save on a busy machine
+  let restarts = 0;
   for (let kills = 0; ; kills++) {
     const until = performance.now() + pause * (0.5 + next());
     while (performance.now() < until && !isOver()) await sleep(50);
-    if (isOver()) return kills;
+    if (isOver()) return { kills, restarts };
     const which = Math.floor(next() * living.length);
     say(`killed worker ${which + 1} of ${living.length}`);
     living[which]!.child.kill('SIGKILL');
     living[which] = start();
-    if (kills !== 1) continue;
+    if (restarts > 0) continue;
     say('killed Redis');
     await redis.kill();
     await sleep(1000);
     await redis.start();
+    restarts++;
   }
 }
