@@ -27,7 +27,7 @@ page.setDefaultTimeout(300_000);
 await page.goto(served.url);
 await page.waitForFunction(() => document.querySelectorAll('#model option').length > 1);
 await page.setInputFiles('#run-file', `${OUT}.zip`);
-await page.waitForFunction(() => !document.getElementById('after')!.hidden);
+await page.waitForFunction(() => document.getElementById('result-step')!.textContent!.endsWith('with detail'));
 await page.fill('#split', '50');
 await page.waitForTimeout(500); // until the curves are drawn
 await sharp(await page.screenshot()).png({ palette: true, quality: 95, effort: 10, compressionLevel: 9 }).toFile(file);

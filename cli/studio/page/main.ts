@@ -139,6 +139,12 @@ function showOpened({ job, done }: Extract<News, { type: 'opened' }>): void {
   setText(byId('step'), `${done} / ${all}`);
 }
 
+function showBusy(what: string | undefined): void {
+  const { value, max } = byId<HTMLProgressElement>('progress');
+  if (what === undefined) status('stopped', `${value} of ${max} steps`);
+  else status('running', what);
+}
+
 function over(state: string, text?: string): void {
   isRunning = false;
   if (state !== 'failed') opened = byId<HTMLProgressElement>('progress').value;
@@ -216,7 +222,7 @@ function hear(news: News): void {
     showTime();
     showButtons();
   } else if (news.type === 'fitted') showFitted(news.found);
-  else if (news.type === 'busy') status('running', news.what);
+  else if (news.type === 'busy') showBusy(news.what);
   else if (news.type === 'photos') {
     drawInto(byId<HTMLCanvasElement>('before'), news.structure);
     for (const which of ['structure', 'appearance'] as const) showPixels(which, news[which]);

@@ -78,8 +78,8 @@ export type News =
   | { readonly type: 'measured'; readonly seconds: number }
   /** Before the start of a run that is to end in time. */
   | { readonly type: 'fitted'; readonly found: Fitted }
-  /** What a slow start is busy with. */
-  | { readonly type: 'busy'; readonly what: string }
+  /** What takes long beside the steps; nothing any more, without it. */
+  | { readonly type: 'busy'; readonly what?: string }
   /** The photos as they are trained on. */
   | { readonly type: 'photos'; readonly structure: Shown; readonly appearance: Shown }
   | { readonly type: 'step'; readonly done: number; readonly total: number; readonly phase: string; readonly speed?: number }

@@ -31,7 +31,7 @@ export async function openSaved(
   const memory = checkedMemory(engine, { ...loaded, ...pair, options });
   const originals = known ?? { structure: fileOf(files, 'structure'), appearance: fileOf(files, 'appearance') };
   const source = { ...files, config, identity };
-  const prepared = { ...loaded, ...pair, options, memory, source, files: originals, isDetailed: true };
+  const prepared = { ...loaded, ...pair, options, memory, source, files: originals, isDetailed: hasDetail(config) };
   if (stepsIn(state) > options.warmStart + options.steps) throw new Error('this run has more steps than it should have');
   return { prepared, kept: { state, log, seconds } };
 }
@@ -48,6 +48,9 @@ function optionsOf(config: Fields): SpliceOptions {
   if (foreign !== undefined) throw new Error(`this run has ${foreign}, which this page cannot train: use transfer --resume`);
   return parseSplice(Object.fromEntries(fields));
 }
+
+/** A config has no detail where it is 0. */
+const hasDetail = ({ options }: Fields): boolean => ((options ?? {}) as Fields)['detail'] !== undefined;
 
 function fileOf({ photos }: Pick<RunFile, 'photos'>, which: string): Blob {
   const bytes = [...photos].find(([path]) => path.startsWith(`photos/${which}.`))?.[1];

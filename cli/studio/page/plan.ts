@@ -55,7 +55,7 @@ export async function prepare(job: Job, { engine }: Opened): Promise<Prepared> {
   const pair = { structure: photos.structure.image, appearance: photos.appearance.image };
   const memory = checkedMemory(engine, { ...loaded, ...pair, options });
   const { structure, appearance, detail: isDetailed } = job;
-  const source = await newSource(photos, loaded, options);
+  const source = await newSource(photos, loaded, options, isDetailed);
   return { ...loaded, ...pair, options, memory, source, files: { structure, appearance }, isDetailed };
 }
 

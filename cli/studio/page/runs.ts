@@ -24,6 +24,7 @@ export const hash = (parts: readonly Uint8Array[]): Promise<string> => sha256(..
 /** Of a run that begins here. The photos are the pixels that it is trained on. */
 export async function newSource(
   photos: Readonly<Record<'structure' | 'appearance', Photo>>, { vit, sha256: weights }: Loaded, options: SpliceOptions,
+  isDetailed: boolean,
 ): Promise<RunSource> {
   const files = new Map<string, Uint8Array>();
   const described: Record<string, { readonly path: string; readonly sha256: string }> = {};
@@ -43,7 +44,7 @@ export async function newSource(
     photos: files, identity,
     config: {
       program: 'splice-gpu studio', command: 'transfer', plan: { warmStart, steps },
-      options: { ...withoutUnused(options), size: null, saveEvery: 250 }, ...described,
+      options: { ...withoutUnused(options), size: null, saveEvery: 250, ...(isDetailed && { detail: 'auto' }) }, ...described,
       model: { given: name, name, path: name, sha256: weights, config }, identity, started: new Date().toISOString(),
     },
   };

@@ -182,7 +182,13 @@ async function open(file: Blob | undefined, model: ModelChoice | undefined): Pro
   for (const entry of kept.log) tell({ type: 'losses', entry });
   tell({ type: 'plan', device: opened.name, memory: prepared.memory });
   if (found.picture) showDetailed({ picture: await readPixels(found.picture), photo: await fullPhoto(prepared.files) }, kept);
-  else showPicture(await pictureOf(prepared, kept), kept);
+  else {
+    showPicture(await pictureOf(prepared, kept), kept);
+    if (stepsIn(kept.state) < steps + warmStart) return;
+    stopping = new AbortController();
+    await showDetail(prepared, kept);
+    tell({ type: 'busy' });
+  }
 }
 
 const atOnce: Readonly<Record<Command['type'], () => void>> = {
