@@ -62,6 +62,7 @@ async function unpack(path: string, stderr: Output): Promise<string> {
     const remedy = error instanceof CheckpointFileError ? error.remedy : 'save the run again';
     throw new InputError(`${path} holds no run that can be resumed (${error.message}): ${remedy}`, { cause: error });
   });
+  if (run.regions) throw new InputError(`${path} has brushed regions, which only the studio can go on with: open it there`);
   const folder = path.replace(/\.zip$/, '');
   const at = (name: string): string => join(folder, name);
   const isTaken = folder === path || (await exists(at('config.json')));

@@ -44,7 +44,7 @@ function checkSizes(setting: Setting): void {
   }
 }
 
-/** What few pairs have. */
+/** What few pairs have. The labels of regions are read at every step, and may change between two. */
 export interface PairMore extends Pick<Setting, 'looks' | 'regions'> {
   /** Replaces the recipe's. */
   readonly generator?: Generator;

@@ -7,6 +7,7 @@ import { isObject } from '../files/json.js';
 import { parseSafetensors, serializeSafetensors } from '../files/safetensors.js';
 import { openZip, writeZip } from '../files/zip.js';
 import type { Image } from '../image.js';
+import type { Labels, Regions } from '../method/regions.js';
 import { withoutUnused, type SpliceOptions } from '../method/options.js';
 import { settingsText, type Fields } from '../method/saved.js';
 import type { VitConfig } from '../vit/config.js';
@@ -31,12 +32,15 @@ export interface RunFile {
   readonly photos: ReadonlyMap<string, Uint8Array>;
   /** The photos as they are trained on, where they are not the pixels of their files. */
   readonly pixels?: Pair<Image>;
+  /** Brushed in a page, at the sizes of the pixels. */
+  readonly regions?: Regions;
   readonly checkpoint?: Checkpoint;
 }
 
 const CONFIG = 'config.json';
 const LOG = 'log.jsonl';
 const PIXELS = 'pixels.safetensors';
+const REGIONS = 'regions.safetensors';
 const CHECKPOINT = /^checkpoints\/\d{5,}\.safetensors$/;
 /** A name that a folder can take: nothing in it leads elsewhere. */
 export const PHOTO = /^photos\/(structure|appearance)\.(png|jpeg|webp|avif)$/;
@@ -58,10 +62,11 @@ const encode = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().enco
 
 /** The bytes of the file. The log's part in the checkpoint is the whole log. */
 export async function packRun(run: RunFile, sha256: Sha256): Promise<Uint8Array> {
-  const { config, log, photos, pixels, checkpoint } = run;
+  const { config, log, photos, pixels, regions, checkpoint } = run;
   const lines = encode(log.map(logLine).join(''));
   const files = new Map([[CONFIG, encode(`${JSON.stringify(config, null, 2)}\n`)], [LOG, lines], ...photos]);
   if (pixels) files.set(PIXELS, pixelBytes(pixels));
+  if (regions) files.set(REGIONS, regionBytes(regions));
   if (checkpoint) {
     const parts = checkpointParts({ ...checkpoint, logBytes: lines.length, logSha256: await sha256([lines]) });
     const steps = String(stepsIn(checkpoint.state)).padStart(5, '0');
@@ -87,6 +92,7 @@ export async function openRun(bytes: Uint8Array, sha256: Sha256): Promise<RunFil
     config, log: lines.split('\n').filter(Boolean).map((line) => JSON.parse(line) as StepLosses),
     photos: new Map(archive.names.filter((each) => PHOTO.test(each)).map((each) => [each, archive.read(each)])),
     ...(archive.names.includes(PIXELS) && { pixels: readPixels(archive.read(PIXELS).slice()) }),
+    ...(archive.names.includes(REGIONS) && { regions: readRegions(archive.read(REGIONS).slice()) }),
     ...(checkpoint && { checkpoint }),
   };
 }
@@ -103,4 +109,23 @@ function readPixels(bytes: Uint8Array): Pair<Image> {
     throw new CheckpointFileError(`${PIXELS} has no picture ${name}`, 'save the run again');
   };
   return { structure: image('structure'), appearance: image('appearance') };
+}
+
+function regionBytes({ count, structure, appearances }: Regions): Uint8Array<ArrayBuffer> {
+  const labels = ({ width, height, data }: Labels) => ({ shape: [height, width], data: Float32Array.from(data) });
+  const pair = { structure: labels(structure), appearance: labels(appearances[0]!) };
+  const tensors = { count: { shape: [1], data: Float32Array.of(count) }, ...pair };
+  return serializeSafetensors(new Map(Object.entries(tensors))) as Uint8Array<ArrayBuffer>;
+}
+
+function readRegions(bytes: Uint8Array): Regions {
+  const { tensors } = parseSafetensors(bytes);
+  const count = tensors.get('count')?.data[0] ?? 0;
+  const labels = (name: string): Labels => {
+    const { shape: [height, width] = [], data } = tensors.get(name) ?? {};
+    const isLabel = (value: number): boolean => Number.isInteger(value) && value >= 0 && value <= count;
+    if (height && width && data?.every(isLabel) && count < 256) return { width, height, data: Uint8Array.from(data) };
+    throw new CheckpointFileError(`${REGIONS} has no regions of ${name}`, 'save the run again');
+  };
+  return { count, structure: labels('structure'), appearances: [labels('appearance')] };
 }

@@ -84,6 +84,7 @@ if (browser) {
   test('studio: what cannot be trained is refused with a remedy, at any width', async () => {
     const { page, trouble } = await open(served.url, { width: 400, height: 800 });
     await chooseExample(page, { size: 64 });
+    await page.waitForSelector('#brushes:not([hidden])');
     const black = await page.evaluate(() => new Promise<string>((resolve) => {
       const canvas = Object.assign(document.createElement('canvas'), { width: 64, height: 64 });
       canvas.getContext('2d')!.fillRect(0, 0, 64, 64);
@@ -124,6 +125,54 @@ if (browser) {
     await page.click('#stop');
     await page.click('#stop-dialog [value=stop]');
     await status(page, 'stopped');
+    assert.equal(trouble, { errors: [], foreign: [] });
+    await page.close();
+  });
+
+  test('studio: regions that are brushed during a run change it from the next step on', async () => {
+    const { page, trouble } = await open(served.url);
+    await chooseExample(page, { size: 48, steps: 10_000, 'warm-start': 0, 'vit-size': 32 });
+    await page.click('#start');
+    const steps = async (): Promise<number> => Number.parseInt((await page.textContent('#step'))!);
+    const goesOn = async (): Promise<void> => {
+      const before = await steps();
+      await page.waitForFunction((done) => Number.parseInt(document.getElementById('step')!.textContent!) > done + 1, before);
+    };
+    await page.waitForFunction(() => Number.parseInt(document.getElementById('step')!.textContent!) > 0);
+    const paint = async (which: string, colour: number, height: number): Promise<void> => {
+      const button = page.locator(`[data-region="${colour}"]`);
+      if (await button.getAttribute('aria-pressed') === 'false') await button.click();
+      const { x, y, width, height: all } = (await page.locator(`#${which} canvas.labels`).boundingBox())!;
+      await page.mouse.move(x + 0.2 * width, y + height * all);
+      await page.mouse.down();
+      await page.mouse.move(x + 0.8 * width, y + height * all);
+      await page.mouse.up();
+    };
+    const shares = ({ regions }: RunFile): number[][] => [regions!.structure, ...regions!.appearances].map(({ data }) =>
+      [1, 2].map((region) => data.reduce((sum, label) => sum + (label === region ? 1 : 0), 0) / data.length));
+    await paint('structure', 1, 0.3);
+    await paint('appearance', 1, 0.3);
+    await goesOn();
+    const first = await saveRun(page);
+    const [[sky, none], [look]] = shares(first.run) as [[number, number], [number, number]];
+    assert.ok(sky > 0.02 && sky < 0.3 && look > 0.02 && none === 0, `${sky} ${look} ${none}`);
+
+    // In place, without a new start.
+    await paint('structure', 2, 0.8);
+    await paint('appearance', 2, 0.8);
+    await goesOn();
+    const second = await saveRun(page);
+    assert.ok(shares(second.run).every(([, ground]) => ground! > 0.02), `${shares(second.run)}`);
+    await page.click('#stop');
+    await page.click('#stop-dialog [value=stop]');
+    await status(page, 'stopped');
+    const refused = await splice(['transfer', '--resume', second.path]);
+    assert.is(refused.code, 1);
+    assert.match(refused.stderr, /brushed regions, which only the studio can go on with: open it there$/m);
+
+    await page.reload();
+    await status(page, 'stopped');
+    await page.waitForFunction(() => !document.querySelector<HTMLElement>('#structure canvas.labels')!.hidden);
     assert.equal(trouble, { errors: [], foreign: [] });
     await page.close();
   });

@@ -63,6 +63,17 @@ test('a file that is no run, or is damaged, or has photos of elsewhere, is refus
   await refused(broken, /CRC-32 does not match/);
 });
 
+test('brushed regions are in the file, and labels that are none are refused', async () => {
+  const labels = (...data: number[]) => ({ width: 2, height: 1, data: Uint8Array.from(data) });
+  const regions = { count: 3, structure: labels(0, 3), appearances: [labels(1, 2)] };
+  const run = { config: { command: 'transfer' }, log: [], photos: new Map<string, Uint8Array>(), regions };
+  const opened = await openRun(await packRun(run, hash), hash);
+  assert.equal(opened.regions, regions);
+  const beyond = await packRun({ ...run, regions: { ...regions, structure: labels(0, 4) } }, hash);
+  const message = await openRun(beyond, hash).then(() => '', (error: Error) => error.message);
+  assert.is(message, 'regions.safetensors has no regions of structure');
+});
+
 test('an archive holds what was put into it', () => {
   const files = new Map([['a.txt', Buffer.from('one')], ['b/c.bin', Buffer.alloc(100_000, 7)], ['empty', Buffer.of()]]);
   const archive = openZip(writeZip(files));

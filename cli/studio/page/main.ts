@@ -7,6 +7,7 @@ import { duration, speed } from '../../watch/page/texts.js';
 import { thinned } from '../../watch/page/thin.js';
 import type { LossRow } from '../../watch/snapshot.js';
 import type { Fitted, News, OfferedModel, Order } from './messages.js';
+import { brushed, forgetLabels, listenToBrushes, prepareBrush, showBrushed } from './brush.js';
 import { fillForm, fillIn, fillSizes, isFit, jobOf, lockForm, modelChoice } from './settings.js';
 import { drawInto, listenToSplit, saveFile, savePicture, showDrop, showPixels, showResult } from './view.js';
 
@@ -96,10 +97,19 @@ function showFitted({ secondsPerStep, ...sizes }: Fitted): void {
   say(`Measured: ${size} pixels, a ViT's input of ${vitSize} and ${steps} steps end in time on this device.`);
 }
 
+function sendBrushed(): void {
+  const now = brushed();
+  if (now) order({ type: 'brush', brushed: now });
+}
+
 function choose(which: 'structure' | 'appearance', file: Blob): void {
   if (isRunning) return;
   photos[which] = file;
-  void showDrop(which, file);
+  forgetLabels(which);
+  void showDrop(which, file).then((canvas) => {
+    if (canvas) prepareBrush(which, canvas);
+    sendBrushed();
+  });
   say(undefined);
   changed();
 }
@@ -128,9 +138,10 @@ function begin(sent: Order): void {
 }
 
 /** A run of this browser or of a file is there, to be looked at and to go on. */
-function showOpened({ job, done }: Extract<News, { type: 'opened' }>): void {
+function showOpened({ job, done, brushed: painted }: Extract<News, { type: 'opened' }>): void {
   [rows, opened] = [[], done];
   fillIn(job);
+  showBrushed(painted);
   const all = job.steps + job.warmStart;
   status('stopped', `${done} of ${all} steps`);
   say(done < all ? 'This run can go on. With other photos or settings a new one begins.'
@@ -225,7 +236,10 @@ function hear(news: News): void {
   else if (news.type === 'busy') showBusy(news.what);
   else if (news.type === 'photos') {
     drawInto(byId<HTMLCanvasElement>('before'), news.structure);
-    for (const which of ['structure', 'appearance'] as const) showPixels(which, news[which]);
+    for (const which of ['structure', 'appearance'] as const) {
+      showPixels(which, news[which]);
+      prepareBrush(which, news[which]);
+    }
   } else if (news.type === 'opened') showOpened(news);
   else if (news.type === 'file') saveFile('run.zip', new Blob([news.bytes], { type: 'application/zip' }));
   else if (news.type === 'step') showStep(news);
@@ -255,6 +269,7 @@ async function open(): Promise<void> {
   listenToPhotos();
   listenToButtons();
   listenToSplit();
+  listenToBrushes(sendBrushed);
   fillForm((await (await fetch('models.json')).json()) as OfferedModel[]);
   showButtons();
   order({ type: 'open' });

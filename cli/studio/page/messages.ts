@@ -1,4 +1,5 @@
 /** What the page and its worker tell each other. */
+import type { Labels } from '../../../model/method/regions.js';
 import type { StepLosses } from '../../../model/training/run.js';
 import type { Choosable } from '../../../model/training/sizes.js';
 
@@ -58,10 +59,16 @@ export type Work =
   /** With the run that is open, to so many steps. */
   | { readonly type: 'goOn'; readonly steps: number };
 
-/** What is obeyed between two steps; `pack`: the run as a file. */
-export interface Command {
-  readonly type: 'pause' | 'resume' | 'stop' | 'pack';
+/** Label images of the two photos, of any size. */
+export interface Brushed {
+  readonly structure: Labels;
+  readonly appearance: Labels;
 }
+
+/** What is obeyed between two steps; `pack`: the run as a file; `brush`: regions, from the next step on. */
+export type Command =
+  | { readonly type: 'pause' | 'resume' | 'stop' | 'pack' }
+  | { readonly type: 'brush'; readonly brushed: Brushed };
 
 export type Order = Work | Command;
 
@@ -88,7 +95,12 @@ export type News =
   | { readonly type: 'picture'; readonly picture: Shown; readonly step: number; readonly photo?: Shown }
   | { readonly type: 'status'; readonly status: 'paused' | 'running' | 'stopping' | 'finished' | 'stopped' }
   /** A run is open: what it is, and how far. */
-  | { readonly type: 'opened'; readonly job: Omit<Job, keyof PhotoFiles | 'model' | 'detail' | 'fit'>; readonly done: number }
+  | {
+    readonly type: 'opened';
+    readonly job: Omit<Job, keyof PhotoFiles | 'model' | 'detail' | 'fit'>;
+    readonly done: number;
+    readonly brushed?: Brushed;
+  }
   | { readonly type: 'file'; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly type: 'note'; readonly text: string }
   | { readonly type: 'failed'; readonly text: string };

@@ -20,7 +20,7 @@ export interface Saved {
 export async function openSaved(
   { run, files: known }: KeptRun, engine: Engine, own: ModelChoice | undefined,
 ): Promise<Saved> {
-  const { config, log, checkpoint, ...files } = await openRun(new Uint8Array(await run.arrayBuffer()), hash);
+  const { config, log, checkpoint, regions, ...files } = await openRun(new Uint8Array(await run.arrayBuffer()), hash);
   if (!checkpoint) throw new Error('this run has no step yet: start it anew');
   const { identity, state, seconds } = checkpoint;
   const loaded = await modelOf(config, identity, own);
@@ -31,7 +31,9 @@ export async function openSaved(
   const memory = checkedMemory(engine, { ...loaded, ...pair, options });
   const originals = known ?? { structure: fileOf(files, 'structure'), appearance: fileOf(files, 'appearance') };
   const source = { ...files, config, identity };
-  const prepared = { ...loaded, ...pair, options, memory, source, files: originals, isDetailed: hasDetail(config) };
+  const prepared = {
+    ...loaded, ...pair, ...(regions && { regions }), options, memory, source, files: originals, isDetailed: hasDetail(config),
+  };
   if (stepsIn(state) > options.warmStart + options.steps) throw new Error('this run has more steps than it should have');
   return { prepared, kept: { state, log, seconds } };
 }

@@ -3,6 +3,7 @@ import {
   defaultOptions, describeMemory, isOneColour, memoryNeed, pairSetting, published, startSplice, stepSeconds,
   type Image, type SpliceOptions,
 } from '../../../model/index.js';
+import type { Regions } from '../../../model/method/regions.js';
 import type { Engine } from '../../../engine/index.js';
 import { openDevice, type Opened } from './device.js';
 import type { Job, ModelChoice, PhotoFiles } from './messages.js';
@@ -21,6 +22,8 @@ export interface Prepared extends Loaded {
   /** The photos as they came, for detail. */
   readonly files: PhotoFiles;
   readonly isDetailed: boolean;
+  /** Brushed, at the photos' sizes. */
+  readonly regions?: Regions;
 }
 
 let known: { readonly choice: string; readonly loaded: Promise<Loaded> } | undefined;

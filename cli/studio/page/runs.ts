@@ -51,7 +51,7 @@ export async function newSource(
 }
 
 /** The run as a file. */
-export function pack({ source, options }: Prepared, { state, log, seconds }: Kept): Promise<Uint8Array<ArrayBuffer>> {
+export function pack({ source, options, regions }: Prepared, { state, log, seconds }: Kept): Promise<Uint8Array<ArrayBuffer>> {
   const { identity, config, ...files } = source;
   const { warmStart, steps } = options;
   const { stepsDone = 0 } = state.counters;
@@ -59,7 +59,7 @@ export function pack({ source, options }: Prepared, { state, log, seconds }: Kep
     ...config, plan: { warmStart, steps }, options: { ...(config['options'] as Fields), steps },
     status: 'interrupted', stepsDone, seconds,
   };
-  const run = { ...files, config: now, log, checkpoint: { state, identity, seconds, logBytes: 0 } };
+  const run = { ...files, ...(regions && { regions }), config: now, log, checkpoint: { state, identity, seconds, logBytes: 0 } };
   return packRun(run, hash) as Promise<Uint8Array<ArrayBuffer>>; // never shared memory
 }
 

@@ -54,9 +54,9 @@ export async function train(
 }
 
 /** The picture of a moment. */
-export async function pictureOf({ vit, structure, appearance, options }: Prepared, { state }: Kept): Promise<Image> {
+export async function pictureOf({ vit, structure, appearance, options, regions }: Prepared, { state }: Kept): Promise<Image> {
   const { engine } = await openDevice();
-  const run = await startSplice(engine, vit, structure, appearance, options, state);
+  const run = await startSplice(engine, vit, structure, appearance, options, state, { ...(regions && { regions }) });
   try {
     return await run.result();
   } finally {
@@ -68,10 +68,10 @@ async function onOneDevice(
   prepared: Prepared, kept: Kept | undefined, steering: Steering, keep: (now: Kept) => Promise<void>,
 ): Promise<'finished' | 'stopped'> {
   const { engine, name } = await openDevice();
-  const { vit, structure, appearance, options, memory } = prepared;
+  const { vit, structure, appearance, options, memory, regions } = prepared;
   steering.tell({ type: 'plan', memory, device: name });
   steering.tell({ type: 'busy', what: 'compiling' });
-  const run = await startSplice(engine, vit, structure, appearance, options, kept?.state);
+  const run = await startSplice(engine, vit, structure, appearance, options, kept?.state, { ...(regions && { regions }) });
   try {
     return await looped(run, options, kept, steering, keep);
   } finally {

@@ -10,17 +10,18 @@ export function drawInto(canvas: HTMLCanvasElement, { width, height, data }: Sho
   canvas.getContext('2d')!.putImageData(new ImageData(data, width, height), 0, 0);
 }
 
-/** Shows a photo that was chosen in its place. */
-export async function showDrop(which: 'structure' | 'appearance', file: Blob): Promise<void> {
+/** Shows a photo that was chosen in its place. Resolves with its canvas, or undefined for a file that is no picture. */
+export async function showDrop(which: 'structure' | 'appearance', file: Blob): Promise<HTMLCanvasElement | undefined> {
   const drop = byId(which);
   const canvas = drop.querySelector('canvas')!;
   const bitmap = await createImageBitmap(file, { resizeHeight: SHOWN_SIDE, resizeQuality: 'high' }).catch(() => undefined);
   drop.classList.toggle('full', bitmap !== undefined);
   canvas.hidden = bitmap === undefined;
-  if (!bitmap) return;
+  if (!bitmap) return undefined;
   Object.assign(canvas, { width: bitmap.width, height: bitmap.height });
   canvas.getContext('2d')!.drawImage(bitmap, 0, 0);
   bitmap.close();
+  return canvas;
 }
 
 /** Shows the pixels that a run is trained on in place of a photo. */

@@ -2,11 +2,12 @@
 import { stepsIn, type Image } from '../../../model/index.js';
 import { fullPhoto, withDetail, type Detailed } from './detail.js';
 import { openDevice } from './device.js';
-import type { Command, Job, ModelChoice, News, Order, Work } from './messages.js';
+import type { Brushed, Command, Job, ModelChoice, News, Order, Work } from './messages.js';
 import { fit } from './fit.js';
 import { openSaved } from './opened.js';
 import { readPixels, toPng, toShown } from './pictures.js';
 import { measure, prepare, type Prepared } from './plan.js';
+import { change, withRegions } from './regions.js';
 import { pack, type Kept } from './runs.js';
 import { keepRun, keptRun, type KeptRun } from './storage.js';
 import { pictureOf, train, type Steering } from './training.js';
@@ -32,6 +33,10 @@ let isTraining = false;
 /** The run waits in a pause: its newest moment is kept. */
 let isWaiting = false;
 let isWanted = false;
+/** The newest regions of the page. */
+let brushed: Brushed | undefined;
+/** The run stops only to begin again with regions. */
+let isRestarting = false;
 
 function steering(): Steering {
   const { signal } = stopping;
@@ -79,17 +84,27 @@ function handOver(bytes: Uint8Array<ArrayBuffer>): void {
   isWanted = false;
 }
 
-async function run(prepared: Prepared, from?: Kept): Promise<void> {
+/** Trains, and once more from where it is when a run without regions gets some: its programs are others. */
+async function trained(asked: Prepared, from?: Kept): Promise<'finished' | 'stopped'> {
+  isRestarting = false;
   stopping = new AbortController();
+  const prepared = withRegions(asked, brushed);
+  current = { prepared, ...(from && { kept: from }) };
+  const end = await train(prepared, from, steering(), (kept) => keep(prepared, kept));
+  return isRestarting ? trained(prepared, current.kept) : end;
+}
+
+async function run(asked: Prepared, from?: Kept): Promise<void> {
   isTraining = true;
   let end: 'finished' | 'stopped';
   try {
-    end = await train(prepared, from, steering(), (kept) => keep(prepared, kept));
+    end = await trained(asked, from);
   } finally {
+    isRestarting = false;
     isTraining = false;
     unpause();
   }
-  if (end === 'finished' && current?.kept) await showDetail(prepared, current.kept);
+  if (end === 'finished' && current?.kept) await showDetail(current.prepared, current.kept);
   tell({ type: 'status', status: end });
 }
 
@@ -177,7 +192,9 @@ async function open(file: Blob | undefined, model: ModelChoice | undefined): Pro
   const { steps, warmStart, vitSize, seed, checkpointing, ema } = prepared.options;
   const { structure: { width, height } } = prepared;
   const job = { size: Math.min(width, height), steps, warmStart, vitSize, seed, checkpointing, published: ema === 0 };
-  tell({ type: 'opened', job, done: stepsIn(kept.state) });
+  const { regions } = prepared;
+  brushed = regions && { structure: regions.structure, appearance: regions.appearances[0]! };
+  tell({ type: 'opened', job, done: stepsIn(kept.state), ...(brushed && { brushed }) });
   showPhotos(prepared);
   for (const entry of kept.log) tell({ type: 'losses', entry });
   tell({ type: 'plan', device: opened.name, memory: prepared.memory });
@@ -191,7 +208,20 @@ async function open(file: Blob | undefined, model: ModelChoice | undefined): Pro
   }
 }
 
-const atOnce: Readonly<Record<Command['type'], () => void>> = {
+/** From the next step on: labels are read at every step, and a run without any begins again with them. */
+function brush(painted: Brushed): void {
+  brushed = painted;
+  if (!isTraining || !current) return;
+  const { prepared } = current;
+  if (prepared.regions) return change(prepared.regions, painted);
+  if (!withRegions(prepared, painted).regions) return;
+  isRestarting = true;
+  stopping.abort();
+  unpause();
+}
+
+const atOnce: { readonly [T in Command['type']]: (order: Extract<Command, { type: T }>) => void } = {
+  brush: (order) => brush(order.brushed),
   pause,
   resume: unpause,
   stop: () => {
@@ -218,7 +248,7 @@ let last: Promise<void> = Promise.resolve();
 let newest: Order | undefined;
 
 onmessage = ({ data: order }: MessageEvent<Order>) => {
-  if (isCommand(order)) return atOnce[order.type]();
+  if (isCommand(order)) return (atOnce[order.type] as (order: Command) => void)(order);
   newest = order;
   last = last.then(async () => {
     if (order.type === 'ask' && newest !== order) return; // a newer question has replaced it
