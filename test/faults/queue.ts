@@ -89,6 +89,7 @@ export async function queueFaults(job: QueueJob, say: (line: string) => void): P
     if (code !== 0) failures.push(`batch ended with ${code}: ${JSON.stringify(summary)}`);
     if (restarts === 0) failures.push('all was done before Redis was killed');
     const twice = counts.filter((n) => n > 1).length;
+    if (twice > 0) failures.push(`${twice} jobs were made twice to the end`);
     return { equal, kills, restarts, tries: text.split(': begins').length - 1, twice, seconds, failures };
   } finally {
     for (const { child } of workers) child.kill('SIGKILL');

@@ -127,7 +127,8 @@ function main(words: readonly string[]): void {
   console.log(Object.entries(setting).map((entry) => entry.join('=')).join(' '));
   console.log(`${hours.toFixed(2)} h; ${(100 * useful).toFixed(1)} % of the machines' time is steps that count`);
   console.log(`${deaths} workers died with a job; ${(100 * repeated).toFixed(2)} % of the steps were made again`);
-  console.log(`an upload every ${interval.toFixed(0)} s; ${traffic.toFixed(0)} MB/s at the store, ${commands.toFixed(0)} commands/s at Redis`);
+  const load = `${traffic.toFixed(0)} MB/s at the store, ${commands.toFixed(0)} commands/s at Redis`;
+  console.log(`an upload every ${interval.toFixed(0)} s; ${load}`);
 }
 
 if (process.argv[1]?.endsWith('queueScale.js')) main(process.argv.slice(2));
