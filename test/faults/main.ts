@@ -72,7 +72,7 @@ const queueAll = (repetitions: number): Promise<boolean> => {
   const first = Number(words.find((word) => word.startsWith('from='))?.slice(5) ?? 1);
   const seeds = Array.from({ length: real ? 1 : repetitions }, (_, i) => first + i);
   return each(seeds, async (seed) => {
-    const pairs = real ? 12 : 5;
+    const pairs = real ? 12 : 6;
     const quiet = (): void => undefined;
     const report = await queueFaults({ pairs, real, seed }, real ? say : quiet);
     const { equal, kills, restarts, tries, twice, seconds, failures } = report;

@@ -104,13 +104,13 @@ async function killUntil(
   { real, seed }: QueueJob, say: (line: string) => void,
 ): Promise<Pick<QueueReport, 'kills' | 'restarts'>> {
   const next = random(seed);
-  const pause = real ? 8000 : 4000; // long enough for a process to start and save on a busy machine
+  const pause = real ? 10_000 : 6000; // long enough for a process to start and save on a busy machine
   let restarts = 0;
   for (let kills = 0; ; kills++) {
     const until = performance.now() + pause * (0.5 + next());
     while (performance.now() < until && !isOver()) await sleep(50);
     if (isOver()) return { kills, restarts };
-    const which = Math.floor(next() * living.length);
+    const which = kills % living.length; // in turn, as a job that is hit three times before its first save is given up
     say(`killed worker ${which + 1} of ${living.length}`);
     living[which]!.child.kill('SIGKILL');
     living[which] = start();
