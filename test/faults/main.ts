@@ -2,6 +2,8 @@
  * `npm run faults -- kill`, `inject`, `connections`, `fuzz`, `checkpoints`, `queue` or `downloads`, with a count and the names of
  * parts: the figures on faults of test/README.md. Exit code 1 if a fault is not survived.
  */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { fetchable } from '../../cli/models/known.js';
 import { checkpointFaults } from './checkpoints.js';
 import { floodRun } from './connections.js';
@@ -81,6 +83,10 @@ const queueAll = (repetitions: number): Promise<boolean> => {
   });
 };
 
+/** The tests around a queue that take long. */
+const longTests = (): boolean =>
+  spawnSync(process.execPath, [fileURLToPath(new URL('../queue/long.js', import.meta.url))], { stdio: 'inherit' }).status === 0;
+
 /** Every size of the models that can be fetched. */
 function downloadAll(most: number): Promise<boolean> {
   const sizes = [...new Set(fetchable.map(({ bytes, megabytes }) => bytes ?? 1e6 * megabytes))].slice(0, most);
@@ -97,7 +103,7 @@ const jobs: Readonly<Record<string, () => Promise<boolean>>> = {
   connections: () => each(['page'], async () => ({ lines: [], failures: await floodRun(say) })),
   fuzz: () => fuzzAll(Number(count || Infinity)),
   checkpoints: async () => checkpointFaults(Number(count || 10_000)),
-  queue: () => queueAll(Number(count || 20)),
+  queue: async () => (await queueAll(Number(count || 20))) && (words.includes('real') || longTests()),
   downloads: () => downloadAll(Number(count || Infinity)),
 };
 const job = Object.hasOwn(jobs, what) ? jobs[what] : undefined;

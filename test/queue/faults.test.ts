@@ -1,51 +1,22 @@
 /** What may go wrong around a queue, each with a real Redis: no job is lost, and every result is byte-equal. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { pathToFileURL } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openStore } from '../../cli/queue/store.js';
 import { compiled } from '../faults/inject.js';
-import { temporaryFile, temporaryFolder } from '../helpers/pictures.js';
+import { temporaryFolder } from '../helpers/pictures.js';
 import { proxyTo } from '../helpers/proxy.js';
-import { hasRedis, redisServer } from '../helpers/redisServer.js';
+import { hasRedis } from '../helpers/redisServer.js';
 import { assertSameContents, configOf, failure, newOut } from '../helpers/runs.js';
 import { KEYS, s3rver, s3Server } from '../helpers/s3Server.js';
-import {
-  collected, firstSave, inputs, madeHere, pairsOf, placesFor, startWorker, workOptions, type RunningWorker,
-} from './workers.js';
+import { files, here, scene, withRedis } from './scene.js';
+import { collected, firstSave, pairsOf, startWorker, workOptions } from './workers.js';
 
-const withRedis = hasRedis ? test : test.skip;
-const files = await inputs();
-const here = hasRedis ? await madeHere(files, 3) : '';
 Object.assign(process.env, KEYS);
-
-/** A batch in a queue of its own. @param queue another address of the server */
-async function scene(count: number, queue?: (port: number) => Promise<string>) {
-  const redis = await redisServer();
-  const [out, places] = [newOut(), placesFor(redis.url)];
-  const options = pairsOf(files, out, count);
-  const workers: RunningWorker[] = [];
-  const worker = async (change = {}, ...rest: Parameters<typeof startWorker> extends [unknown, ...infer R] ? R : never) => {
-    const address = queue ? await queue(redis.port) : redis.url;
-    workers.push(startWorker(workOptions({ ...places, queue: address }, change), ...rest));
-    return workers.at(-1)!;
-  };
-  /** Every pair is as on one machine. */
-  const assertAll = async (): Promise<void> => {
-    const { code, summary } = await collected(options, places);
-    assert.equal([code, summary.done], [0, count], JSON.stringify(summary.results));
-    for (const { name } of options.pairs) assertSameContents(join(out, name), join(here, name), name);
-  };
-  const end = async (): Promise<void> => {
-    for (const { child } of workers) child.kill('SIGKILL');
-    await redis.kill();
-  };
-  return { redis, out, places, options, worker, assertAll, end };
-}
 
 const saved = (places: { readonly store: string }): number =>
   readdirSync(new URL(places.store), { recursive: true }).length;
@@ -76,16 +47,6 @@ withRedis('termination finishes the step, saves, and hands the job back at once'
   await assertAll();
   const [{ step }] = configOf(join(out, 'pair 1')).resumed;
   assert.ok(step > 0 && step < 30, `resumed at ${step}`);
-  await end();
-});
-
-withRedis('termination at the last step ends the worker, whether the job is done or handed back', async () => {
-  const { options, places, worker, assertAll, end } = await scene(1);
-  await collected(options, places, true);
-  const last = await worker({}, { TERM: 29, STEP_MS: 20 });
-  assert.is((await last.ended).code, 130);
-  if (!last.text().includes('pair 1: done')) await worker();
-  await assertAll();
   await end();
 });
 
@@ -202,24 +163,6 @@ const canInject = hasRedis && process.platform === 'linux' && spawnSync('cc', ['
   await end();
 });
 
-withRedis('clocks that differ by minutes lose nothing', async () => {
-  const { redis, options, places, worker, assertAll, end } = await scene(2);
-  await collected(options, places, true);
-  const shifted = (minutes: number): string[] => {
-    const code = `const now = Date.now, Real = Date; globalThis.Date = class extends Real {
-      constructor(...a) { a.length > 0 ? super(...a) : super(now() + ${60_000 * minutes}); }
-      static now() { return now() + ${60_000 * minutes}; }
-    };`;
-    return ['--import', pathToFileURL(temporaryFile('clock.mjs', code)).href];
-  };
-  const early = await worker({}, { STEP_MS: 40 }, {}, shifted(-10));
-  await firstSave(redis);
-  early.child.kill('SIGKILL');
-  await worker({}, {}, {}, shifted(10));
-  await assertAll();
-  await end();
-});
-
 withRedis('a job that kills its worker is given up after three tries, with its log', async () => {
   const { out, options, places, worker, end } = await scene(1);
   await collected(options, places, true);
@@ -232,18 +175,6 @@ withRedis('a job that kills its worker is given up after three tries, with its l
   assert.is(code, 1);
   assert.match(results[0].error, /^given up: 3 times its worker ended before the job had saved anything new; "splice-gpu queue/);
   assert.equal(readFileSync(join(out, 'pair 1/worker.log'), 'utf8').match(/ taken by \S+, try \d/g)?.length, 3);
-  await end();
-});
-
-withRedis('a process that crashes is tried three times, and its log kept', async () => {
-  const { out, options, places, worker, end } = await scene(1);
-  await collected(options, places, true);
-  await worker({}, { CRASH: 3 });
-  const { code, summary: { results } } = await collected(options, places);
-  assert.is(code, 1);
-  assert.match(results[0].error, /^the process on \S+ ended with SIGKILL; "splice-gpu queue retry" tries it again$/);
-  assert.match(readFileSync(join(out, 'pair 1/worker.log'), 'utf8'), /try 3\n[^]*ended with SIGKILL\n$/);
-  assert.not.ok(existsSync(join(out, 'pair 1/config.json')));
   await end();
 });
 
