@@ -116,7 +116,9 @@ withRedis('pairs by a queue are byte-equal to those of one machine, and nothing 
   for (const { name } of options.pairs) assertSameContents(join(out, name), join(here, name), name);
   assert.equal(await worker.ended, { code: 0, signal: null });
   assert.match(configOf(join(out, 'pair 1')).madeBy.job, /^[0-9a-f]{64}$/);
-  assert.match(readFileSync(join(out, 'report.html'), 'utf8'), /made by .* \(fake\)/);
+  const report = readFileSync(join(out, 'report.html'), 'utf8');
+  assert.is(report.match(/made by \S+ \(fake\)/g)?.length, 3);
+  assert.is(report.match(/training time/g)?.length, 3);
   // Again: nothing is left to do, for this command or for a worker.
   assert.equal((await collected(options, places)).stderr.includes('0 jobs in the queue; 3 pairs done already'), true);
   // In Redis are names, hashes and counts, and no path.
