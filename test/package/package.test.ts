@@ -35,6 +35,15 @@ const file = (name: string, content: string): string => {
   return name;
 };
 
+/** With an `engine`. */
+const multiply = `
+const g = engine.graph();
+const program = await engine.compile({ y: matmul(g.input('a', [2, 2]), g.input('b', [2, 2])) });
+program.write('a', [1, 2, 3, 4]);
+program.write('b', [5, 6, 7, 8]);
+program.run();
+const product = [...await program.read('y')];`;
+
 /** Multiplies two matrices on a device, and reads a ViT by the name of its weights; prints what came out. */
 const useIt = (device: string): string => `
 import { readFileSync } from 'node:fs';
@@ -46,12 +55,7 @@ const gpu = ${device};
 const adapter = await gpu.requestAdapter();
 const device = await adapter.requestDevice(deviceDescriptor(adapter));
 const engine = createEngine(device);
-const g = engine.graph();
-const program = await engine.compile({ y: matmul(g.input('a', [2, 2]), g.input('b', [2, 2])) });
-program.write('a', [1, 2, 3, 4]);
-program.write('b', [5, 6, 7, 8]);
-program.run();
-const product = [...await program.read('y')];
+${multiply}
 const bytes = readFileSync(fileURLToPath(import.meta.resolve('${ENGINE_PACKAGE}/weights/vit_mini8.safetensors')));
 const model = [openCheckpoint, vitFromStored, parseSidecar].map((f) => typeof f);
 console.log(JSON.stringify({ product, bytes: bytes.length, shaders: typeof softmax, model }));
@@ -94,12 +98,7 @@ import { parseSafetensors } from '${ENGINE_PACKAGE}/model';
 import weights from '${ENGINE_PACKAGE}/weights/vit_mini8.safetensors?url';
 const adapter = await navigator.gpu.requestAdapter();
 const engine = createEngine(await adapter.requestDevice(deviceDescriptor(adapter)));
-const g = engine.graph();
-const program = await engine.compile({ y: matmul(g.input('a', [2, 2]), g.input('b', [2, 2])) });
-program.write('a', [1, 2, 3, 4]);
-program.write('b', [5, 6, 7, 8]);
-program.run();
-const product = [...await program.read('y')];
+${multiply}
 const bytes = new Uint8Array(await (await fetch(weights)).arrayBuffer());
 document.title = JSON.stringify({ product, bytes: bytes.length, tensors: parseSafetensors(bytes).tensors.size });
 `;
