@@ -23,3 +23,13 @@ export function isOneColour({ width, height, data }: Image): boolean {
     return channel.every((value) => Math.abs(value - channel[0]!) <= 1 / 255);
   });
 }
+
+/**
+ * Between two pictures of one size, pixel by pixel: `a` at 0, `b` at 1, and beyond `b` above 1; clamped to 0..1.
+ * @throws RangeError for pictures of two sizes
+ */
+export function blended(a: Image, b: Image, share: number): Image {
+  const { width, height } = a;
+  if (b.width !== width || b.height !== height) throw new RangeError(`${width}x${height} and ${b.width}x${b.height} pixels`);
+  return { width, height, data: a.data.map((v, i) => Math.min(1, Math.max(0, v + share * (b.data[i]! - v)))) };
+}

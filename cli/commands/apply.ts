@@ -10,13 +10,15 @@ size: larger ones are painted at the size of the training and get their detail b
 own size; those that need more than --memory in strips, without seams.
 
 Example:
-  $ splice-gpu apply --generator out/cow --image other.jpg third.jpg --out out/others`;
+  $ splice-gpu apply --generator out/cow --image other.jpg third.jpg --out out/others
+  $ splice-gpu apply --generator out/cow --image frames --out out/frames`;
 
 export const applyCommand = (run: (options: ApplyOptions) => Promise<void>): Command => {
   const command = new Command('apply')
     .description('paint other photos with the generator of a transfer')
     .requiredOption('--generator <dir>', 'folder of the transfer')
-    .requiredOption('--image <file...>', 'photos to paint')
+    .requiredOption('--image <file...>', 'photos to paint, or folders of frames, which are painted in order; started again, it '
+      + 'goes on after the frames that are done')
     .requiredOption('--out <dir>', 'folder for the pictures, which are named after the photos');
   return withOptions(command, [
     option<number | 'auto' | 'full'>('--size <pixels>', 'shorter side that the photos are painted at; full: their own; auto: at '

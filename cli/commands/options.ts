@@ -119,13 +119,21 @@ export function refuseIdle(command: Command, isIdle: (name: string) => boolean, 
   if (idle) command.error(`error: ${idle.long} cannot be given ${why}: leave it out`);
 }
 
+/** Strengths of pictures between the structure photo and the result. */
+export interface StrengthFlag {
+  readonly strength?: readonly number[];
+}
+
 /** The options given with --resume; any option other than `allowed` is an error, since the run's folder decides it. */
 export function resumeOf(
-  command: Command, folder: string, { steps, until, watch, json = false }: RunFlags & Pick<ResumeOptions, 'steps' | 'until'>,
+  command: Command, folder: string,
+  { steps, until, strength, watch, json = false }: RunFlags & Pick<ResumeOptions, 'steps' | 'until'> & StrengthFlag,
   allowed = ['steps', 'watch', 'json'],
 ): ResumeOptions {
   refuseIdle(command, (name) => ![...allowed, 'resume'].includes(name), `with --resume, which takes it from ${folder}`);
-  const given = { ...(isGiven(command, 'steps') && { steps }), ...(isGiven(command, 'until') && { until }) };
+  const given = {
+    ...(isGiven(command, 'steps') && { steps }), ...(isGiven(command, 'until') && { until }), ...(strength && { strength }),
+  };
   return { folder, json, ...portOf(watch), ...given };
 }
 

@@ -1,6 +1,6 @@
 /** `splice-gpu transfer`: options only. */
 import { Command, InvalidArgumentError, type Option } from 'commander';
-import { defaultOptions, published, type SpliceOptions } from '../../model/method/options.js';
+import { defaultOptions, published, STILL, type SpliceOptions } from '../../model/method/options.js';
 import type { VitSettings } from '../../model/vit/settings.js';
 import { CHOOSABLE, type Choosable } from '../../model/training/sizes.js';
 import { colourOf, NAMED } from '../photos/labels.js';
@@ -8,12 +8,13 @@ import type { BranchOptions, Settings } from '../transfer/branch.js';
 import type { FinetuneOptions } from '../transfer/finetune.js';
 import type { OnePassOptions } from '../transfer/onePass.js';
 import type { Look } from '../transfer/regions.js';
-import { untilField, type TransferOptions } from '../transfer/options.js';
+import { MOST_STRENGTH, untilField, type TransferOptions } from '../transfer/options.js';
 import type { OutputOptions } from '../transfer/output.js';
 import { TO_THE_END, untilOf } from '../transfer/until.js';
 import {
   isGiven, MAX_SIDE, methodOptions, modelOption, option, outputOf, outputOptions, portOf, refuseIdle, registersOption,
-  requireOption, resumeOf, runOptions, tuneOf, tuneOption, withOptions, type RunFlags, type TrainingWork, type TuneFlag,
+  requireOption, resumeOf, runOptions, tuneOf, tuneOption, withOptions, type RunFlags, type StrengthFlag, type TrainingWork,
+  type TuneFlag,
 } from './options.js';
 import {
   duration, fraction, notNegative, numbersIn, positiveRgb, rgb, several, share, sizeOr, textFor, whole, wholeList,
@@ -26,7 +27,7 @@ const FIT_SECONDS = 600;
 type Side = number | 'auto' | 'full';
 
 interface Parsed extends
-  SpliceOptions, RunFlags, TuneFlag, OutputOptions,
+  SpliceOptions, RunFlags, TuneFlag, StrengthFlag, OutputOptions,
   Pick<TransferOptions, 'model' | 'saveEvery' | 'keepEvery' | 'testTimeRegisters' | 'structureRegions' | 'appearanceRegions'>,
   Pick<VitSettings, 'heads' | 'patch' | 'mean' | 'std'> {
   readonly size: Side;
@@ -56,7 +57,9 @@ Example:
   $ splice-gpu transfer --structure cow.jpg --appearance highland.jpg --out out/cow --size 256 --steps 2000 --output-size 1080
   $ splice-gpu transfer --structure cow.jpg --appearance highland.jpg --out out/cow --time 10m
   $ splice-gpu transfer --resume out/cow --steps 4000
+  $ splice-gpu transfer --resume out/cow --strength 0,0.25,0.5,0.75,1
   $ splice-gpu transfer --from out/cow@1000 --set lambda-appearance=20 --out out/stronger
+  $ splice-gpu transfer --structure frames --appearance highland.jpg --out out/sequence
   $ splice-gpu transfer --structure cow.jpg --appearance highland.jpg --out out/best --size 256 --seeds 4 --until plateau
   $ splice-gpu transfer --generator cats/generator.safetensors --structure a.jpg --appearance b.jpg --out out/ab --finetune 200
   $ splice-gpu transfer --generator cats/generator.safetensors --structure a.jpg --appearance b.jpg --appearance c.jpg \\
@@ -82,6 +85,8 @@ const steadyingOptions = (): readonly Option[] => [
     wholeList(0, 999)).default(defaultOptions.keyLayers, 'the last'),
   option('--lambda-texture <weight>', 'weight of the distance between the finest textures of output and appearance', notNegative,
     defaultOptions.lambdaTexture),
+  option('--lambda-still <weight>', 'with a folder of frames: weight of the difference between results of neighbouring frames '
+    + 'where these are equal', notNegative, STILL),
 ];
 
 /** The options under --published. */
@@ -128,11 +133,12 @@ export const pairOptions = (): readonly Option[] => [
 
 export const transferCommand = (work: TransferWork): Command =>
   withOptions(new Command('transfer').description('paint the structure photo with the look of the appearance photo'), [
-    option('--structure <file>', 'photo whose layout is kept (PNG, JPEG, WebP or AVIF)'),
+    option('--structure <file>', 'photo whose layout is kept (PNG, JPEG, WebP or AVIF), or a folder of frames, numbered pictures '
+      + 'of one size: one generator for all of them'),
     option('--appearance <file>', 'photo whose look is taken; twice with --mix; with --structure-regions once for each region, '
       + 'as COLOUR=FILE or NAME:COLOUR=FILE', several),
     ...regionOptions(),
-    ...runOptions('--steps (more of them), --until, --watch and --json'),
+    ...runOptions('--steps (more of them), --until, --strength, --watch and --json'),
     option('--fit', 'measure a few steps, and choose the largest --size, the --steps and the best --model that end within '
       + '--time; what is given stays'),
     option('--time <duration>', 'with --fit, which it implies: 90s, 10m, 2h (default: 10m)', duration),
@@ -142,11 +148,16 @@ export const transferCommand = (work: TransferWork): Command =>
       + 'same', several),
     option('--generator <file>', 'a generator that `train` made: one forward pass instead of a training'),
     option('--finetune <steps>', 'with --generator: train it on this pair (default of --lr: 0.0002)', whole(1)),
+    option('--strength <list>', 'also pictures between the structure photo, 0, and the result, 1, or beyond it, up to 1.5, such '
+      + 'as 0,0.5,1; with --resume of a finished run too', strengths),
     option('--mix <shares>', 'with --generator: shares of the second appearance, such as 0,0.5,1; strip.png shows them', shares),
     ...pairOptions(),
   ])
     .addHelpText('after', EXAMPLE)
     .action((parsed: Parsed, command: Command) => dispatch(asPublished(parsed, command), command, work));
+
+/** The options that go with --resume. */
+const RESUMED = ['steps', 'until', 'strength', 'watch', 'json'];
 
 /** The options of one forward pass of a trained generator. */
 const ONE_PASS = [
@@ -155,7 +166,7 @@ const ONE_PASS = [
 
 function dispatch(parsed: Parsed, command: Command, work: TransferWork): Promise<void> {
   const { from, resume, generator, finetune, mix } = parsed;
-  if (resume !== undefined) return work.resume(resumeOf(command, resume, parsed, ['steps', 'until', 'watch', 'json']));
+  if (resume !== undefined) return work.resume(resumeOf(command, resume, parsed, RESUMED));
   if (from !== undefined) return work.branch(branchOf(from, withSet(parsed, command), command));
   if (parsed.set) command.error('error: --set needs --from');
   if (generator === undefined) {
@@ -211,6 +222,12 @@ function shares(text: string): number[] {
   throw new InvalidArgumentError('Give numbers from 0 to 1 with commas, such as 0,0.25,0.5,0.75,1.');
 }
 
+function strengths(text: string): number[] {
+  const values = numbersIn(text);
+  if (values.every((value) => value >= 0 && value <= MOST_STRENGTH) && new Set(values).size === values.length) return values;
+  throw new InvalidArgumentError(`Give different numbers from 0 to ${MOST_STRENGTH} with commas, such as 0,0.5,1.`);
+}
+
 /** Checks the options that every new run needs. @param looks appearance photos that it takes */
 function required(parsed: Parsed, command: Command, looks: 1 | 2) {
   const { structure = '', appearance = [], out = '', force = false, json = false } = parsed;
@@ -262,7 +279,7 @@ function looksOf({ appearance = [], structureRegions, appearanceRegions }: Parse
 
 /** What a run is told besides its photos and its place. */
 function settingsOf(parsed: Parsed, command: Command): Settings {
-  const { model, heads, patch, mean, std, testTimeRegisters, size, saveEvery, keepEvery, until } = parsed;
+  const { model, heads, patch, mean, std, testTimeRegisters, size, saveEvery, keepEvery, until, strength } = parsed;
   const { structureRegions, appearanceRegions } = parsed;
   return {
     model,
@@ -276,6 +293,7 @@ function settingsOf(parsed: Parsed, command: Command): Settings {
     saveEvery,
     ...(keepEvery !== undefined && { keepEvery }),
     ...untilField(until),
+    ...(strength && { strength }),
     splice: spliceOf(parsed),
   };
 }

@@ -21,17 +21,20 @@ function direction(azimuth: number, elevation: number): number[] {
   return [Math.sin(a) * Math.cos(e), Math.sin(e), Math.cos(a) * Math.cos(e), 0];
 }
 
+/** Metres by which the camera stands elsewhere. */
+export type Moved = readonly [right: number, up: number, ahead: number];
+
 /**
  * The numbers of the kernel's `Scene` from `camera` on, in its order. Lengths are in metres, roughly.
  * Seed 0, the committed picture, is the middle of every range; other seeds give any value within it.
  */
-export function composition(kind: SceneKind, seed: number): number[] {
+export function composition(kind: SceneKind, seed: number, [right, up, ahead]: Moved = [0, 0, 0]): number[] {
   const random = uniform(seed);
   const around = (middle: number, spread: number): number => middle + spread * (seed === 0 ? 0 : 2 * random() - 1);
   const peaks = kind === 'peaks';
   return [
     // camera, view
-    around(0, 3), around(3.4, 1), around(0, 1.5), peaks ? 0.8 : 0.62,
+    around(0, 3) + right, around(3.4, 1) + up, around(0, 1.5) + ahead, peaks ? 0.8 : 0.62,
     around(1.3, 0.25), around(peaks ? 0.09 : 0.03, 0.03), around(0, 0.12), 0,
     // sun
     ...direction(around(peaks ? -75 : -65, 40), around(peaks ? 13 : 48, peaks ? 5 : 10)),

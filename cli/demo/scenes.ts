@@ -3,7 +3,7 @@
  * mask, so that the effect of a transfer on sky, ground, water and object can be measured.
  */
 import type { Image } from '../../model/image.js';
-import { composition, type SceneKind } from './composition.js';
+import { composition, type Moved, type SceneKind } from './composition.js';
 import { house } from './scene/house.js';
 import { march } from './scene/march.js';
 import { noise } from './scene/noise.js';
@@ -27,6 +27,7 @@ export type { SceneKind } from './composition.js';
 export interface SceneOptions {
   /** 0 is the committed picture; other numbers vary ground, light, camera and the place of the house. */
   readonly seed?: number;
+  readonly moved?: Moved;
   readonly width: number;
   readonly height: number;
   /** Rays along one side of a pixel; 3 means nine rays a pixel. */
@@ -76,11 +77,12 @@ export async function scenePainter(device: GPUDevice, kind: SceneKind): Promise<
   const module = device.createShaderModule({ label: 'scene', code: shader });
   const compute = { module, entryPoint: 'main', constants: { PEAKS: Number(kind === 'peaks') } };
   const pipeline = await device.createComputePipelineAsync({ layout: 'auto', compute });
-  return (options) => paint(device, pipeline, kind, { seed: 0, samples: 3, ...options });
+  return (options) => paint(device, pipeline, kind, { seed: 0, samples: 3, moved: [0, 0, 0], ...options });
 }
 
 async function paint(
-  device: GPUDevice, pipeline: GPUComputePipeline, kind: SceneKind, { seed, samples, width, height }: Required<SceneOptions>,
+  device: GPUDevice, pipeline: GPUComputePipeline, kind: SceneKind,
+  { seed, samples, moved, width, height }: Required<SceneOptions>,
 ): Promise<Scene> {
   const { UNIFORM, STORAGE, COPY_SRC, COPY_DST, MAP_READ } = GPUBufferUsage;
   const scene = device.createBuffer({ size: SCENE_BYTES, usage: UNIFORM | COPY_DST });
@@ -93,7 +95,7 @@ async function paint(
     record(encoder);
     device.queue.submit([encoder.finish()]);
   };
-  device.queue.writeBuffer(scene, 32, new Float32Array(composition(kind, seed)));
+  device.queue.writeBuffer(scene, 32, new Float32Array(composition(kind, seed, moved)));
   for (let y = 0; y < height; y += TILE) {
     for (let x = 0; x < width; x += TILE) {
       device.queue.writeBuffer(scene, 0, new Uint32Array([width, height, x, y, seed, samples]));

@@ -70,5 +70,11 @@ export const GENERATOR_KEYWORD = 'Generator SHA-256';
 /** Keyword of where a run began that took over the steps of another one. */
 export const BRANCH_KEYWORD = 'Branch';
 
+/** Of a picture between the structure photo, 0, and the result, 1. */
+export const STRENGTH_KEYWORD = 'Strength';
+
+/** Of a sequence: the frame that the picture is of. */
+export const FRAME_KEYWORD = 'Frame SHA-256';
+
 /** Keyword of the losses of a training's first step. */
 export const LOSSES_KEYWORD = 'First losses';

@@ -21,6 +21,8 @@ export interface ResumeOptions {
   readonly steps?: number;
   /** When the run ends before its last step, as `transfer --until`; as before when absent. */
   readonly until?: string;
+  /** Strengths whose pictures are made at the end, as `transfer --strength`; as before when absent. */
+  readonly strength?: readonly number[];
   readonly json: boolean;
   /** Port of the page that shows the run, 0 for any free one; no page when absent. */
   readonly watch?: number;

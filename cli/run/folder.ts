@@ -37,7 +37,7 @@ export interface RunFolder {
 const FILES = [
   'config.json', 'checkpoints', 'kept', 'result.png', 'trained.png', 'triptych.png', 'strip.png', 'generator.safetensors',
   'vit.safetensors', 'vit.json', 'report.json', 'log.jsonl', 'timings.jsonl', 'figures.jsonl', 'losses.svg', 'previews',
-  'seeds', 'seeds.png',
+  'seeds', 'seeds.png', 'frames', 'frames.webp', 'strength',
 ] as const;
 /** Any of these means that a run's results would be overwritten. */
 const PRECIOUS = ['result.png', 'log.jsonl', 'generator.safetensors', 'vit.safetensors', 'checkpoints', 'config.json'] as const;

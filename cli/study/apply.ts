@@ -1,24 +1,27 @@
 /** The work of `splice-gpu apply`: paints other photos with the generator of a transfer. */
+import { stat } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
 import type { Engine } from '../../engine/index.js';
 import { startPainting, type Painting } from '../../model/generators/paint.js';
 import { SizeError } from '../../model/generators/parameters.js';
 import type { Image } from '../../model/image.js';
 import { readPhoto, writeImage, type Photo } from '../photos/photo.js';
-import { DETAIL_KEYWORD, GENERATOR_KEYWORD } from '../photos/pngText.js';
+import { DETAIL_KEYWORD, FRAME_KEYWORD, GENERATOR_KEYWORD, type PngText } from '../photos/pngText.js';
 import type { Parts } from '../run/parts.js';
 import { EXIT_INTERRUPTED, InputError, UsageError } from '../shared/errors.js';
-import { exists, prepareFolder } from '../shared/files.js';
+import { exists, prepareFolder, readInput, sha256 as hashOf } from '../shared/files.js';
 import { createProgress, writeLine } from '../shared/progress.js';
 import { version } from '../shared/version.js';
 import { withDetail, type Fine } from '../transfer/detail.js';
 import { targetOf, type OutputOptions } from '../transfer/output.js';
+import { framesIn, hasTexts } from '../transfer/sequence.js';
 import { photoOf, readGenerator } from './pairGenerator.js';
 import { onEngine } from './study.js';
 
 export interface ApplyOptions extends OutputOptions {
   /** Folder of a finished transfer. */
   readonly generator: string;
+  /** Photos, and folders of frames: of these, pictures that are there already stay. */
   readonly image: readonly string[];
   readonly out: string;
   /** Shorter side that the photos are resized to; `full`: their own; `auto`: at most that of the training, if it is known. */
@@ -32,9 +35,10 @@ export interface ApplyOptions extends OutputOptions {
 /** Steps of the progress for one picture. */
 const PARTS = 100;
 
-interface Done {
-  readonly image: string;
-  readonly result: string;
+/** A picture that was made, or one of a frame that was there. */
+type Done = { readonly image: string; readonly result: string } & (Made | { readonly kept: true });
+
+interface Made {
   readonly size: readonly [width: number, height: number];
   readonly inStrips: boolean;
   readonly detail: Fine['detail'] | null;
@@ -45,24 +49,28 @@ export async function apply(options: ApplyOptions, parts: Parts): Promise<number
   const { interrupt, stdout, stderr } = parts;
   const generator = await readGenerator(options.generator);
   const { path, sha256, recipe } = generator;
-  const targets = await targetsOf(options);
+  const text = { Software: `splice-gpu ${version()}`, Generator: resolve(path), [GENERATOR_KEYWORD]: sha256, Recipe: recipe };
+  const targets = await targetsOf(options, text);
   const appearance = await photoOf(options.generator, 'appearance');
   const undo = await prepareFolder(options.out);
-  const text = { Software: `splice-gpu ${version()}`, Generator: resolve(path), [GENERATOR_KEYWORD]: sha256, Recipe: recipe };
   const progress = createProgress(PARTS * targets.length, stderr);
   const done: Done[] = [];
   try {
     await onEngine(parts, async (engine) => {
       const painting = startPainting(engine, generator.generator, generator.weights);
       const painter = { engine, ...painting, side: generator.side, appearance };
-      for (const [i, { from, to }] of targets.entries()) {
+      for (const [i, { from, to, text: own, isDone }] of targets.entries()) {
         if (interrupt.aborted) break;
+        if (isDone) {
+          done.push({ image: resolve(from), result: resolve(to), kept: true });
+          continue;
+        }
         const update = (share: number): void => {
           interrupt.throwIfAborted();
           progress.update(PARTS * i + Math.floor(PARTS * share), `percent, ${from}`);
         };
         const { picture, inStrips, detail } = await paintOne(options, from, painter, parts, update);
-        await writeImage(to, picture, { ...text, ...(detail && { [DETAIL_KEYWORD]: JSON.stringify(detail) }) });
+        await writeImage(to, picture, { ...own, ...(detail && { [DETAIL_KEYWORD]: JSON.stringify(detail) }) });
         const size = [picture.width, picture.height] as const;
         done.push({ image: resolve(from), result: resolve(to), size, inStrips, detail: detail ?? null });
         update(1);
@@ -109,14 +117,39 @@ async function paintOne(
   return { ...fine, inStrips: painted.inStrips };
 }
 
-/** The path of each photo's picture. @throws UsageError for two photos of the same name, or a picture that exists already */
-async function targetsOf({ image, out, force }: ApplyOptions): Promise<{ from: string; to: string }[]> {
-  const targets = image.map((from) => ({ from, to: join(out, `${basename(from, extname(from))}.png`) }));
+interface Target {
+  readonly from: string;
+  readonly to: string;
+  /** In the picture. */
+  readonly text: PngText;
+  /** It is of a folder's frame, and there already. */
+  readonly isDone: boolean;
+}
+
+const MAX_BYTES = 512e6;
+
+/**
+ * The path of each photo's picture. @throws UsageError for two photos of the same name, or for a file there that is not the
+ * picture of a folder's frame
+ */
+async function targetsOf({ image, out, force, ...options }: ApplyOptions, text: PngText): Promise<Target[]> {
+  const { size, memory, detail = 0, upscale, outputSize } = options;
+  const settings = { ...text, Settings: JSON.stringify({ size, memory, detail, upscale, outputSize }) };
+  const targets: Target[] = [];
+  for (const path of image) {
+    const isFolder = await stat(path).then((found) => found.isDirectory(), () => false);
+    for (const from of isFolder ? await framesIn(path) : [path]) {
+      const to = join(out, `${basename(from, extname(from))}.png`);
+      const own = isFolder ? { ...settings, [FRAME_KEYWORD]: hashOf(await readInput(from, MAX_BYTES)) } : text;
+      targets.push({ from, to, text: own, isDone: isFolder && !force && (await hasTexts(to, own)) });
+    }
+  }
   const twice = targets.find(({ to }, i) => targets.findIndex((other) => other.to === to) < i);
   if (twice) throw new UsageError(`${twice.from}: another photo has the same name: both would become ${twice.to}`);
-  for (const { from, to } of targets) {
+  for (const { from, to, isDone } of targets) {
     if (resolve(from) === resolve(to)) throw new UsageError(`--out: ${to} is the photo itself, choose another folder`);
-    if (!force && (await exists(to))) throw new UsageError(`${to} exists: choose another --out, or --force to replace it`);
+    if (force || isDone || !(await exists(to))) continue;
+    throw new UsageError(`${to} exists: choose another --out, or --force to replace it`);
   }
   return targets;
 }

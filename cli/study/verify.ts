@@ -111,6 +111,7 @@ async function lossFinding(text: PngText, settings: Fields, given: VerifyOptions
   if (!expected) return without('an earlier version did not write them into a result');
   if (text[BRANCH_KEYWORD] !== undefined) return without('its first steps are those of another run, of which it is a branch');
   if (text[GENERATOR_KEYWORD] !== undefined) return without('it began with a generator for any pair');
+  if (settings['frames'] !== undefined) return without('it is of a sequence, of which one frame was given');
   if (settings['looks'] !== undefined) return without('every region has an appearance photo of its own');
   const inputs = await readInputs(optionsOf(settings, given), parts);
   const { engine, adapter, close } = await parts.openEngine({ precision: inputs.options.splice.precision });

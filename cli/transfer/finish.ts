@@ -15,6 +15,8 @@ import { resultText } from './record.js';
 import { regionJudge } from './regionFigures.js';
 import { JUDGED_SIDE, trivialRows } from './report.js';
 import { seedScores } from './seeds/scores.js';
+import { writeSequence } from './sequence.js';
+import { writeStrengths } from './strength.js';
 
 interface Surroundings {
   readonly engine: Engine;
@@ -33,7 +35,8 @@ export async function finish(inputs: Inputs, run: SpliceRun, ending: Ending, aro
   const fine = target && ending.complete ? await detailed(inputs, trained, ending, around) : undefined;
   const seconds = fine && Number(((performance.now() - began) / 1000).toFixed(3));
   await report(inputs, run.stepsDone, trained, fine, around);
-  const isWhole = ending.complete && (fine !== undefined || target === undefined);
+  const isFine = ending.complete && (fine !== undefined || target === undefined);
+  const isWhole = isFine && (!inputs.sequence || (await writeSequence(inputs, run, ending, around)));
   return { isWhole, ...(seconds !== undefined && { seconds }) };
 }
 
@@ -56,7 +59,7 @@ async function detailed(
 async function report(
   inputs: Inputs, steps: number, trained: Image, fine: Fine | undefined, { folder, judge, judged }: Surroundings,
 ): Promise<void> {
-  const { options: { seeds }, structure, appearance, model: { vit }, target } = inputs;
+  const { options: { seeds, strength }, structure, appearance, model: { vit }, target } = inputs;
   const { picture, detail } = fine ?? { picture: trained };
   const seen = await viewingTriptych([structure, appearance], picture, target !== undefined);
   await writeImage(folder.at('triptych.png'), seen);
@@ -64,10 +67,15 @@ async function report(
   const without = fine && { trained: await judge.judge(trained), detail };
   const baselines = await trivialRows(judge, ...judged);
   const regions = regionsOf(inputs, picture, judged);
-  const facts = { judge: vit.name, match: judge.match ?? null, result: figures, ...without, baselines, ...regions };
+  const text = (made?: Figures, added?: Fine['detail']) =>
+    resultText(inputs, { steps, first: folder.log.first(), ...(made && { figures: made }), detail: added });
+  const around = { folder, glance: judge.glance };
+  const blends = strength && (await writeStrengths(strength, structure, picture, fine && target, text(), around));
+  const facts = {
+    judge: vit.name, match: judge.match ?? null, result: figures, ...without, baselines, ...regions,
+    ...(blends && { strength: blends }),
+  };
   await writeJson(folder.at('report.json'), seeds ? { ...facts, seeds: await seedScores(folder.path) } : facts);
-  const text = (made: Figures, added?: Fine['detail']) =>
-    resultText(inputs, { steps, first: folder.log.first(), figures: made, detail: added });
   if (fine) await writeImage(folder.at('trained.png'), trained, text(without!.trained));
   await writeImage(folder.at('result.png'), picture, text(figures, detail));
 }

@@ -6,16 +6,19 @@ import type { LoadedVit } from '../models/read.js';
 import { readPhoto, type Photo, type ReadOptions, type Size } from '../photos/photo.js';
 import type { Parts } from '../run/parts.js';
 import { withTestTimeRegisters } from '../run/registers.js';
-import { InputError } from '../shared/errors.js';
+import { InputError, UsageError } from '../shared/errors.js';
 import type { TransferOptions } from './options.js';
 import { enlargedNote, targetOf } from './output.js';
 import { readRegions, type ReadRegions } from './regions.js';
+import { readSequence, sequenceAt, type Sequence } from './sequence.js';
 import { checkModel, settle } from './settle.js';
 
 export interface Inputs {
   /** With everything chosen. */
   readonly options: TransferOptions;
+  /** Of a sequence its first frame. */
   readonly structure: Photo;
+  readonly sequence?: Sequence;
   readonly appearance: Photo;
   /** The appearance photos of further regions. */
   readonly looks: readonly Photo[];
@@ -36,9 +39,13 @@ const MIN_HEIGHT = Math.ceil(MIN_CROP_SIDE / 0.95);
 /** @throws InputError or UsageError with the file or option and the remedy */
 export async function readInputs(given: TransferOptions, parts: Parts): Promise<Inputs> {
   const { interrupt, stderr } = parts;
-  const { options, model: read, notes } = await settle(given, parts);
+  const paths = await sequenceAt(given.structure);
+  if (paths && given.structureRegions) throw new UsageError('--structure-regions labels one photo, not a folder: leave one out');
+  const splice = { ...given.splice, ...(!paths && { lambdaStill: 0 }) };
+  const { options, model: read, notes } = await settle({ ...given, splice, structure: paths?.[0] ?? given.structure }, parts);
   const reading = options.size === undefined ? {} : { shorterSide: options.size };
-  const structure = await readPhoto(options.structure, reading);
+  const sequence = paths && (await readSequence(paths, reading));
+  const structure = sequence?.photos[0] ?? (await readPhoto(options.structure, reading));
   checkPhoto(structure);
   const [appearance, ...looks] = await readAll(options.looks?.map(({ path }) => path) ?? [options.appearance], reading);
   const loaded = read ?? (await loadVit(options.model, options.vit, { signal: interrupt, output: stderr }));
@@ -49,14 +56,17 @@ export async function readInputs(given: TransferOptions, parts: Parts): Promise<
   const ofPhotos = [structure, appearance!, ...looks].map(({ note }) => note);
   const odd = [...ofPhotos, enlargedNote(structure, target)].filter((note) => note !== undefined);
   return {
-    options, structure, appearance: appearance!, looks, ...(regions && { regions }), model, ...(target && { target }),
-    notes: [...notes, ...odd],
+    options: { ...options, structure: given.structure }, structure, ...(sequence && { sequence }), appearance: appearance!, looks,
+    ...(regions && { regions }), model, ...(target && { target }), notes: [...notes, ...odd],
   };
 }
 
 /** What `startSplice` takes besides the pair. */
-export const moreOf = ({ looks, regions }: Inputs): PairMore =>
-  ({ ...(regions && { regions: regions.regions }), ...(looks.length > 0 && { looks: looks.map(({ image }) => image) }) });
+export const moreOf = ({ looks, regions, sequence }: Inputs): PairMore => ({
+  ...(regions && { regions: regions.regions }),
+  ...(looks.length > 0 && { looks: looks.map(({ image }) => image) }),
+  ...(sequence && { frames: sequence.photos.map(({ image }) => image) }),
+});
 
 /** Photos, one after the other, checked. */
 async function readAll(paths: readonly string[], reading: ReadOptions): Promise<Photo[]> {

@@ -25,6 +25,7 @@ export async function packFolder(folder: string, note: (line: string) => void): 
   const config = await readConfigOf('transfer', folder);
   const options = parseConfig(folder, () => parseOptions(config, { folder, json: false }));
   const { structure, appearance, structureRegions, size, generator } = options;
+  if (config['frames']) throw new InputError(`${folder} has frames, which a run as one file cannot hold: resume it as a folder`);
   if (generator) throw new InputError(`${folder} began with a generator for any pair, which a browser cannot go on with`);
   if (structureRegions) throw new InputError(`${folder} has regions, which a run as one file cannot hold: resume it as a folder`);
   if (await isHeld(folder)) throw new InputError(`${folder} is in use by a run: stop that first`);

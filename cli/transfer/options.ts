@@ -13,7 +13,11 @@ import { objectOf, show, textOf, wholeOf, type Fields, type ResumeOptions } from
 
 export { CHOOSABLE, type Choosable } from '../../model/training/sizes.js';
 
+/** The largest strength: beyond the result, colours soon leave what can be shown. */
+export const MOST_STRENGTH = 1.5;
+
 export interface TransferOptions extends OutputOptions {
+  /** A photo, or a folder of frames: see sequence.ts. */
   readonly structure: string;
   readonly appearance: string;
   /** Label image of the structure photo; see regions.ts. No regions when absent. */
@@ -45,6 +49,8 @@ export interface TransferOptions extends OutputOptions {
   readonly tune?: boolean;
   /** When the run ends before its last step; see until.ts. To the last step when absent. */
   readonly until?: string;
+  /** Strengths whose pictures are made at the end; none when absent. */
+  readonly strength?: readonly number[];
   /** The best of several seeds; `splice.seed` is the first of them, and the chosen one afterwards. One seed when absent. */
   readonly seeds?: Seeds;
   readonly splice: SpliceOptions;
@@ -85,15 +91,16 @@ export const savedOptions = (options: TransferOptions) => {
 };
 
 /** The options that a config.json describes, `--steps` of the resume included. @throws Error naming the field that is wrong */
-export function parseOptions(config: Fields, { folder, json, steps, until }: ResumeOptions): TransferOptions {
+export function parseOptions(config: Fields, { folder, json, steps, until, strength }: ResumeOptions): TransferOptions {
   const {
     size, saveEvery, keepEvery, until: saved, seeds, testTimeRegisters, detail, upscale, outputSize, ...splice
   } = objectOf('options', config['options']);
   if (typeof size === 'number' && size > MAX_SIDE) throw new Error(`options.size is ${size}`);
   const model = objectOf('model', config['model']);
   const generator = config['generator'] === undefined ? undefined : objectOf('generator', config['generator']);
+  const structure = config['frames'] === undefined ? 'structure' : 'frames';
   return {
-    structure: textOf('structure.path', objectOf('structure', config['structure'])['path']),
+    structure: textOf(`${structure}.path`, objectOf(structure, config[structure])['path']),
     appearance: textOf('appearance.path', objectOf('appearance', config['appearance'])['path']),
     ...parseRegions(config),
     out: folder,
@@ -107,6 +114,7 @@ export function parseOptions(config: Fields, { folder, json, steps, until }: Res
     json,
     force: false,
     ...untilField(until ?? saved),
+    ...strengthField(strength ?? config['strength']),
     ...(seeds !== undefined && { seeds: parseSeeds(objectOf('options.seeds', seeds)) }),
     ...(generator && {
       generator: { path: textOf('generator.path', generator['path']), sha256: textOf('generator.sha256', generator['sha256']) },
@@ -114,6 +122,14 @@ export function parseOptions(config: Fields, { folder, json, steps, until }: Res
     ...(config['branch'] !== undefined && { branch: parseBranch(objectOf('branch', config['branch'])) }),
     splice: { ...parseSplice(splice), ...(steps !== undefined && { steps }) },
   };
+}
+
+/** Nothing if there is none. @throws Error for what is no list of strengths */
+function strengthField(value: unknown): Pick<TransferOptions, 'strength'> {
+  if (value === undefined) return {};
+  const isStrength = (each: unknown): boolean => typeof each === 'number' && each >= 0 && each <= MOST_STRENGTH;
+  if (!Array.isArray(value) || value.length === 0 || !value.every(isStrength)) throw new Error(`strength is ${show(value)}`);
+  return { strength: value as number[] };
 }
 
 /** Label images and the appearance photos of their colours. */

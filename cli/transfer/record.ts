@@ -18,11 +18,12 @@ import { savedOptions, type TransferOptions } from './options.js';
 
 /** What a resume must find unchanged. Detail is added after the training, so it is not part of it. */
 export function identityOf({ options: { splice, size, generator, looks }, ...inputs }: Inputs): Identity {
-  const { structure, appearance, looks: further, regions, model } = inputs;
+  const { structure, sequence, appearance, looks: further, regions, model } = inputs;
   const sha256 = { structure: structure.sha256, appearance: appearance.sha256, weights: model.sha256 };
   return {
     ...pairIdentity(sha256, model.vit.config, splice, size),
     ...Object.fromEntries(further.map((photo, i) => [lookName(i), photo.sha256])),
+    ...(sequence && { frames: sequence.sha256 }),
     ...(regions && { 'structure regions': regions.structure.sha256 }),
     ...(regions?.appearance && { 'appearance regions': regions.appearance.sha256 }),
     ...(looks && { 'colours of regions': looks.map(({ colour }) => showColour(colour)).join(' ') }),
@@ -34,8 +35,11 @@ export function identityOf({ options: { splice, size, generator, looks }, ...inp
 const lookName = (i: number): string => `appearance photo ${i + 2}`;
 
 /** Paths of what an identity has, by its names. */
-export const sourcesOf = ({ structure, appearance, looks, regions, model }: Inputs): Readonly<Record<string, string>> => ({
+export const sourcesOf = (
+  { options, structure, sequence, appearance, looks, regions, model }: Inputs,
+): Readonly<Record<string, string>> => ({
   'structure photo': structure.path,
+  ...(sequence && { frames: options.structure }),
   'appearance photo': appearance.path,
   ...Object.fromEntries(looks.map(({ path }, i) => [lookName(i), path])),
   ...(regions && { 'structure regions': regions.structure.path }),
@@ -43,8 +47,9 @@ export const sourcesOf = ({ structure, appearance, looks, regions, model }: Inpu
   'ViT weights': model.path,
 });
 
-/** Hashes of label images and further photos, in one form. */
-const regionHashes = ({ options, appearance, looks, regions }: Inputs) => ({
+/** Hashes of frames, label images and further photos, in one form. */
+const furtherHashes = ({ options, sequence, appearance, looks, regions }: Inputs) => ({
+  ...(sequence && { frames: sequence.sha256 }),
   ...(regions && { structureRegions: regions.structure.sha256 }),
   ...(regions?.appearance && { appearanceRegions: regions.appearance.sha256 }),
   ...(options.looks && {
@@ -62,14 +67,16 @@ const describePhoto = ({ path, sha256, format, width, height, image }: Photo) =>
   ({ path: resolve(path), sha256, format, size: [width, height], usedSize: [image.width, image.height] });
 
 /** Its part of config.json. */
-export function describe({ options, structure, appearance, looks, regions, model: loaded }: Inputs) {
-  const { generator, model, branch } = options;
+export function describe({ options, structure, sequence, appearance, looks, regions, model: loaded }: Inputs) {
+  const { generator, model, branch, strength } = options;
   const { vit, path, sha256 } = loaded;
   return {
     options: savedOptions(options),
     ...(branch && { branch }),
+    ...(strength && { strength }),
     ...(generator && { generator: { path: resolve(generator.path), sha256: generator.sha256 } }),
     structure: describePhoto(structure),
+    ...(sequence && { frames: { path: resolve(options.structure), sha256: sequence.sha256, count: sequence.photos.length } }),
     appearance: describePhoto(appearance),
     ...(regions && { structureRegions: describeLabels(regions.structure) }),
     ...(regions?.appearance && { appearanceRegions: describeLabels(regions.appearance) }),
@@ -98,7 +105,7 @@ export const resultText = (inputs: Inputs, { steps, first, figures, detail }: Ma
     Steps: String(steps),
     Model: model.vit.name,
     [MODEL_KEYWORD]: model.sha256,
-    Settings: JSON.stringify({ ...savedOptions(options), ...photos, ...regionHashes(inputs) }),
+    Settings: JSON.stringify({ ...savedOptions(options), ...photos, ...furtherHashes(inputs) }),
     ...(options.generator && { [GENERATOR_KEYWORD]: options.generator.sha256 }),
     ...(isChanged(options) && { [BRANCH_KEYWORD]: `from step ${options.branch!.step}` }),
     ...(first && { [LOSSES_KEYWORD]: JSON.stringify(first) }),

@@ -63,7 +63,7 @@ const shownPhoto = async (photo: Photo, target: Size | undefined): Promise<Image
 /** Reads and checks the inputs; creates nothing. */
 export async function prepare(given: TransferOptions, parts: Parts): Promise<Training> {
   const inputs = await readInputs(given, parts);
-  const { options, structure, appearance, regions, model, target } = inputs;
+  const { options, structure, sequence, appearance, regions, model, target } = inputs;
   const { splice, saveEvery, keepEvery, generator, until, branch } = options;
   if (keepEvery !== undefined && keepEvery % saveEvery !== 0) {
     throw new UsageError(`--keep-every ${keepEvery} is no multiple of --save-every ${saveEvery}: change one of them`);
@@ -85,6 +85,7 @@ export async function prepare(given: TransferOptions, parts: Parts): Promise<Tra
         ['Recipe', splice.recipe], ['Model', model.vit.name],
         ['Structure', [sizeOf(structure), ...(target ? [showSize(target)] : [])].join(' → ')],
         ['Appearance', sizeOf(appearance)],
+        ...(sequence ? [['Frames', String(sequence.photos.length)] as const] : []),
         ...(regions ? [['Regions', String(regions.colours.length)] as const] : []),
         ['ViT side', String(splice.vitSize)], ['Seed', String(splice.seed)],
         ...(branch ? [['Branch of', `${nameOf(branch.from)}, step ${branch.step}`] as const] : []),

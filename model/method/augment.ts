@@ -46,13 +46,22 @@ export function drawStructure(next: Random, recipe: RecipeName, height: number, 
 export const drawAppearance = (next: Random, recipe: RecipeName, height: number, width: number): Draw =>
   ({ ...drawCrop(next, recipe, height, width), jitter: NO_JITTER, blur: [0, 1] });
 
-/** A photo [1, 3, H, W] with the drawn colours and blur. */
-export const recoloured = (g: Graph, photo: Tensor): Tensor =>
-  blur(colorJitter(photo, g.input('structure.jitter', [9])), g.input('structure.blur', [2]));
+/** Gives photos [1, 3, H, W] the drawn colours and blur. */
+function recolouring(g: Graph): (photo: Tensor) => Tensor {
+  const [jitter, blurring] = [g.input('structure.jitter', [9]), g.input('structure.blur', [2])];
+  return (photo) => blur(colorJitter(photo, jitter), blurring);
+}
 
-/** The structure photo [1, 3, H, W] in one step: [1, 3, size, size]. As published, jitter and blur see the whole photo. */
-export const augmentStructure = (g: Graph, photo: Tensor, size: number): Tensor =>
-  cropAt(recoloured(g, photo), g.input('structure.at', [3]), size, size);
+export const recoloured = (g: Graph, photo: Tensor): Tensor => recolouring(g)(photo);
+
+/** Takes a step's crop of structure photos [1, 3, H, W]: [1, 3, size, size]. As published, jitter and blur see whole photos. */
+export function structureAugmentation(g: Graph, size: number): (photo: Tensor) => Tensor {
+  const [recolour, at] = [recolouring(g), g.input('structure.at', [3])];
+  return (photo) => cropAt(recolour(photo), at, size, size);
+}
+
+/** The structure photo in one step. */
+export const augmentStructure = (g: Graph, photo: Tensor, size: number): Tensor => structureAugmentation(g, size)(photo);
 
 /** The appearance photo [1, 3, H, W] in one step: [1, 3, size, size]. */
 export const augmentAppearance = (g: Graph, photo: Tensor, size: number): Tensor =>

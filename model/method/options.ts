@@ -19,6 +19,8 @@ export interface Steadying {
   readonly keyLayers: readonly number[];
   /** Weight of the distance between the finest textures of output and appearance photo. 0: there is none. */
   readonly lambdaTexture: number;
+  /** Weight of the difference between results of neighbouring frames of a sequence where these are equal. 0: there is none. */
+  readonly lambdaStill: number;
 }
 
 /** Everything that decides a run's numbers; together with the photos and the ViT it repeats the run. */
@@ -46,18 +48,23 @@ export interface SpliceOptions extends Steadying {
 export const PRECISIONS: readonly Dtype[] = ['f32', 'f16'];
 
 /** Nothing steadied. */
-export const unsteadied: Steadying = { ema: 0, lrDecay: 0, clip: 0, lambdaPatches: 0, keyLayers: [], lambdaTexture: 0 };
+export const unsteadied: Steadying = {
+  ema: 0, lrDecay: 0, clip: 0, lambdaPatches: 0, keyLayers: [], lambdaTexture: 0, lambdaStill: 0,
+};
 
 /** The options that differ from the defaults in the published method. */
 export const published: Partial<SpliceOptions> = { warmStart: 0, ...unsteadied };
 
-type Distances = Pick<Steadying, 'lambdaPatches' | 'lambdaTexture'>;
+type Distances = Pick<Steadying, 'lambdaPatches' | 'lambdaTexture' | 'lambdaStill'>;
 
 /** The terms that are logged: those of the loss, then its total. */
-export const termNames = ({ lambdaPatches, lambdaTexture }: Distances): readonly string[] => [
+export const termNames = ({ lambdaPatches, lambdaTexture, lambdaStill }: Distances): readonly string[] => [
   'structure', 'appearance', 'identity', ...(lambdaPatches > 0 ? ['patches'] : []), ...(lambdaTexture > 0 ? ['texture'] : []),
-  'total',
+  ...(lambdaStill > 0 ? ['still'] : []), 'total',
 ];
+
+/** `lambdaStill` of sequences, unless another is given. */
+export const STILL = 20;
 
 /** Options without the parts that are switched off: runs that began before a part existed lack it, and are the same. */
 export function withoutUnused<T extends object>(options: T): Partial<T> {

@@ -2,7 +2,7 @@
 import {
   adam, add, clipNorm, concat, ema, gradients, mse, mul, pack, resize, sum, type Graph, type Tensor,
 } from '../../engine/index.js';
-import { augmentAppearance, augmentStructure, smallestCropOf } from './augment.js';
+import { augmentAppearance, smallestCropOf, structureAugmentation } from './augment.js';
 import { bindParameters, rolesOf, type Bound, type Generator, type Layout } from '../generators/parameters.js';
 import type { Image } from '../image.js';
 import { textureLoss } from './texture.js';
@@ -10,6 +10,7 @@ import { appearanceLoss, identityLoss, imageOf, patchesLoss, structureLoss } fro
 import type { SpliceOptions } from './options.js';
 import { recipes } from './recipes.js';
 import { COMPARISONS, regionColoursLoss, regionInputs, regionPatchesLoss, regionsLoss, type Regions } from './regions.js';
+import { stillLoss } from './still.js';
 import type { VitModel } from '../vit/config.js';
 import { vitFeatures, type VitFeatures } from '../vit/vit.js';
 
@@ -22,13 +23,15 @@ export interface Setting {
   readonly appearance: Image;
   /** Further appearance photos, each for regions of its own: the steps take them in turn. */
   readonly looks?: readonly Image[];
+  /** A sequence of structure photos of one size, `structure` being the first: every step takes one of them. */
+  readonly frames?: readonly Image[];
   /** What is compared with what; all with all when absent. */
   readonly regions?: Regions;
   readonly options: SpliceOptions;
 }
 
 export const names = {
-  structure: 'photo.structure', appearance: 'photo.appearance',
+  structure: 'photo.structure', appearance: 'photo.appearance', neighbour: 'photo.structure.neighbour',
   weights: 'generator', momentum: 'generator.adam.m', variance: 'generator.adam.v', average: 'generator.average',
 } as const;
 
@@ -56,12 +59,16 @@ const smallestCrop = (setting: Setting): number =>
   Math.min(...[setting.structure, ...looksOf(setting)].map(({ height, width }) =>
     smallestCropOf(setting.options.recipe, height, width)));
 
-/** The images of a step: the photos as they are, or augmented crops. */
-function images(g: Graph, step: StepKind, setting: Setting): { a: Tensor; b: Tensor } {
+/** The images of a step: the photos as they are, or augmented crops. `c` is the frame beside `a` of a sequence, in its crop. */
+function images(g: Graph, step: StepKind, setting: Setting): { a: Tensor; b: Tensor; c?: Tensor } {
   const { look = 0 } = step;
   const [photoA, photoB] = [photo(g, names.structure, setting.structure), photo(g, lookName(look), looksOf(setting)[look]!)];
-  if (step.kind === 'uncropped') return { a: photoA, b: photoB };
-  return { a: augmentStructure(g, photoA, step.structure), b: augmentAppearance(g, photoB, step.appearance) };
+  const isStill = setting.options.lambdaStill > 0 && step.kind !== 'warm-start';
+  const photoC = isStill ? photo(g, names.neighbour, setting.structure) : undefined;
+  if (step.kind === 'uncropped') return { a: photoA, b: photoB, ...(photoC && { c: photoC }) };
+  const cropped = structureAugmentation(g, step.structure);
+  const a = cropped(photoA);
+  return { a, b: augmentAppearance(g, photoB, step.appearance), ...(photoC && { c: cropped(photoC) }) };
 }
 
 /** Features of images: by one ViT pass if their ViT inputs have the same size, else by one pass each. */
@@ -131,7 +138,7 @@ export function stepGraph(g: Graph, step: StepKind, setting: Setting, finish: Fi
     return setting.options.checkpointing ? g.recomputed(forward) : forward();
   });
   const finished = (loss: Tensor): Tensor => finish(g, passes[0]!.flat, flatGradient(loss, setting, passes), setting);
-  const { a, b } = g.part('augmentation', () => images(g, step, setting));
+  const { a, b, c } = g.part('augmentation', () => images(g, step, setting));
   const [x, y] = [generate(a), generate(b)];
   if (step.kind === 'warm-start') {
     const terms = [mse(x, a), mse(y, b)] as const;
@@ -149,6 +156,10 @@ export function stepGraph(g: Graph, step: StepKind, setting: Setting, finish: Fi
       (regions ? regionPatchesLoss(inputs, madeA, givenB, regions.count) : patchesLoss(madeA, givenB))));
   }
   if (lambdaTexture > 0) terms.push(g.part('losses', () => textureLoss(x, b, smallestCrop(setting))));
+  if (c) {
+    const beside = generate(c);
+    terms.push(g.part('losses', () => stillLoss(x, beside, a, c)));
+  }
   const own = terms.length;
   if (step.kind === 'crops' && step.whole) {
     const photoA = photo(g, names.structure, setting.structure);

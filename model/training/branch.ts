@@ -2,7 +2,7 @@
 import { termNames, type SpliceOptions } from '../method/options.js';
 import type { TrainingState } from './run.js';
 
-type Terms = Pick<SpliceOptions, 'ema' | 'lambdaPatches' | 'lambdaTexture'>;
+type Terms = Pick<SpliceOptions, 'ema' | 'lambdaPatches' | 'lambdaTexture' | 'lambdaStill'>;
 
 /**
  * The state of a run with the options `before`, for a run with the options `after`. A moving average that begins is that of the

@@ -11,18 +11,23 @@ import { DIRECTIONS, drawDirections } from '../method/texture.js';
 import { random } from '../random.js';
 import type { VitModel, Weight } from '../vit/config.js';
 import type { TrainingRun, TrainingState } from './run.js';
-import { averageMomentum, averageStored, pairStored, prepare, rateAt, stepProgram, trainingSteps, type Submit } from './steps.js';
+import {
+  averageMomentum, averageStored, pairStored, prepare, rateAt, stepProgram, trainingSteps, writeFrame, type Submit,
+} from './steps.js';
 
 /** Adam's; no momentum, as published. */
 const BETAS = [0, 0.99] as const;
 
 /** Made by `startSplice`. */
 export interface SpliceRun extends TrainingRun {
-  /** The whole structure image through the generator, at its own size; with `ema`, through the average of the generators. */
-  readonly result: () => Promise<Image>;
   /**
-   * Records the same in a host's pass and returns the place of its values, planes [3, height, width], which stays the same:
-   * for `planarToTexture` and kernels of one's own, without reading back.
+   * The whole structure image, or another frame of a sequence, through the generator, at its own size; with `ema`, through the
+   * average of the generators.
+   */
+  readonly result: (frame?: number) => Promise<Image>;
+  /**
+   * Records the same, of a sequence the frame that came last, in a host's pass and returns the place of its values, planes
+   * [3, height, width], which stays the same: for `planarToTexture` and kernels of one's own, without reading back.
    */
   readonly encodeResult: (pass: GPUComputePassEncoder) => BufferRange;
   /** The parameters, by name, of the generator that makes the result. */
@@ -45,12 +50,12 @@ function checkSizes(setting: Setting): void {
 }
 
 /** What few pairs have. The labels of regions are read at every step, and may change between two. */
-export interface PairMore extends Pick<Setting, 'looks' | 'regions'> {
+export interface PairMore extends Pick<Setting, 'looks' | 'regions' | 'frames'> {
   /** Replaces the recipe's. */
   readonly generator?: Generator;
 }
 
-/** Everything that a run's graphs are made from. @throws Error for label images that are not of the photos' sizes */
+/** Everything that a run's graphs are made from. */
 export function pairSetting(
   vit: VitModel, structure: Image, appearance: Image, options: SpliceOptions, { generator: own, ...more }: PairMore = {},
 ): Setting {
@@ -91,6 +96,7 @@ export async function startSplice(
   checkSizes(setting);
   const stored = options.ema > 0 ? averageStored : pairStored;
   const method = { stored, initialWeights: recipe.initialWeights, step: stepGraph, other: resultGraph };
+  const { frames } = setting;
   const looks = looksOf(setting);
   const { memory, programs, other, read, destroy } = await prepare(engine, setting, method, from);
 
@@ -100,6 +106,7 @@ export async function startSplice(
     const look = step % looks.length;
     const b = drawAppearance(next('appearance'), options.recipe, looks[look]!.height, looks[look]!.width);
     const program = await stepProgram(programs, options, phase, step, a, b, look);
+    if (frames) writeFrame(engine, setting, next('frame').integer(0, frames.length - 1));
     program.write('hyper', adamHyper({ lr: rateAt(options, phase, step), betas: BETAS }, update));
     if (program.takes(DIRECTIONS)) program.write(DIRECTIONS, drawDirections(next('directions')));
     if (setting.regions) writeRegions(program, setting, look, ...(phase === 'uncropped' ? [] : [a, b]));
@@ -110,7 +117,8 @@ export async function startSplice(
   return Object.assign(trainingSteps(engine, setting, stored, from, submit), {
     memory,
     destroy,
-    result: async () => {
+    result: async (frame = 0) => {
+      if (frames) writeFrame(engine, setting, frame);
       other.run();
       return { width: structure.width, height: structure.height, data: await other.read('result') };
     },

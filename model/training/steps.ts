@@ -5,6 +5,7 @@ import { writeDraws, type Draw } from '../method/augment.js';
 import { termNames, type SpliceOptions } from '../method/options.js';
 import { recipes, WHOLE_IMAGE_EVERY, type Recipe } from '../method/recipes.js';
 import { lookName, looksOf, names, type resultGraph, type Setting, type StepGraph, type StepKind } from '../method/steps.js';
+import { neighbourOf } from '../method/still.js';
 import type { Image } from '../image.js';
 import { random } from '../random.js';
 import type { Weight } from '../vit/config.js';
@@ -42,7 +43,7 @@ function termWeights(options: SpliceOptions, step: number, whole: boolean): numb
   const alone = recipes[recipe].appearanceFirst && step === 0;
   const weights: Readonly<Record<string, number>> = {
     structure: alone ? 0 : lambdaStructure, appearance: lambdaAppearance, identity: alone ? 0 : lambdaIdentity,
-    patches: options.lambdaPatches, texture: options.lambdaTexture,
+    patches: options.lambdaPatches, texture: options.lambdaTexture, still: options.lambdaStill,
   };
   const crops = termNames(options).slice(0, -1).map((name) => weights[name]!);
   return whole ? [...crops, lambdaStructure, lambdaAppearance] : crops;
@@ -72,10 +73,19 @@ function checkState({ layout, options }: Setting, stored: Stored, { counters, ar
   }
 }
 
+const write = (engine: Engine, name: string, { height, width, data }: Image): void =>
+  engine.writeParameter(name, [1, 3, height, width], data);
+
 export function writePhotos(engine: Engine, photos: Pick<Setting, 'structure' | 'appearance' | 'looks'>): void {
-  const write = (name: string, { height, width, data }: Image): void => engine.writeParameter(name, [1, 3, height, width], data);
-  write(names.structure, photos.structure);
-  looksOf(photos).forEach((appearance, look) => write(lookName(look), appearance));
+  write(engine, names.structure, photos.structure);
+  looksOf(photos).forEach((appearance, look) => write(engine, lookName(look), appearance));
+}
+
+/** A frame of a sequence in place of the structure photo, and the one beside it. */
+export function writeFrame(engine: Engine, { frames: all, structure, options }: Setting, frame: number): void {
+  const frames = all ?? [structure];
+  write(engine, names.structure, frames[frame]!);
+  if (options.lambdaStill > 0) write(engine, names.neighbour, frames[neighbourOf(frame, frames.length)] ?? structure);
 }
 
 /** Uploads photos, ViT and a generator, new or from an earlier state; returns the parameters that are not trained. */
@@ -83,6 +93,7 @@ function upload(engine: Engine, setting: Setting, { stored, initialWeights }: Me
   const { vit, generator, layout, options } = setting;
   uploadVit(engine, vit);
   writePhotos(engine, setting);
+  writeFrame(engine, setting, 0);
   const initial = initialWeights(generator, random(options.seed, 'generator'));
   const weights = flatten(layout, initial);
   const values = from?.arrays ?? new Map([['weights', weights], ['average', weights]]);

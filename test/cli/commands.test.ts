@@ -7,7 +7,7 @@ import { trainCommand } from '../../cli/commands/train.js';
 import { transferCommand } from '../../cli/commands/transfer.js';
 import { errorLine, exitCodeOf } from '../../cli/shared/errors.js';
 import { defaultAnyPair, defaultSizes } from '../../model/anyPair/options.js';
-import { defaultOptions, published } from '../../model/method/options.js';
+import { defaultOptions, published, STILL } from '../../model/method/options.js';
 import { distillationDefaults, pretrainDefaults } from '../../model/pretraining/options.js';
 import { failure } from '../helpers/runs.js';
 
@@ -76,7 +76,8 @@ const methodRows = (of: string): readonly Row[] => [
 const transferRows: readonly Row[] = [
   ['--ema 0.5', 'splice.ema', 0.5], ['--lr-decay 1', 'splice.lrDecay', 1], ['--clip 1.5', 'splice.clip', 1.5],
   ['--lambda-patches 4', 'splice.lambdaPatches', 4], ['--key-layers 8,11', 'splice.keyLayers', [8, 11]],
-  ['--lambda-texture 6', 'splice.lambdaTexture', 6],
+  ['--strength 0,0.5,1.5', 'strength', [0, 0.5, 1.5]],
+  ['--lambda-texture 6', 'splice.lambdaTexture', 6], ['--lambda-still 7', 'splice.lambdaStill', 7],
   ...outputRows, ['--recipe splice-transfer', 'splice.recipe', 'splice-transfer'],
   ['--model v.pth', 'model', 'v.pth'], ['--heads 3', 'vit.heads', 3], ['--patch 4', 'vit.patch', 4],
   ['--mean 0', 'vit.mean', [0, 0, 0]], ['--std 0.1,0.2,0.3', 'vit.std', [0.1, 0.2, 0.3]],
@@ -126,7 +127,7 @@ const sharedPretrainRows: readonly Row[] = [
   ['--clip 1.5', 'options.clip', 1.5],
 ];
 
-const [splice, anyPair] = [defaultOptions, { ...defaultAnyPair, sizes: defaultSizes }];
+const [splice, anyPair] = [{ ...defaultOptions, lambdaStill: STILL }, { ...defaultAnyPair, sizes: defaultSizes }];
 const output = { out: 'o', force: false, json: false };
 const pair = '--structure a.png --appearance b.png --out o';
 
@@ -174,7 +175,7 @@ for (const name of ['transfer', 'train', 'pretrain'] as const) {
   });
 
   test(`${name}: --resume takes no option that the folder decides`, async () => {
-    const more = { transfer: ['--steps', '--until'], train: ['--steps'], pretrain: [] }[name];
+    const more = { transfer: ['--steps', '--until', '--strength'], train: ['--steps'], pretrain: [] }[name];
     const allowed = ['--watch', '--json', ...more];
     assert.equal(await called(name, '--resume d'), ['resume', { folder: 'd', json: false }]);
     assert.equal(await called(name, '--resume d --json --watch'), ['resume', { folder: 'd', json: true, watch: 0 }]);
@@ -186,8 +187,10 @@ for (const name of ['transfer', 'train', 'pretrain'] as const) {
   });
 }
 
-test('transfer: --resume takes --until', async () => {
+test('transfer: --resume takes --until and --strength', async () => {
   assert.equal(await called('transfer', '--resume d --until steps'), ['resume', { folder: 'd', json: false, until: 'steps' }]);
+  const strength = [0, 1.5];
+  assert.equal(await called('transfer', '--resume d --strength 0,1.5'), ['resume', { folder: 'd', json: false, strength }]);
 });
 
 test('transfer, train: --resume takes --steps; pretrain has none', async () => {

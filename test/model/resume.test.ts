@@ -42,7 +42,9 @@ const same = (a: TrainingState, b: TrainingState): void => {
 };
 
 /** Everything that steadies a training. */
-const steadied: Steadying = { ema: 0.9, lrDecay: 0.75, clip: 0.01, lambdaPatches: 2, keyLayers: [0, 1], lambdaTexture: 3 };
+const steadied: Steadying = {
+  ema: 0.9, lrDecay: 0.75, clip: 0.01, lambdaPatches: 2, keyLayers: [0, 1], lambdaTexture: 3, lambdaStill: 0,
+};
 
 for (const [recipe, steadying] of [['splice', unsteadied], ['splice', steadied], ['splice-transfer', steadied]] as const) {
   const how = steadying === steadied ? ', steadied' : '';
