@@ -198,7 +198,9 @@ export function differenceOf(saved: TransferOptions, wanted: TransferOptions): s
     seed: seeds?.first ?? splice.seed, seeds: seeds?.count, judge: seeds?.judge,
   });
   const [before, now] = [flat(saved), flat(wanted)];
-  const compared = Object.keys(now).filter((name) => name !== 'steps' && !wanted.choose?.some((chosen) => chosen === name));
+  // A run of one photo has no such weight, whatever is wanted.
+  const isIdle = (name: string): boolean => name === 'steps' || (name === 'lambdaStill' && saved.splice.lambdaStill === 0);
+  const compared = Object.keys(now).filter((name) => !isIdle(name) && !wanted.choose?.some((chosen) => chosen === name));
   const isSameModel = wanted.model === 'auto' || [wanted.model, resolve(wanted.model)].includes(saved.model);
   const changed = compared.find((name) => JSON.stringify(before[name]) !== JSON.stringify(now[name]));
   return changed ?? (isSameModel ? undefined : 'model');
