@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withSettings } from '../../cli/commands/batch.js';
+import { progressOf, TRIES, type Progress } from '../../cli/queue/jobs.js';
 import { realParts } from '../../cli/run/parts.js';
 import { batch, type BatchOptions } from '../../cli/transfer/batch/batch.js';
 import { fakeParts } from '../helpers/fakeRun.js';
@@ -100,20 +101,23 @@ export async function queueFaults(job: QueueJob, say: (line: string) => void): P
 
 /** Kills a worker every few seconds, and once Redis. Returns how often. */
 async function killUntil(
-  isOver: () => boolean, living: RunningWorker[], start: () => RunningWorker, redis: Pick<RedisServer, 'kill' | 'start'>,
+  isOver: () => boolean, living: RunningWorker[], start: () => RunningWorker, redis: RedisServer,
   { real, seed }: QueueJob, say: (line: string) => void,
 ): Promise<Pick<QueueReport, 'kills' | 'restarts'>> {
   const next = random(seed);
   const pause = real ? 10_000 : 6000; // long enough for a process to start and save on a busy machine
   let restarts = 0;
-  for (let kills = 0; ; kills++) {
+  for (let kills = 0; ; ) {
     const until = performance.now() + pause * (0.5 + next());
     while (performance.now() < until && !isOver()) await sleep(50);
     if (isOver()) return { kills, restarts };
-    const which = kills % living.length; // in turn, as a job that is hit three times before its first save is given up
+    const spared = await onLastTry(redis);
+    const which = [0, 1, 2].map((i) => (kills + i) % WORKERS).find((i) => !spared.has(living[i]!.child.pid!));
+    if (which === undefined) continue;
     say(`killed worker ${which + 1} of ${living.length}`);
     living[which]!.child.kill('SIGKILL');
     living[which] = start();
+    kills++;
     if (restarts > 0) continue;
     say('killed Redis');
     await redis.kill();
@@ -121,4 +125,14 @@ async function killUntil(
     await redis.start();
     restarts++;
   }
+}
+
+/** The processes whose job would be given up if they ended now: that rule is for jobs that kill their worker. */
+async function onLastTry(redis: RedisServer): Promise<Set<number>> {
+  const client = redis.client();
+  const keys = (await client.keys('splice-gpu:jobs-*:*')).filter((key) => /:[0-9a-f]{64}$/.test(key));
+  const notes = await Promise.all(keys.map((key) => client.hget(key, 'progress')));
+  client.disconnect();
+  const all = notes.map((text) => progressOf({ progress: JSON.parse(text || '{}') as Progress }));
+  return new Set(all.filter(({ tries }) => tries >= TRIES).map(({ workers }) => Number(/-(\d+)-\w+$/.exec(workers.at(-1)!)![1])));
 }
