@@ -30,8 +30,8 @@ export const portable: readonly string[] = [
 const SLOW = /^model|attention|batchnorm|conv2d|layernorm|linear|matmul|nearestPatch|patchify|selfSimilarity/;
 const quick = portable.filter((name) => !SLOW.test(name));
 
-/** A third of these are among the tests: `npm run everywhere` has all. */
-export const quickest = quick.filter((_, i) => i % 3 === 0);
+/** A sixth of these are among the tests: `npm run everywhere` has all. */
+export const quickest = quick.filter((_, i) => i % 6 === 0);
 
 /** A page with a script, at an address that has WebGPU; nothing is served. `close` throws if there was an error in it. */
 export async function openPage(
