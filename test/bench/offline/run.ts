@@ -20,7 +20,7 @@ import { kernelTable } from './report.js';
 import { targets, type Target } from './targets.js';
 
 const HELP = `npm run offline -- [options]
-  --save            keep figures and predictions instead of comparing with them, and renew the README's table
+  --save            compare, then keep the new figures and predictions, worse or not, and renew the README's table
   --target <name>   only this one of ${targets.map(({ name }) => name).join(', ')}; may be repeated
   --all             also kernels without loops of multiply-adds
   --quiet           only what got worse
@@ -137,18 +137,17 @@ async function main(): Promise<number> {
   cache.save();
   made.forEach((one) => show(one, made));
   const saved = await readCompiled().catch((): CompiledFile => ({ compilers: {}, targets: new Map() }));
+  say('');
+  for (const one of made) compareWith(saved, one);
   if (values.save) {
     const versions = Object.fromEntries(made.map(({ target, version }) => [target.name, version]));
     const kept = new Map([...saved.targets, ...made.map(({ target, figures }) => [target.name, figures] as const)]);
     await writeFileAtomic(COMPILED_FILE, showCompiled({ compilers: { ...saved.compilers, ...versions }, targets: kept }));
     await savePredictions(made);
-  } else {
-    say('');
-    for (const one of made) compareWith(saved, one);
   }
   for (const problem of problems) process.stdout.write(`WORSE ${problem}\n`);
   if (problems.length === 0) say(`nothing got worse on ${made.map(({ target }) => target.name).join(', ') || 'no target'}`);
-  return problems.length > 0 ? 1 : 0;
+  return problems.length > 0 && !values.save ? 1 : 0;
 }
 
 process.exitCode = await main().catch((error: Error) => {
