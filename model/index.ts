@@ -13,10 +13,10 @@ export { parseSplice, type Fields } from './method/saved.js';
 export { every, NonFiniteError, trainLoop, type LoopHooks, type LoopPlan } from './training/loop.js';
 export { describeMemory, memoryNeed, type MemoryNeed } from './training/memoryNeed.js';
 export { stepFlops } from './training/stepCost.js';
-export { fitTo, isWorthIt, stepSeconds, type Fitted, type Limits, type MeasureStep } from './training/fit.js';
+export { fitTo, isWorthIt, stepSeconds, unlessTooLarge, type Fitted, type Limits, type MeasureStep } from './training/fit.js';
 export { pairFacts } from './training/pairFacts.js';
 export {
-  CHOOSABLE, sizesFor, type Choice, type Choosable, type PairFacts, type PhotoSize, type Room,
+  CHOOSABLE, GPU_MEMORY, sizesFor, type Choice, type Choosable, type PairFacts, type PhotoSize, type Room,
 } from './training/sizes.js';
 export { skipNetwork, type SkipOptions } from './generators/skip.js';
 export { unet, type UnetOptions } from './generators/unet.js';

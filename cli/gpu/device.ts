@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism, totalmem } from 'node:os';
 import type { MatrixUnits } from '../../engine/index.js';
+import { GPU_MEMORY, type Room } from '../../model/training/sizes.js';
 import { NoAdapterError } from '../shared/errors.js';
 import { mesaSettings } from './mesa.js';
 
@@ -18,18 +19,10 @@ export interface AdapterSummary {
 }
 
 /** What decides the sizes that a device can train at: the same for every run on a machine. */
-export interface DeviceFacts {
-  readonly software: boolean;
+export interface DeviceFacts extends Room {
   /** Processors, on which a software adapter computes. */
   readonly cores: number;
-  /** Bytes that a run may take. */
-  readonly memory: number;
-  /** Bytes of the largest buffer that a kernel can read. */
-  readonly largestBinding: number;
 }
-
-/** WebGPU does not tell the memory of a GPU: this much every one has that is made for more than a screen. */
-const GPU_MEMORY = 4 * 2 ** 30;
 
 /** An adapter's name for people. */
 export const nameOfDevice = ({ device, driver, software }: AdapterSummary): string =>

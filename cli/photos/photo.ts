@@ -96,6 +96,9 @@ export async function readPicture(path: string): Promise<Buffer> {
   return bytes;
 }
 
+/** Of a photo's file. @throws InputError when it cannot be read */
+export const photoSha256 = async (path: string): Promise<string> => sha256(await readInput(path, MAX_BYTES));
+
 /** The texts inside a PNG, none in other formats. @throws InputError when the file cannot be read */
 export const readImageText = async (path: string): Promise<PngText> => readPngText(await readInput(path, MAX_BYTES));
 

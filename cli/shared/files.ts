@@ -10,6 +10,7 @@ import { readBounded, readText } from './read.js';
 export const packageRoot = fileURLToPath(new URL('../../../', import.meta.url));
 
 export const exists = (path: string): Promise<boolean> => access(path).then(() => true, () => false);
+export const isFolder = (path: string): Promise<boolean> => stat(path).then((found) => found.isDirectory(), () => false);
 
 /** @throws InputError naming the file, when it cannot be read, is empty or has more than `maxBytes`; as `readBounded` */
 export async function readInput(path: string, maxBytes: number, { pipes = false } = {}): Promise<Buffer> {

@@ -1,15 +1,14 @@
 /** The work of `splice-gpu apply`: paints other photos with the generator of a transfer. */
-import { stat } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
 import type { Engine } from '../../engine/index.js';
 import { startPainting, type Painting } from '../../model/generators/paint.js';
 import { SizeError } from '../../model/generators/parameters.js';
 import type { Image } from '../../model/image.js';
-import { readPhoto, writeImage, type Photo } from '../photos/photo.js';
+import { photoSha256, readPhoto, writeImage, type Photo } from '../photos/photo.js';
 import { DETAIL_KEYWORD, FRAME_KEYWORD, GENERATOR_KEYWORD, type PngText } from '../photos/pngText.js';
 import type { Parts } from '../run/parts.js';
 import { EXIT_INTERRUPTED, InputError, UsageError } from '../shared/errors.js';
-import { exists, prepareFolder, readInput, sha256 as hashOf } from '../shared/files.js';
+import { exists, isFolder, prepareFolder } from '../shared/files.js';
 import { createProgress, writeLine } from '../shared/progress.js';
 import { version } from '../shared/version.js';
 import { withDetail, type Fine } from '../transfer/detail.js';
@@ -126,8 +125,6 @@ interface Target {
   readonly isDone: boolean;
 }
 
-const MAX_BYTES = 512e6;
-
 /**
  * The path of each photo's picture. @throws UsageError for two photos of the same name, or for a file there that is not the
  * picture of a folder's frame
@@ -137,11 +134,11 @@ async function targetsOf({ image, out, force, ...options }: ApplyOptions, text: 
   const settings = { ...text, Settings: JSON.stringify({ size, memory, detail, upscale, outputSize }) };
   const targets: Target[] = [];
   for (const path of image) {
-    const isFolder = await stat(path).then((found) => found.isDirectory(), () => false);
-    for (const from of isFolder ? await framesIn(path) : [path]) {
+    const isSequence = await isFolder(path);
+    for (const from of isSequence ? await framesIn(path) : [path]) {
       const to = join(out, `${basename(from, extname(from))}.png`);
-      const own = isFolder ? { ...settings, [FRAME_KEYWORD]: hashOf(await readInput(from, MAX_BYTES)) } : text;
-      targets.push({ from, to, text: own, isDone: isFolder && !force && (await hasTexts(to, own)) });
+      const own = isSequence ? { ...settings, [FRAME_KEYWORD]: await photoSha256(from) } : text;
+      targets.push({ from, to, text: own, isDone: isSequence && !force && (await hasTexts(to, own)) });
     }
   }
   const twice = targets.find(({ to }, i) => targets.findIndex((other) => other.to === to) < i);

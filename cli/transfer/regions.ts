@@ -1,6 +1,7 @@
 /** Regions of a transfer: label images of one's own, and the appearance photos of their colours. */
 import { recipes } from '../../model/method/recipes.js';
 import { tokenLabels, type Labels, type PatchGrid, type Regions } from '../../model/method/regions.js';
+import { nearestPixels } from '../../model/nearest.js';
 import type { LoadedVit } from '../models/read.js';
 import { readLabels, showColour, type Colour, type LabelFile } from '../photos/labels.js';
 import type { Photo, Size } from '../photos/photo.js';
@@ -124,10 +125,6 @@ function checkSeen({ path, colours }: LabelFile, labels: Labels, grid: PatchGrid
 /** The numbers of the labels at a size, such as that at which the photo is trained. */
 export function toNumbers(file: LabelFile, { width, height }: Size, colours: readonly Colour[]): Labels {
   const numbers = new Map(colours.map((colour, i) => [colour, i + 1]));
-  const data = Uint8Array.from({ length: width * height }, (_, i) => {
-    const [y, x] = [Math.floor(i / width) + 0.5, (i % width) + 0.5];
-    const at = Math.floor((y * file.height) / height) * file.width + Math.floor((x * file.width) / width);
-    return numbers.get(file.pixels[at]!) ?? 0;
-  });
+  const data = Uint8Array.from(nearestPixels(file, { width, height }), (at) => numbers.get(file.pixels[at]!) ?? 0);
   return { width, height, data };
 }

@@ -1,5 +1,5 @@
 /** A sequence: a folder of numbered pictures in place of the structure photo, and the pictures that become of them. */
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import type { Engine } from '../../engine/index.js';
 import { holdStill, type Held } from '../../model/method/still.js';
@@ -13,7 +13,7 @@ import { removeTemporary, type RunFolder } from '../run/folder.js';
 import type { Parts } from '../run/parts.js';
 import type { Ending } from '../run/training.js';
 import { InputError } from '../shared/errors.js';
-import { exists, sha256 } from '../shared/files.js';
+import { exists, isFolder, sha256 } from '../shared/files.js';
 import { withDetail, type Fine } from './detail.js';
 import type { Inputs } from './inputs.js';
 import { showSize, targetOf } from './output.js';
@@ -43,7 +43,7 @@ export async function framesIn(folder: string): Promise<string[]> {
 
 /** The frames if a path is a folder, undefined for a file. @throws InputError for a folder with fewer than two */
 export async function sequenceAt(path: string): Promise<readonly string[] | undefined> {
-  if (!(await stat(path).then((found) => found.isDirectory(), () => false))) return undefined;
+  if (!(await isFolder(path))) return undefined;
   const paths = await framesIn(path);
   if (paths.length > 1) return paths;
   throw new InputError(`${path} holds a single picture: give that file, or a folder of two or more frames`);

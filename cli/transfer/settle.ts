@@ -1,7 +1,6 @@
 /** Makes the choices that a transfer's options leave to the program: for its photos, its ViT and this machine's device. */
-import { OutOfMemoryError } from '../../engine/index.js';
 import type { SpliceOptions } from '../../model/method/options.js';
-import { fitTo, isWorthIt, stepSeconds, type Fitted, type MeasureStep } from '../../model/training/fit.js';
+import { fitTo, isWorthIt, stepSeconds, unlessTooLarge, type Fitted, type MeasureStep } from '../../model/training/fit.js';
 import { pairFacts } from '../../model/training/pairFacts.js';
 import { SMALLEST, type Choice } from '../../model/training/sizes.js';
 import { checkVitSize, loadVit } from '../models/load.js';
@@ -55,7 +54,7 @@ async function fitted(options: TransferOptions, photos: readonly Size[], parts: 
     if (tried.has(model.sha256)) continue;
     tried.add(model.sha256);
     checkModel(splice, model);
-    const measure: MeasureStep = (choice) => measureStep(options, model, choice, parts);
+    const measure: MeasureStep = (choice) => unlessTooLarge(measureStep(options, model, choice, parts));
     found = { ...(await fitTo(choose, given, limits, pairFacts(model.vit, photos, splice, options.outputSize), measure)), model };
     if (isWorthIt(found)) break;
   }
@@ -65,10 +64,9 @@ async function fitted(options: TransferOptions, photos: readonly Size[], parts: 
   return { options: { ...rest, ...sized, model: named, splice: { ...splice, vitSize, steps } }, model, notes };
 }
 
-/** Undefined where the device has too little memory. */
 async function measureStep(
   { structure, appearance, splice }: TransferOptions, { vit }: LoadedVit, { size, vitSize }: Choice, parts: Parts,
-): Promise<number | undefined> {
+): Promise<number> {
   const reading = size === undefined ? {} : { shorterSide: size };
   const photos = [await readImage(structure, reading), await readImage(appearance, reading)] as const;
   const { engine, close } = await parts.openEngine({ precision: splice.precision });
@@ -79,9 +77,6 @@ async function measureStep(
     } finally {
       run.destroy();
     }
-  } catch (error) {
-    if (error instanceof OutOfMemoryError) return undefined;
-    throw error;
   } finally {
     close();
   }

@@ -1,6 +1,7 @@
 /** Colour distances of the regions of pictures to their partners. */
 import type { Image } from '../image.js';
 import type { Labels } from '../method/regions.js';
+import { nearestPixels } from '../nearest.js';
 import { resampleShorterSide } from '../resample.js';
 import { toLab } from './lab.js';
 import { SIDE } from './pictures.js';
@@ -11,11 +12,9 @@ export function regionColours(image: Image, region: number, labels?: Labels): Pr
   const { width, height, data } = toLab(resampleShorterSide(image, SIDE));
   if (!labels) return colourProfile({ width, height, data });
   const inside: number[] = [];
-  for (let i = 0; i < width * height; i++) {
-    const y = Math.floor(((Math.floor(i / width) + 0.5) * labels.height) / height);
-    const x = Math.floor((((i % width) + 0.5) * labels.width) / width);
-    if (labels.data[y * labels.width + x] === region) inside.push(data[3 * i]!, data[3 * i + 1]!, data[3 * i + 2]!);
-  }
+  nearestPixels(labels, { width, height }).forEach((at, i) => {
+    if (labels.data[at] === region) inside.push(data[3 * i]!, data[3 * i + 1]!, data[3 * i + 2]!);
+  });
   if (inside.length === 0) return undefined;
   return colourProfile({ width: inside.length / 3, height: 1, data: Float64Array.from(inside) });
 }

@@ -1,4 +1,5 @@
 /** Sizes and steps by a few measured steps, so that a run ends within a given time on this device. */
+import { OutOfMemoryError } from '../../engine/index.js';
 import type { TrainingRun } from './run.js';
 import { sizesFor, softwareVitSize, type Choice, type Choosable, type PairFacts, type Room } from './sizes.js';
 
@@ -74,6 +75,12 @@ const worthwhile = (sizes: readonly number[]): readonly number[] =>
 
 /** Whether a run of this choice is worth making: another model may be faster. */
 export const isWorthIt = ({ steps }: Fitted): boolean => steps >= FEW_STEPS;
+
+/** Undefined where the device has too little memory after all. */
+export const unlessTooLarge = (seconds: Promise<number>): Promise<number | undefined> => seconds.catch((error: unknown) => {
+  if (error instanceof OutOfMemoryError) return undefined;
+  throw error;
+});
 
 /** Steps that are measured, after one that compiles. */
 const MEASURED = 4;

@@ -20,6 +20,9 @@ export interface Room {
   readonly largestBinding: number;
 }
 
+/** In bytes. WebGPU does not tell the memory of a GPU: this much every one has that is made for more than a screen. */
+export const GPU_MEMORY = 4 * 2 ** 30;
+
 /** In pixels. */
 export interface PhotoSize {
   readonly width: number;

@@ -9,11 +9,10 @@ import * as assert from 'uvu/assert';
 import { openStore } from '../../cli/queue/store.js';
 import { compiled } from '../faults/inject.js';
 import { temporaryFolder } from '../helpers/pictures.js';
-import { proxyTo } from '../helpers/proxy.js';
 import { hasRedis } from '../helpers/redisServer.js';
 import { assertSameContents, configOf, failure, newOut } from '../helpers/runs.js';
 import { KEYS, s3rver, s3Server } from '../helpers/s3Server.js';
-import { files, here, scene, withRedis } from './scene.js';
+import { files, here, scene, sceneBehindProxy, withRedis } from './scene.js';
 import { collected, firstSave, pairsOf, startWorker, workOptions } from './workers.js';
 
 Object.assign(process.env, KEYS);
@@ -65,21 +64,18 @@ withRedis('Redis is killed and started again while jobs are trained', async () =
 });
 
 withRedis('a worker whose network is cut goes on training, and delivers afterwards', async () => {
-  let proxy: Awaited<ReturnType<typeof proxyTo>> | undefined;
-  const through = async (port: number): Promise<string> => `redis://127.0.0.1:${(proxy ??= await proxyTo(port)).port}/0`;
-  const { redis, out, options, places, worker, assertAll, end } = await scene(1, through);
+  const { redis, out, options, places, worker, assertAll, end, cut, heal } = await sceneBehindProxy(1);
   await collected(options, places, true);
   await worker({ lease: 60 }, { STEP_MS: 40 });
   await firstSave(redis);
-  proxy!.cut();
+  cut();
   const before = saved(places);
   for (const began = performance.now(); saved(places) === before; await sleep(50)) {
     assert.ok(performance.now() - began < 30_000, 'nothing was stored while the network was cut');
   }
-  proxy!.heal();
+  heal();
   await assertAll();
   assert.is(configOf(join(out, 'pair 1')).resumed, undefined);
-  proxy!.close();
   await end();
 });
 

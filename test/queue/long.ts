@@ -6,9 +6,8 @@ import { pathToFileURL } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { temporaryFile } from '../helpers/pictures.js';
-import { proxyTo } from '../helpers/proxy.js';
 import { configOf } from '../helpers/runs.js';
-import { scene, withRedis } from './scene.js';
+import { scene, sceneBehindProxy, withRedis } from './scene.js';
 import { collected, firstSave } from './workers.js';
 
 withRedis('termination at the last step ends the worker, whether the job is done or handed back', async () => {
@@ -52,20 +51,17 @@ withRedis('a process that crashes is tried three times, and its log kept', async
 });
 
 withRedis('a worker without Redis for 60 s goes on training, and delivers afterwards', async () => {
-  let proxy: Awaited<ReturnType<typeof proxyTo>> | undefined;
-  const through = async (port: number): Promise<string> => `redis://127.0.0.1:${(proxy ??= await proxyTo(port)).port}/0`;
-  const { redis, out, options, places, worker, assertAll, end } = await scene(1, through);
+  const { redis, out, options, places, worker, assertAll, end, cut, heal } = await sceneBehindProxy(1);
   await collected(options, places, true);
   const alone = await worker({ lease: 120, patience: 600 }, { STEP_MS: 1000 });
   await firstSave(redis);
-  proxy!.cut();
+  cut();
   await sleep(60_000); // the training ends within
   assert.is(alone.child.exitCode, null);
-  proxy!.heal();
+  heal();
   await assertAll();
   const { resumed, madeBy } = configOf(join(out, 'pair 1'));
   assert.equal([resumed, madeBy.workers.length], [undefined, 1]);
-  proxy!.close();
   await end();
 });
 

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { proxyTo } from '../helpers/proxy.js';
 import { hasRedis, redisServer } from '../helpers/redisServer.js';
 import { assertSameContents, newOut } from '../helpers/runs.js';
 import { collected, inputs, madeHere, pairsOf, placesFor, startWorker, workOptions, type RunningWorker } from './workers.js';
@@ -9,6 +10,17 @@ import { collected, inputs, madeHere, pairsOf, placesFor, startWorker, workOptio
 export const withRedis = hasRedis ? test : test.skip;
 export const files = await inputs();
 export const here = hasRedis ? await madeHere(files, 3) : '';
+
+/** The same, with a network between workers and Redis that can be cut; it is there from the first worker on. */
+export async function sceneBehindProxy(count: number) {
+  let proxy: Awaited<ReturnType<typeof proxyTo>> | undefined;
+  const made = await scene(count, async (port) => `redis://127.0.0.1:${(proxy ??= await proxyTo(port)).port}/0`);
+  const end = async (): Promise<void> => {
+    proxy?.close();
+    await made.end();
+  };
+  return { ...made, end, cut: () => proxy!.cut(), heal: () => proxy!.heal() };
+}
 
 /** A batch in a queue of its own. @param queue another address of the server */
 export async function scene(count: number, queue?: (port: number) => Promise<string>) {

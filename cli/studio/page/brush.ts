@@ -21,7 +21,7 @@ let brush: number | undefined;
 const canvasOf = (which: Which): HTMLCanvasElement => byId(which).querySelector('canvas.labels')!;
 const buttons = (): HTMLButtonElement[] => [...document.querySelectorAll<HTMLButtonElement>('#brushes [data-region]')];
 
-/** Takes pictures of this size, with nothing painted yet. */
+/** Takes pictures of this size. What is painted stays, unless it was for another size. */
 export function prepareBrush(which: Which, { width, height }: { readonly width: number; readonly height: number }): void {
   const scale = SIDE / Math.max(width, height);
   const [w, h] = [Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale))];

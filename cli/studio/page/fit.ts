@@ -1,13 +1,10 @@
 /** Sizes and steps that end in time on this device, by a few measured steps. Runs in a worker. */
-import { fitTo, pairFacts, type Choice } from '../../../model/index.js';
-import { OutOfMemoryError } from '../../../engine/index.js';
+import { fitTo, GPU_MEMORY, pairFacts, unlessTooLarge, type Choice } from '../../../model/index.js';
 import { openDevice } from './device.js';
 import type { Fit, Fitted, Job } from './messages.js';
 import { sizeOf } from './pictures.js';
 import { measure, modelOf, optionsOf } from './plan.js';
 
-/** In bytes: every GPU that is made for more than a screen has so much, and browsers do not tell. */
-const MEMORY = 4 * 2 ** 30;
 /** More are rarely worth their time. */
 const MOST_STEPS = 10_000;
 
@@ -21,14 +18,11 @@ export async function fit(job: Job, { minutes, choose }: Fit, before: () => void
   const { vit } = await modelOf(job.model);
   const photos = [await sizeOf('structure photo', job.structure), await sizeOf('appearance photo', job.appearance)];
   const limits = {
-    device: { software, memory: MEMORY, largestBinding: device.limits.maxStorageBufferBindingSize },
+    device: { software, memory: GPU_MEMORY, largestBinding: device.limits.maxStorageBufferBindingSize },
     seconds: 60 * minutes, spent: () => (performance.now() - began) / 1000, warmStart: job.warmStart,
   };
   const measured = ({ size, vitSize, steps }: Choice): Promise<number | undefined> =>
-    measure({ ...job, size: size!, vitSize, steps }, before).catch((error: unknown) => {
-      if (error instanceof OutOfMemoryError) return undefined;
-      throw error;
-    });
+    unlessTooLarge(measure({ ...job, size: size!, vitSize, steps }, before));
   const given = { vitSize: job.vitSize, steps: MOST_STEPS };
   const { size, ...found } = await fitTo(choose, given, limits, pairFacts(vit, photos, optionsOf(job)), measured);
   return { ...found, size: size! };

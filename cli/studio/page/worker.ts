@@ -172,7 +172,7 @@ async function start(asked: Job): Promise<void> {
 async function goOn(steps: number): Promise<void> {
   if (!current?.kept) return;
   const { prepared, kept } = current;
-  const options = { ...prepared.options, steps: Math.max(steps, kept.state.counters['stepsDone'] ?? 0) };
+  const options = { ...prepared.options, steps: Math.max(steps, stepOf(kept)) };
   await run({ ...prepared, options }, kept);
 }
 
