@@ -24,6 +24,9 @@ export function isOneColour({ width, height, data }: Image): boolean {
   });
 }
 
+/** `a` at 0, `b` at 1, and beyond `b` above 1. */
+export const between = (a: number, b: number, share: number): number => a + share * (b - a);
+
 /**
  * Between two pictures of one size, pixel by pixel: `a` at 0, `b` at 1, and beyond `b` above 1; clamped to 0..1.
  * @throws RangeError for pictures of two sizes
@@ -31,5 +34,5 @@ export function isOneColour({ width, height, data }: Image): boolean {
 export function blended(a: Image, b: Image, share: number): Image {
   const { width, height } = a;
   if (b.width !== width || b.height !== height) throw new RangeError(`${width}x${height} and ${b.width}x${b.height} pixels`);
-  return { width, height, data: a.data.map((v, i) => Math.min(1, Math.max(0, v + share * (b.data[i]! - v)))) };
+  return { width, height, data: a.data.map((v, i) => Math.min(1, Math.max(0, between(v, b.data[i]!, share)))) };
 }

@@ -1,7 +1,7 @@
 /** A run in words, from its config.json: for the page of a run in progress and of one in a folder. */
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import type { RunAbout } from '../watch/snapshot.js';
-import { branchCommand, resumeCommand, trainingOf, viewCommand, type Fields } from './config.js';
+import { branchCommand, resumeCommand, strengthCommand, trainingOf, viewCommand, type Fields } from './config.js';
 
 /** A training's description of itself in `config.page`. */
 export interface PageText {
@@ -62,7 +62,7 @@ export function aboutRun(config: Fields, folder: string, terms: readonly string[
     terms,
     again: viewCommand(folder),
     ...(training && { goOn: resumeCommand(training, folder) }),
-    ...(training === 'transfer' && { branch: branchCommand(folder) }),
+    ...(training === 'transfer' && { branch: branchCommand(folder), strength: strengthCommand(folder) }),
   };
 }
 

@@ -131,6 +131,9 @@ export const resumeCommand = (training: TrainingName, folder: string): string =>
 export const branchCommand = (folder: string): string =>
   `splice-gpu transfer --from ${inShell(`${folder}@STEP`)} --set NAME=VALUE --out DIR`;
 
+/** The command line that makes a picture of a finished run at a strength, with STRENGTH in its place. */
+export const strengthCommand = (folder: string): string => `${resumeCommand('transfer', folder)} --strength STRENGTH`;
+
 /** The command line that shows a run. */
 export const viewCommand = (folder: string): string => `splice-gpu view ${inShell(folder)}`;
 

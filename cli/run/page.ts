@@ -10,6 +10,8 @@ import type { PictureRow } from './figures.js';
 import { previewsIn } from './folder.js';
 import { branchPoints } from './kept.js';
 
+export { PICTURES } from '../watch/snapshot.js';
+
 /** A picture that the page shows next to the result. */
 export interface ShownPicture {
   readonly name: string;

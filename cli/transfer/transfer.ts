@@ -13,7 +13,7 @@ import { labelPicture } from '../photos/labels.js';
 import { shorterSide, SHOWN_SIDE, writeImage, type Photo, type Size } from '../photos/photo.js';
 import { nameOf } from '../run/about.js';
 import type { ResumeOptions } from '../run/config.js';
-import type { ShownPicture } from '../run/page.js';
+import { PICTURES, type ShownPicture } from '../run/page.js';
 import type { Parts } from '../run/parts.js';
 import { resumeTraining, startTraining, type Showing } from '../run/run.js';
 import { tuned, type Graphs, type Moment, type Session, type Start, type Training } from '../run/training.js';
@@ -60,6 +60,8 @@ const sizeOf = ({ image }: Photo): string => showSize(image);
 const shownPhoto = async (photo: Photo, target: Size | undefined): Promise<Image> =>
   (target ? photo.again({ atMost: Math.max(SHOWN_SIDE, shorterSide(photo.image)) }) : photo.image);
 
+const atSize = (photo: Photo, size: Size): Promise<Image> => photo.again({ shorterSide: shorterSide(size) });
+
 /** Reads and checks the inputs; creates nothing. */
 export async function prepare(given: TransferOptions, parts: Parts): Promise<Training> {
   const inputs = await readInputs(given, parts);
@@ -94,8 +96,9 @@ export async function prepare(given: TransferOptions, parts: Parts): Promise<Tra
       result: 'Result',
     },
     pictures: [
-      { name: 'structure', label: 'Structure', image: () => shownPhoto(structure, target) },
+      { name: PICTURES.structure, label: 'Structure', image: () => shownPhoto(structure, target) },
       { name: 'appearance', label: 'Appearance', image: () => shownPhoto(appearance, target) },
+      ...(target ? [{ name: PICTURES.fine, label: 'Structure', image: () => atSize(structure, target) }] : []),
       ...regionPictures(inputs),
     ],
     title: titles.title,

@@ -5,7 +5,7 @@
 import { stat } from 'node:fs/promises';
 import { basename, win32 } from 'node:path';
 import sharp from 'sharp';
-import { encodeImage, readPhoto, readPicture, SHOWN_SIDE } from '../photos/photo.js';
+import { encodeImage, readPhoto, readPicture, SHOWN_SIDE, type ReadOptions } from '../photos/photo.js';
 import { aboutRun, endedNote, fieldOf, numberOf, planOf, resultLabel, textOf } from '../run/about.js';
 import { readConfig, type Fields } from '../run/config.js';
 import { readFigures } from '../run/figures.js';
@@ -14,7 +14,7 @@ import { branchPoints } from '../run/kept.js';
 import { rateMeter } from '../shared/rate.js';
 import { createFeed, type Feed, type FeedWriter } from '../watch/feed.js';
 import { halved } from '../watch/page/thin.js';
-import { isOver, type RunState, type RunStatus } from '../watch/snapshot.js';
+import { isOver, PICTURES, type RunState, type RunStatus } from '../watch/snapshot.js';
 import { pathInside } from './inside.js';
 import { logTail } from './logTail.js';
 
@@ -156,7 +156,11 @@ function inputsWatch(feed: FeedWriter, folder: string, note: (line: string) => v
     if (key === seen) return;
     seen = key;
     for (const [name, label] of [['structure', 'Structure'], ['appearance', 'Appearance']] as const) {
-      const png = (await photoIn(folder, config, name)) ?? (await cutFromTriptych(folder, config, name));
+      const photo = await photoIn(folder, config, name);
+      const png = photo ?? (await cutFromTriptych(folder, config, name));
+      if (photo && name === PICTURES.structure && hasDetail(config)) {
+        feed.showPicture({ name: PICTURES.fine, label }, () => fineStructure(folder, config));
+      }
       if (png && !shown.get(name)?.equals(png)) feed.showPicture({ name, label }, async () => png);
       if (png) shown.set(name, png);
       else if (sizeOf(config, name) && !shown.has(name) && !told.has(name)) {
@@ -168,16 +172,24 @@ function inputsWatch(feed: FeedWriter, folder: string, note: (line: string) => v
   };
 }
 
-/** The photo with the name and the bytes that config.json records, if it is in the folder. */
-async function photoIn(folder: string, config: Fields, name: string): Promise<Buffer | undefined> {
+/** The photo, by default as it is shown, with the name and the bytes that config.json records, if it is in the folder. */
+async function photoIn(folder: string, config: Fields, name: string, at?: ReadOptions): Promise<Buffer | undefined> {
   const [path, hash, size] = [textOf(config, name, 'path'), textOf(config, name, 'sha256'), sizeOf(config, name)];
   if (!path || !size) return undefined;
   const side = Math.min(...size);
-  const reading = hasDetail(config) ? { atMost: Math.max(SHOWN_SIDE, side) } : { shorterSide: side };
+  const reading = at ?? (hasDetail(config) ? { atMost: Math.max(SHOWN_SIDE, side) } : { shorterSide: side });
   // The record may come from another system.
   const inside = pathInside(folder, win32.basename(path));
   const photo = await inside.then((found) => readPhoto(found, { ...reading, plain: true })).catch(() => undefined);
   return photo && photo.sha256 === hash ? encodeImage(photo.image) : undefined;
+}
+
+/** The structure photo at the size of the result. @throws Error when it is no longer there */
+async function fineStructure(folder: string, config: Fields): Promise<Buffer> {
+  const { width, height } = await sharp(await pictureAt(folder, 'result.png')).metadata();
+  const photo = await photoIn(folder, config, PICTURES.structure, { shorterSide: Math.min(width, height) });
+  if (photo) return photo;
+  throw new Error('the structure photo is gone');
 }
 
 /** Whether the result is finer than what was trained on. */

@@ -23,6 +23,8 @@ export interface RunAbout {
   readonly goOn?: string;
   /** The command that begins a branch, with STEP for the step; absent where there are none. */
   readonly branch?: string;
+  /** The command that makes the picture of a strength at a run's end, with STRENGTH for it; absent where there are none. */
+  readonly strength?: string;
 }
 
 export interface RunState {
@@ -54,6 +56,15 @@ export interface PictureInfo {
   readonly version: number;
   readonly step?: number;
 }
+
+/** Names of pictures with a meaning for the page; the others are shown as they come. */
+export const PICTURES = {
+  /** The newest result. */
+  result: 'result',
+  structure: 'structure',
+  /** The structure photo at the size of a result with detail, which is finer than what is shown of it. Not shown itself. */
+  fine: 'fine-structure',
+} as const;
 
 /** Everything a page shows except the pictures themselves. */
 export interface Snapshot {

@@ -83,6 +83,14 @@ if (browser) {
     assert.ok(colours > 200, `${colours} colours`);
     const [download] = await Promise.all([page.waitForEvent('download'), page.click('#save-picture')]);
     assert.is(download.suggestedFilename(), 'result.png');
+    const isPhoto = (): Promise<boolean> => page.evaluate(() => {
+      const [before, after] = ['before', 'after'].map((id) => (document.getElementById(id) as HTMLCanvasElement).toDataURL());
+      return before === after;
+    });
+    assert.not(await isPhoto());
+    await page.fill('#strength', '0');
+    assert.ok(await isPhoto(), 'at strength 0 the structure photo itself');
+    await page.fill('#strength', '1');
     console.log(`long tasks of the page: ${await longTasks(page)} ms`);
 
     // The command line goes on with it.

@@ -1,11 +1,16 @@
 /** The page of a real run in a real browser: small pictures, an untrained ViT. */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { scenePath } from '../../cli/demo/files.js';
-import { temporaryFolder } from '../helpers/pictures.js';
+import { readImage } from '../../cli/photos/photo.js';
+import type { TransferOptions } from '../../cli/transfer/options.js';
+import { transfer } from '../../cli/transfer/transfer.js';
+import { fakeParts, shortRun } from '../helpers/fakeRun.js';
+import { redBlue, temporaryFolder } from '../helpers/pictures.js';
+import { files } from '../helpers/runs.js';
 import { openBrowser, serveRun, watchTrouble } from './browser.js';
 
 const browser = await openBrowser();
@@ -134,7 +139,57 @@ async function viewFolder(stepsDone: number): Promise<void> {
   assert.equal(await resultSize(again), [72, 48]);
 }
 
+/** A finished run of no GPU, whose photos lie in its folder; the result has another size than the training with `detail`. */
+async function finishedRun(width: number, more: Partial<TransferOptions>): Promise<string> {
+  const folder = join(temporaryFolder(), 'run');
+  mkdirSync(folder);
+  const photos = ['structure', 'appearance'].map((name) => join(folder, `${name}.png`)) as [string, string];
+  for (const path of photos) await redBlue(width, (width * 2) / 3).png().toFile(path);
+  const options = shortRun({ structure: photos[0], appearance: photos[1], model: files.model, out: folder });
+  assert.is(await transfer({ ...options, ...more, strength: STRENGTHS }, fakeParts().parts), 0);
+  return folder;
+}
+const STRENGTHS = [0, 0.5, 1.2];
+
+/** Moves the slider, the last step by keyboard, and saves the picture. */
+async function savedAt(page: Page, strength: number) {
+  await page.fill('#strength', Math.max(0.05, strength - 0.05).toFixed(2));
+  await page.focus('#strength');
+  await page.keyboard.press(strength === 0 ? 'Home' : 'ArrowRight');
+  assert.is(await page.textContent('#strength-number'), String(strength));
+  const isShown = (end: string): boolean => document.getElementById('mixture')!.getAttribute('aria-label')?.endsWith(end) ?? false;
+  await page.waitForFunction(isShown, ` ${strength}`);
+  const [download] = await Promise.all([page.waitForEvent('download'), page.click('#save-picture')]);
+  return { name: download.suggestedFilename(), picture: await readImage(await download.path()) };
+}
+
 if (browser) {
+  for (const [what, width, more] of [['as trained', 60, {}], ['with detail', 780, { size: 48, detail: 0.5 }]] as const) {
+    test(`page: the strength of a result ${what} gives the pixels of the command line`, async () => {
+      const folder = await finishedRun(width, more);
+      const view = await serveRun(['view', folder]);
+      const page = await open(view.url);
+      await status(page, 'finished');
+      assert.equal(await resultSize(page), [width, (width * 2) / 3]);
+      assert.equal(await overflow(page), [0, 0]);
+      for (const strength of STRENGTHS) {
+        const { name, picture } = await savedAt(page, strength);
+        assert.is(name, `result-25-strength-${strength}.png`);
+        const file = await readImage(join(folder, `strength/${strength}.png`));
+        assert.equal([picture.width, picture.height], [file.width, file.height]);
+        const apart = picture.data.reduce((most, value, i) => Math.max(most, Math.abs(value - file.data[i]!)), 0);
+        assert.ok(apart <= 1.01 / 255, `${apart * 255} levels apart`);
+      }
+      const command = `splice-gpu transfer --resume ${folder} --strength 1.2`;
+      assert.is(await page.textContent('#strength-command'), command);
+      assert.ok(await page.isVisible('#strength-command') && !(await page.isVisible('#enlarged')));
+      assert.equal(await overflow(page), [0, 0]);
+      hasNoTrouble(page);
+      view.child.kill('SIGINT');
+      await view.ended;
+    });
+  }
+
   test('page: a live run is shown, obeys and ends; its folder is shown again', async () => {
     const saving = ['--save-every', '4', '--keep-every', '8'];
     const run = await serveRun(['transfer', ...PHOTOS, '--out', out, ...TINY, ...saving, '--watch']);

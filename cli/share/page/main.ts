@@ -1,7 +1,8 @@
 /** A result to send: before and after, the way there, its figures, and its generator for other photos. */
-import { drawInto, listenToSplit, saveFile } from '../../studio/page/view.js';
+import { drawInto, listenToSplit } from '../../studio/page/view.js';
 import { byId, element, setText } from '../../watch/page/dom.js';
 import { onFile } from '../../watch/page/drop.js';
+import { saveCanvas } from '../../watch/page/save.js';
 import type { SharedPair } from './data.js';
 import { openPainter } from './painter.js';
 
@@ -89,8 +90,7 @@ async function startCamera(): Promise<void> {
 function listen(): void {
   onFile(byId('drop'), (photo) => void paintFile(photo));
   camera.addEventListener('click', () => void (stream ? stopCamera() : startCamera()));
-  byId('save').addEventListener('click', () =>
-    painted.toBlob((blob) => void (blob && saveFile('painted.png', blob)), 'image/png'));
+  byId('save').addEventListener('click', () => saveCanvas('painted.png', painted));
   if (!navigator.mediaDevices) camera.hidden = true;
 }
 

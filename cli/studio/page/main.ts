@@ -3,13 +3,14 @@ import type { StepLosses } from '../../../model/training/run.js';
 import { createChart } from '../../watch/page/chart.js';
 import { byId, setText } from '../../watch/page/dom.js';
 import { onFile } from '../../watch/page/drop.js';
+import { saveFile } from '../../watch/page/save.js';
 import { duration, speed } from '../../watch/page/texts.js';
 import { thinned } from '../../watch/page/thin.js';
 import type { LossRow } from '../../watch/snapshot.js';
 import type { Fitted, News, OfferedModel, Order } from './messages.js';
 import { brushed, forgetLabels, listenToBrushes, prepareBrush, showBrushed } from './brush.js';
 import { fillForm, fillIn, fillSizes, isFit, jobOf, lockForm, modelChoice } from './settings.js';
-import { drawInto, listenToSplit, saveFile, savePicture, showDrop, showPixels, showResult } from './view.js';
+import { drawInto, listenToMixture, listenToSplit, savePicture, showDrop, showPixels, showResult } from './view.js';
 
 const NO_WEBGPU = 'This browser offers no WebGPU here, and without it nothing can be trained: open the page in a current Chrome, '
   + 'Edge, Firefox or Safari, by https or from this machine.';
@@ -269,6 +270,7 @@ async function open(): Promise<void> {
   listenToPhotos();
   listenToButtons();
   listenToSplit();
+  listenToMixture();
   listenToBrushes(sendBrushed);
   fillForm((await (await fetch('models.json')).json()) as OfferedModel[]);
   showButtons();

@@ -1,9 +1,15 @@
 /** Draws photos and results into the canvases of the page. */
 import { byId, setText } from '../../watch/page/dom.js';
+import { saveCanvas } from '../../watch/page/save.js';
+import { listenToStrength, mixed, nameAt, pixelsOf } from '../../watch/page/strength.js';
 import type { Shown } from './messages.js';
 
 /** Photos are shown no larger than this; the runs read the files themselves. */
 const SHOWN_SIDE = 512;
+
+/** The newest result as it is, and its strength on the page. */
+let result: Shown | undefined;
+let strength = 1;
 
 export function drawInto(canvas: HTMLCanvasElement, { width, height, data }: Shown): void {
   Object.assign(canvas, { width, height, hidden: false });
@@ -34,11 +40,25 @@ export function showResult(picture: Shown, step: number, photo?: Shown): void {
   const figure = byId('result');
   figure.style.setProperty('--ratio', String(picture.width / picture.height));
   figure.classList.remove('empty');
-  drawInto(byId<HTMLCanvasElement>('after'), picture);
+  result = picture;
   if (photo) drawInto(byId<HTMLCanvasElement>('before'), photo);
-  byId('slider').hidden = false;
+  drawResult();
+  for (const id of ['slider', 'strength-row']) byId(id).hidden = false;
   setText(byId('result-step'), step === 0 ? 'warm start' : `after ${step} steps${photo ? ', with detail' : ''}`);
 }
+
+/** The result, mixed with the structure photo. */
+function drawResult(): void {
+  if (!result) return;
+  const structure = (): ImageData => pixelsOf(byId<HTMLCanvasElement>('before'), result!);
+  drawInto(byId<HTMLCanvasElement>('after'), strength === 1 ? result : mixed(structure(), result, strength));
+}
+
+/** The slider of the result's strength. */
+export const listenToMixture = (): void => listenToStrength((chosen) => {
+  strength = chosen;
+  drawResult();
+});
 
 /** The slider between the structure photo and the result: the share of the former that covers the latter. */
 export function listenToSplit(): void {
@@ -51,14 +71,5 @@ export function listenToSplit(): void {
   show();
 }
 
-export function savePicture(): void {
-  byId<HTMLCanvasElement>('after').toBlob((blob) => {
-    if (blob) saveFile('result.png', blob);
-  }, 'image/png');
-}
+export const savePicture = (): void => saveCanvas(nameAt('result', strength), byId<HTMLCanvasElement>('after'));
 
-export function saveFile(name: string, content: Blob): void {
-  const url = URL.createObjectURL(content);
-  Object.assign(document.createElement('a'), { href: url, download: name }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 1000);
-}

@@ -1,19 +1,13 @@
-/** The result: a slider over its previews, a second one to compare it with, and the branch that can begin at it. */
-import { picturePath, previewPath, type Snapshot } from '../snapshot.js';
+/** The result: a slider over its previews, a picture to compare it with, its strength, and the branch that can begin at it. */
+import { PICTURES, picturePath, previewPath, type Snapshot } from '../snapshot.js';
 import { byId, setText } from './dom.js';
-import { RESULT, showImage } from './view.js';
-
-/** A picture of the run's progress. */
-interface Shown {
-  readonly path: string;
-  readonly step: number | undefined;
-  readonly alt: string;
-}
+import { mixtureView, type Shown } from './mixture.js';
+import { showImage } from './view.js';
 
 /** The preview after `chosen` steps, or the newest result; undefined before there is one. */
 function shownOf({ pictures, epoch }: Snapshot, chosen: number | undefined): Shown | undefined {
   if (chosen !== undefined) return { path: previewPath(epoch, chosen), step: chosen, alt: `Preview after ${chosen} steps` };
-  const newest = pictures.find(({ name }) => name === RESULT);
+  const newest = pictures.find(({ name }) => name === PICTURES.result);
   return newest && { path: picturePath(newest), step: newest.step, alt: 'Newest result' };
 }
 
@@ -22,6 +16,7 @@ const stepText = (step: number | undefined): string => (step === undefined ? '' 
 /** At its end the slider follows the newest result. What is held for comparison stays until the run is another one. */
 export function resultView(): (run: Snapshot) => void {
   const [slider, latest, hold] = [byId<HTMLInputElement>('previews'), byId('latest'), byId('hold')];
+  const showMixture = mixtureView();
   let run: Snapshot | undefined;
   let chosen: number | undefined; // step of a preview; undefined follows the newest result
   let held: (Shown & { readonly epoch: number }) | undefined;
@@ -45,6 +40,7 @@ export function resultView(): (run: Snapshot) => void {
       showImage(byId<HTMLImageElement>('held-image'), held.path, `Held: ${held.alt}`);
       setText(byId('held-step'), stepText(held.step));
     }
+    showMixture(run, shown);
     showBranch(run, shown?.step);
   };
   slider.addEventListener('input', () => {

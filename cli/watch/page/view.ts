@@ -1,11 +1,9 @@
 /** Draws the model into the page: texts, figures and pictures. chart.ts draws the curves. */
-import { isOver, picturePath, previewPath, type PictureInfo, type RunState, type Snapshot } from '../snapshot.js';
+import { isOver, PICTURES, picturePath, previewPath, type PictureInfo, type RunState, type Snapshot } from '../snapshot.js';
 import { byId, element, setText } from './dom.js';
 import { forget, picture } from './pictures.js';
 import type { Connection, Model } from './stream.js';
 import { duration, percent, speed, statusText } from './texts.js';
-
-export const RESULT = 'result';
 
 export function showHeader({ connection, run }: Model): void {
   const state = run?.state;
@@ -115,10 +113,10 @@ export function showImage(image: HTMLImageElement, path: string, alt: string): v
 const isVersionOf = (before: string, path: string): boolean =>
   before.startsWith('picture/') && before.slice(0, before.lastIndexOf('/')) === path.slice(0, path.lastIndexOf('/'));
 
-/** Every picture except the result, in the order of the run. */
+/** Every picture except those of the result, in the order of the run. */
 export function showInputs(pictures: readonly PictureInfo[]): void {
   const inputs = byId('inputs');
-  const shown = pictures.filter(({ name }) => name !== RESULT);
+  const shown = pictures.filter(({ name }) => name !== PICTURES.result && name !== PICTURES.fine);
   inputs.hidden = shown.length === 0;
   for (const info of shown) {
     const figure = inputs.querySelector(`#input-${info.name}`) ?? inputs.appendChild(inputFigure(info));
