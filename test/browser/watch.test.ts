@@ -157,7 +157,7 @@ async function savedAt(page: Page, strength: number) {
   await page.focus('#strength');
   await page.keyboard.press(strength === 0 ? 'Home' : 'ArrowRight');
   assert.is(await page.textContent('#strength-number'), String(strength));
-  const isShown = (end: string): boolean => document.getElementById('mixture')!.getAttribute('aria-label')?.endsWith(end) ?? false;
+  const isShown = (end: string) => document.getElementById('mixture')!.getAttribute('aria-label')?.endsWith(end);
   await page.waitForFunction(isShown, ` ${strength}`);
   const [download] = await Promise.all([page.waitForEvent('download'), page.click('#save-picture')]);
   return { name: download.suggestedFilename(), picture: await readImage(await download.path()) };
