@@ -1,7 +1,7 @@
 /** Regions of a pair: tokens of one are compared with those of its partner in the other photo, whatever has none with all. */
 import {
-  abs, add, concat, l2normalize, matmul, mean, mse, mul, reshape, rowMax, scale, slice, sub, sum, type Graph, type Shape,
-  type Tensor,
+  abs, add, concat, conv2d, l2normalize, matmul, mean, mse, mul, reshape, rowMax, scale, sigmoid, sub, sum, type Graph,
+  type Shape, type Tensor,
 } from '../../engine/index.js';
 import type { Picture } from '../image.js';
 import type { VitFeatures } from '../vit/vit.js';
@@ -84,25 +84,47 @@ export function regionsLoss(inputs: RegionInputs, made: VitFeatures, given: VitF
   return add(mse(x, y), mul(appearanceLoss(made, given), inputs('free', [1])));
 }
 
-/** Weight of the colours beside the tokens, whose distances are some ten times as large. */
+/** Weight of the colours beside the tokens. */
 const COLOURS = 40;
 
-/** The pixels of a picture [1, 3, H, W] with their squares and their products: [9, H W]. */
-function colourTerms(x: Tensor): Tensor {
-  const colours = reshape(x, [3, x.shape[2]! * x.shape[3]!]);
-  const turned = concat([slice(colours, 0, 1, 3), slice(colours, 0, 0, 1)], 0);
-  return concat([colours, mul(colours, colours), mul(colours, turned)], 0);
+/** Directions along which colours are compared: from a cube's centre to its faces, edges and corners, one of opposite ones. */
+const DIRECTIONS = [
+  [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1], [0, 1, 1], [1, -1, 0], [1, 0, -1], [0, 1, -1],
+  [1, 1, 1], [1, 1, -1], [1, -1, 1], [-1, 1, 1],
+] as const;
+
+/** Thresholds along a direction, evenly over the range of colours. */
+const THRESHOLDS = 16;
+
+/** The rows of a convolution of colours in 0..1: how far they are beyond each threshold, 2 being the way to the next one. */
+const ROWS = DIRECTIONS.flatMap((direction) => {
+  const low = direction.reduce<number>((sum, v) => sum + Math.min(0, v), 0);
+  const range = direction.reduce<number>((sum, v) => sum + Math.abs(v), 0);
+  const steps = (2 * THRESHOLDS) / range;
+  return Array.from({ length: THRESHOLDS }, (_, i) =>
+    ({ weights: direction.map((v) => v * steps), bias: -(low * steps + 2 * i + 1) }));
+});
+// Once for all programs, which share constants by their arrays.
+const WEIGHTS = Float32Array.from(ROWS.flatMap(({ weights }) => weights));
+const BIASES = Float32Array.from(ROWS, ({ bias }) => bias);
+
+/** Whether each pixel of a picture [1, 3, H, W] is beyond each threshold, softly from 0 to 1: [thresholds, H W]. */
+function beyond(x: Tensor): Tensor {
+  const by = conv2d(x, x.graph.constant(WEIGHTS, [ROWS.length, 3, 1, 1]), x.graph.constant(BIASES));
+  return reshape(sigmoid(by), [ROWS.length, x.shape[2]! * x.shape[3]!]);
 }
 
 /**
- * Colours, region by region: the mean difference of the means, squares and products of red, green and blue of a region and its
- * partner, and the mean of it over the regions that both pictures show. Tokens tell colours vaguely, and those at a border tell
- * both sides'.
+ * Colours, region by region: the share of a region's pixels beyond each threshold, against its partner's. The mean difference
+ * over the thresholds of a direction is the Wasserstein distance along it over its range, but for the softness (Vallender,
+ * "Calculation of the Wasserstein distance between probability distributions on the line", 1974). The loss is the mean of it over
+ * the directions, and over the regions that both pictures show. Tokens tell colours vaguely, and those at a border tell both
+ * sides'. The pictures are [1, 3, H, W] in 0..1.
  */
 export function regionColoursLoss(inputs: RegionInputs, made: Tensor, given: Tensor, count: number): Tensor {
   const [x, y] = [made, given].map((picture, i) => {
-    const terms = colourTerms(picture);
-    return matmul(inputs(`${SIDES[i]!}.colours`, [count, terms.shape[1]!]), terms, { transposeB: true });
+    const shares = beyond(picture);
+    return matmul(inputs(`${SIDES[i]!}.colours`, [count, shares.shape[1]!]), shares, { transposeB: true });
   }) as [Tensor, Tensor];
   return scale(mean(abs(sub(x, y))), COLOURS);
 }

@@ -87,15 +87,22 @@ function featuresOf(g: Graph, xs: readonly Tensor[], { vit, options, regions }: 
 /** A picture, and what the ViT sees in it. */
 type Seen = readonly [x: Tensor, features: VitFeatures];
 
+/** The side of the ViT's input at which colours are compared, unless that is smaller. */
+const COLOUR_SIDE = 128;
+
+/** Height and width at which the colours of a picture are compared. */
+export const colourSize = (height: number, width: number, { vit, options }: Setting): readonly [number, number] =>
+  recipes[options.recipe].vitInput(height, width, vit.config, Math.min(options.vitSize, COLOUR_SIDE));
+
 /** The appearance's term: of whole pictures, or region by region, by tokens and by colours. */
-function lookLoss(name: string, [x, made]: Seen, [y, given]: Seen, { regions, options, vit }: Setting): Tensor {
+function lookLoss(name: string, [x, made]: Seen, [y, given]: Seen, setting: Setting): Tensor {
+  const { regions } = setting;
   if (!regions) return appearanceLoss(made, given);
   const inputs = regionInputs(x.graph, name);
-  const small = (picture: Tensor): Tensor => {
-    const size = recipes[options.recipe].vitInput(picture.shape[2]!, picture.shape[3]!, vit.config, options.vitSize);
-    return resize(picture, size, { mode: 'bilinear', antialias: true });
-  };
-  return add(regionsLoss(inputs, made, given, regions.count), regionColoursLoss(inputs, small(x), small(y), regions.count));
+  // Without a filter: means of neighbours would be less spread than the colours are.
+  const [a, b] = [x, y].map((picture) =>
+    resize(picture, colourSize(picture.shape[2]!, picture.shape[3]!, setting), { mode: 'bilinear' })) as [Tensor, Tensor];
+  return add(regionsLoss(inputs, made, given, regions.count), regionColoursLoss(inputs, a, b, regions.count));
 }
 
 /** The outputs of a step of a kind. */

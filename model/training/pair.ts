@@ -6,7 +6,7 @@ import { drawAppearance, drawStructure, type Draw } from '../method/augment.js';
 import type { SpliceOptions } from '../method/options.js';
 import { recipes } from '../method/recipes.js';
 import { colourValues, COMPARISONS, regionValues, tokenLabels, type Labels } from '../method/regions.js';
-import { looksOf, resultGraph, resultName, stepGraph, type Setting } from '../method/steps.js';
+import { colourSize, looksOf, resultGraph, resultName, stepGraph, type Setting } from '../method/steps.js';
 import { DIRECTIONS, drawDirections } from '../method/texture.js';
 import { random } from '../random.js';
 import type { VitModel, Weight } from '../vit/config.js';
@@ -65,19 +65,21 @@ export function pairSetting(
 }
 
 /** Writes the regions of a step's tokens, of the whole photos without crops `a` and `b`. */
-function writeRegions(program: Program, { regions, vit, options }: Setting, look: number, a?: Draw, b?: Draw): void {
+function writeRegions(program: Program, setting: Setting, look: number, a?: Draw, b?: Draw): void {
+  const { regions, vit, options } = setting;
   const { count, structure, appearances } = regions!;
   const { patch } = vit.config;
-  /** Of patches of the ViT's input, or of its pixels. */
-  const labelsOf = (labels: Labels, crop: Draw | undefined, side: number): Uint8Array => {
+  /** Of the patches of the ViT's input, and of the pixels at which colours are compared. */
+  const labelsOf = (labels: Labels, crop: Draw | undefined): readonly [Uint8Array, Uint8Array] => {
     const { height, width } = crop ? { height: crop.size, width: crop.size } : labels;
     const input = recipes[options.recipe].vitInput(height, width, vit.config, options.vitSize);
-    return tokenLabels(labels, { input, patch: side }, crop);
+    const pixels = colourSize(height, width, setting);
+    return [tokenLabels(labels, { input, patch }, crop), tokenLabels(labels, { input: pixels, patch: 1 }, crop)];
   };
   for (const [comparison, made] of [[COMPARISONS.crops, a], [COMPARISONS.whole, undefined]] as const) {
     if (!program.takes(`${comparison}.free`)) continue;
-    const both = (side: number) => [labelsOf(structure, made, side), labelsOf(appearances[look]!, b, side), count] as const;
-    const values = Object.entries({ ...regionValues(...both(patch)), ...colourValues(...both(1)) });
+    const [x, y] = [labelsOf(structure, made), labelsOf(appearances[look]!, b)];
+    const values = Object.entries({ ...regionValues(x[0], y[0], count), ...colourValues(x[1], y[1], count) });
     program.writeTaken(Object.fromEntries(values.map(([name, data]) => [`${comparison}.${name}`, data])));
   }
 }

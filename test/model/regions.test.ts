@@ -65,6 +65,21 @@ const indices = (labels: readonly number[], region: number): number[] =>
   labels.flatMap((label, i) => (label === region ? [i] : []));
 const mean = (values: readonly number[]): number => values.reduce((sum, v) => sum + v, 0) / Math.max(1, values.length);
 
+/** Points of a cube's surface with coordinates of -1, 0 and 1, the first one that is not 0 being 1: one of opposite ones. */
+const directions = Array.from({ length: 27 }, (_, i) => [Math.floor(i / 9) - 1, (Math.floor(i / 3) % 3) - 1, (i % 3) - 1])
+  .filter((point) => point.find((v) => v !== 0) === 1);
+const corners = Array.from({ length: 8 }, (_, i) => [i >> 2, (i >> 1) & 1, i & 1]);
+
+/** The mean difference of the shares beyond 16 thresholds, which are even from the least to the largest of `range`. */
+function beyondDistance(a: readonly number[], b: readonly number[], range: readonly number[]): number {
+  const [low, high] = [Math.min(...range), Math.max(...range)];
+  const step = (high - low) / 16;
+  const share = (values: readonly number[], threshold: number): number =>
+    mean(values.map((v) => 1 / (1 + Math.exp((2 * (threshold - v)) / step))));
+  const all = Array.from({ length: 16 }, (_, i) => low + step * (i + 0.5));
+  return mean(all.map((threshold) => Math.abs(share(a, threshold) - share(b, threshold))));
+}
+
 for (const [name, [made, given]] of Object.entries(CASES)) {
   const count = 3;
   const values = regionValues(Uint8Array.from(made), Uint8Array.from(given), count);
@@ -109,14 +124,11 @@ for (const [name, [made, given]] of Object.entries(CASES)) {
     },
     reference: ({ x, y }) => {
       const shown = [1, 2, 3].filter((region) => made.includes(region) && given.includes(region));
-      const terms = (t: Float64Array, i: number): number[] => {
-        const [r, g, b] = [0, 1, 2].map((c) => t[(c * t.length) / 3 + i]!) as [number, number, number];
-        return [r, g, b, r * r, g * g, b * b, r * g, g * b, b * r];
-      };
-      const meanOf = (t: Float64Array, labels: number[], region: number, k: number): number =>
-        mean(indices(labels, region).map((i) => terms(t, i)[k]!));
-      const ofRegion = (region: number): number =>
-        mean(Array.from({ length: 9 }, (_, k) => Math.abs(meanOf(x!, made, region, k) - meanOf(y!, given, region, k))));
+      const ofRegion = (region: number): number => mean(directions.map((direction) => {
+        const [a, b] = ([[x!, made], [y!, given]] as const).map(([t, labels]) => indices(labels, region).map((i) =>
+          direction.reduce((sum, v, c) => sum + v * t[(c * t.length) / 3 + i]!, 0))) as [number[], number[]];
+        return beyondDistance(a, b, corners.map((corner) => direction.reduce((sum, v, c) => sum + v * corner[c]!, 0)));
+      }));
       return [40 * (1 - indices(made, 0).length / made.length) * mean(shown.map(ofRegion))];
     },
   }));
