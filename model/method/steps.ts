@@ -130,27 +130,31 @@ const optimise: Finish = (g, weights, gradient, { layout, options: { clip, ema: 
 /** The flat parameter that makes the result. */
 export const resultName = ({ ema: share }: SpliceOptions): string => (share > 0 ? names.average : names.weights);
 
-/**
- * One optimiser step. Outputs: `weights`, the updated parameters or their average (in place), and `losses`, one for each name of
- * `termNames`. Inputs: the draws of model/method/augment.ts, `lambdas` (of all terms), `hyper` [6] as `adam` takes it, `momentum`
- * [1] of an average, and what texture.ts and regions.ts take. Another `finish` replaces the update, under the same name. The ViT
- * sees every image once: generated images in one batch with gradients, photos in one batch without.
- */
-export function stepGraph(g: Graph, step: StepKind, setting: Setting, finish: Finish = optimise): Record<string, Tensor> {
+/** What a step computes before it updates anything. */
+interface Losses {
+  /** One for each name of `termNames`; of a warm start's step its two terms and their sum. */
+  readonly losses: Tensor;
+  /** The weighted sum of the terms, which an update lowers. */
+  readonly total: Tensor;
+  /** The generator's, with their parameters. */
+  readonly passes: readonly Bound[];
+}
+
+/** The ViT sees every image once: generated images in one batch with gradients, photos in one batch without. */
+function stepLosses(g: Graph, step: StepKind, setting: Setting, weights: string = names.weights): Losses {
   const passes: Bound[] = [];
   const generate = (x: Tensor): Tensor => g.part('generator', () => {
-    const bound = bindParameters(g, names.weights, setting.layout);
+    const bound = bindParameters(g, weights, setting.layout);
     passes.push(bound);
     const forward = (): Tensor => setting.generator.forward(bound.get, x);
     return setting.options.checkpointing ? g.recomputed(forward) : forward();
   });
-  const finished = (loss: Tensor): Tensor => finish(g, passes[0]!.flat, flatGradient(loss, setting, passes), setting);
   const { a, b, c } = g.part('augmentation', () => images(g, step, setting));
   const [x, y] = [generate(a), generate(b)];
   if (step.kind === 'warm-start') {
     const terms = [mse(x, a), mse(y, b)] as const;
     const total = add(...terms);
-    return { weights: finished(total), losses: concat([...terms, total], 0) };
+    return { total, losses: concat([...terms, total], 0), passes };
   }
   const [madeA, madeB] = featuresOf(g, [x, y], setting) as [VitFeatures, VitFeatures];
   const [givenA, givenB] = featuresOf(g, [a, b], setting) as [VitFeatures, VitFeatures];
@@ -177,8 +181,22 @@ export function stepGraph(g: Graph, step: StepKind, setting: Setting, finish: Fi
   }
   // The weights are an input because the first step of a recipe may switch terms off.
   const total = g.part('losses', () => sum(mul(concat(terms, 0), g.input('lambdas', [terms.length]))));
-  return { weights: finished(total), losses: g.part('losses', () => concat([...terms.slice(0, own), total], 0)) };
+  return { total, losses: g.part('losses', () => concat([...terms.slice(0, own), total], 0)), passes };
 }
+
+/**
+ * One optimiser step. Outputs: `weights`, the updated parameters or their average (in place), and `losses`, one for each name of
+ * `termNames`. Inputs: the draws of model/method/augment.ts, `lambdas` (of all terms), `hyper` [6] as `adam` takes it, `momentum`
+ * [1] of an average, and what texture.ts and regions.ts take. Another `finish` replaces the update, under the same name.
+ */
+export function stepGraph(g: Graph, step: StepKind, setting: Setting, finish: Finish = optimise): Record<string, Tensor> {
+  const { losses, total, passes } = stepLosses(g, step, setting);
+  return { weights: finish(g, passes[0]!.flat, flatGradient(total, setting, passes), setting), losses };
+}
+
+/** The losses of the generator that makes the result; output and inputs as of `stepGraph`, but for those of the update. */
+export const lossGraph = (g: Graph, step: StepKind, setting: Setting): Record<string, Tensor> =>
+  ({ losses: stepLosses(g, step, setting, resultName(setting.options)).losses });
 
 /** The whole structure photo through the generator: [1, 3, H, W]. */
 export function resultGraph(g: Graph, { generator, layout, structure, options }: Setting): Record<string, Tensor> {

@@ -1,18 +1,16 @@
 /** A training of one pair of photos: its generator, step by step. */
-import { adamHyper, type BufferRange, type Engine, type Program } from '../../engine/index.js';
+import { adamHyper, type BufferRange, type Engine } from '../../engine/index.js';
 import { layoutOf, type Generator } from '../generators/parameters.js';
 import type { Image } from '../image.js';
-import { drawAppearance, drawStructure, type Draw } from '../method/augment.js';
 import type { SpliceOptions } from '../method/options.js';
 import { recipes } from '../method/recipes.js';
-import { colourValues, COMPARISONS, regionValues, tokenLabels, type Labels } from '../method/regions.js';
-import { colourSize, looksOf, resultGraph, resultName, stepGraph, type Setting } from '../method/steps.js';
-import { DIRECTIONS, drawDirections } from '../method/texture.js';
-import { random } from '../random.js';
+import { looksOf, resultGraph, resultName, stepGraph, type Setting } from '../method/steps.js';
 import type { VitModel, Weight } from '../vit/config.js';
+import { drawnStep } from './drawn.js';
+import { meanLosses } from './meanLosses.js';
 import type { TrainingRun, TrainingState } from './run.js';
 import {
-  averageMomentum, averageStored, pairStored, prepare, rateAt, stepProgram, trainingSteps, writeFrame, type Submit,
+  averageMomentum, averageStored, pairStored, prepare, rateAt, trainingSteps, writeFrame, type Submit,
 } from './steps.js';
 
 /** Adam's; no momentum, as published. */
@@ -32,6 +30,12 @@ export interface SpliceRun extends TrainingRun {
   readonly encodeResult: (pass: GPUComputePassEncoder) => BufferRange;
   /** The parameters, by name, of the generator that makes the result. */
   readonly weights: () => Promise<Map<string, Weight>>;
+  /**
+   * Mean losses of the generator that makes the result, by `termNames`, over 16 steps' draws that are the same whatever the seed.
+   * Runs of a pair can be compared by them; the losses of their last steps are of other crops in each run. Steps made after it
+   * compile their programs again.
+   */
+  readonly meanLosses: () => Promise<Record<string, number>>;
 }
 
 /** @throws Error when a photo, or the crops made of it, is too small for the generator */
@@ -64,26 +68,6 @@ export function pairSetting(
   return { vit: { ...vit, precision: options.precision }, generator, layout, structure, appearance, options, ...more };
 }
 
-/** Writes the regions of a step's tokens, of the whole photos without crops `a` and `b`. */
-function writeRegions(program: Program, setting: Setting, look: number, a?: Draw, b?: Draw): void {
-  const { regions, vit, options } = setting;
-  const { count, structure, appearances } = regions!;
-  const { patch } = vit.config;
-  /** Of the patches of the ViT's input, and of the pixels at which colours are compared. */
-  const labelsOf = (labels: Labels, crop: Draw | undefined): readonly [Uint8Array, Uint8Array] => {
-    const { height, width } = crop ? { height: crop.size, width: crop.size } : labels;
-    const input = recipes[options.recipe].vitInput(height, width, vit.config, options.vitSize);
-    const pixels = colourSize(height, width, setting);
-    return [tokenLabels(labels, { input, patch }, crop), tokenLabels(labels, { input: pixels, patch: 1 }, crop)];
-  };
-  for (const [comparison, made] of [[COMPARISONS.crops, a], [COMPARISONS.whole, undefined]] as const) {
-    if (!program.takes(`${comparison}.free`)) continue;
-    const [x, y] = [labelsOf(structure, made), labelsOf(appearances[look]!, b)];
-    const values = Object.entries({ ...regionValues(x[0], y[0], count), ...colourValues(x[1], y[1], count) });
-    program.writeTaken(Object.fromEntries(values.map(([name, data]) => [`${comparison}.${name}`, data])));
-  }
-}
-
 /**
  * Prepares a run on `engine`. What follows depends on the photos, the ViT and the options alone, and in the last bits on the
  * device. `from` is the state of a run with the same of these, from which it continues.
@@ -99,24 +83,17 @@ export async function startSplice(
   const stored = options.ema > 0 ? averageStored : pairStored;
   const method = { stored, initialWeights: recipe.initialWeights, step: stepGraph, other: resultGraph };
   const { frames } = setting;
-  const looks = looksOf(setting);
   const { memory, programs, other, read, destroy } = await prepare(engine, setting, method, from);
 
   const submit: Submit = async (phase, step, update) => {
-    const next = (what: string) => random(options.seed, phase, what, step);
-    const a = drawStructure(next('structure'), options.recipe, structure.height, structure.width);
-    const look = step % looks.length;
-    const b = drawAppearance(next('appearance'), options.recipe, looks[look]!.height, looks[look]!.width);
-    const program = await stepProgram(programs, options, phase, step, a, b, look);
-    if (frames) writeFrame(engine, setting, next('frame').integer(0, frames.length - 1));
+    const program = await drawnStep(engine, setting, programs, phase, step);
     program.write('hyper', adamHyper({ lr: rateAt(options, phase, step), betas: BETAS }, update));
-    if (program.takes(DIRECTIONS)) program.write(DIRECTIONS, drawDirections(next('directions')));
-    if (setting.regions) writeRegions(program, setting, look, ...(phase === 'uncropped' ? [] : [a, b]));
     program.writeTaken({ momentum: [averageMomentum(options.ema, update)] });
     program.run();
     return program;
   };
-  return Object.assign(trainingSteps(engine, setting, stored, from, submit), {
+  const steps = trainingSteps(engine, setting, stored, from, submit);
+  return Object.assign(steps, {
     memory,
     destroy,
     result: async (frame = 0) => {
@@ -129,5 +106,10 @@ export async function startSplice(
       return other.buffer('result');
     },
     weights: () => read(resultName(options)),
+    meanLosses: async () => {
+      await steps.release();
+      programs.destroy(); // two sets of them may not fit
+      return meanLosses(engine, setting);
+    },
   });
 }

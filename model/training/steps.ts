@@ -141,15 +141,21 @@ export async function stepProgram(
   return program;
 }
 
+interface Releasable {
+  /** Reads the last step's losses, so that its program can be destroyed. */
+  readonly release: () => Promise<void>;
+}
+
 /** The part of a run that does not depend on what its programs compute; `from` as `prepare` checked it. */
 export function trainingSteps(
   engine: Engine, setting: Setting, stored: Stored, from: TrainingState | undefined, submit: Submit,
-): Omit<TrainingRun, 'memory' | 'destroy'> {
+): Omit<TrainingRun, 'memory' | 'destroy'> & Releasable {
   const { options } = setting;
   const terms = termNames(options);
   let { warmStepsDone = 0, stepsDone = 0, updates = 0 } = from?.counters ?? {};
   const done = { warmStepsDone, stepsDone };
   let last: Program | undefined;
+  let read = from?.arrays.get('losses') ?? new Float32Array(terms.length).fill(NaN);
 
   const step = async (): Promise<StepInfo> => {
     if (done.warmStepsDone < options.warmStart) {
@@ -164,7 +170,7 @@ export function trainingSteps(
   };
   /** In the order of the terms; a step of the warm start has a total alone. */
   const lossValues = async (): Promise<Float32Array> => {
-    if (!last) return from?.arrays.get('losses') ?? new Float32Array(terms.length).fill(NaN);
+    if (!last) return read;
     const values = await last.read('losses');
     if (values.length === terms.length) return values;
     return Float32Array.from(terms, (_, i) => (i === terms.length - 1 ? values[2]! : NaN));
@@ -186,5 +192,9 @@ export function trainingSteps(
       return { counters: { warmStepsDone, stepsDone, updates }, arrays: arrays.set('losses', await lossValues()) };
     },
     sync: () => engine.sync(),
+    release: async () => {
+      read = await lossValues();
+      last = undefined;
+    },
   });
 }

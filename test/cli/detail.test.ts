@@ -77,7 +77,7 @@ test('detail: none where it is off, or where the trained picture has the size of
   for (const change of [{ detail: 0 }, { outputSize: 50 }]) {
     const { out, details } = await made(change);
     assert.equal([details, await sizeOf(join(out, 'result.png')), existsSync(join(out, 'trained.png'))], [[], [75, 50], false]);
-    assert.equal(Object.keys(json(join(out, 'report.json'))), ['judge', 'match', 'result', 'baselines']);
+    assert.equal(Object.keys(json(join(out, 'report.json'))), ['judge', 'match', 'losses', 'result', 'baselines']);
   }
 });
 

@@ -41,7 +41,7 @@ export interface Judged {
   readonly set: string;
   readonly pair: string;
   readonly seed: number;
-  /** The figures of `compare`, and the mean total loss of the last 50 steps as `total`. */
+  /** The figures of `compare`, and the total of the mean losses in report.json as `total`. */
   readonly figures: Readonly<Record<string, number>>;
   readonly result: string;
 }

@@ -11,10 +11,10 @@ type Outcome = Pick<PairResult, 'stepsDone' | 'seconds' | 'total' | 'match' | 'f
 /** Everything that is there and readable; a page must not fail because a file does. */
 export async function readOutcome(folder: string, name: string): Promise<Outcome> {
   const { stepsDone, seconds } = (await readJson(join(folder, 'config.json'))) ?? {};
-  const { match, result, trained } = (await readJson(join(folder, 'report.json'))) ?? {};
+  const { match, losses, result, trained } = (await readJson(join(folder, 'report.json'))) ?? {};
   const path = join(folder, 'log.jsonl');
   const log = await readText(path).then((text) => parseLog(path, text)).catch(() => []);
-  const total = recentTotal(log, Number(stepsDone));
+  const { total = recentTotal(log, Number(stepsDone)) } = (losses ?? {}) as { total?: number };
   return {
     ...(typeof stepsDone === 'number' && { stepsDone }),
     ...(typeof seconds === 'number' && { seconds }),
