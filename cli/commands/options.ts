@@ -36,7 +36,8 @@ export const precisionOption = (): Option =>
 /* Options of trainings. */
 
 export const watchOption = (): Option => option<number>(
-  '--watch [port]', 'show the run in a browser of this machine, with buttons to pause, save and stop (default: any free port)',
+  '--watch [port]', 'show the run in a browser of this machine, with buttons to pause, save and stop, and for one pair brushes '
+    + 'that make regions (default: any free port)',
   port,
 );
 

@@ -43,9 +43,12 @@ const MOST_REGIONS = 24;
 /** A colour with a smaller share of the pixels is the soft edge of a brush, and no region. */
 const LEAST_SHARE = 1 / 1000;
 
+/** The label image in a file, as `labelsIn`. */
+export const readLabels = async (path: string): Promise<LabelFile> =>
+  labelsIn(path, await readInput(path, MAX_BYTES, { pipes: true }));
+
 /** Black and transparent pixels have no region, nor do colours of less than a thousandth of the pixels. @throws InputError */
-export async function readLabels(path: string): Promise<LabelFile> {
-  const bytes = await readInput(path, MAX_BYTES, { pipes: true });
+export async function labelsIn(path: string, bytes: Buffer): Promise<LabelFile> {
   const kind = sniff(bytes);
   if (kind.format !== 'png') {
     const found = kind.format === undefined ? kind.found : kind.format.toUpperCase();

@@ -76,5 +76,8 @@ export const STRENGTH_KEYWORD = 'Strength';
 /** Of a sequence: the frame that the picture is of. */
 export const FRAME_KEYWORD = 'Frame SHA-256';
 
+/** Keyword of the step from which on a result's regions were brushed. */
+export const BRUSHED_KEYWORD = 'Brushed';
+
 /** Keyword of the losses of a training's first step. */
 export const LOSSES_KEYWORD = 'First losses';

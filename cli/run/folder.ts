@@ -37,7 +37,7 @@ export interface RunFolder {
 const FILES = [
   'config.json', 'checkpoints', 'kept', 'result.png', 'trained.png', 'triptych.png', 'strip.png', 'generator.safetensors',
   'vit.safetensors', 'vit.json', 'report.json', 'log.jsonl', 'timings.jsonl', 'figures.jsonl', 'losses.svg', 'previews',
-  'seeds', 'seeds.png', 'frames', 'frames.webp', 'strength',
+  'seeds', 'seeds.png', 'frames', 'frames.webp', 'strength', 'regions',
 ] as const;
 /** Any of these means that a run's results would be overwritten. */
 const PRECIOUS = ['result.png', 'log.jsonl', 'generator.safetensors', 'vit.safetensors', 'checkpoints', 'config.json'] as const;
@@ -96,7 +96,7 @@ export async function reopenFolder(path: string): Promise<RunFolder> {
     },
     rewind: async (logBytes, stepsDone) => {
       await mkdir(at('previews'), { recursive: true });
-      for (const part of ['', 'previews', 'checkpoints', 'kept']) await removeTemporary(at(part));
+      for (const part of ['', 'previews', 'checkpoints', 'kept', 'regions']) await removeTemporary(at(part));
       for (const part of ['previews', 'kept']) {
         for (const name of await readdir(at(part)).catch(() => [])) {
           if (Number.parseInt(name, 10) > stepsDone) await rm(at(`${part}/${name}`), { force: true });

@@ -3,6 +3,7 @@
  * page, interrupts, the summary and the exit code. It is the same for every training; training.ts holds the differences.
  */
 import { resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { DeviceLostError, OutOfMemoryError } from '../../engine/index.js';
 import type { Image } from '../../model/image.js';
 import { LOG_EVERY } from '../../model/training/log.js';
@@ -40,6 +41,8 @@ export interface Showing {
 
 interface Job extends Pick<Showing, 'json' | 'brief'> {
   readonly training: Training;
+  /** Its training, or what that has become on its page. */
+  readonly current: { training: Training };
   readonly folder: RunFolder;
   readonly parts: Parts;
   readonly progress: Progress;
@@ -51,7 +54,7 @@ interface Stretch extends Job {
   readonly session: Session;
   readonly from: Checkpoint | undefined;
   /** config.json without status. */
-  readonly record: Fields;
+  readonly record: () => Fields;
   readonly log: StepLosses[];
   /** Training time so far, that of earlier stretches included and pauses left out. */
   readonly seconds: () => number;
@@ -61,6 +64,12 @@ interface Stretch extends Job {
 const WORTH_TELLING_S = 60;
 /** From here on, the shorter way is named. */
 const LONG_S = 3600;
+
+/** Why a run is continued. */
+type Reason = 'resumed' | 'device lost' | 'regions brushed';
+
+/** Ends a stretch: the run continues from its checkpoint, with another program. */
+class OtherProgram extends Error {}
 
 /** A device that is lost more often will be lost again. */
 const MOST_REOPENINGS = 3;
@@ -106,7 +115,7 @@ async function runTraining(
   const page = given ?? (watch === undefined ? undefined : await openRunPage(training, folder.path, watch, parts));
   const isPart = plan.stopAt !== undefined;
   try {
-    return await onDevices({ training, folder, parts, json, brief, progress, page }, saved);
+    return await onDevices({ training, current: { training }, folder, parts, json, brief, progress, page }, saved);
   } catch (error) {
     if (!isPart) await page?.end('failed', { note: errorLine(error) ?? String(error) });
     throw error;
@@ -123,18 +132,25 @@ export async function openRunPage(training: Training, folder: string, port: numb
   return page;
 }
 
-/** Opens a lost device again and continues from the last checkpoint. */
+/** Opens a lost device again and continues from the last checkpoint; continues from there with another program too. */
 async function onDevices(job: Job, saved: Fields | undefined): Promise<number> {
   const { training, folder, progress, page } = job;
   let stretch: Stretch | undefined;
-  for (let lost = 0; ; lost++) {
-    const current = stretch?.record ?? saved;
+  let reason: Reason = 'resumed';
+  for (let lost = 0; ; lost += Number(reason === 'device lost')) {
+    const current = stretch?.record() ?? saved;
     try {
-      return await onOneDevice(job, current, lost, (begun) => (stretch = begun));
+      return await onOneDevice(job, current, reason, (begun) => (stretch = begun));
     } catch (error) {
       progress.finish();
+      if (error instanceof OtherProgram) {
+        reason = 'regions brushed';
+        page?.trouble('Getting ready for the regions: the run goes on from here.');
+        continue;
+      }
       const isLost = error instanceof DeviceLostError;
       if (isLost && lost < MOST_REOPENINGS) {
+        reason = 'device lost';
         const trouble = `${error.message}: opening it again, ${lost + 1} of at most ${MOST_REOPENINGS} times`;
         progress.note(trouble);
         page?.trouble(trouble);
@@ -156,21 +172,23 @@ async function onDevices(job: Job, saved: Fields | undefined): Promise<number> {
 }
 
 async function noteFailure({ training, folder, session, record, log, seconds }: Stretch, error: unknown): Promise<void> {
-  const failed = { ...record, status: 'failed', stepsDone: session.run.stepsDone, seconds: seconds(), error: String(error) };
+  const failed = { ...record(), status: 'failed', stepsDone: session.run.stepsDone, seconds: seconds(), error: String(error) };
   await folder.curve(log, training.title).catch(() => undefined);
   await folder.config(failed).catch(() => undefined);
 }
 
 async function onOneDevice(
-  job: Job, saved: Fields | undefined, lost: number, onBegun: (stretch: Stretch) => void,
+  job: Job, saved: Fields | undefined, reason: Reason, onBegun: (stretch: Stretch) => void,
 ): Promise<number> {
-  const { training, folder, parts, progress, page, brief } = job;
+  const { current, folder, parts, progress, page, brief } = job;
   const from = saved && (await findCheckpoint(job, saved));
+  const { training } = current;
   let opened: OpenedEngine | undefined;
   let session: Session | undefined;
   try {
     opened = await parts.openEngine(deviceUse(training, saved)).catch((error: Error) => {
-      throw lost > 0 ? new DeviceLostError(`the GPU device was lost and none can be opened (${error.message})`) : error;
+      if (reason !== 'device lost') throw error;
+      throw new DeviceLostError(`the GPU device was lost and none can be opened (${error.message})`);
     });
     const kernels = await useKernels(training, opened, saved, parts, progress.note);
     session = await training.start({ ...opened, folder, note: progress.note, ...(from && { from: from.state }) });
@@ -183,17 +201,18 @@ async function onOneDevice(
     const trained = from?.state.counters['stepsDone'] ?? 0;
     const log = saved ? await folder.rewind(from?.logBytes ?? 0, trained) : [];
     if (saved) await folder.figures.rewind((step) => step <= trained && training.plan.savesAt(step));
-    if (lost === 0 && !brief) [...session.notes, describeMemory(memory)].forEach(progress.note);
+    if (reason === 'resumed' && !brief) [...session.notes, describeMemory(memory)].forEach(progress.note);
     if (saved && !brief) continuing(from, saved, opened.adapter).forEach(progress.note);
-    const described = describeRun(training, opened.adapter, from, saved, lost > 0 ? 'device lost' : 'resumed');
-    const record = { ...described, ...(kernels && { kernels }) };
+    const made = { ...describeMaking(opened.adapter, from, saved, reason), ...(kernels && { kernels }) };
+    const record = (): Fields => ({ ...recordOf(current.training), ...made });
     const now = () => performance.now() / 1000 - (page?.idle() ?? 0);
     const began = now() - (from?.seconds ?? 0);
     const seconds = () => Number((now() - began).toFixed(3));
-    const stretch: Stretch = { ...job, session, from, record, log, seconds };
-    await folder.config({ ...record, status: 'running' });
+    const stretch: Stretch = { ...job, training, session, from, record, log, seconds };
+    await folder.config({ ...record(), status: 'running' });
     onBegun(stretch);
-    await page?.begin(folder.path, record, from ? stepsIn(from.state) : 0, log, folder.figures.rows());
+    page?.show(training.pictures);
+    await page?.begin(folder.path, record(), from ? stepsIn(from.state) : 0, log, folder.figures.rows());
     return await train(stretch);
   } finally {
     session?.destroy?.();
@@ -208,14 +227,16 @@ export function deviceUse({ precision = 'f32' }: Training, saved: Fields | undef
 }
 
 /** The checkpoint to continue from. @throws InputError when photos, weights or settings are not those the run began with */
-async function findCheckpoint({ training, folder, progress }: Job, saved: Fields): Promise<Checkpoint | undefined> {
+async function findCheckpoint({ current, folder, progress }: Job, saved: Fields): Promise<Checkpoint | undefined> {
   const from = await folder.checkpoints.newest(folder.log.problemOf, progress.note);
   if (!from) {
     if (!['finished', 'interrupted'].includes(String(saved['status']))) return undefined;
     const problem = `${folder.at('checkpoints')} holds no checkpoint, but the run is ${String(saved['status'])}`;
     throw new InputError(`${problem}: put the checkpoints back, or start a new run with another --out`);
   }
+  const training = (await current.training.asIn?.(from, folder.path)) ?? current.training;
   checkIdentity(folder.path, from.identity, training.identity, training.sources);
+  current.training = training;
   checkSteps(training.plan.steps, from.state.counters['stepsDone'] ?? 0);
   return from;
 }
@@ -242,16 +263,15 @@ function recordedIdentity(saved: Fields, { identity, config }: Training): Identi
   return { ...identity, ...known };
 }
 
-/** config.json without status: everything needed to repeat the run or to continue it. */
-function describeRun(
-  training: Training, device: AdapterSummary, from: Checkpoint | undefined, saved: Fields | undefined,
-  reason: 'resumed' | 'device lost',
+/** The part of config.json about when and where the run is made. */
+function describeMaking(
+  device: AdapterSummary, from: Checkpoint | undefined, saved: Fields | undefined, reason: Reason,
 ): Fields {
   const at = new Date().toISOString();
   const { started = at, resumed } = saved ?? {};
   const continued = { at, step: from ? stepsIn(from.state) : 0, reason, device };
   return {
-    ...recordOf(training), device, started,
+    device, started,
     ...(saved && { resumed: [...(Array.isArray(resumed) ? (resumed as unknown[]) : []), continued] }),
   };
 }
@@ -276,18 +296,21 @@ async function train(stretch: Stretch): Promise<number> {
   try {
     await again();
     const hooks = createHooks(stretch, keep);
+    if (stopAt === undefined) page?.paints(session.repaint);
     const trained = await trainLoop(run, training.plan, hooks, page?.signal ?? parts.interrupt, log.at(-1)?.step);
     await keep({ phase: 'train', steps: run.stepsDone, asked: false, last: stopAt === undefined });
     const ended = run.stepsDone < training.plan.steps ? training.until?.(folder.figures.rows()) : undefined;
     const ofTraining = { stepsDone: run.stepsDone, seconds: seconds(), ...(ended && { ended }) };
+    page?.paints(undefined);
     progress.finish();
     const status = stopAt === undefined ? await finish(stretch, trained) : trained;
     const end = { status, ...ofTraining };
-    await folder.config({ ...record, ...end });
+    await folder.config({ ...record(), ...end });
     if (stopAt === undefined) await page?.end(status, { seconds: end.seconds, ...(ended && { note: endedNote(ended) }) });
     const result = resolve(folder.at(training.product));
     const summary = {
-      ...end, out: resolve(folder.path), result, losses: log.at(-1) ?? null, device: record['device'], ...session.summary?.(log),
+      ...end, out: resolve(folder.path), result, losses: log.at(-1) ?? null, device: record()['device'],
+      ...session.summary?.(log),
     };
     const hint = status === 'interrupted' ? `; ${resumeCommand(training.command, folder.path)} continues` : '';
     const why = ended ? ` (${ended})` : '';
@@ -321,13 +344,13 @@ async function finish(
 }
 
 /** Writes checkpoints and results. */
-function createKeeper({ training, folder, page, session, from, log, seconds }: Stretch) {
+function createKeeper({ training, current, folder, page, session, from, log, seconds }: Stretch) {
   const { run } = session;
   let savedAt = from?.state.counters['stepsDone'] || undefined;
   const checkpoint = async (): Promise<void> => {
     const state = await run.state();
     const log = await folder.log.keep();
-    const path = await folder.checkpoints.write({ state, identity: training.identity, ...log, seconds: seconds() });
+    const path = await folder.checkpoints.write({ state, identity: current.training.identity, ...log, seconds: seconds() });
     if (run.stepsDone > 0 && training.keepsAt?.(run.stepsDone)) await keepCheckpoint(path, folder.at('kept'), run.stepsDone);
   };
   /** A save that only this run makes, by a user's wish or an interrupt, leaves no row: equal runs have equal rows. */
@@ -364,10 +387,28 @@ function createKeeper({ training, folder, page, session, from, log, seconds }: S
   return { keep, again, lastGood };
 }
 
+/**
+ * Takes what was brushed on the page. Its checkpoint comes before config.json: wherever the run ends in between, a checkpoint
+ * tells its own regions. @throws OtherProgram
+ */
+async function takePainted(
+  { current, folder, page, progress, session, record }: Stretch, save: () => Promise<void>,
+): Promise<void> {
+  const brushed = page?.painted();
+  if (!page || !brushed || !session.repaint || page.signal.aborted) return;
+  const { training, take } = await session.repaint(brushed.painted);
+  if (isDeepStrictEqual(training.identity, current.training.identity)) return;
+  current.training = training;
+  await save();
+  await folder.config({ ...record(), status: 'running' });
+  page.show(training.pictures);
+  progress.note(`regions brushed on the page: new from ${stepsOf(session.run)} on`);
+  if (!take()) throw new OtherProgram();
+}
+
 /** Writes log lines as they come, and shows how far the run is. */
-function createHooks(
-  { training, folder, progress, page, session, log }: Stretch, keep: (moment: Moment) => Promise<void>,
-): LoopHooks {
+function createHooks(stretch: Stretch, keep: (moment: Moment) => Promise<void>): LoopHooks {
+  const { training, folder, progress, page, session, log } = stretch;
   const { run } = session;
   let isTold = false;
   /** Once, after the first steps that include no compilation. */
@@ -390,7 +431,11 @@ function createHooks(
       page?.step(done, phase);
     },
     isEnough: () => training.until?.(folder.figures.rows()) !== undefined,
-    between: async (save) => (page ? page.between(save, run.stepsDone, session.draw) : 0),
+    between: async (save) => {
+      const ms = page ? await page.between(save, run.stepsDone, session.draw) : 0;
+      await takePainted(stretch, save);
+      return ms;
+    },
   };
 }
 

@@ -5,11 +5,11 @@ import type { LoopPlan } from '../../model/training/loop.js';
 import type { GraphMaker } from '../../model/training/memoryNeed.js';
 import type { StepInfo, StepLosses, TrainingRun, TrainingState } from '../../model/training/run.js';
 import type { PageText } from './about.js';
-import type { Identity } from './checkpoints.js';
+import type { Checkpoint, Identity } from './checkpoints.js';
 import type { Fields, TrainingName } from './config.js';
 import type { PictureRow } from './figures.js';
 import type { RunFolder } from './folder.js';
-import type { ShownPicture } from './page.js';
+import type { Painted, ShownPicture } from './page.js';
 import type { OpenedEngine } from './parts.js';
 
 /** Outputs of programs that are not compiled yet. */
@@ -59,6 +59,15 @@ export interface Training {
   readonly tune?: Tuned;
   /** Prepares the run on a device, from the beginning or from a state. */
   readonly start: (at: Start) => Promise<Session>;
+  /** The training as it was when a checkpoint in `folder` was written; absent where it does not change on its page. */
+  readonly asIn?: (checkpoint: Checkpoint, folder: string) => Promise<Training>;
+}
+
+/** What a training becomes when its regions are brushed. */
+export interface Repainted {
+  readonly training: Training;
+  /** Trains with them from the next step on; false, and nothing changes, where they take another program. */
+  take(): boolean;
 }
 
 /** The starting point of a session. */
@@ -109,6 +118,8 @@ export interface Session {
   finish?(ending: Ending): Promise<boolean>;
   /** A picture for the page between two saves; absent where one takes long. */
   draw?(): Promise<Image>;
+  /** The training with regions brushed on its page, or with none; absent where it takes none. @throws InputError */
+  repaint?(painted: Painted | undefined): Promise<Repainted>;
   /** Further fields of the summary. */
   summary?(log: readonly StepLosses[]): object;
   /** Releases what was made besides the run. */

@@ -6,7 +6,7 @@ import type { LoadedVit } from '../models/read.js';
 import { readLabels } from '../photos/labels.js';
 import { readImageText, readPhoto } from '../photos/photo.js';
 import {
-  BRANCH_KEYWORD, DETAIL_KEYWORD, GENERATOR_KEYWORD, LOSSES_KEYWORD, MODEL_KEYWORD, type PngText,
+  BRANCH_KEYWORD, BRUSHED_KEYWORD, DETAIL_KEYWORD, GENERATOR_KEYWORD, LOSSES_KEYWORD, MODEL_KEYWORD, type PngText,
 } from '../photos/pngText.js';
 import type { Fields } from '../run/config.js';
 import { checkMemory } from '../run/memory.js';
@@ -110,6 +110,7 @@ async function lossFinding(text: PngText, settings: Fields, given: VerifyOptions
   const without = (why: string): Finding => ({ what: FIRST, verdict: 'unknown', text: `not repeated: ${why}` });
   if (!expected) return without('an earlier version did not write them into a result');
   if (text[BRANCH_KEYWORD] !== undefined) return without('its first steps are those of another run, of which it is a branch');
+  if (text[BRUSHED_KEYWORD] !== undefined) return without('its regions were brushed while it trained');
   if (text[GENERATOR_KEYWORD] !== undefined) return without('it began with a generator for any pair');
   if (settings['frames'] !== undefined) return without('it is of a sequence, of which one frame was given');
   if (settings['looks'] !== undefined) return without('every region has an appearance photo of its own');

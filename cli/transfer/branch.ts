@@ -55,7 +55,9 @@ export async function branch(options: BranchOptions, parts: Parts): Promise<numb
   if (saved.looks && (set['appearance'] ?? set['appearanceRegions']) !== undefined) {
     throw new UsageError(`${run} has an appearance photo for every region, which a branch keeps: start a new run`);
   }
-  const training = await prepare(wanted, parts);
+  const prepared = await prepare(wanted, parts);
+  const isOther = (set['structureRegions'] ?? set['appearanceRegions']) !== undefined;
+  const training = (!isOther && (await prepared.asIn?.(start, run))) || prepared;
   checkUnchanged(run, start, training, set);
   const problem = await runLog(join(run, 'log.jsonl'), '').problemOf(start);
   if (problem) throw new InputError(`${problem}: branch from another run`);

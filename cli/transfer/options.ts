@@ -58,6 +58,16 @@ export interface TransferOptions extends OutputOptions {
   readonly generator?: { readonly path: string; readonly sha256: string };
   /** The run that this one is a branch of. */
   readonly branch?: Branch;
+  /** Changes of the regions on the run's page, in order; none when absent. */
+  readonly brushed?: readonly Brushed[];
+}
+
+/** From a step on a run has these regions, by the hashes of their label images, or none. */
+export interface Brushed {
+  /** Steps of the training before it. */
+  readonly step: number;
+  readonly structureRegions?: string;
+  readonly appearanceRegions?: string;
 }
 
 /** A run's beginning that is another run's. */
@@ -120,7 +130,24 @@ export function parseOptions(config: Fields, { folder, json, steps, until, stren
       generator: { path: textOf('generator.path', generator['path']), sha256: textOf('generator.sha256', generator['sha256']) },
     }),
     ...(config['branch'] !== undefined && { branch: parseBranch(objectOf('branch', config['branch'])) }),
+    ...brushedField(config['brushed']),
     splice: { ...parseSplice(splice), ...(steps !== undefined && { steps }) },
+  };
+}
+
+/** Nothing if there is none. @throws Error for what is no list of changes */
+function brushedField(value: unknown): Pick<TransferOptions, 'brushed'> {
+  if (value === undefined) return {};
+  if (!Array.isArray(value)) throw new Error(`brushed is ${show(value)}`);
+  const hash = (name: string, given: unknown) => (given === undefined ? {} : { [name]: textOf(`brushed.${name}`, given) });
+  return {
+    brushed: value.map((each) => {
+      const { step, structureRegions, appearanceRegions } = objectOf('brushed', each);
+      if (!Number.isSafeInteger(step) || (step as number) < 0) throw new Error(`brushed.step is ${show(step)}`);
+      return {
+        step: step as number, ...hash('structureRegions', structureRegions), ...hash('appearanceRegions', appearanceRegions),
+      };
+    }),
   };
 }
 

@@ -7,7 +7,7 @@ import { givenModel } from '../models/load.js';
 import { showColour, type LabelFile } from '../photos/labels.js';
 import type { Photo } from '../photos/photo.js';
 import {
-  BRANCH_KEYWORD, DETAIL_KEYWORD, GENERATOR_KEYWORD, LOSSES_KEYWORD, MODEL_KEYWORD, type PngText,
+  BRANCH_KEYWORD, BRUSHED_KEYWORD, DETAIL_KEYWORD, GENERATOR_KEYWORD, LOSSES_KEYWORD, MODEL_KEYWORD, type PngText,
 } from '../photos/pngText.js';
 import type { Identity } from '../run/checkpoints.js';
 import { version } from '../shared/version.js';
@@ -68,12 +68,13 @@ const describePhoto = ({ path, sha256, format, width, height, image }: Photo) =>
 
 /** Its part of config.json. */
 export function describe({ options, structure, sequence, appearance, looks, regions, model: loaded }: Inputs) {
-  const { generator, model, branch, strength } = options;
+  const { generator, model, branch, strength, brushed } = options;
   const { vit, path, sha256 } = loaded;
   return {
     options: savedOptions(options),
     ...(branch && { branch }),
     ...(strength && { strength }),
+    ...(brushed && { brushed }),
     ...(generator && { generator: { path: resolve(generator.path), sha256: generator.sha256 } }),
     structure: describePhoto(structure),
     ...(sequence && { frames: { path: resolve(options.structure), sha256: sequence.sha256, count: sequence.photos.length } }),
@@ -108,6 +109,7 @@ export const resultText = (inputs: Inputs, { steps, first, figures, detail }: Ma
     Settings: JSON.stringify({ ...savedOptions(options), ...photos, ...furtherHashes(inputs) }),
     ...(options.generator && { [GENERATOR_KEYWORD]: options.generator.sha256 }),
     ...(isChanged(options) && { [BRANCH_KEYWORD]: `from step ${options.branch!.step}` }),
+    ...(options.brushed && { [BRUSHED_KEYWORD]: `from step ${options.brushed[0]!.step}` }),
     ...(first && { [LOSSES_KEYWORD]: JSON.stringify(first) }),
     ...(detail && { [DETAIL_KEYWORD]: JSON.stringify(detail) }),
     ...(figures && { Figures: JSON.stringify(figures) }),

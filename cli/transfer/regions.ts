@@ -31,10 +31,10 @@ export interface ReadRegions {
 export const nameOfRegion = (colour: Colour, looks: readonly Look[] = []): string =>
   looks.find((look) => look.colour === colour)?.name ?? showColour(colour);
 
-/** @throws InputError naming the file, what does not fit and the remedy */
+/** @param read reads the label images @throws InputError naming the file, what does not fit and the remedy */
 export async function readRegions(
   { structureRegions, appearanceRegions, looks, splice }: TransferOptions, structure: Photo, appearances: readonly Photo[],
-  { vit }: LoadedVit,
+  { vit }: LoadedVit, read = readLabels,
 ): Promise<ReadRegions | undefined> {
   if (structureRegions === undefined) {
     if (appearanceRegions === undefined) return undefined;
@@ -45,8 +45,8 @@ export async function readRegions(
     throw new UsageError(`--structure-regions needs what its regions are to look like: ${remedy}`);
   }
   const [own, other] = appearanceRegions === undefined
-    ? [await labelsOf(structureRegions, structure)]
-    : await readPartners([structureRegions, structure], [appearanceRegions, appearances[0]!]);
+    ? [await labelsOf(structureRegions, structure, read)]
+    : await readPartners([structureRegions, structure], [appearanceRegions, appearances[0]!], read);
   const { colours } = own;
   if (!other) checkLooks(own, looks ?? []);
   const numbered = (file: LabelFile, photo: Photo): Labels => {
@@ -71,9 +71,9 @@ export async function readRegions(
 
 /** The label images of a pair, whose regions are partners by colour. @throws InputError as `readRegions` */
 export async function readPartners(
-  structure: readonly [path: string, photo: PhotoFile], appearance: readonly [path: string, photo: PhotoFile],
+  structure: readonly [path: string, photo: PhotoFile], appearance: readonly [path: string, photo: PhotoFile], read = readLabels,
 ): Promise<readonly [structure: LabelFile, appearance: LabelFile]> {
-  const files = [await labelsOf(...structure), await labelsOf(...appearance)] as const;
+  const files = [await labelsOf(...structure, read), await labelsOf(...appearance, read)] as const;
   checkPartners(...files);
   return files;
 }
@@ -81,8 +81,8 @@ export async function readPartners(
 type PhotoFile = Pick<Photo, 'path' | 'width' | 'height'>;
 
 /** @throws InputError for a label image of other proportions than its photo */
-async function labelsOf(path: string, photo: PhotoFile): Promise<LabelFile> {
-  const file = await readLabels(path);
+async function labelsOf(path: string, photo: PhotoFile, read: typeof readLabels): Promise<LabelFile> {
+  const file = await read(path);
   const fits = Math.abs(file.width * photo.height - file.height * photo.width) <= Math.max(photo.width, photo.height);
   if (fits) return file;
   const sizes = `${showSize(file)} pixels, but its photo ${photo.path} ${showSize(photo)}`;

@@ -13,12 +13,13 @@ import { labelPicture } from '../photos/labels.js';
 import { shorterSide, SHOWN_SIDE, writeImage, type Photo, type Size } from '../photos/photo.js';
 import { nameOf } from '../run/about.js';
 import type { ResumeOptions } from '../run/config.js';
-import { PICTURES, type ShownPicture } from '../run/page.js';
+import { PICTURES, type Painted, type ShownPicture } from '../run/page.js';
 import type { Parts } from '../run/parts.js';
 import { resumeTraining, startTraining, type Showing } from '../run/run.js';
-import { tuned, type Graphs, type Moment, type Session, type Start, type Training } from '../run/training.js';
+import { tuned, type Graphs, type Moment, type Repainted, type Session, type Start, type Training } from '../run/training.js';
 import { NonFiniteError, UsageError } from '../shared/errors.js';
 import { exists, writeFileAtomic } from '../shared/files.js';
+import { inputsAt, isBrushable, taking, withPainted } from './brush.js';
 import { finish } from './finish.js';
 import { moreOf, readInputs, type Inputs } from './inputs.js';
 import { parseOptions, type TransferOptions } from './options.js';
@@ -60,11 +61,11 @@ const sizeOf = ({ image }: Photo): string => showSize(image);
 const shownPhoto = async (photo: Photo, target: Size | undefined): Promise<Image> =>
   (target ? photo.again({ atMost: Math.max(SHOWN_SIDE, shorterSide(photo.image)) }) : photo.image);
 
-const atSize = (photo: Photo, size: Size): Promise<Image> => photo.again({ shorterSide: shorterSide(size) });
-
 /** Reads and checks the inputs; creates nothing. */
-export async function prepare(given: TransferOptions, parts: Parts): Promise<Training> {
-  const inputs = await readInputs(given, parts);
+export const prepare = async (given: TransferOptions, parts: Parts): Promise<Training> =>
+  trainingOf(given, await readInputs(given, parts), parts);
+
+function trainingOf(given: TransferOptions, inputs: Inputs, parts: Parts): Training {
   const { options, structure, sequence, appearance, regions, model, target } = inputs;
   const { splice, saveEvery, keepEvery, generator, until, branch } = options;
   if (keepEvery !== undefined && keepEvery % saveEvery !== 0) {
@@ -95,12 +96,7 @@ export async function prepare(given: TransferOptions, parts: Parts): Promise<Tra
       terms: ['total', ...termNames(splice).slice(0, -1)],
       result: 'Result',
     },
-    pictures: [
-      { name: PICTURES.structure, label: 'Structure', image: () => shownPhoto(structure, target) },
-      { name: 'appearance', label: 'Appearance', image: () => shownPhoto(appearance, target) },
-      ...(target ? [{ name: PICTURES.fine, label: 'Structure', image: () => atSize(structure, target) }] : []),
-      ...regionPictures(inputs),
-    ],
+    pictures: picturesOf(inputs),
     title: titles.title,
     memory: {
       use: `photos of ${sizeOf(structure)} and ${sizeOf(appearance)} and a ViT input of ${splice.vitSize}`,
@@ -110,19 +106,28 @@ export async function prepare(given: TransferOptions, parts: Parts): Promise<Tra
     precision: splice.precision,
     // A generator for any pair makes other graphs, and its few steps are over soon.
     ...(!generator && tuned(given, (graph) => graphsOf(inputs, graph))),
-    start: (at) => start(inputs, at, parts),
+    start: (at) => start(inputs, at, parts, (next) => trainingOf(given, next, parts)),
+    ...(isBrushable(inputs) && {
+      asIn: async (checkpoint, folder) => trainingOf(given, await inputsAt(inputs, checkpoint, folder), parts),
+    }),
   };
 }
 
-/** Label images and the photos of further regions, on the page. */
-const regionPictures = ({ options, looks, regions }: Inputs): ShownPicture[] => [
+/** Photos and label images, on the page. */
+const picturesOf = ({ options, structure, appearance, looks, regions, target }: Inputs): ShownPicture[] => [
+  { name: PICTURES.structure, label: 'Structure', image: () => shownPhoto(structure, target) },
+  { name: 'appearance', label: 'Appearance', image: () => shownPhoto(appearance, target) },
+  ...(target ? [{
+    name: PICTURES.fine, label: 'Structure', image: () => structure.again({ shorterSide: shorterSide(target) }),
+  }] : []),
   ...looks.map((photo, i): ShownPicture => ({
     name: `appearance-${i + 2}`, label: `Appearance, ${nameOfRegion(options.looks![i + 1]!.colour, options.looks)}`,
     image: async () => photo.image,
   })),
   ...[regions?.structure, regions?.appearance].flatMap((file, i): ShownPicture[] => {
     const label = ['Structure regions', 'Appearance regions'][i]!;
-    return file ? [{ name: label.toLowerCase().replace(' ', '-'), label, image: async () => labelPicture(file) }] : [];
+    const name = [PICTURES.structureRegions, PICTURES.appearanceRegions][i]!;
+    return file ? [{ name, label, key: file.sha256, image: async () => labelPicture(file) }] : [];
   }),
 ];
 
@@ -146,8 +151,8 @@ async function finiteResult(run: Pick<SpliceRun, 'result'>, steps: number): Prom
   throw new NonFiniteError(`after ${steps} steps the picture holds values that are not finite`);
 }
 
-async function start(inputs: Inputs, at: Start, parts: Parts): Promise<Session> {
-  const { engine, adapter, folder, from } = at;
+/** The run on a device and what judges its pictures, with lines about what is trained on what. */
+async function openPair(inputs: Inputs, { engine, adapter, from }: Start, parts: Parts) {
   const { options, structure, appearance, model: { vit, note }, target } = inputs;
   const pair = [structure.image, appearance.image] as const;
   // A result with detail is judged beside photos that have theirs, as `compare` does.
@@ -160,6 +165,22 @@ async function start(inputs: Inputs, at: Start, parts: Parts): Promise<Session> 
   const canTell = !shipped.some(({ name }) => name === vit.name);
   const warning = matchWarning(canTell ? judge.match : undefined);
   const { recipe, seed } = options.splice;
+  const notes = [
+    ...inputs.notes,
+    `structure ${structure.path} (${sizeOf(structure)}), appearance ${appearance.path} (${sizeOf(appearance)})`,
+    `model ${vit.name}, recipe ${recipe}, seed ${seed}, on ${nameOfDevice(adapter)}`,
+    ...(note ? [`note: ${note}`] : []),
+    ...(warning ? [warning] : []),
+  ];
+  return { run, judge, judged, notes };
+}
+
+async function start(given: Inputs, at: Start, parts: Parts, toTraining: (inputs: Inputs) => Training): Promise<Session> {
+  const { engine, folder } = at;
+  const { options, model: { vit }, target } = given;
+  const { recipe, seed } = options.splice;
+  const { run, judge, judged, notes } = await openPair(given, at, parts);
+  let inputs = given; // until regions are brushed
 
   const write = async (picture: Image, { steps, asked }: Moment): Promise<Image> => {
     if (steps > 0 && (asked || steps % options.saveEvery === 0)) await folder.preview(steps, picture);
@@ -170,16 +191,19 @@ async function start(inputs: Inputs, at: Start, parts: Parts): Promise<Session> 
     await writeFileAtomic(folder.at('generator.safetensors'), serializeSafetensors(await run.weights(), metadata));
     return picture;
   };
+  const repaint = async (painted: Painted | undefined): Promise<Repainted> => {
+    const next = await withPainted(inputs, painted, run.stepsDone);
+    const take = (): boolean => {
+      const taken = taking(inputs, next);
+      inputs = taken ?? inputs;
+      return taken !== undefined;
+    };
+    return { training: toTraining(next), take };
+  };
   let detailSeconds: number | undefined;
   return {
     run,
-    notes: [
-      ...inputs.notes,
-      `structure ${structure.path} (${sizeOf(structure)}), appearance ${appearance.path} (${sizeOf(appearance)})`,
-      `model ${vit.name}, recipe ${recipe}, seed ${seed}, on ${nameOfDevice(adapter)}`,
-      ...(note ? [`note: ${note}`] : []),
-      ...(warning ? [warning] : []),
-    ],
+    notes,
     // In the warm start a checkpoint alone.
     keep: async (moment) => {
       if (moment.phase === 'warm-start') return async () => undefined;
@@ -191,6 +215,7 @@ async function start(inputs: Inputs, at: Start, parts: Parts): Promise<Session> 
       detailSeconds = finished.seconds;
       return finished.isWhole;
     },
+    ...(isBrushable(inputs) && { repaint }),
     measure: judge.glance,
     draw: () => run.result(),
     summary: (log) => {

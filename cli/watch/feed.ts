@@ -26,6 +26,8 @@ export interface FeedWriter extends Feed {
   figures(rows: readonly FigureRow[]): void;
   /** Shows a picture, or a newer one in place of that of the same name. Versions count from 1. */
   showPicture(picture: Omit<PictureInfo, 'version'>, read: ReadPng): void;
+  /** Removes a picture. */
+  hidePicture(name: string): void;
   /** Adds a preview, or replaces the one of the same step. */
   showPreview(step: number, read: ReadPng): void;
   /** Removes all previews except those of these steps. */
@@ -34,6 +36,29 @@ export interface FeedWriter extends Feed {
   branches(steps: readonly number[]): void;
   /** Forgets curves, figures and previews: the run was started again, or resumed at an earlier step. */
   rewind(): void;
+}
+
+/** The part of a feed that shows pictures by name. */
+function namedPictures(
+  snapshot: () => Snapshot, pngs: Map<string, ReadPng>, emit: (event: FeedEvent) => void,
+): Pick<FeedWriter, 'showPicture' | 'hidePicture'> {
+  const versions = new Map<string, number>();
+  const forget = (named: string): void =>
+    snapshot().pictures.filter(({ name }) => name === named).forEach((old) => pngs.delete(picturePath(old)));
+  return {
+    showPicture: (picture, read) => {
+      forget(picture.name);
+      const info = { ...picture, version: (versions.get(picture.name) ?? 0) + 1 };
+      versions.set(info.name, info.version);
+      pngs.set(picturePath(info), read);
+      emit({ type: 'picture', data: info });
+    },
+    hidePicture: (hidden) => {
+      forget(hidden);
+      const run = snapshot();
+      emit({ type: 'all', data: { ...run, pictures: run.pictures.filter(({ name }) => name !== hidden) } });
+    },
+  };
 }
 
 /** A run's feed, held in memory. */
@@ -62,13 +87,7 @@ export function createFeed(about: RunAbout, start: Partial<RunState> = {}): Feed
       if (rows.length > 0) emit({ type: 'losses', data: thinned(rows) });
     },
     figures: (rows) => emit({ type: 'figures', data: halved(rows) }),
-    showPicture: (picture, read) => {
-      const old = run.pictures.find(({ name }) => name === picture.name);
-      if (old) pngs.delete(picturePath(old));
-      const info = { ...picture, version: (old?.version ?? 0) + 1 };
-      pngs.set(picturePath(info), read);
-      emit({ type: 'picture', data: info });
-    },
+    ...namedPictures(() => run, pngs, emit),
     showPreview: (step, read) => {
       pngs.set(previewPath(run.epoch, step), read);
       if (!run.previews.includes(step)) emit({ type: 'preview', data: step });

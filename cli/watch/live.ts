@@ -2,6 +2,7 @@
 import { rateMeter, type RateMeter } from '../shared/rate.js';
 import { createGate, type Gate } from './controls.js';
 import { createFeed, type FeedWriter } from './feed.js';
+import { createPainting } from './painting.js';
 import { serveWatch } from './server.js';
 import { isOver, type FigureRow, type LossRow, type RunAbout } from './snapshot.js';
 
@@ -33,7 +34,8 @@ const DRAW_SHARE = 1 / 20;
 export async function watchRun(about: RunAbout, port: number, interrupt: AbortSignal) {
   const feed = createFeed(about);
   const gate = createGate(feed, interrupt);
-  const server = await serveWatch(feed, { port, controls: gate.controls });
+  const { paints, painted, brush } = createPainting(feed);
+  const server = await serveWatch(feed, { port, controls: gate.controls, brush });
   const rate = rateMeter();
   let closed: Promise<void> | undefined;
   /** Closes without news, for runs that never began. */
@@ -43,6 +45,8 @@ export async function watchRun(about: RunAbout, port: number, interrupt: AbortSi
     /** Aborted by the page's "stop", and by `interrupt`. */
     signal: gate.signal,
     feed,
+    paints,
+    painted,
     /** May be called again, which forgets earlier curves and previews. */
     begin: ({ about: begun, done, total, losses, figures }: Standing): void => {
       rate.reset();
@@ -50,7 +54,7 @@ export async function watchRun(about: RunAbout, port: number, interrupt: AbortSi
       feed.losses(losses);
       feed.figures(figures);
       feed.state({ status: 'running', done, total, note: undefined, stepsPerSecond: undefined, secondsLeft: undefined });
-      feed.about(begun);
+      feed.about({ ...begun, brush: feed.snapshot().about.brush ?? false });
     },
     step: stepSender(feed, rate),
     /** A step's losses, in the order of the terms. */

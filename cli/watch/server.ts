@@ -3,9 +3,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as wait } from 'node:timers/promises';
 import { loadAssets, type Asset } from './assets.js';
 import type { Controls } from './controls.js';
+import { InputError, UsageError } from '../shared/errors.js';
 import type { Feed } from './feed.js';
 import { HEADERS, isOwnCommand, newSecret } from './guard.js';
 import { hostPage, isRead, refuse, send } from './host.js';
+import { readPainted, type Painting } from './painting.js';
 import { COMMANDS, newerPath, type CommandName } from './snapshot.js';
 import { sendFeed } from './stream.js';
 
@@ -21,6 +23,8 @@ export interface WatchOptions {
   readonly port: number;
   /** Without them the page has no buttons, and commands are refused. */
   readonly controls?: Controls;
+  /** Takes what is brushed on the page. @throws Error for people */
+  readonly brush?: Painting['brush'];
 }
 
 const MAX_STREAMS = 16;
@@ -32,6 +36,7 @@ const FOREVER = { 'cache-control': 'private, max-age=31536000, immutable' };
 interface Context {
   readonly feed: Feed;
   readonly controls: Controls | undefined;
+  readonly brush: Painting['brush'] | undefined;
   readonly assets: ReadonlyMap<string, Asset>;
   readonly secret: string;
   readonly token: string;
@@ -39,9 +44,10 @@ interface Context {
 }
 
 /** @throws UsageError when the port is taken or not allowed */
-export async function serveWatch(feed: Feed, { port, controls }: WatchOptions): Promise<WatchServer> {
+export async function serveWatch(feed: Feed, { port, controls, brush }: WatchOptions): Promise<WatchServer> {
   const [secret, token] = [newSecret(), newSecret()];
-  const context: Context = { feed, controls, secret, token, assets: await loadAssets(controls && token), streams: new Map() };
+  const assets = await loadAssets(controls && token);
+  const context: Context = { feed, controls, brush, secret, token, assets, streams: new Map() };
   const host = await hostPage({
     port, secret, remedy: 'leave out --watch, or choose another port', anyPort: 'none',
     answer: (...asked) => answer(context, ...asked),
@@ -59,6 +65,7 @@ export async function serveWatch(feed: Feed, { port, controls }: WatchOptions): 
 async function answer(context: Context, route: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const command = COMMANDS.find((name) => route === `do/${name}`);
   if (command) return obey(context, command, request, response);
+  if (route === 'do/brush') return paint(context, request, response);
   if (!isRead(request, response)) return;
   const asset = context.assets.get(route);
   if (asset) return send(request, response, asset);
@@ -71,12 +78,34 @@ async function answer(context: Context, route: string, request: IncomingMessage,
   return refuse(response, 404, 'nothing here');
 }
 
-function obey({ controls, token }: Context, command: CommandName, request: IncomingMessage, response: ServerResponse): void {
-  if (request.method !== 'POST') return refuse(response, 405, 'commands are sent by POST', { allow: 'POST' });
-  if (!isOwnCommand(request, token)) return refuse(response, 403, 'commands are accepted from the page only');
-  if (!controls) return refuse(response, 409, 'nothing to command: this page only shows a folder');
-  controls[command]();
+/** Whether a request is a command of the page; another one is refused. */
+function isCommand({ token }: Context, request: IncomingMessage, response: ServerResponse): boolean {
+  if (request.method !== 'POST') refuse(response, 405, 'commands are sent by POST', { allow: 'POST' });
+  else if (!isOwnCommand(request, token)) refuse(response, 403, 'commands are accepted from the page only');
+  else return true;
+  return false;
+}
+
+const FOLDER_ONLY = 'nothing to command: this page only shows a folder';
+
+function obey(context: Context, command: CommandName, request: IncomingMessage, response: ServerResponse): void {
+  if (!isCommand(context, request, response)) return;
+  if (!context.controls) return refuse(response, 409, FOLDER_ONLY);
+  context.controls[command]();
   response.writeHead(204, HEADERS).end();
+}
+
+/** A refusal of what is brushed is an answer for people. */
+async function paint(context: Context, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  if (!isCommand(context, request, response)) return;
+  if (!context.brush) return refuse(response, 409, FOLDER_ONLY);
+  try {
+    await context.brush(await readPainted(request));
+    response.writeHead(204, HEADERS).end();
+  } catch (error) {
+    if (!(error instanceof InputError || error instanceof UsageError)) throw error;
+    refuse(response, 422, error.message);
+  }
 }
 
 function stream({ feed, streams }: Context, request: IncomingMessage, response: ServerResponse): void {

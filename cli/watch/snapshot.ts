@@ -25,6 +25,8 @@ export interface RunAbout {
   readonly branch?: string;
   /** The command that makes the picture of a strength at a run's end, with STRENGTH for it; absent where there are none. */
   readonly strength?: string;
+  /** Whether regions may be brushed now; absent: no. */
+  readonly brush?: boolean;
 }
 
 export interface RunState {
@@ -64,6 +66,9 @@ export const PICTURES = {
   structure: 'structure',
   /** The structure photo at the size of a result with detail, which is finer than what is shown of it. Not shown itself. */
   fine: 'fine-structure',
+  /** Label images, shown on the photos. */
+  structureRegions: 'structure-regions',
+  appearanceRegions: 'appearance-regions',
 } as const;
 
 /** Everything a page shows except the pictures themselves. */

@@ -107,6 +107,63 @@ async function compareSteps(page: Page): Promise<void> {
   assert.not(await page.isVisible('#held'));
 }
 
+/** Draws a stroke over the middle of a photo. */
+async function stroke(page: Page, which: 'structure' | 'appearance'): Promise<void> {
+  const { x, y, width, height } = (await (await page.$(`canvas.labels[data-of=${which}]`))!.boundingBox())!;
+  await page.mouse.move(x + width / 4, y + height / 2);
+  await page.mouse.down();
+  await page.mouse.move(x + (3 * width) / 4, y + height / 2);
+  await page.mouse.up();
+}
+
+/** How many pixels of a photo are brushed. */
+const brushedPixels = (page: Page, which: string): Promise<number> =>
+  page.$eval(`canvas.labels[data-of=${which}]`, (canvas) => {
+    const { width, height } = canvas as HTMLCanvasElement;
+    if (width === 0) return 0;
+    const { data } = (canvas as HTMLCanvasElement).getContext('2d')!.getImageData(0, 0, width, height);
+    return data.reduce((count, value, i) => count + (i % 4 === 3 && value > 0 ? 1 : 0), 0);
+  });
+
+/** Waits for the page's answer to what is brushed. */
+const brushNote = (page: Page, start: string) =>
+  page.waitForFunction((text) => document.getElementById('brush-note')!.textContent!.startsWith(text), start);
+
+/** Brushes a region in both photos: the run goes on with it. A second stroke, its undo and a reload keep it. */
+async function brushRegion(page: Page): Promise<void> {
+  const config = () => JSON.parse(readFileSync(join(out, 'config.json'), 'utf8'));
+  await page.fill('#brush-size', '40');
+  await page.click('[data-region="1"]');
+  await stroke(page, 'structure');
+  await brushNote(page, 'Brush red in the appearance photo too');
+  await stroke(page, 'appearance');
+  await brushNote(page, 'Taken from the next step on');
+  while (config().brushed === undefined) await page.waitForTimeout(20);
+  const { brushed: [{ step }], structureRegions, page: { facts } } = config();
+  assert.equal([structureRegions.colours, facts.find(([name]: [string]) => name === 'Regions')], [['red'], ['Regions', '1']]);
+  await page.waitForFunction((least) => Number.parseInt(document.getElementById('step')!.textContent!, 10) > least, step + 4);
+  await status(page, 'running');
+  assert.equal(config().resumed.map(({ reason }: { reason: string }) => reason), ['regions brushed']);
+  assert.equal(await overflow(page), [0, 0]);
+
+  const before = await brushedPixels(page, 'structure');
+  await page.fill('#brush-size', '60');
+  await stroke(page, 'structure');
+  const more = await brushedPixels(page, 'structure');
+  assert.ok(more > before && before > 1000, `${before}, ${more} pixels`);
+  while (config().brushed.length < 2) await page.waitForTimeout(20);
+  await page.click('#undo-brush');
+  assert.is(await brushedPixels(page, 'structure'), before);
+  while (config().brushed.length < 3) await page.waitForTimeout(20);
+  const hashes = config().brushed.map((each: { structureRegions: string }) => each.structureRegions);
+  assert.ok(hashes[0] === hashes[2] && hashes[0] !== hashes[1]);
+  assert.is(config().resumed.length, 1, 'another shape is no other program');
+  await page.reload();
+  await page.waitForFunction(() => !document.getElementById('brushes')!.hidden);
+  await page.waitForFunction(() => document.querySelector<HTMLCanvasElement>('[data-of=appearance]')!.width === 256);
+  assert.is(await brushedPixels(page, 'structure'), before);
+}
+
 /** Moves the slider through the previews by keyboard, and back to the newest result. */
 async function browsePreviews(page: Page): Promise<void> {
   await page.focus('#previews');
@@ -226,6 +283,8 @@ if (browser) {
     for (const name of ['total', 'structure', 'appearance']) await page.click(`#legend >> text=${name}`);
     assert.ok((await painted(page)) < all);
     await page.click('#legend >> text=total');
+
+    await brushRegion(page);
 
     // Stop asks first, then stops, and the page keeps its content.
     await page.click('#stop');

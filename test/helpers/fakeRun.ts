@@ -9,6 +9,7 @@ import type { openJudge } from '../../model/compare/judge.js';
 import type { addDetail } from '../../model/detail/detail.js';
 import type { Image } from '../../model/image.js';
 import { defaultOptions } from '../../model/method/options.js';
+import type { Labels } from '../../model/method/regions.js';
 import type { startPretrain } from '../../model/pretraining/pretrain.js';
 import type { startSplice } from '../../model/training/pair.js';
 import type { StepLosses, TrainingRun, TrainingState } from '../../model/training/run.js';
@@ -39,16 +40,18 @@ export interface FakeCalls {
   closed: boolean;
 }
 
-/** The part that all trainings have. @param loss name of the loss; `total` comes with its terms */
+/** The part that all trainings have. @param loss name of the loss; `total` comes with its terms; `labelled` adds to every step */
 function fakeTraining(
   behaviour: FakeBehaviour, record: FakeCalls, warmStart: number, from: TrainingState | undefined, loss = 'total',
-): TrainingRun {
+  labelled = (): number => 0,
+): TrainingRun & { readonly sum: () => number } {
   const { nanFrom = Infinity, onStep, startError, bytes = 3 * 2 ** 20 } = behaviour;
   if (startError) throw startError;
   let done = from ? stepsIn(from) : 0;
+  let sum = from?.arrays.get('sum')?.[0] ?? 0;
   const trained = () => Math.max(0, done - warmStart);
   const losses = (step: number): StepLosses => {
-    const total = step >= nanFrom ? NaN : 10 / (1 + Math.max(0, step));
+    const total = step >= nanFrom ? NaN : 10 / (1 + Math.max(0, step)) + sum;
     if (loss !== 'total') return { step, [loss]: total };
     return { step, structure: total / 10, appearance: total / 20, identity: total / 5, total };
   };
@@ -62,6 +65,7 @@ function fakeTraining(
     step: async () => {
       await onStep?.(done);
       record.calls.push('step');
+      sum = Math.fround(sum + labelled());
       done++;
       return done <= warmStart ? { phase: 'warm-start', step: done - 1 } : { phase: 'train', step: trained() - 1 };
     },
@@ -76,9 +80,10 @@ function fakeTraining(
       const moments = [['weights', flat()], ['momentum', flat()], ['variance', flat()]] as const;
       return {
         counters: { warmStepsDone: Math.min(done, warmStart), stepsDone: trained(), updates: done },
-        arrays: new Map([...moments, ['losses', Float32Array.from(Object.values(terms))]]),
+        arrays: new Map([...moments, ['sum', Float32Array.of(sum)], ['losses', Float32Array.from(Object.values(terms))]]),
       };
     },
+    sum: () => sum,
     sync: async () => undefined,
     memory: { total: bytes, slots: 2 ** 21, lowerBound: 2 ** 21, largest: 2 ** 20 },
     destroy: () => {
@@ -90,14 +95,16 @@ function fakeTraining(
 const weightsOf = (run: TrainingRun) => async () =>
   new Map([['conv.weight', { shape: [1], data: Float32Array.of(run.stepsDone) }]]);
 
-/** Pictures are a flat grey of steps / 1000. */
+/** Pictures are a flat grey of steps / 1000, and lighter by what was labelled at each step. */
 export function fakeStart(behaviour: FakeBehaviour, record: FakeCalls): typeof startSplice {
   const { nanPictureFrom = Infinity } = behaviour;
-  return async (_engine, _vit, structure, _appearance, options, from) => {
-    const run = fakeTraining(behaviour, record, options.warmStart, from);
+  return async (_engine, _vit, structure, _appearance, options, from, { regions } = {}) => {
+    const mean = ({ data }: Labels): number => data.reduce((all, label) => all + label, 0) / data.length;
+    const labelled = () => (regions ? (mean(regions.structure) + 2 * mean(regions.appearances[0]!)) / 100 : 0);
+    const run = fakeTraining(behaviour, record, options.warmStart, from, 'total', labelled);
     const result = async (): Promise<Image> => {
       record.calls.push(`result ${run.stepsDone}`);
-      const value = run.stepsDone >= nanPictureFrom ? NaN : run.stepsDone / 1000;
+      const value = run.stepsDone >= nanPictureFrom ? NaN : run.stepsDone / 1000 + run.sum();
       return { ...structure, data: new Float32Array(structure.data.length).fill(value) };
     };
     const encodeResult = (): never => {

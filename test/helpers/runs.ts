@@ -69,9 +69,10 @@ export async function pageOf(heard: { readonly stderr: string }) {
   while (!address()) await sleep(2);
   const url = address()!;
   const token = /name="splice-token" content="([^"]+)"/.exec(await (await fetch(url)).text())![1]!;
+  const headers = { 'x-splice-token': token };
   const command = async (name: string): Promise<void> => {
-    const { status } = await fetch(`${url}do/${name}`, { method: 'POST', headers: { 'x-splice-token': token } });
+    const { status } = await fetch(`${url}do/${name}`, { method: 'POST', headers });
     assert.is(status, 204);
   };
-  return { url, command };
+  return { url, headers, command };
 }

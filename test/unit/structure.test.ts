@@ -19,7 +19,7 @@ const rules: { readonly folder: string; readonly may: RegExp; readonly but?: str
     folder: 'cli/queue',
     may: /^(cli\/|node:|(bullmq|ioredis|@aws-sdk\/client-s3)$)/,
   },
-  { folder: 'cli/watch/page', may: /^cli\/watch\/(page\/|snapshot\.js$)|^model\/image\.js$|^uplot$/ },
+  { folder: 'cli/watch/page', may: /^cli\/watch\/(page\/|snapshot\.js$)|^model\/(image|nearest)\.js$|^uplot$/ },
   {
     folder: 'cli/share/page',
     may: /^(model\/|engine\/index\.js$|cli\/(share|studio|watch)\/page\/)/,

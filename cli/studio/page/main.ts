@@ -1,5 +1,6 @@
 /** The page of the studio: photos and settings in, orders to the worker, and what the worker tells drawn. */
 import type { StepLosses } from '../../../model/training/run.js';
+import { brushed, forgetLabels, listenToBrushes, prepareBrush, showBrushed } from '../../watch/page/brush.js';
 import { createChart } from '../../watch/page/chart.js';
 import { byId, setText } from '../../watch/page/dom.js';
 import { onFile } from '../../watch/page/drop.js';
@@ -8,7 +9,6 @@ import { duration, speed } from '../../watch/page/texts.js';
 import { thinned } from '../../watch/page/thin.js';
 import type { LossRow } from '../../watch/snapshot.js';
 import type { Fitted, News, OfferedModel, Order } from './messages.js';
-import { brushed, forgetLabels, listenToBrushes, prepareBrush, showBrushed } from './brush.js';
 import { fillForm, fillIn, fillSizes, isFit, jobOf, lockForm, modelChoice } from './settings.js';
 import { drawInto, listenToMixture, listenToSplit, savePicture, showDrop, showPixels, showResult } from './view.js';
 

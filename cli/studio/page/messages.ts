@@ -1,7 +1,7 @@
 /** What the page and its worker tell each other. */
-import type { Labels } from '../../../model/method/regions.js';
 import type { StepLosses } from '../../../model/training/run.js';
 import type { Choosable } from '../../../model/training/sizes.js';
+import type { Brushed } from '../../watch/page/labels.js';
 
 /** A ViT of models.json by its name, or a file of the user's own, with its .json if there is one. */
 export type ModelChoice = { readonly name: string } | { readonly file: File; readonly sidecar?: File };
@@ -58,12 +58,6 @@ export type Work =
   | { readonly type: 'open'; readonly file?: Blob; readonly model?: ModelChoice }
   /** With the run that is open, to so many steps. */
   | { readonly type: 'goOn'; readonly steps: number };
-
-/** Label images of the two photos, of any size. */
-export interface Brushed {
-  readonly structure: Labels;
-  readonly appearance: Labels;
-}
 
 /** What is obeyed between two steps; `pack`: the run as a file; `brush`: regions, from the next step on. */
 export type Command =

@@ -1,7 +1,6 @@
 /** Brushed regions at the sizes that a run is trained at. Runs in a worker. */
 import type { Regions } from '../../../model/method/regions.js';
-import { scaled } from './labels.js';
-import type { Brushed } from './messages.js';
+import { scaled, type Brushed } from '../../watch/page/labels.js';
 import type { Prepared } from './plan.js';
 
 /** As many as the page has colours. */

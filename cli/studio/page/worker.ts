@@ -1,8 +1,9 @@
 /** The worker of the page: everything that takes long happens here, in the order in which the page asks. */
 import { stepsIn, type Image } from '../../../model/index.js';
+import type { Brushed } from '../../watch/page/labels.js';
 import { fullPhoto, withDetail, type Detailed } from './detail.js';
 import { openDevice } from './device.js';
-import type { Brushed, Command, Job, ModelChoice, News, Order, Work } from './messages.js';
+import type { Command, Job, ModelChoice, News, Order, Work } from './messages.js';
 import { fit } from './fit.js';
 import { openSaved } from './opened.js';
 import { readPixels, toPng, toShown } from './pictures.js';

@@ -6,12 +6,14 @@ import { byId, setText } from './dom.js';
 import { createMeasures } from './measures.js';
 import { allFetched } from './pictures.js';
 import { resultView } from './result.js';
+import { createRegions } from './regions.js';
 import { follow, type Model } from './stream.js';
 import { keepPictures, keepPreviews, showFigures, showHeader, showInputs } from './view.js';
 
 const showResult = resultView();
 const showCurves = createChart();
 const showMeasures = createMeasures();
+const showRegions = createRegions();
 let model: Model = { connection: 'connecting' };
 let frame = 0;
 
@@ -28,6 +30,7 @@ function draw(): void {
   if (!model.run) return;
   showFigures(model);
   showInputs(model.run.pictures);
+  showRegions(model.run, hasCommands && model.connection === 'live');
   showResult(model.run);
   showCurves(model.run.about.terms, model.run.losses);
   showMeasures(model.run.figures);

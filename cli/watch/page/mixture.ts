@@ -1,7 +1,7 @@
 /** The strength of the picture that is shown: it is mixed with the structure photo on a canvas above it, and saved. */
 import { PICTURES, picturePath, type Snapshot } from '../snapshot.js';
 import { byId, setText } from './dom.js';
-import { picture } from './pictures.js';
+import { loadImage } from './pictures.js';
 import { saveCanvas } from './save.js';
 import { listenToStrength, mixed, nameAt, pixelsOf } from './strength.js';
 
@@ -20,12 +20,6 @@ interface Parts {
   readonly isEnlarged: boolean;
 }
 
-async function load(path: string): Promise<HTMLImageElement> {
-  const image = Object.assign(new Image(), { src: await picture(path) });
-  await image.decode();
-  return image;
-}
-
 /** The addresses of the structure photo. Before the end no result is as fine as the fine one, which takes a while to make. */
 function photosOf({ pictures, state }: Snapshot): string[] {
   const names = [PICTURES.structure, ...(state.status === 'finished' ? [PICTURES.fine] : [])];
@@ -33,9 +27,9 @@ function photosOf({ pictures, state }: Snapshot): string[] {
 }
 
 async function partsOf(photos: readonly string[], shown: string): Promise<Parts> {
-  const result = await load(shown);
-  let photo = await load(photos[0]!);
-  for (const finer of photos.slice(1)) if (photo.naturalHeight !== result.naturalHeight) photo = await load(finer);
+  const result = await loadImage(shown);
+  let photo = await loadImage(photos[0]!);
+  for (const finer of photos.slice(1)) if (photo.naturalHeight !== result.naturalHeight) photo = await loadImage(finer);
   const { naturalWidth: width, naturalHeight: height } = result;
   const pixels = (image: HTMLImageElement): ImageData => pixelsOf(image, { width, height });
   return { structure: pixels(photo), result: pixels(result), isEnlarged: photo.naturalHeight < height };

@@ -15,6 +15,13 @@ export function picture(path: string): Promise<string> {
   return entry.url;
 }
 
+/** The picture at `path`, decoded. @throws what fetching threw */
+export async function loadImage(path: string): Promise<HTMLImageElement> {
+  const image = Object.assign(new Image(), { src: await picture(path) });
+  await image.decode();
+  return image;
+}
+
 async function fetchPicture(path: string): Promise<string> {
   const response = await fetch(path);
   if (!response.ok) throw new Error(`${path}: ${response.status}`);

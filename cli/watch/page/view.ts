@@ -113,21 +113,33 @@ export function showImage(image: HTMLImageElement, path: string, alt: string): v
 const isVersionOf = (before: string, path: string): boolean =>
   before.startsWith('picture/') && before.slice(0, before.lastIndexOf('/')) === path.slice(0, path.lastIndexOf('/'));
 
-/** Every picture except those of the result, in the order of the run. */
+/** Pictures that are not shown beside the result. */
+const APART: readonly string[] = [PICTURES.result, PICTURES.fine, PICTURES.structureRegions, PICTURES.appearanceRegions];
+
+/** The photos, in the order of the run. */
 export function showInputs(pictures: readonly PictureInfo[]): void {
   const inputs = byId('inputs');
-  const shown = pictures.filter(({ name }) => name !== PICTURES.result && name !== PICTURES.fine);
+  const shown = pictures.filter(({ name }) => !APART.includes(name));
   inputs.hidden = shown.length === 0;
   for (const info of shown) {
-    const figure = inputs.querySelector(`#input-${info.name}`) ?? inputs.appendChild(inputFigure(info));
+    const figure = inputs.querySelector(`#input-${info.name}`) ?? inputs.insertBefore(inputFigure(info), byId('brushes'));
     showImage(figure.querySelector('img')!, picturePath(info), `${info.label} photo`);
   }
+}
+
+/** The place of a photo's regions. */
+function labelsOf(name: string, label: string): HTMLCanvasElement {
+  const ariaLabel = `Regions of the ${label.toLowerCase()} photo`;
+  const canvas = element('canvas', { className: 'labels', hidden: true, role: 'img', ariaLabel });
+  canvas.dataset['of'] = name;
+  return canvas;
 }
 
 const inputFigure = ({ name, label }: PictureInfo): HTMLElement =>
   element('figure', { id: `input-${name}`, className: 'picture empty' }, [
     element('div', { className: 'frame' }, [
       element('img', { hidden: true }),
+      labelsOf(name, label),
       element('figcaption', {}, [element('span', { className: 'name', textContent: label })]),
     ]),
   ]);

@@ -1,24 +1,26 @@
 /** Brushes over both photos: what is painted in one colour is one region, and takes its look from the same region. */
-import type { Labels } from '../../../model/method/regions.js';
-import { byId } from '../../watch/page/dom.js';
-import { scaled } from './labels.js';
-import type { Brushed } from './messages.js';
+import { byId } from './dom.js';
+import { scaled, type Brushed, type Labels } from './labels.js';
 
-/** Of the regions from 1 on, as the buttons show them. */
-const COLOURS = [[229, 72, 77], [47, 129, 247], [245, 179, 1]] as const;
+/** Of the regions from 1 on, as the buttons show them; a label image that has others adds them. */
+export const COLOURS: (readonly [red: number, green: number, blue: number])[] = [[229, 72, 77], [47, 129, 247], [245, 179, 1]];
 const OPACITY = 140;
+/** Strokes that can be undone. */
+const MOST_UNDONE = 50;
 /** Longer side of the label images; the training takes the nearest. */
-const SIDE = 256;
+export const SIDE = 256;
 /** Photos and the sizes that they are trained at differ by so little. */
 const ROUNDING = 4;
-const WHICH = ['structure', 'appearance'] as const;
-type Which = (typeof WHICH)[number];
+export const WHICH = ['structure', 'appearance'] as const;
+export type Which = (typeof WHICH)[number];
 
 const labels: Partial<Record<Which, Labels>> = {};
 /** The region that is painted: 0 erases, undefined paints nothing. */
 let brush: number | undefined;
+/** The labels before each of the last strokes. */
+const before: Partial<Record<Which, Uint8Array>>[] = [];
 
-const canvasOf = (which: Which): HTMLCanvasElement => byId(which).querySelector('canvas.labels')!;
+const canvasOf = (which: Which): HTMLCanvasElement => document.querySelector(`canvas.labels[data-of=${which}]`)!;
 const buttons = (): HTMLButtonElement[] => [...document.querySelectorAll<HTMLButtonElement>('#brushes [data-region]')];
 
 /** Takes pictures of this size. What is painted stays, unless it was for another size. */
@@ -34,6 +36,24 @@ export function prepareBrush(which: Which, { width, height }: { readonly width: 
 function show(which: Which, image: Labels): void {
   labels[which] = image;
   draw(which);
+}
+
+/** Remembers what is painted now, for undo. */
+function remember(): void {
+  before.push(Object.fromEntries(WHICH.flatMap((which) => (labels[which] ? [[which, labels[which].data.slice()]] : []))));
+  if (before.length > MOST_UNDONE) before.shift();
+  byId<HTMLButtonElement>('undo-brush').disabled = false;
+}
+
+function undo(): void {
+  const last = before.pop();
+  for (const which of WHICH) {
+    const image = labels[which];
+    if (!image || last?.[which]?.length !== image.data.length) continue;
+    image.data.set(last[which]);
+    draw(which);
+  }
+  byId<HTMLButtonElement>('undo-brush').disabled = before.length === 0;
 }
 
 /** Shows label images of any size, or none. */
@@ -97,6 +117,7 @@ function listenTo(which: Which, changed: () => void): void {
   canvas.addEventListener('pointerdown', (event) => {
     if (brush === undefined) return;
     canvas.setPointerCapture(event.pointerId);
+    remember();
     last = pointOf(which, event);
     stroke(which, last, last);
   });
@@ -125,7 +146,12 @@ export function listenToBrushes(changed: () => void): void {
       document.body.classList.toggle('brushing', brush !== undefined);
     });
   }
+  byId('undo-brush').addEventListener('click', () => {
+    undo();
+    changed();
+  });
   byId('clear-brush').addEventListener('click', () => {
+    remember();
     for (const which of WHICH) {
       labels[which]?.data.fill(0);
       if (labels[which]) draw(which);
