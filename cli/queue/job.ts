@@ -7,7 +7,7 @@ import { loadVit } from '../models/load.js';
 import { objectOf, textOf, type Fields } from '../run/config.js';
 import type { Parts } from '../run/parts.js';
 import { InputError } from '../shared/errors.js';
-import { parseJson, readInput, sha256 } from '../shared/files.js';
+import { isFolder, parseJson, readInput, sha256 } from '../shared/files.js';
 import { version } from '../shared/version.js';
 import { CHOOSABLE, parseOptions, savedOptions, type Choosable, type TransferOptions } from '../transfer/options.js';
 import { isHash, MAX_FILE, type Hash } from './place.js';
@@ -45,7 +45,10 @@ export function jobMaker(store: Store, parts: Pick<Parts, 'interrupt' | 'stderr'
     known.set(key, found);
     return found;
   };
-  const photo = async (path: string): Promise<Hash> => store.put(await readInput(path, MAX_FILE));
+  const photo = async (path: string): Promise<Hash> => {
+    if (await isFolder(path)) throw new InputError(`${path} is a folder of frames, and a queue takes photos: leave out --queue`);
+    return store.put(await readInput(path, MAX_FILE));
+  };
   return async (transfer: TransferOptions): Promise<Hash> => {
     const { structure, appearance, model, vit, seeds, choose = [], tune = true } = transfer;
     const { judge, ...compared } = seeds ?? {};

@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { pack, readList, unpack } from '../../cli/queue/bundle.js';
-import { parseDescription } from '../../cli/queue/job.js';
+import { jobMaker, parseDescription } from '../../cli/queue/job.js';
 import { versionNote } from '../../cli/queue/jobs.js';
 import { manageQueue } from '../../cli/queue/manage.js';
 import { checkAddress, checkInfo, connectRedis } from '../../cli/queue/redis.js';
@@ -38,6 +38,17 @@ test('a store keeps files by their content, and refuses what is missing or damag
   assert.match((await failure(store.get(hash))).message, /has a damaged file [0-9a-f]{64}: delete it/);
   assert.match((await failure(openStore('file:///no/such/folder'))).message, /there is no folder \/no\/such\/folder: create it/);
   assert.match((await failure(openStore('ftp://me:secret@x'))).message, /^--store ftp:\/\/\.\.\.@x is no store/);
+});
+
+test('a folder of frames is refused before anything is stored', async () => {
+  const [places, frames] = [temporaryFolder(), temporaryFolder()];
+  const store = await openStore(pathToFileURL(places).href);
+  const before = readdirSync(places);
+  const { pairs: [pair] } = pairsOf(files, newOut(), 1);
+  const make = jobMaker(store, fakeParts().parts);
+  const message = `${frames} is a folder of frames, and a queue takes photos: leave out --queue`;
+  assert.is((await failure(make({ ...pair!.options, structure: frames }))).message, message);
+  assert.equal(readdirSync(places), before);
 });
 
 test('only files of a run are taken out of a list', async () => {
