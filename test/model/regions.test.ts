@@ -124,11 +124,16 @@ for (const [name, [made, given]] of Object.entries(CASES)) {
     },
     reference: ({ x, y }) => {
       const shown = [1, 2, 3].filter((region) => made.includes(region) && given.includes(region));
-      const ofRegion = (region: number): number => mean(directions.map((direction) => {
-        const [a, b] = ([[x!, made], [y!, given]] as const).map(([t, labels]) => indices(labels, region).map((i) =>
-          direction.reduce((sum, v, c) => sum + v * t[(c * t.length) / 3 + i]!, 0))) as [number[], number[]];
-        return beyondDistance(a, b, corners.map((corner) => direction.reduce((sum, v, c) => sum + v * corner[c]!, 0)));
-      }));
+      const along = (t: Float64Array, i: number, direction: readonly number[]): number =>
+        direction.reduce((sum, v, c) => sum + v * t[(c * t.length) / 3 + i]!, 0);
+      const ofRegion = (region: number): number => {
+        const both = (direction: readonly number[]) => ([[x!, made], [y!, given]] as const).map(([t, labels]) =>
+          indices(labels, region).map((i) => along(t, i, direction))) as [number[], number[]];
+        const shares = directions.map((direction) =>
+          beyondDistance(...both(direction), corners.map((corner) => along(Float64Array.from(corner), 0, direction))));
+        const means = [[1, 0, 0], [0, 1, 0], [0, 0, 1]].map(both).map(([a, b]) => Math.abs(mean(a) - mean(b)));
+        return mean(shares) + mean(means);
+      };
       return [40 * (1 - indices(made, 0).length / made.length) * mean(shown.map(ofRegion))];
     },
   }));
