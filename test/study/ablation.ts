@@ -127,7 +127,7 @@ export function ablationTable(judged: readonly Judged[], { sets, pairs }: Pick<A
   return table([['', 'runs', ...columns.map(({ title }) => title), 'failures'], ...rows]);
 }
 
-const median = (values: readonly number[]): number => {
+export const median = (values: readonly number[]): number => {
   const sorted = [...values].sort((a, b) => a - b);
   return mean([sorted[Math.floor((sorted.length - 1) / 2)]!, sorted[Math.ceil((sorted.length - 1) / 2)]!]);
 };

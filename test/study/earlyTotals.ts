@@ -1,38 +1,66 @@
 /**
- * Whether the beginning of a run tells which seed will be best: of the runs of one set of an ablation, as ablate.js makes them,
- * in how many pairs the seed with the lowest total loss up to a step ends with the lowest one, and below the median.
+ * Whether a run's beginning tells which seed will be best: from runs of several seeds in folders PAIR-SEED, made with --keep-every,
+ * the mean losses of their generators after some steps and at the end. Says for each step in how many pairs the seed that leads
+ * there ends with the lowest total, and below the median of the pair's seeds.
  *
- *     node dist/test/study/earlyTotals.js out/ablation/single 30 60 120
+ *     node dist/test/study/earlyTotals.js RUNS 30 60 120
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseLog } from '../../cli/run/log.js';
-import { readText } from '../../cli/shared/read.js';
+import { readCheckpoint } from '../../cli/run/checkpoints.js';
+import { readConfig } from '../../cli/run/config.js';
+import { branchPoints } from '../../cli/run/kept.js';
+import { realParts } from '../../cli/run/parts.js';
 import { table } from '../../cli/shared/table.js';
-import { recentTotal } from '../../model/training/log.js';
+import { moreOf, readInputs } from '../../cli/transfer/inputs.js';
+import { parseOptions } from '../../cli/transfer/options.js';
+import { median } from './ablation.js';
 
-const [folder, ...steps] = process.argv.slice(2);
-if (!folder || steps.length === 0) {
-  console.error('usage: node dist/test/study/earlyTotals.js FOLDER STEP...');
+const [root, ...words] = process.argv.slice(2);
+if (!root || words.length === 0) {
+  console.error('usage: node dist/test/study/earlyTotals.js RUNS STEP...');
   process.exit(2);
 }
-/** Logs by pair. */
-const pairs = new Map<string, ReturnType<typeof parseLog>[]>();
-for (const name of readdirSync(folder).sort()) {
-  const pair = /^(.*)-\d+$/.exec(name)?.[1];
-  const path = join(folder, name, 'log.jsonl');
-  if (pair) pairs.set(pair, [...(pairs.get(pair) ?? []), parseLog(path, await readText(path))]);
-}
-const smallest = (values: readonly number[]): number => values.indexOf(Math.min(...values));
-const counts = steps.map(Number).map((step) => {
-  let [best, below] = [0, 0];
-  for (const logs of pairs.values()) {
-    const ends = logs.map((log) => recentTotal(log, log.at(-1)!.step + 1)!);
-    const early = logs.map((log) => recentTotal(log.filter((entry) => entry.step > 0 && entry.step <= step), step)!);
-    const chosen = ends[smallest(early)]!;
-    if (chosen === Math.min(...ends)) best++;
-    if (chosen < [...ends].sort((a, b) => a - b)[Math.floor(ends.length / 2)]!) below++;
+const silent = { write: () => undefined };
+const parts = realParts({ stdout: silent, stderr: silent, interrupt: new AbortController().signal });
+const steps = words.map(Number);
+
+/** Totals of the run's generator after `steps`, and at its end. */
+async function totalsOf(folder: string): Promise<number[]> {
+  const inputs = await readInputs(parseOptions(await readConfig(folder), { folder, json: false }), parts);
+  const { options: { splice }, structure, appearance, model } = inputs;
+  const points = await branchPoints(folder, splice.warmStart);
+  const totals: number[] = [];
+  const { engine, close } = await parts.openEngine({ precision: splice.precision });
+  for (const step of [...steps, splice.steps]) {
+    const point = points.find((each) => each.steps === step);
+    if (!point) throw new Error(`${folder} keeps no step ${step}: make it with --keep-every`);
+    const { state } = await readCheckpoint(point.path);
+    const run = await parts.startSplice(engine, model.vit, structure.image, appearance.image, splice, state, moreOf(inputs));
+    totals.push((await run.meanLosses())['total']!);
+    run.destroy();
   }
+  close();
+  return totals;
+}
+
+/** Totals by pair: a row for each seed. */
+const pairs = new Map<string, number[][]>();
+for (const name of readdirSync(root).sort()) {
+  const pair = /^(.*)-\d+$/.exec(name)?.[1];
+  if (!pair) continue;
+  const totals = await totalsOf(join(root, name));
+  pairs.set(pair, [...(pairs.get(pair) ?? []), totals]);
+  console.log(`${name}: ${totals.map((total) => total.toFixed(2)).join(' ')}`);
+}
+
+const rows = steps.map((step, i) => {
+  const chosen = [...pairs.values()].map((seeds) => {
+    const [leading, ends] = [seeds.map((totals) => totals[i]!), seeds.map((totals) => totals.at(-1)!)];
+    return { ends, end: ends[leading.indexOf(Math.min(...leading))]! };
+  });
+  const best = chosen.filter(({ end, ends }) => end === Math.min(...ends)).length;
+  const below = chosen.filter(({ end, ends }) => end < median(ends)).length;
   return [String(step), `${best} of ${pairs.size}`, `${below} of ${pairs.size}`];
 });
-console.log(table([['up to step', 'best', 'below the median'], ...counts]));
+console.log(table([['leading after', 'ends lowest', 'below the median'], ...rows]));
