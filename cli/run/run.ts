@@ -226,6 +226,11 @@ export function deviceUse({ precision = 'f32' }: Training, saved: Fields | undef
   return { precision, units: !saved || fieldOf(saved, 'device', 'units') !== undefined };
 }
 
+/** Where the plan of a job ends is not the business of the regions that it was prepared with anew. */
+const become = (current: Job['current'], training: Training): void => {
+  current.training = { ...training, plan: current.training.plan };
+};
+
 /** The checkpoint to continue from. @throws InputError when photos, weights or settings are not those the run began with */
 async function findCheckpoint({ current, folder, progress }: Job, saved: Fields): Promise<Checkpoint | undefined> {
   const from = await folder.checkpoints.newest(folder.log.problemOf, progress.note);
@@ -236,7 +241,7 @@ async function findCheckpoint({ current, folder, progress }: Job, saved: Fields)
   }
   const training = (await current.training.asIn?.(from, folder.path)) ?? current.training;
   checkIdentity(folder.path, from.identity, training.identity, training.sources);
-  current.training = training;
+  become(current, training);
   checkSteps(training.plan.steps, from.state.counters['stepsDone'] ?? 0);
   return from;
 }
@@ -398,7 +403,7 @@ async function takePainted(
   if (!page || !brushed || !session.repaint || page.signal.aborted) return;
   const { training, take } = await session.repaint(brushed.painted);
   if (isDeepStrictEqual(training.identity, current.training.identity)) return;
-  current.training = training;
+  become(current, training);
   await save();
   await folder.config({ ...record(), status: 'running' });
   page.show(training.pictures);

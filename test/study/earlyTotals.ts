@@ -1,5 +1,5 @@
 /**
- * Whether a run's beginning tells which seed will be best: from runs of several seeds in folders PAIR-SEED, made with --keep-every,
+ * Whether a run's beginning tells which seed will be best: of runs of several seeds in folders PAIR-SEED, with --keep-every,
  * the mean losses of their generators after some steps and at the end. Says for each step in how many pairs the seed that leads
  * there ends with the lowest total, and below the median of the pair's seeds.
  *
