@@ -5,9 +5,12 @@ import {
 } from '../../shaders/attentionBackward.js';
 import { attentionBackwardPlain, attentionPartsPlain, attentionPlain, PLAIN_ROWS } from '../../shaders/plain/attention.js';
 import { attentionBackwardLanes, attentionLanes } from '../../shaders/software/attention.js';
+import type { MatrixUnits } from '../../shaders/units/usable.js';
+import { attendsBackOnUnits, attentionBackwardUnits } from '../../shaders/units/attentionBackward.js';
+import { attendsOnUnits, attentionUnits, UNIT_QUERIES } from '../../shaders/units/attention.js';
 import { groupRows } from '../../shaders/software/headLanes.js';
 import {
-  addNode, ceilDiv, sizeOf, type Node, type Op, type PlainOp, type Shape, type Shape3, type Shape4, type Tensor,
+  addNode, ceilDiv, sizeOf, type Node, type Op, type PlainOp, type Shape, type Shape3, type Shape4, type Tensor, type Tuning,
 } from '../graph/index.js';
 import { headConstants, headSizes, type Heads } from './launch/heads.js';
 import { threadLaunch } from './launch/pointwise.js';
@@ -30,6 +33,11 @@ function headLaunch<A extends Heads>({ op, inputs: [qkv], attrs }: Node<A>, flop
   return { launch, sizes, plainGrid: [ceilDiv(T, PLAIN_ROWS), NH, B] as const };
 }
 
+/** The device's matrix units if they compute attention: those of f16 round operands, so only what is stored that way. */
+function unitsFor({ units }: Tuning, qkv: Tensor, HS: number): MatrixUnits | undefined {
+  return units && (units.type === 'f32' || qkv.dtype === 'f16') && attendsOnUnits(units, HS) ? units : undefined;
+}
+
 /** Input qkv, outputs (y, lse). */
 const attentionOp: Op<Heads> = {
   name: 'attention',
@@ -37,13 +45,16 @@ const attentionOp: Op<Heads> = {
     const { B, T, C, NH } = headSizes('attention', qkv!, heads);
     return [[B, T, C], [B, NH, T]];
   },
-  kernel: (node, { software, subgroupSize, plain }) => {
+  kernel: (node, tuning) => {
+    const { software, subgroupSize, plain } = tuning;
     const { launch, sizes: { B, T, NH, HS }, plainGrid } = headLaunch(node, 4);
     if (plain) return { ...launch, code: attentionPlain(HS), workgroups: plainGrid };
     if (software && subgroupSize > 0) {
       const workgroups = [ceilDiv(T, groupRows(subgroupSize)), NH, B] as const;
       return { ...launch, code: attentionLanes(HS, subgroupSize), workgroups, workgroupsPerTurn: 1 };
     }
+    const units = unitsFor(tuning, node.inputs[0]!, HS);
+    if (units) return { ...launch, code: attentionUnits(units, HS), workgroups: [ceilDiv(T, UNIT_QUERIES), NH, B] };
     return { ...launch, code: attentionTiled(HS), workgroups: [ceilDiv(T, TILE_ROWS) * valueParts(HS), NH, B] };
   },
   backward: ({ inputs: [qkv], outputs: [y, lse], attrs, graph }, [dy]) => {
@@ -84,10 +95,15 @@ const partsOp: Op<Heads & { readonly parts: number }> = {
     const [B, T, C] = dy!.shape as Shape3;
     return [[B, T, 2 * C], [parts, B, T, C]];
   },
-  kernel: (node, { plain }) => {
+  kernel: (node, tuning) => {
+    const { plain } = tuning;
     const { launch, sizes: { B, T, NH, HS }, plainGrid } = headLaunch(node, 10);
     const PARTS = node.attrs.parts;
     const dims = [T, PARTS, chunksOf(HS)];
+    const units = plain ? undefined : unitsFor(tuning, node.inputs[0]!, HS);
+    if (units && attendsBackOnUnits(units, HS)) {
+      return { ...launch, code: attentionBackwardUnits(units, HS), dims, workgroups: [PARTS, NH, B] };
+    }
     const workgroups = plain ? plainGrid : [PARTS * gradientShares(HS), NH, B] as const;
     return { ...launch, code: (plain ? attentionPartsPlain : attentionBackwardTiled)(HS), dims, workgroups };
   },

@@ -3,6 +3,7 @@ import { each, each2 } from '../parts/common.js';
 import { remembered } from '../parts/remembered.js';
 import { productFunctions, productKey, type Product } from '../parts/tile.js';
 import { wgsl } from '../parts/wgsl.js';
+import { SUBGROUPS, unitEntry, unitHeader, unitPowers, unitThreads } from './parts.js';
 import { bytesOf, DRAINED, LEAST_DEPTH, QUARTER, type MatrixUnits } from './usable.js';
 
 /** The tile of C that a workgroup computes: two by two subgroups, each with a quarter of it. */
@@ -16,13 +17,10 @@ export const unitTiles = {
   wide: { rows: 64, columns: 128 },
 } as const satisfies Record<string, UnitTile>;
 
-const SUBGROUPS = 4;
 /** The floats of the sums that all subgroups hand over at once: a matrix counts as whole rows here too. */
 const DRAIN_SIZE = SUBGROUPS * DRAINED + QUARTER;
 /** WebGPU's default limit of workgroup memory, in bytes. */
 const MEMORY = 16384;
-
-export const unitThreads = ({ lanes }: MatrixUnits): number => SUBGROUPS * lanes;
 
 /** One operand's part of the tile in memory. Rows are padded by 16 bytes, so that neighbours are in different banks. */
 interface Part {
@@ -97,20 +95,15 @@ ${each(4, (c) => `      tile_${name}[at + ${c}u] = value[${c}];`)}
 `);
 };
 
-/**
- * Scales A by a power of two that brings the largest element so far near 2^13. Values down to 2^-27 of it keep all digits of f16,
- * and none overflows. Sums of earlier steps are scaled again when the power changes.
- */
+/** Scales A as its largest element so far asks. Sums of earlier steps are scaled again when the power falls. */
 const rescale = (rows: number, columns: number): string => wgsl`
-    let exponent = atomicLoad(&peak) >> 23u;
-    let biased = clamp(267u - min(exponent, 255u), 1u, 254u);
-    if (biased != power) {
-      let steps = power - biased;
-      let ratio = select(0.0, bitcast<f32>((127u - min(steps, 126u)) << 23u), steps < 127u);
+    let wanted = power_of(atomicLoad(&peak));
+    if (wanted != power) {
+      let ratio = ratio_of(power, wanted);
 ${each2(rows, columns, (i, j) => `      sum_${i}_${j} = subgroupMatrixScalarMultiply(sum_${i}_${j}, ratio);`)}
-      power = biased;
+      power = wanted;
     }
-    let scale = bitcast<f32>(power << 23u);
+    let scale = scale_of(power);
 `;
 
 /** The largest magnitude of what was loaded, by its bits, which order as the numbers do. */
@@ -119,23 +112,6 @@ const measure = (count: number): string => wgsl`
 ${each(count, (j) => `      most = max(most, bitcast<vec4u>(next_a${j}) & vec4u(0x7fffffffu));`)}
       let largest = subgroupMax(max(max(most.x, most.y), max(most.z, most.w)));
       if (subgroupElect()) { atomicMax(&peak, largest); }
-`;
-
-const header = ({ type, M, N, K, pinned }: MatrixUnits): string => wgsl`
-#if ${type === 'f16'}
-enable f16;
-#endif
-enable subgroups;
-enable chromium_experimental_subgroup_matrix;
-#if ${pinned}
-enable subgroup_size_control;
-#endif
-// Offsets depend on the number of the subgroup, which all of its lanes have in common.
-diagnostic(off, chromium.subgroup_matrix_uniformity);
-alias unit = ${type};
-alias Left = subgroup_matrix_left<${type}, ${K}, ${M}>;
-alias Right = subgroup_matrix_right<${type}, ${N}, ${K}>;
-alias Sums = subgroup_matrix_result<f32, ${N}, ${M}>;
 `;
 
 /** Multiplies the tile in memory. */
@@ -188,15 +164,16 @@ export const matmulUnits = remembered(unitsKey, (product, units, tile, scaled) =
   const counts = { a: countOf(a, depth, threads), b: countOf(b, depth, threads) };
   const loads = load(a, depth, threads) + load(b, depth, threads) + (scaled ? measure(counts.a) : '');
   return wgsl`
-${header(units)}
+${unitHeader(units)}
 ${productFunctions(product, { a: 4, b: 4 }, false)}
 var<workgroup> tile_a: array<unit, ${sizeOf(a, depth)}>;  // [rows, depth] and padding
 var<workgroup> tile_b: array<unit, ${sizeOf(b, depth)}>;  // as B is stored, and padding
 var<workgroup> drained: array<f32, ${DRAIN_SIZE}>;
 #if ${scaled}
 var<workgroup> peak: atomic<u32>;
+${unitPowers}
 #endif
-@compute @workgroup_size(${threads})${units.pinned ? ` @subgroup_size(${units.lanes})` : ''}
+${unitEntry(units)}
 fn main(
   @builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32,
   @builtin(subgroup_id) part: u32, @builtin(subgroup_invocation_id) place: u32,
@@ -231,7 +208,7 @@ ${loads}
 ${multiply(plan, units, rows, columns)}
   }
 #if ${scaled}
-  let inverse = bitcast<f32>((254u - power) << 23u);
+  let inverse = inverse_of(power);
 #endif
 ${drain(units, rows, columns, scaled)}
 }

@@ -117,7 +117,7 @@ test('units: what a graph builds in f32 stays exact, and units that do not fit a
 
 test('units: a device whose units give wrong numbers gets the other kernels', async () => {
   const wrong: KernelVariant = (_, kernel) =>
-    ({ ...kernel, code: softwareUnits(kernel.code).replace('result[e] +=', 'result[e] -=') });
+    ({ ...kernel, code: softwareUnits(kernel.code).replace('(*sums)[e] +=', '(*sums)[e] -=') });
   const tuning = { name: 'gpu', software: false, queue: false, workgroupSize: 256, subgroupSize: 0, units: usual };
   const engine = createEngine(await testDevice(), { tuning, kernels: { linear: wrong } });
   const g = engine.graph();

@@ -18,11 +18,13 @@ export async function openDevice({ small = isBare, plain = isBare } = {}): Promi
   const adapter = await gpu.requestAdapter();
   if (!adapter) throw new Error('no WebGPU adapter: run the tests through `npm test`, which brings a driver');
   const wanted = plain ? [] : (['timestamp-query', 'subgroups', 'shader-f16'] as const);
-  const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
+  const { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupStorageSize } = adapter.limits;
   const maxStorageBuffersPerShaderStage = Math.min(16, adapter.limits.maxStorageBuffersPerShaderStage);
   return adapter.requestDevice({
     requiredFeatures: wanted.filter((f) => adapter.features.has(f)),
-    requiredLimits: small ? {} : { maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage },
+    requiredLimits: small ? {} : {
+      maxBufferSize, maxStorageBufferBindingSize, maxStorageBuffersPerShaderStage, maxComputeWorkgroupStorageSize,
+    },
   });
 }
 

@@ -39,10 +39,24 @@ GPU void subgroupMatrixStore(f32 (*memory)[SIZE], u32 offset, const Sums &sums, 
   nvcuda::wmma::store_matrix_sync(&(*memory)[offset], sums.of, stride, nvcuda::wmma::mem_row_major);
 }
 
+// Sums that come back from memory.
+template <class Matrix, class Layout, int SIZE>
+GPU Matrix subgroupMatrixLoad(f32 (*memory)[SIZE], u32 offset, u32 stride) {
+  Matrix y;
+  nvcuda::wmma::load_matrix_sync(y.of, &(*memory)[offset], stride, nvcuda::wmma::mem_row_major);
+  return y;
+}
+
 template <class T> struct atomic { T value; };
 template <class T> GPU void atomicStore(atomic<T> *a, T v) { a->value = v; }
 template <class T> GPU T atomicLoad(atomic<T> *a) { return *(volatile T *)&a->value; }
 template <class T> GPU void atomicMax(atomic<T> *a, T v) { ::atomicMax(&a->value, v); }
+template <class T> GPU T workgroupUniformLoad(atomic<T> *a) {
+  __syncthreads();
+  const T y = atomicLoad(a);
+  __syncthreads();
+  return y;
+}
 GPU bool subgroupElect() { return threadIdx.x % 32 == 0; }
 template <int N> GPU vec<u32, N> operator&(const vec<u32, N> &a, const vec<u32, N> &b) {
   vec<u32, N> y;
