@@ -1,7 +1,7 @@
 /** `bench kernels`: every launch of a real training step, one by one, and variants of each side by side. */
 import {
-  createEngine, labelOf, median, noise, showShape, single, sizeOf, timeRuns,
-  type Engine, type LeafAttrs, type Node, type Program, type Roof, type Tuning,
+  candidateTunings, createEngine, labelOf, median, noise, showShape, single, sizeOf, timeRuns,
+  type Engine, type LeafAttrs, type Node, type Program, type Roof,
 } from '../../engine/index.js';
 import { random } from '../../model/random.js';
 import { plannedVit } from './models.js';
@@ -15,7 +15,7 @@ export interface KernelsRequest extends Omit<StepOptions, 'recipe'> {
   readonly recipes: readonly StepOptions['recipe'][];
   readonly repeats: number;
   readonly filter?: string;
-  /** Also the kernels of the other rows of the tuning table. */
+  /** Also the candidates of calibration. */
   readonly all: boolean;
   readonly variants: readonly NamedVariant[];
 }
@@ -44,22 +44,23 @@ interface Candidate {
   readonly op?: string;
 }
 
-/** The usual kernels first, then those for other devices, then the user's. All engines share one device. */
+/** The usual kernels first, then calibration's candidates, then the user's. All engines share one device. */
 function candidates(engine: Engine, { all, variants }: KernelsRequest): Candidate[] {
-  const { subgroupSize, software } = engine.tuning;
-  const forced: readonly (readonly [string, Partial<Tuning>])[] = [
-    ['software', { software: true, workgroupSize: 64 }],
-    ['gpu', { software: false, workgroupSize: 256 }],
-    ['gpu, no subgroups', { software: false, workgroupSize: 256, subgroupSize: 0 }],
-  ];
-  const usual = software ? 'software' : subgroupSize > 0 ? 'gpu' : 'gpu, no subgroups';
-  const others = all ? forced.filter(([name]) => name !== usual) : [];
+  const { device, tuning } = engine;
+  const others = all ? Object.entries(candidateTunings(tuning)) : [];
   return [
     { name: 'usual', engine },
-    ...others.map(([name, tuning]) => ({ name, engine: createEngine(engine.device, { tuning }) })),
+    ...others.map(([name, changes]) => ({ name, engine: createEngine(device, { tuning: { ...tuning, ...changes } }) })),
     ...variants.map(({ name, op, kernel }) =>
-      ({ name, op, engine: createEngine(engine.device, { tuning: engine.tuning, kernels: { [op]: kernel } }) })),
+      ({ name, op, engine: createEngine(device, { tuning, kernels: { [op]: kernel } }) })),
   ];
+}
+
+/** The first of the candidates for a launch with each kernel. */
+function distinct(node: Node, found: readonly Candidate[]): Candidate[] {
+  const mine = found.filter(({ op }) => op === undefined || op === node.op.name);
+  const texts = mine.map(({ engine }) => JSON.stringify(engine.kernelOf(node)));
+  return mine.filter(({ op }, i) => op !== undefined || texts.indexOf(texts[i]!) === i);
 }
 
 /** The launches of all models and recipes by op, those with most work first. */
@@ -96,8 +97,7 @@ export async function measureKernels(
   const all = candidates(engine, request);
   try {
     for (const found of await casesOf(engine, request)) {
-      const mine = all.filter(({ op }) => op === undefined || op === found.node.op.name);
-      for (const row of await measureCase(found, mine, request.repeats, roof)) {
+      for (const row of await measureCase(found, distinct(found.node, all), request.repeats, roof)) {
         rows.push(row);
         onRow(row);
       }

@@ -58,7 +58,7 @@ export const benchCommand = (run: (options: BenchOptions) => Promise<void>): Com
     .option('--plan', 'print the planned memory of a step and compute nothing')
     .option('--launches', 'step: also every launch, with its share of the ceilings')
     .option('--report <file>', 'write all about this device to one file: what it is, its ceilings, two steps; to be sent')
-    .option('--all-variants', 'kernels: also the variants for other classes of devices')
+    .option('--all-variants', 'kernels: also all kernels that `tune` chooses from')
     .option('--variant <file>', 'kernels: module with a kernel of your own; may be repeated', several)
     .option('--save <file>', 'write the result as JSON')
     .option('--against <file>', 'compare with a result saved earlier')

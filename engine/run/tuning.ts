@@ -10,12 +10,12 @@ export const plainTuning: Tuning =
   { name: 'plain', software: false, subgroupSize: 0, queue: false, workgroupSize: 1, plain: true };
 
 /**
- * Changes of the tuning that make other kernels of the same ops, by name: the candidates of calibration. One that changes nothing
- * for an op is none for it.
+ * Changes of the tuning that make other kernels of the same ops, by name: the one list of variants, for calibration,
+ * `bench --all-variants` and the tests of ops. One that changes nothing for an op is none for it.
  */
 export function candidateTunings({ software, subgroupSize, units }: Tuning): Readonly<Record<string, Partial<Tuning>>> {
   const withoutSubgroups = { subgroupSize: 0, queue: false };
-  const gpu = { software: false, queue: false, workgroupSize: 256 };
+  const gpu = { name: 'gpu', software: false, queue: false, workgroupSize: 256 };
   if (software) {
     return { 'of a GPU': gpu, ...(subgroupSize > 0 && { 'of a GPU without subgroups': { ...gpu, ...withoutSubgroups } }) };
   }

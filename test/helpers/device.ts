@@ -1,5 +1,7 @@
 /** One device for all tests of a process; every engine on it fills its memory with NaN first. */
-import { createEngine, plainTuning, traitsOf, type Engine, type Tuning } from '../../engine/index.js';
+import {
+  candidateTunings, createEngine, plainTuning, traitsOf, tuningFor, type Engine, type Tuning,
+} from '../../engine/index.js';
 import { gpu, isBare } from './host.js';
 
 let opened: Promise<GPUDevice> | undefined;
@@ -41,9 +43,7 @@ export async function testEngine(tuning: Partial<Tuning> = {}): Promise<Engine> 
   return engine;
 }
 
-/** The kernel variants that every op is tested in: this device's own, a GPU's without and with subgroups, and plain loops. */
+/** The kernel variants that every op is tested in: this device's own, calibration's candidates, and plain loops. */
 export async function testedTunings(): Promise<Partial<Tuning>[]> {
-  const { subgroupSize } = traitsOf(await testDevice());
-  const gpuTuning = { name: 'gpu', software: false, queue: false, workgroupSize: 256 };
-  return [{}, { ...gpuTuning, subgroupSize: 0 }, ...(subgroupSize ? [{ ...gpuTuning, subgroupSize }] : []), plainTuning];
+  return [{}, ...Object.values(candidateTunings(tuningFor(traitsOf(await testDevice())))), plainTuning];
 }
