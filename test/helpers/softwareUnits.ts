@@ -3,9 +3,9 @@
  * that its loads, strides, edges, scales and epilogue run on any device.
  *
  * A matrix of operands is where it lies in workgroup memory; the kernel uses it before it writes there again. One that is called
- * `kept_...` is copied to memory of its own. A matrix of sums is spread over the lanes. Operands have been rounded by the kernel's
- * own stores; products and sums are f32. What a real device may refuse or change, a matrix that is not inside its array, becomes
- * NaN here.
+ * `kept_...` is copied to memory of its own. A matrix of sums is spread over the lanes. Operands have been rounded by the
+ * kernel's own stores; products and sums are f32. What a real device may refuse or change, a matrix that is not inside its array,
+ * becomes NaN here.
  */
 import type { Kernel, KernelVariant } from '../../engine/index.js';
 
