@@ -57,7 +57,8 @@ test('a formula ViT on matrix units is within 2e-2 of f32', () => checkNear(form
 const path = dataFile('weights/vit_tiny_patch16_224.augreg.safetensors');
 if (path) {
   test('ViT-Tiny (AugReg) on matrix units is within 2e-2 of f32', () =>
-    checkNear(vitFromStored('vit_tiny', openCheckpoint(readFileSync(path))), 96, process.env['SHOW'] ? softwareUnitKernels : linearOnly));
+    checkNear(vitFromStored('vit_tiny', openCheckpoint(readFileSync(path))), 96,
+      process.env['SHOW'] ? softwareUnitKernels : linearOnly));
 }
 
 test.run();
