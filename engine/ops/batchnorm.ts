@@ -12,8 +12,11 @@ import { leakyReluBackwardOp, leakyReluOp } from './unary.js';
 
 /** Elements that one workgroup reduces or maps. */
 const CHUNK = 4096;
-/** Elements of a channel up to which one workgroup does it alone, in a single launch each way. */
-const SMALL = 65536;
+/**
+ * Elements of a channel up to which one workgroup does it alone, in a single launch each way. Large pictures have few channels,
+ * which leave most of a GPU idle.
+ */
+const SMALL = { narrow: 65536, wide: 5 * CHUNK };
 
 interface BatchnormAttrs {
   readonly eps: number;
@@ -133,7 +136,7 @@ export function batchnorm(x: Tensor, w: Tensor, b: Tensor, eps = 1e-5): Tensor {
     if (sameShape(shape, [C])) continue;
     throw new ShapeError(`batchnorm: ${name} must have a value per channel of x: ${showShape(shape)} and ${showShape(x.shape)}`);
   }
-  const partial = perChannel <= SMALL ? [] : [addNode(partialOp, [x], {})];
+  const partial = perChannel <= SMALL[x.graph.wide ? 'wide' : 'narrow'] ? [] : [addNode(partialOp, [x], {})];
   return addNode(batchnormOp, [x, ...partial, w, b], { slope: 1, eps });
 }
 

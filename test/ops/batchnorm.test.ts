@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { add, gradients, Graph, scale, sum, type Shape } from '../../engine/index.js';
+import { add, gradients, Graph, scale, schedule, sum, type Shape } from '../../engine/index.js';
 import { batchnorm, batchnormGiven } from '../../engine/ops/batchnorm.js';
 import { leakyRelu } from '../../engine/ops/unary.js';
 import { assertRefused, checkOp, type Values } from '../helpers/check.js';
@@ -19,6 +19,7 @@ function reference({ x, w, b }: Values, [B, C, H, W]: Shape): Float64Array {
 
 const shapes = [
   [1, 1, 1, 3], [3, 3, 1, 1], [1, 3, 5, 7], [2, 5, 9, 3], [2, 2, 67, 65],
+  [1, 2, 163, 161], // in chunks on GPUs, a channel at a time elsewhere
   [1, 3, 263, 251], [2, 2, 181, 183], // large channels, which are reduced in chunks
 ];
 
@@ -95,6 +96,16 @@ test('batchnorm of channels of very different size', () => checkOp({
   reference: (v) => reference(v, [2, 4, 5, 3]),
   tolerance: 4e-5,
 }));
+
+test('several workgroups share a channel of 256 x 256 values on GPUs alone', () => {
+  const launches = (wide: boolean) => {
+    const g = new Graph(wide);
+    const [x, w] = [g.input('x', [1, 32, 256, 256]), g.input('w', [32])];
+    return schedule([batchnorm(x, w, w)]).launches.map(({ op }) => op.name);
+  };
+  assert.equal(launches(false), ['batchnorm']);
+  assert.equal(launches(true), ['batchnormPartial', 'batchnorm']);
+});
 
 test('shapes that do not fit are named', () => {
   const g = new Graph();
