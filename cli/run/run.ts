@@ -226,7 +226,7 @@ export function deviceUse({ precision = 'f32' }: Training, saved: Fields | undef
   return { precision, units: !saved || fieldOf(saved, 'device', 'units') !== undefined };
 }
 
-/** Where the plan of a job ends is not the business of the regions that it was prepared with anew. */
+/** Replaces the current training. The plan stays that of the job, which may end before all steps are done. */
 const become = (current: Job['current'], training: Training): void => {
   current.training = { ...training, plan: current.training.plan };
 };

@@ -34,7 +34,9 @@ export async function finish(inputs: Inputs, run: SpliceRun, ending: Ending, aro
   const began = performance.now();
   const fine = target && ending.complete ? await detailed(inputs, trained, ending, around) : undefined;
   const seconds = fine && Number(((performance.now() - began) / 1000).toFixed(3));
-  await report(inputs, run, trained, fine, around);
+  // Sixteen draws take as long as some steps: too long for whoever interrupts.
+  const losses = ending.complete && await run.meanLosses();
+  await report(inputs, run.stepsDone, { trained, fine, ...(losses && { losses }) }, around);
   const isFine = ending.complete && (fine !== undefined || target === undefined);
   const isWhole = isFine && (!inputs.sequence || (await writeSequence(inputs, run, ending, around)));
   return { isWhole, ...(seconds !== undefined && { seconds }) };
@@ -55,9 +57,16 @@ async function detailed(
   }
 }
 
+/** What a run has made: its picture, the one with detail, and at its end the mean losses. */
+interface Made {
+  readonly trained: Image;
+  readonly fine: Fine | undefined;
+  readonly losses?: Readonly<Record<string, number>>;
+}
+
 /** Writes the triptych, report.json, and result.png with its figures. */
 async function report(
-  inputs: Inputs, run: SpliceRun, trained: Image, fine: Fine | undefined, { folder, judge, judged }: Surroundings,
+  inputs: Inputs, steps: number, { trained, fine, losses }: Made, { folder, judge, judged }: Surroundings,
 ): Promise<void> {
   const { options: { seeds, strength }, structure, appearance, model: { vit }, target } = inputs;
   const { picture, detail } = fine ?? { picture: trained };
@@ -68,11 +77,11 @@ async function report(
   const baselines = await trivialRows(judge, ...judged);
   const regions = regionsOf(inputs, picture, judged);
   const text = (made?: Figures, added?: Fine['detail']) =>
-    resultText(inputs, { steps: run.stepsDone, first: folder.log.first(), ...(made && { figures: made }), detail: added });
+    resultText(inputs, { steps, first: folder.log.first(), ...(made && { figures: made }), detail: added });
   const around = { folder, glance: judge.glance };
   const blends = strength && (await writeStrengths(strength, structure, picture, fine && target, text(), around));
   const facts = {
-    judge: vit.name, match: judge.match ?? null, losses: await run.meanLosses(), result: figures, ...without, baselines,
+    judge: vit.name, match: judge.match ?? null, ...(losses && { losses }), result: figures, ...without, baselines,
     ...regions,
     ...(blends && { strength: blends }),
   };

@@ -135,7 +135,7 @@ export function parseOptions(config: Fields, { folder, json, steps, until, stren
   };
 }
 
-/** Nothing if there is none. @throws Error for what is no list of changes */
+/** The changes in a config.json that has any. @throws Error naming the value that is wrong */
 function brushedField(value: unknown): Pick<TransferOptions, 'brushed'> {
   if (value === undefined) return {};
   if (!Array.isArray(value)) throw new Error(`brushed is ${show(value)}`);

@@ -140,7 +140,7 @@ async function graphsOf(inputs: Inputs, graph: GraphMaker): Promise<Graphs> {
 }
 
 /** The start of a run: with the recipe's generator, or with one for any pair. */
-const startOf = async (inputs: Inputs, { startSplice }: Parts): Promise<Parts['startSplice']> => {
+export const startOf = async (inputs: Inputs, { startSplice }: Parts): Promise<Parts['startSplice']> => {
   const { generator } = inputs.options;
   return generator ? (await import('./fromGenerator.js')).generatorStart(generator, inputs) : startSplice;
 };

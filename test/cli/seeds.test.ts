@@ -53,6 +53,8 @@ test('four seeds: the better half goes on after each round, and the best to the 
   const rounds = roundsOf(4, { steps: 100, warmStart: 8 });
   assert.equal(rounds, [{ steps: 8, keep: 2 }, { steps: 16, keep: 1 }]);
   assert.equal(scores.rounds.map((round: any) => round.scores.map(({ seed }: any) => seed)), [[3, 2, 4, 1], [2, 3]]);
+  // Of the generators, by the same draws: the logged losses are others.
+  assert.equal(scores.rounds.map((round: any) => round.scores[0].figures.total), [10 / (1 + 8), 10 / (1 + 16)]);
   assert.is(steps(whole.heard.calls), 2 * (8 + 8) + (8 + 16) + 8 + 100);
   const { options, status, stepsDone } = configOf(undisturbed);
   assert.equal([options.seed, options.seeds, status, stepsDone], [2, { count: 4, first: 1, chosen: 2 }, 'finished', 100]);

@@ -7,13 +7,10 @@
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { readCheckpoint } from '../../cli/run/checkpoints.js';
 import { readConfig } from '../../cli/run/config.js';
-import { branchPoints } from '../../cli/run/kept.js';
 import { realParts } from '../../cli/run/parts.js';
 import { table } from '../../cli/shared/table.js';
-import { moreOf, readInputs } from '../../cli/transfer/inputs.js';
-import { parseOptions } from '../../cli/transfer/options.js';
+import { meanTotals } from '../../cli/transfer/meanTotals.js';
 import { median } from './ablation.js';
 
 const [root, ...words] = process.argv.slice(2);
@@ -25,31 +22,14 @@ const silent = { write: () => undefined };
 const parts = realParts({ stdout: silent, stderr: silent, interrupt: new AbortController().signal });
 const steps = words.map(Number);
 
-/** Totals of the run's generator after `steps`, and at its end. */
-async function totalsOf(folder: string): Promise<number[]> {
-  const inputs = await readInputs(parseOptions(await readConfig(folder), { folder, json: false }), parts);
-  const { options: { splice }, structure, appearance, model } = inputs;
-  const points = await branchPoints(folder, splice.warmStart);
-  const totals: number[] = [];
-  const { engine, close } = await parts.openEngine({ precision: splice.precision });
-  for (const step of [...steps, splice.steps]) {
-    const point = points.find((each) => each.steps === step);
-    if (!point) throw new Error(`${folder} keeps no step ${step}: make it with --keep-every`);
-    const { state } = await readCheckpoint(point.path);
-    const run = await parts.startSplice(engine, model.vit, structure.image, appearance.image, splice, state, moreOf(inputs));
-    totals.push((await run.meanLosses())['total']!);
-    run.destroy();
-  }
-  close();
-  return totals;
-}
-
 /** Totals by pair: a row for each seed. */
 const pairs = new Map<string, number[][]>();
 for (const name of readdirSync(root).sort()) {
   const pair = /^(.*)-\d+$/.exec(name)?.[1];
   if (!pair) continue;
-  const totals = await totalsOf(join(root, name));
+  const folder = join(root, name);
+  const { plan } = await readConfig(folder);
+  const totals = await meanTotals(folder, parts, [...steps, (plan as { steps: number }).steps]);
   pairs.set(pair, [...(pairs.get(pair) ?? []), totals]);
   console.log(`${name}: ${totals.map((total) => total.toFixed(2)).join(' ')}`);
 }

@@ -14,7 +14,7 @@ import type { Parts } from '../../run/parts.js';
 import { checkRecord, openRunPage, recordOf } from '../../run/run.js';
 import type { Training } from '../../run/training.js';
 import { errorLine, EXIT_INTERRUPTED, InputError, NonFiniteError, UsageError } from '../../shared/errors.js';
-import { readOutcome } from '../batch/outcome.js';
+import { meanTotals } from '../meanTotals.js';
 import { savedOptions, type Seeds, type TransferOptions } from '../options.js';
 import { prepare, resumeTransfer, transferTo } from '../transfer.js';
 import { costOf, roundsOf, type Round } from './rounds.js';
@@ -193,7 +193,7 @@ async function trainSeed(
 
 /** The figures of each seed's result as it is now. */
 async function measure({ options, training, judge: model, parts }: Comparison, seeds: readonly number[]): Promise<Measured[]> {
-  const [structure, appearance] = await Promise.all(training.pictures.map(({ image }) => image()));
+  const [structure, appearance] = await Promise.all(training.pictures.slice(0, 2).map(({ image }) => image()));
   const opened = model && (await parts.openEngine());
   try {
     const seeing = model && { engine: opened!.engine, vit: model.vit, vitSize: JUDGE_SIZE };
@@ -202,7 +202,7 @@ async function measure({ options, training, judge: model, parts }: Comparison, s
     for (const seed of seeds) {
       const run = runOf(options.out, seed);
       const figures = await judge.judge(await readImage(join(run, 'result.png')));
-      const { total = Infinity } = await readOutcome(run, '');
+      const [total = Infinity] = await meanTotals(run, parts);
       measured.push({ seed, figures: { ...figures, total } });
     }
     return measured;

@@ -4,7 +4,7 @@ import type { Figures } from '../../../model/compare/judge.js';
 /** A run after as many steps as the others. */
 export interface Measured {
   readonly seed: number;
-  /** The figures of `compare`, and the total of the mean losses in report.json as `total`. */
+  /** The figures of `compare`, and the total of the mean losses as `total`. */
   readonly figures: Figures & { readonly total: number };
 }
 
