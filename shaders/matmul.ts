@@ -15,10 +15,11 @@ export interface Tile {
   readonly TY: number;
 }
 
-/** At most 128 threads, which every device allows, and 16 KiB of workgroup memory. The better tiles are the larger ones. */
+/** At most 128 threads, which every device allows, and 16 KiB of workgroup memory. Those with S = 2 load less for each sum. */
 export const tiles = {
   narrow: { R: 2, S: 1, TX: 8, TY: 8 },
   square: { R: 2, S: 1, TX: 16, TY: 8 },
+  compact: { R: 2, S: 2, TX: 8, TY: 8 },
   wide: { R: 2, S: 2, TX: 8, TY: 16 },
 } as const satisfies Record<string, Tile>;
 
@@ -35,36 +36,55 @@ const DEPTH = 16;
  */
 const strideOf = (lines: number): number => lines + 2;
 
-/** One operand's part of the tile, of `lines` lines: rows of A or columns of B. Its threads are `lines`, from `first` on. */
+/** One operand's part of the tile, of `lines` lines: rows of A or columns of B. */
 interface Part {
   readonly name: 'a' | 'b';
   /** Stored [lines, K]; else [K, lines]. */
   readonly lineMajor: boolean;
   readonly lines: number;
+}
+
+/** Blocks of a part, of which there are `lines`: `count` from `from` on, for the threads from `first` on. */
+interface Share extends Part {
+  readonly from: number;
+  readonly count: number;
   readonly first: number;
+  /** The registers that have them on their way. */
   readonly next: string;
 }
 
-/** The parts of A and B. They have their threads to themselves if there are enough, and may then use the same registers. */
-function partsOf({ transposeA, transposeB }: Pick<Product, 'transposeA' | 'transposeB'>, tile: Tile): readonly [Part, Part] {
-  const [rows, columns, threads] = [tileRows(tile), tileColumns(tile), tileThreads(tile)];
-  const next = rows + columns <= threads ? ['next', 'next'] as const : ['next_a', 'next_b'] as const;
+/** The parts of A and B, as turns of all threads. What is left of both is one turn, with the same registers, if it fits. */
+function sharesOf({ transposeA, transposeB }: Pick<Product, 'transposeA' | 'transposeB'>, tile: Tile): readonly Share[] {
+  const threads = tileThreads(tile);
+  const split = (part: Part) => Array.from({ length: Math.ceil(part.lines / threads) }, (_, i) =>
+    ({ ...part, from: i * threads, count: Math.min(threads, part.lines - i * threads) }));
+  const ofA = split({ name: 'a', lineMajor: !transposeA, lines: tileRows(tile) });
+  const ofB = split({ name: 'b', lineMajor: transposeB, lines: tileColumns(tile) });
+  const fits = ofA.at(-1)!.count + ofB.at(-1)!.count <= threads;
+  const turns = ofA.length + ofB.length - Number(fits);
+  const next = (turn: number): string => (turns === 1 ? 'next' : `next_${'abcdef'[turn]}`);
   return [
-    { name: 'a', lineMajor: !transposeA, lines: rows, first: 0, next: next[0] },
-    { name: 'b', lineMajor: transposeB, lines: columns, first: threads - columns, next: next[1] },
+    ...ofA.map((share, i) => ({ ...share, first: 0, next: next(i) })),
+    ...ofB.map((share, i) => ({
+      ...share, first: threads - share.count, next: next(i === ofB.length - 1 ? turns - 1 : ofA.length + i),
+    })),
   ];
 }
 
-/** `body` for the threads of a part, whose own number is `part`. */
-const threadsOf = ({ first, lines }: Part, threads: number, body: string): string => wgsl`
-#if ${lines === threads}
+/** `body` for the threads of a share, whose block is `part`. */
+const threadsOf = ({ from, first, count }: Share, threads: number, body: string): string => wgsl`
+#if ${count === threads}
     {
 #elif ${first === 0}
-    if (lane < ${lines}u) {
+    if (lane < ${count}u) {
 #else
     if (lane >= ${first}u) {
 #endif
-      let part = lane - ${first}u;
+#if ${from > first}
+      let part = lane + ${from - first}u;
+#else
+      let part = lane - ${first - from}u;
+#endif
 ${body}
     }
 `;
@@ -73,7 +93,7 @@ ${body}
  * Loads four vectors of the tile at k: four steps of four lines, or four lines at every fourth step. Beyond K they are zero: in
  * unaligned products all loads see to that, in aligned ones these do for A alone.
  */
-function load({ name, lineMajor, lines, next }: Part, aligned: boolean): string {
+function load({ name, lineMajor, lines, next }: Share, aligned: boolean): string {
   const size = `dims.${name === 'a' ? 'M' : 'N'}`;
   const line = (j: number): string => `${name}_first + part / 4u * 4u + ${j}u`;
   const step = (j: number): string => (lineMajor ? 'k + part % 4u * 4u' : `k + ${4 * j}u + part / ${lines / 4}u`);
@@ -93,7 +113,7 @@ ${each(4, (j) => `        ${next}${j} = select(vec4f(), ${next}${j}, ${step(j)} 
 }
 
 /** Stores them, four lines of one step in a vector. */
-const store = ({ name, lineMajor, lines, next }: Part): string => wgsl`
+const store = ({ name, lineMajor, lines, next }: Share): string => wgsl`
 #if ${lineMajor}
       let at = part % 4u * ${strideOf(lines)}u + part / 4u;
 ${each(4, (j) => `      tile_${name}[at + ${(j * lines) / 4}u] = vec4f(${list(4, (i) => `${next}${i}[${j}]`)});`)}
@@ -115,11 +135,12 @@ var<workgroup> tile_b: array<vec4f, ${strideOf(tileColumns(tile)) * (DEPTH / 4)}
  */
 export function tiledSums(product: Pick<Product, 'transposeA' | 'transposeB' | 'aligned'>, tile: Tile): string {
   const { R, S, TX, TY } = tile;
-  const [a, b] = partsOf(product, tile);
-  const threads = tileThreads(tile);
-  const all = (text: (part: Part) => string): string => threadsOf(a, threads, text(a)) + threadsOf(b, threads, text(b));
-  const loads = all((part) => load(part, product.aligned));
-  const names = [...new Set([a.next, b.next])];
+  const [rows, columns] = [tileRows(tile), tileColumns(tile)];
+  const shares = sharesOf(product, tile);
+  const all = (text: (share: Share) => string): string =>
+    shares.map((share) => threadsOf(share, tileThreads(tile), text(share))).join('');
+  const loads = all((share) => load(share, product.aligned));
+  const names = [...new Set(shares.map(({ next }) => next))];
   return wgsl`
 ${names.map((name) => each(4, (j) => `  var ${name}${j} = vec4f();`)).join('\n')}
   {
@@ -134,11 +155,11 @@ ${all(store)}
 ${loads}
     }
     for (var four = 0u; four < ${DEPTH / 4}u; four++) {
-      let at_a = four * ${strideOf(a.lines)}u + ty;
-      let at_b = four * ${strideOf(b.lines)}u + tx;
+      let at_a = four * ${strideOf(rows)}u + ty;
+      let at_b = four * ${strideOf(columns)}u + tx;
 ${each(4, (step) => `
-${each(R, (r) => `      let a${step}_${r} = tile_a[at_a + ${(step * a.lines) / 4 + r * TY}u];`)}
-${each(S, (s) => `      let b${step}_${s} = tile_b[at_b + ${(step * b.lines) / 4 + s * TX}u];`)}
+${each(R, (r) => `      let a${step}_${r} = tile_a[at_a + ${(step * rows) / 4 + r * TY}u];`)}
+${each(S, (s) => `      let b${step}_${s} = tile_b[at_b + ${(step * columns) / 4 + s * TX}u];`)}
 ${each2(4 * R, S, (i, s) => `      sum_${i}_${s} = fma(vec4f(a${step}_${i >> 2}[${i % 4}]), b${step}_${s}, sum_${i}_${s});`)}`)}
     }
   }

@@ -43,6 +43,8 @@ export interface Tuning {
   readonly workgroupSize: number;
   /** The tile of matrix products on a GPU; absent: one that suits the product. */
   readonly tile?: keyof typeof tiles;
+  /** Few threads with many sums each keep the GPU as busy as many with few, and load less: its waves have registers enough. */
+  readonly manySums?: boolean;
   /**
    * The device's matrix units. Those of f16 compute the linear layers whose weights are stored as float16, those of f32 all whose
    * sizes are multiples of 4.

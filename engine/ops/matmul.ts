@@ -35,8 +35,11 @@ export const registerTile = (lanes: number): RegisterTile =>
  * The tile for a GPU. The size of an image must not choose the kernel, so only the columns of aligned products do, which are a
  * size of the model. Few columns make few workgroups, so their tiles are smaller.
  */
-const productTile = (N: number, aligned: boolean): Tile =>
-  (!aligned ? tiles.square : N < 640 ? tiles.narrow : N < 1536 ? tiles.square : tiles.wide);
+function productTile(N: number, aligned: boolean, { tile, manySums }: Tuning): Tile {
+  if (tile) return tiles[tile];
+  if (!aligned) return tiles.square;
+  return tiles[N < 640 ? 'narrow' : N >= 1536 ? 'wide' : manySums ? 'compact' : 'square'];
+}
 
 /** What a product on matrix units needs to know: see `matmulUnits`. */
 export interface UnitProduct {
@@ -61,7 +64,7 @@ export function productKernel(product: Product, sizes: ProductSizes, tuning: Tun
     return launch(matmulUnits(product, on.units, tile, on.scaled), tile.rows, tile.columns);
   }
   if (!tuning.software) {
-    const tile = tuning.tile ? tiles[tuning.tile] : productTile(N, product.aligned);
+    const tile = productTile(N, product.aligned, tuning);
     return launch(matmulTiled(product, tile), tileRows(tile), tileColumns(tile));
   }
   const tile = registerTile(tuning.subgroupSize);

@@ -17,12 +17,14 @@ export function candidateTunings({ software, subgroupSize, units }: Tuning): Rea
   const withoutSubgroups = { subgroupSize: 0, queue: false };
   const gpu = { name: 'gpu', software: false, queue: false, workgroupSize: 256 };
   if (software) {
-    return { 'of a GPU': gpu, ...(subgroupSize > 0 && { 'of a GPU without subgroups': { ...gpu, ...withoutSubgroups } }) };
+    const other = subgroupSize > 0 && { 'of a GPU without subgroups': { ...gpu, ...withoutSubgroups } };
+    return { 'of a GPU': { ...gpu, manySums: true }, ...other };
   }
   return {
     ...(units && { 'without matrix units': { units: undefined } }),
     'narrow tiles': { tile: 'narrow' },
     'square tiles': { tile: 'square' },
+    'compact tiles': { tile: 'compact' },
     'wide tiles': { tile: 'wide' },
     '16 channels': { channels: 16 },
     '32 channels': { channels: 32 },
@@ -35,6 +37,7 @@ export function candidateTunings({ software, subgroupSize, units }: Tuning): Rea
 /** The basis of the choice, read from `GPUDevice.adapterInfo` and the device's features. */
 export interface DeviceTraits {
   readonly description: string;
+  readonly vendor?: string | undefined;
   readonly isFallback: boolean;
   /** Lanes of a subgroup when all subgroups have the same number, else 0. */
   readonly subgroupSize: number;
@@ -81,6 +84,7 @@ export function traitsOf(device: GPUDevice): DeviceTraits {
   return {
     ...(units && { units }),
     description: [info?.vendor, info?.architecture, info?.device, info?.description].filter(Boolean).join(' '),
+    vendor: info?.vendor,
     isFallback: info?.isFallbackAdapter ?? false,
     subgroupSize: fixed ? (info?.subgroupMinSize ?? 0) : 0,
     maxInvocations: device.limits.maxComputeInvocationsPerWorkgroup,
@@ -95,13 +99,14 @@ const MESA = /llvmpipe|lavapipe/i;
  * groups, operands shared through subgroups, and no barriers. SwiftShader compiles such kernels for minutes, then loses the
  * device; it and drivers that are not known get kernels without subgroups.
  */
-export function tuningFor({ description, isFallback, subgroupSize, maxInvocations, units }: DeviceTraits): Tuning {
+export function tuningFor({ description, vendor, isFallback, subgroupSize, maxInvocations, units }: DeviceTraits): Tuning {
   const software = isFallback || MESA.test(description) || /swiftshader|software/i.test(description);
   const lanes = MESA.test(description) ? subgroupSize : 0;
   return software
     ? { name: 'software', software, subgroupSize: lanes, queue: lanes > 0, workgroupSize: 64 }
     : {
-      name: 'gpu', software, subgroupSize, queue: false, workgroupSize: Math.min(256, maxInvocations), ...(units && { units }),
+      name: 'gpu', software, subgroupSize, queue: false, workgroupSize: Math.min(256, maxInvocations),
+      ...(vendor === 'nvidia' && { manySums: true }), ...(units && { units }),
     };
 }
 

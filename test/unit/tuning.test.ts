@@ -30,6 +30,7 @@ test('a GPU gets subgroups where all have one size and the feature is on', () =>
   assert.is(tuningOf(fixed, []).subgroupSize, 0);
   assert.is(tuningOf({ vendor: 'amd', subgroupMinSize: 32, subgroupMaxSize: 64 }).subgroupSize, 0);
   assert.is(tuningOf(fixed).name, 'gpu');
+  assert.equal(['nvidia', 'amd'].map((vendor) => tuningOf({ ...fixed, vendor }).manySums), [true, undefined]);
 });
 
 const all = ['subgroups', 'shader-f16', 'subgroup-size-control', 'chromium-experimental-subgroup-matrix'];
