@@ -1,4 +1,4 @@
-/** What `npm run offline` reads out of compilers and their machine code; needs none of them. */
+/** What `npm run offline` gives to compilers and reads out of their machine code; one test needs nvcc. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseCompiled, readCompiled, showCompiled } from '../../cli/bench/compiled.js';
@@ -7,7 +7,7 @@ import { changes, limitProblems, regressions } from '../bench/offline/compare.js
 import { cudaOf, declarationsOf } from '../bench/offline/cuda.js';
 import type { StepKernel } from '../bench/offline/kernels.js';
 import { loopsOf, type Instruction } from '../bench/offline/loops.js';
-import { occupancy } from '../bench/offline/nvcc.js';
+import { nvcc, occupancy } from '../bench/offline/nvcc.js';
 import { parsed } from '../bench/offline/mesa.js';
 import { ptxasFigures, sassOf, sectionsOf } from '../bench/offline/sass.js';
 
@@ -37,6 +37,18 @@ test('WGSL becomes CUDA: declarations, functions apart from variables of their n
     'f32 seen = 0.0f;', 'case 0u: case 1u: { y[0] = size;  break; }', 'default: { y[1] = x[0].zw().x;  break; }',
     'const auto lane = threadIdx.x;', 'extern "C" __global__ void __launch_bounds__(WG) k1()',
   ]) assert.ok(code.includes(text), `${text}\nis not in\n${code}`);
+});
+
+test('nvcc keeps the loads of what is selected', async () => {
+  const compiler = nvcc();
+  if (typeof compiler === 'string') return console.log(`skipped: ${compiler}`);
+  const code = `@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@compute @workgroup_size(32)
+fn main(@builtin(local_invocation_index) lane: u32) { y[lane] = dot(select(vec4f(), x[lane], lane < 7u), vec4f(2.0)); }`;
+  const kernels = [{ key: '1', name: 'one', kernel: { code, workgroups: [1, 1, 1] as const }, bindings: [] }];
+  const one = (await compiler.compile(kernels, { name: 'sm_90', compiler: 'nvcc', vendor: 'nvidia', lanes: [32, 32] })).get('1');
+  assert.is((one as Compiled).loads, 16);
 });
 
 test('WGSL that it cannot rewrite is refused', () => {

@@ -136,7 +136,7 @@ template <int N> GPU f32 dot(const vec<f32, N> &a, const vec<f32, N> &b) {
 template <class T> GPU vec<T, 3> cross(const vec<T, 3> &a, const vec<T, 3> &b) {
   return vec<T, 3>(a.y * b.z - a.z * b.y, a.z * b.x - a.x * b.z, a.x * b.y - a.y * b.x);
 }
-template <class A, class B> GPU auto select(A a, B b, bool c) -> decltype(c ? b : a) { return c ? b : a; }
+template <class A, class B> GPU auto select(A a, B b, bool c) { return c ? b : a; }
 template <class T, int N> GPU vec<T, N> select(const vec<T, N> &a, const vec<T, N> &b, const vec<bool, N> &c) {
   vec<T, N> y;
   for (int i = 0; i < N; i++) y[i] = c[i] ? b[i] : a[i];
