@@ -5,4 +5,5 @@ declare function require(path: string): Uint8Array;
 
 export const gpu: GPU = navigator.gpu;
 export const isBare = true;
+export const ownOnly = false;
 export const goldenFile = (name: string): Uint8Array => require(`../../../test/golden/${name}.safetensors`);

@@ -2,7 +2,7 @@
 import {
   candidateTunings, createEngine, plainTuning, traitsOf, tuningFor, type Engine, type Tuning,
 } from '../../engine/index.js';
-import { gpu, isBare } from './host.js';
+import { gpu, isBare, ownOnly } from './host.js';
 
 let opened: Promise<GPUDevice> | undefined;
 
@@ -45,5 +45,6 @@ export async function testEngine(tuning: Partial<Tuning> = {}): Promise<Engine> 
 
 /** The kernel variants that every op is tested in: this device's own, calibration's candidates, and plain loops. */
 export async function testedTunings(): Promise<Partial<Tuning>[]> {
+  if (ownOnly) return [{}];
   return [{}, ...Object.values(candidateTunings(tuningFor(traitsOf(await testDevice())))), plainTuning];
 }

@@ -15,6 +15,9 @@ export const gpu: GPU = create(unchecked);
 /** Whether the tests' device has the default limits and no features. */
 export const isBare: boolean = process.env['SPLICE_GPU_BARE'] !== undefined;
 
+/** Whether ops are tested in the device's own kernels alone. */
+export const ownOnly: boolean = process.env['SPLICE_GPU_OWN'] !== undefined;
+
 /** The bytes of a file of test/golden, by its name without the ending. */
 export const goldenFile = (name: string): Uint8Array =>
   new Uint8Array(readFileSync(fileURLToPath(new URL(`../../../test/golden/${name}.safetensors`, import.meta.url))));
