@@ -19,11 +19,17 @@ const rowOfThread = wgsl`
   let stats = (group.z * groups.y + head) * T;
 `;
 
+/** Groups of a head, `G`, in a way that compilers do not see: they would unroll each loop, and then take seconds. */
+const groupsOf = (HS: number): string => wgsl`
+const G = ${groupsPerLane(HS)}u;
+fn group_count() -> u32 { return select(0u, G, dims.T > 0u); }
+`;
+
 /** `NAME(tokens a and b, head)`: the product of a head's rows in two tensors, as `load_A` and `load_B` give them. */
 const rowProduct = (name: string, a: string, b: string): string => wgsl`
 fn ${name}(at: u32, other: u32, head: u32) -> f32 {
   var total = 0.0;
-  for (var n = 0u; n < G; n++) { total += dot(load_${a}(at, head, n), load_${b}(other, head, n)); }
+  for (var n = 0u; n < group_count(); n++) { total += dot(load_${a}(at, head, n), load_${b}(other, head, n)); }
   return total;
 }
 `;
@@ -34,7 +40,7 @@ ${forwardBindings(HS, headArray)}
 ${headLoad('qkv', HS)}
 ${headStore('y', HS)}
 ${partLoads('vec4f', 'load')}
-const G = ${groupsPerLane(HS)}u;
+${groupsOf(HS)}
 ${rowProduct('score', 'q', 'k')}
 @compute @workgroup_size(${PLAIN_ROWS})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -46,9 +52,9 @@ ${rowOfThread}
   for (var key = 0u; key < T; key++) {
     let p = exp(SCALE * score(token, tokens + key, head) - peak);
     total += p;
-    for (var n = 0u; n < G; n++) { sums[n] += p * load_v(tokens + key, head, n); }
+    for (var n = 0u; n < group_count(); n++) { sums[n] += p * load_v(tokens + key, head, n); }
   }
-  for (var n = 0u; n < G; n++) { store_y(row_start(token, 1u, 0u, head), n, sums[n] / total); }
+  for (var n = 0u; n < group_count(); n++) { store_y(row_start(token, 1u, 0u, head), n, sums[n] / total); }
   lse[stats + t] = peak + log(total);
 }
 `);
@@ -58,7 +64,7 @@ const gradientStart = (HS: number): string => wgsl`
 ${headLoad('qkv', HS)}
 ${headLoad('dys', HS)}
 ${backwardLoads('vec4f', 'load')}
-const G = ${groupsPerLane(HS)}u;
+${groupsOf(HS)}
 ${rowProduct('score', 'q', 'k')}
 ${rowProduct('change', 'dy', 'v')}
 fn ds_of(query: u32, key: u32, head: u32, stats: u32, t: u32) -> f32 {
@@ -74,7 +80,7 @@ ${rowOfThread}
     let query = tokens + j;
     let p = exp(SCALE * score(query, token, head) - lse[stats + j]);
     let ds = ds_of(query, token, head, stats, j);
-    for (var n = 0u; n < G; n++) {
+    for (var n = 0u; n < group_count(); n++) {
       dk[n] += ds * load_q(query, head, n);
       dv[n] += p * load_dy(query, head, n);
     }
@@ -89,9 +95,9 @@ ${gradientStart(HS)}
   var dq = array<vec4f, G>();
   for (var key = tokens; key < tokens + T; key++) {
     let ds = ds_of(token, key, head, stats, t);
-    for (var n = 0u; n < G; n++) { dq[n] += ds * load_k(key, head, n); }
+    for (var n = 0u; n < group_count(); n++) { dq[n] += ds * load_k(key, head, n); }
   }
-  for (var n = 0u; n < G; n++) {
+  for (var n = 0u; n < group_count(); n++) {
     store_dqkv(row_start(token, 3u, 0u, head), n, dq[n]);
     store_dqkv(row_start(token, 3u, 1u, head), n, dk[n]);
     store_dqkv(row_start(token, 3u, 2u, head), n, dv[n]);
@@ -105,7 +111,7 @@ ${partsBindings(HS)}
 ${headStore('dkv', HS)}
 ${headStore('dqs', HS)}
 ${gradientStart(HS)}
-  for (var n = 0u; n < G; n++) {
+  for (var n = 0u; n < group_count(); n++) {
     store_dkv(row_start(token, 2u, 0u, head), n, dk[n]);
     store_dkv(row_start(token, 2u, 1u, head), n, dv[n]);
   }
@@ -114,9 +120,9 @@ ${gradientStart(HS)}
     for (var key = 0u; key < T; key++) {
       if (key / ${TILE_TOKENS}u % dims.PARTS != part) { continue; }
       let ds = ds_of(token, tokens + key, head, stats, t);
-      for (var n = 0u; n < G; n++) { dq[n] += ds * load_k(tokens + key, head, n); }
+      for (var n = 0u; n < group_count(); n++) { dq[n] += ds * load_k(tokens + key, head, n); }
     }
-    for (var n = 0u; n < G; n++) { store_dqs(row_start((part * groups.z + group.z) * T + t, 1u, 0u, head), n, dq[n]); }
+    for (var n = 0u; n < group_count(); n++) { store_dqs(row_start((part * groups.z + group.z) * T + t, 1u, 0u, head), n, dq[n]); }
   }
 }
 `);
