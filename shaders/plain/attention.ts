@@ -122,7 +122,8 @@ ${gradientStart(HS)}
       let ds = ds_of(token, tokens + key, head, stats, t);
       for (var n = 0u; n < group_count(); n++) { dq[n] += ds * load_k(tokens + key, head, n); }
     }
-    for (var n = 0u; n < group_count(); n++) { store_dqs(row_start((part * groups.z + group.z) * T + t, 1u, 0u, head), n, dq[n]); }
+    let start = row_start((part * groups.z + group.z) * T + t, 1u, 0u, head);
+    for (var n = 0u; n < group_count(); n++) { store_dqs(start, n, dq[n]); }
   }
 }
 `);

@@ -2,7 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { add, createEngine, gradients, mul, plainTuning, scale, sum, type Engine, type KernelVariant } from '../../engine/index.js';
+import {
+  add, createEngine, gradients, mul, plainTuning, scale, sum, type Engine, type KernelVariant,
+} from '../../engine/index.js';
 import { openCheckpoint } from '../../model/files/read.js';
 import { vitFromStored } from '../../model/vit/checkpoint.js';
 import type { VitModel } from '../../model/vit/config.js';
@@ -44,7 +46,8 @@ const linearOnly = { ...softwareUnitKernels, attention: withoutUnits, attentionB
 
 async function checkNear(vit: VitModel, side: number, kernels = softwareUnitKernels): Promise<void> {
   const engine = createEngine(await testDevice(), { tuning: { ...gpu, units }, kernels, poison: true });
-  const [right, found] = [await features(await testEngine(), vit, side), await features(engine, { ...vit, precision: 'f16' }, side)];
+  const right = await features(await testEngine(), vit, side);
+  const found = await features(engine, { ...vit, precision: 'f16' }, side);
   for (const name of ['keys', 'cls', 'dx'] as const) {
     const error = relativeError(found[name], right[name]);
     assert.ok(error <= 2e-2, `${name} differs by ${error.toExponential(2)}`);
