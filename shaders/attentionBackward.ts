@@ -12,7 +12,11 @@ import { wgsl } from './parts/wgsl.js';
 
 /** Keys of a workgroup, and the queries that it takes at a time. */
 export const TILE_TOKENS = 32;
-const THREADS = 64;
+/**
+ * Rows of eight threads: 8 with four keys each, or 4 with eight, which load three quarters as much from workgroup memory for each
+ * multiply-add, and need twice the registers.
+ */
+export type Rows = 4 | 8;
 /** Groups of four elements of a head in memory at a time. */
 const CHUNK = 8;
 /** Chunks of dk and dv that a workgroup sums: more would not fit a thread's registers. */
@@ -38,7 +42,7 @@ ${gradientInputs(HS, headArray, 'T: u32, PARTS: u32, CHUNKS: u32')}
  * Copies a chunk of the queries' tensor `q` and of the keys' tensor `k`, from group `from` on, to the tiles. Lines beyond the
  * last token repeat it, for probabilities that are finite, or are zero (`zeros`), so that they add nothing.
  */
-const copyChunk = (q: string, k: string, from: string, zeros: boolean): string => {
+const copyChunk = (q: string, k: string, from: string, zeros: boolean, Y: Rows): string => {
   const line = (name: string, first: string, count: string): string => {
     const loaded = `load_${name}(token + min(${first} + line, T - 1u), head, group_x)`;
     return zeros ? `select(vec4f(), ${loaded}, line < ${count})` : loaded;
@@ -46,7 +50,7 @@ const copyChunk = (q: string, k: string, from: string, zeros: boolean): string =
   return wgsl`
       workgroupBarrier();
       let group_x = ${from} + x;
-      for (var line = y; line < ${TILE_TOKENS}u; line += 8u) {
+      for (var line = y; line < ${TILE_TOKENS}u; line += ${Y}u) {
         tile_q[line * STRIDE + x] = ${line(q, 't', 'queries')};
         tile_k[line * STRIDE + x] = ${line(k, 'first', 'keys')};
       }
@@ -54,78 +58,89 @@ const copyChunk = (q: string, k: string, from: string, zeros: boolean): string =
 `;
 };
 
+/** Key i of a thread, apart from 4 y. */
+const keyOf = (Y: Rows, i: number): number => 4 * Y * (i >> 2) + (i % 4);
+
+/** The quads of keys that a thread has: y, and y + 4 if there are 4 rows of threads. */
+const quads = (Y: Rows, text: (r: number) => string): string => each(TILE_TOKENS / 4 / Y, text);
+
 /** Adds the products of a chunk, of the thread's queries j and keys i, to \`s_I_J\`. */
-const addProducts = wgsl`
+const addProducts = (Y: Rows): string => wgsl`
       for (var g = 0u; g < ${CHUNK}u; g++) {
 ${each(4, (j) => `        let q${j} = tile_q[(x + ${8 * j}u) * STRIDE + g];`)}
-${each(4, (i) => `
-        let k${i} = tile_k[(4u * y + ${i}u) * STRIDE + g];
+${each(TILE_TOKENS / Y, (i) => `
+        let k${i} = tile_k[(4u * y + ${keyOf(Y, i)}u) * STRIDE + g];
 ${each(4, (j) => `        s_${i}_${j} = product(k${i}, q${j}, s_${i}_${j});`)}`)}
       }
 `;
 
 /** Adds the queries of the tile times what \`tile_p\` has of the thread's keys to \`NAME_0\` ... \`NAME_3\`. */
-const addToKeys = (name: string, n: number): string => wgsl`
-      for (var query = 0u; query < queries; query += 4u) {
-${each(4, (e) => `
-        let p${e} = tile_p[(query + ${e}u) * STRIDE + y];
+const addToKeys = (name: string, n: number, Y: Rows): string => wgsl`
+      for (var query = 0u; query < queries; query += ${Y / 2}u) {
+${each(Y / 2, (e) => `
         let q${e} = tile_q[(query + ${e}u) * STRIDE + x];
-${each(4, (i) => `        ${name}${i}_${n} = fma(vec4f(p${e}[${i}]), q${e}, ${name}${i}_${n});`)}`)}
+${quads(Y, (r) => `        let p${e}_${r} = tile_p[(query + ${e}u) * STRIDE + y + ${r * Y}u];`)}
+${each(TILE_TOKENS / Y, (i) => `        ${name}${i}_${n} = fma(vec4f(p${e}_${i >> 2}[${i % 4}]), q${e}, ${name}${i}_${n});`)}`)}
       }
 `;
 
-/** A chunk of the part of dq of queries y + 8 j, group x, stored. */
-const queryPart = (group: string): string => wgsl`
-${each(4, (j) => `      var dq${j} = vec4f();`)}
+/** A chunk of the part of dq of queries y + Y j, group x, stored. */
+const queryPart = (group: string, Y: Rows): string => wgsl`
+${each(TILE_TOKENS / Y, (j) => `      var dq${j} = vec4f();`)}
       for (var four = 0u; four < (keys + 3u) / 4u; four++) {
-${each(4, (j) => `        let p${j} = tile_p[(y + ${8 * j}u) * STRIDE + four];`)}
+${each(TILE_TOKENS / Y, (j) => `        let p${j} = tile_p[(y + ${Y * j}u) * STRIDE + four];`)}
 ${each(4, (e) => `
         let k${e} = tile_k[(4u * four + ${e}u) * STRIDE + x];
-${each(4, (j) => `        dq${j} = fma(vec4f(p${j}[${e}]), k${e}, dq${j});`)}`)}
+${each(TILE_TOKENS / Y, (j) => `        dq${j} = fma(vec4f(p${j}[${e}]), k${e}, dq${j});`)}`)}
       }
-${each(4, (j) => `      add_dq(part_token + t + y + ${8 * j}u, t + y + ${8 * j}u < T, head, ${group}, dq${j}, is_first);`)}
+${each(TILE_TOKENS / Y, (j) =>
+  `      add_dq(part_token + t + y + ${Y * j}u, t + y + ${Y * j}u < T, head, ${group}, dq${j}, is_first);`)}
 `;
 
 /** Scores of the queries from t on with the workgroup's keys, as probabilities in \`tile_p\`. */
-const probabilities = wgsl`
-${each2(4, 4, (i, j) => `      var s_${i}_${j} = 0.0;`)}
+const probabilities = (Y: Rows): string => wgsl`
+${each2(TILE_TOKENS / Y, 4, (i, j) => `      var s_${i}_${j} = 0.0;`)}
       for (var c = 0u; c < dims.CHUNKS; c++) {
-${copyChunk('q', 'k', `c * ${CHUNK}u`, false)}
-${addProducts}
+${copyChunk('q', 'k', `c * ${CHUNK}u`, false, Y)}
+${addProducts(Y)}
       }
 ${each(4, (j) => `
       {
         let query = t + x + ${8 * j}u;
-        let scores = vec4f(${list(4, (i) => `s_${i}_${j}`)});
-        tile_p[(x + ${8 * j}u) * STRIDE + y] = exp2(LOG2E * (SCALE * scores - lse[stats + min(query, T - 1u)]));
+        let log_sum = lse[stats + min(query, T - 1u)];
+${quads(Y, (r) => `
+        let scores${r} = vec4f(${list(4, (i) => `s_${4 * r + i}_${j}`)});
+        tile_p[(x + ${8 * j}u) * STRIDE + y + ${r * Y}u] = exp2(LOG2E * (SCALE * scores${r} - log_sum));`)}
       }`)}
 `;
 
 /** `ds` in place of `p`, and `dv` on the way, since both take dy. */
-const scoreGradients = (HS: number): string => wgsl`
-${each2(4, 4, (i, j) => `      s_${i}_${j} = 0.0;`)}
+const scoreGradients = (HS: number, Y: Rows): string => wgsl`
+${each2(TILE_TOKENS / Y, 4, (i, j) => `      s_${i}_${j} = 0.0;`)}
       for (var c = 0u; c < dims.CHUNKS; c++) {
-${copyChunk('dy', 'v', `c * ${CHUNK}u`, true)}
-${addProducts}
+${copyChunk('dy', 'v', `c * ${CHUNK}u`, true, Y)}
+${addProducts(Y)}
 ${each(ownChunks(HS), (n) => `
         if (c == share * ${MOST_CHUNKS}u + ${n}u) {
-${addToKeys('dv', n)}
+${addToKeys('dv', n, Y)}
         }`)}
       }
       workgroupBarrier();
 ${each(4, (j) => `
       {
         let at = (x + ${8 * j}u) * STRIDE + y;
-        let dp = vec4f(${list(4, (i) => `s_${i}_${j}`)});
-        tile_p[at] = SCALE * tile_p[at] * (dp - delta[stats + min(t + x + ${8 * j}u, T - 1u)]);
+        let of_query = delta[stats + min(t + x + ${8 * j}u, T - 1u)];
+${quads(Y, (r) => `
+        let dp${r} = vec4f(${list(4, (i) => `s_${4 * r + i}_${j}`)});
+        tile_p[at + ${r * Y}u] = SCALE * tile_p[at + ${r * Y}u] * (dp${r} - of_query);`)}
       }`)}
 `;
 
 /**
- * Threads are an 8 by 8 square: (y, x) has keys 4 y ... 4 y + 3 with queries x + 8 j, then the same keys with group x of each
- * chunk.
+ * Threads are Y rows of 8: (y, x) has keys 4 y ... 4 y + 3, and those of the quad y + 4 if Y is 4, with queries x + 8 j, then the
+ * same keys with group x of each chunk.
  */
-export const attentionBackwardTiled = remembered(String, (HS: number) => {
+export const attentionBackwardTiled = remembered((HS: number, Y: Rows) => `${HS} ${Y}`, (HS, Y) => {
   const chunks = ownChunks(HS);
   const group = (n: number): string => `share * ${MOST_CHUNKS * CHUNK}u + ${n * CHUNK}u`;
   return wgsl`
@@ -146,7 +161,7 @@ fn add_dq(row: u32, ok: bool, head: u32, g: u32, value: vec4f, is_first: bool) {
   let start = row_start(row, 1u, 0u, head);
   if (is_first) { store_dqs(start, g, value); } else { store_dqs(start, g, load_dqs(start, g) + value); }
 }
-@compute @workgroup_size(${THREADS})
+@compute @workgroup_size(${8 * Y})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u, @builtin(local_invocation_index) lane: u32) {
   let T = dims.T;
   let head = group.y;
@@ -159,25 +174,25 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let x = lane % 8u;
   for (var first = part * ${TILE_TOKENS}u; first < T; first += dims.PARTS * ${TILE_TOKENS}u) {
     let is_first = first == part * ${TILE_TOKENS}u;
-${each2(4, chunks, (i, n) => `    var dk${i}_${n} = vec4f(); var dv${i}_${n} = vec4f();`)}
+${each2(TILE_TOKENS / Y, chunks, (i, n) => `    var dk${i}_${n} = vec4f(); var dv${i}_${n} = vec4f();`)}
     let keys = min(${TILE_TOKENS}u, T - first);
     for (var t = 0u; t < T; t += ${TILE_TOKENS}u) {
       let queries = min(${TILE_TOKENS}u, T - t);
-${probabilities}
-${scoreGradients(HS)}
+${probabilities(Y)}
+${scoreGradients(HS, Y)}
       for (var n = 0u; n < min(dims.CHUNKS - share * ${MOST_CHUNKS}u, ${chunks}u); n++) {
         let g = share * ${MOST_CHUNKS * CHUNK}u + n * ${CHUNK}u;
-${copyChunk('q', 'k', 'g', true)}
+${copyChunk('q', 'k', 'g', true, Y)}
 ${each(chunks, (n) => `
         if (n == ${n}u) {
-${addToKeys('dk', n)}
+${addToKeys('dk', n, Y)}
         }`)}
-${queryPart('g + x')}
+${queryPart('g + x', Y)}
       }
     }
-${each(4, (i) => `
-    if (first + 4u * y + ${i}u < T) {
-      let to = token + first + 4u * y + ${i}u;
+${each(TILE_TOKENS / Y, (i) => `
+    if (first + 4u * y + ${keyOf(Y, i)}u < T) {
+      let to = token + first + 4u * y + ${keyOf(Y, i)}u;
 ${each(chunks, (n) => `
       store_dkv(row_start(to, 2u, 0u, head), ${group(n)} + x, dk${i}_${n});
       store_dkv(row_start(to, 2u, 1u, head), ${group(n)} + x, dv${i}_${n});`)}

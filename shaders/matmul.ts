@@ -15,12 +15,13 @@ export interface Tile {
   readonly TY: number;
 }
 
-/** At most 128 threads, which every device allows, and 16 KiB of workgroup memory. Those with S = 2 load less for each sum. */
+/** At most 128 threads, which every device allows, and 16 KiB of workgroup memory. More quads load less for each sum. */
 export const tiles = {
   narrow: { R: 2, S: 1, TX: 8, TY: 8 },
   square: { R: 2, S: 1, TX: 16, TY: 8 },
   compact: { R: 2, S: 2, TX: 8, TY: 8 },
   wide: { R: 2, S: 2, TX: 8, TY: 16 },
+  large: { R: 4, S: 2, TX: 8, TY: 8 },
 } as const satisfies Record<string, Tile>;
 
 export const tileThreads = ({ TX, TY }: Tile): number => TX * TY;

@@ -43,7 +43,10 @@ export interface Tuning {
   readonly workgroupSize: number;
   /** The tile of matrix products on a GPU; absent: one that suits the product. */
   readonly tile?: keyof typeof tiles;
-  /** Few threads with many sums each keep the GPU as busy as many with few, and load less: its waves have registers enough. */
+  /**
+   * Few threads with many sums each keep the GPU as busy as many with few, and load less: its waves have registers enough. For
+   * products, and attention and its gradient.
+   */
   readonly manySums?: boolean;
   /**
    * The device's matrix units. Those of f16 compute the linear layers whose weights are stored as float16, those of f32 all whose

@@ -46,7 +46,7 @@ const attentionOp: Op<Heads> = {
     return [[B, T, C], [B, NH, T]];
   },
   kernel: (node, tuning) => {
-    const { software, subgroupSize, plain } = tuning;
+    const { software, subgroupSize, plain, manySums } = tuning;
     const { launch, sizes: { B, T, NH, HS }, plainGrid } = headLaunch(node, 4);
     if (plain) return { ...launch, code: attentionPlain(HS), workgroups: plainGrid };
     if (software && subgroupSize > 0) {
@@ -55,7 +55,7 @@ const attentionOp: Op<Heads> = {
     }
     const units = unitsFor(tuning, node.inputs[0]!, HS);
     if (units) return { ...launch, code: attentionUnits(units, HS), workgroups: [ceilDiv(T, UNIT_QUERIES), NH, B] };
-    return { ...launch, code: attentionTiled(HS), workgroups: [ceilDiv(T, TILE_ROWS) * valueParts(HS), NH, B] };
+    return { ...launch, code: attentionTiled(HS, manySums ? 4 : 2), workgroups: [ceilDiv(T, TILE_ROWS) * valueParts(HS), NH, B] };
   },
   backward: ({ inputs: [qkv], outputs: [y, lse], attrs, graph }, [dy]) => {
     const inputs = [qkv!, dy!, lse!, addNode(deltaOp, [dy!, y!], attrs)];
@@ -96,7 +96,7 @@ const partsOp: Op<Heads & { readonly parts: number }> = {
     return [[B, T, 2 * C], [parts, B, T, C]];
   },
   kernel: (node, tuning) => {
-    const { plain } = tuning;
+    const { plain, manySums } = tuning;
     const { launch, sizes: { B, T, NH, HS }, plainGrid } = headLaunch(node, 10);
     const PARTS = node.attrs.parts;
     const dims = [T, PARTS, chunksOf(HS)];
@@ -105,7 +105,8 @@ const partsOp: Op<Heads & { readonly parts: number }> = {
       return { ...launch, code: attentionBackwardUnits(units, HS), dims, workgroups: [PARTS, NH, B] };
     }
     const workgroups = plain ? plainGrid : [PARTS * gradientShares(HS), NH, B] as const;
-    return { ...launch, code: (plain ? attentionPartsPlain : attentionBackwardTiled)(HS), dims, workgroups };
+    const code = plain ? attentionPartsPlain(HS) : attentionBackwardTiled(HS, manySums ? 4 : 8);
+    return { ...launch, code, dims, workgroups };
   },
 };
 

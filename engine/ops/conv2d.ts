@@ -126,16 +126,16 @@ const weightOp: Op<BackwardAttrs & { readonly splits: number }> = {
 
 /**
  * The number of parts of the pixels that are summed separately: with the weights enough to fill a GPU, but of at least 1024
- * pixels each, since fewer cost less than the launch that sums the parts.
+ * pixels each, 512 on a GPU, since fewer cost less than the launch that sums the parts.
  */
-function weightSplits([B, , YH, YW]: Shape, w: Shape): number {
+function weightSplits({ shape: [B, , YH, YW], graph: { wide } }: Tensor, w: Shape): number {
   const tiles = ceilDiv(sizeOf(w), 512);
-  return Math.max(1, Math.min(Math.floor((B! * YH! * YW!) / 1024), ceilDiv(1024, tiles)));
+  return Math.max(1, Math.min(Math.floor((B! * YH! * YW!) / (wide ? 512 : 1024)), ceilDiv(1024, tiles)));
 }
 
 /** dw. Pixels are many and weights few, so parts of the pixels are summed separately and then together. */
 function weightGradient(dy: Tensor, x: Tensor, shape: Shape, attrs: ConvAttrs): Tensor {
-  const splits = weightSplits(dy.shape, shape);
+  const splits = weightSplits(dy, shape);
   const partial = addNode(weightOp, [x, dy], { ...attrs, shape, splits });
   return splits === 1 ? partial : sumLeading(partial, shape);
 }

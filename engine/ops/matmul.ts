@@ -38,7 +38,8 @@ export const registerTile = (lanes: number): RegisterTile =>
 function productTile(N: number, aligned: boolean, { tile, manySums }: Tuning): Tile {
   if (tile) return tiles[tile];
   if (!aligned) return tiles.square;
-  return tiles[N < 640 ? 'narrow' : N >= 1536 ? 'wide' : manySums ? 'compact' : 'square'];
+  if (N < 640) return tiles.narrow;
+  return N < 1536 ? tiles[manySums ? 'compact' : 'square'] : tiles[manySums ? 'large' : 'wide'];
 }
 
 /** What a product on matrix units needs to know: see `matmulUnits`. */

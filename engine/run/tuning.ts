@@ -13,7 +13,9 @@ export const plainTuning: Tuning =
  * Changes of the tuning that make other kernels of the same ops, by name: the one list of variants, for calibration,
  * `bench --all-variants` and the tests of ops. One that changes nothing for an op is none for it.
  */
-export function candidateTunings({ software, subgroupSize, units }: Tuning): Readonly<Record<string, Partial<Tuning>>> {
+export function candidateTunings(
+  { software, subgroupSize, units, manySums = false }: Tuning,
+): Readonly<Record<string, Partial<Tuning>>> {
   const withoutSubgroups = { subgroupSize: 0, queue: false };
   const gpu = { name: 'gpu', software: false, queue: false, workgroupSize: 256 };
   if (software) {
@@ -22,10 +24,12 @@ export function candidateTunings({ software, subgroupSize, units }: Tuning): Rea
   }
   return {
     ...(units && { 'without matrix units': { units: undefined } }),
+    [manySums ? 'few sums' : 'many sums']: { manySums: !manySums },
     'narrow tiles': { tile: 'narrow' },
     'square tiles': { tile: 'square' },
     'compact tiles': { tile: 'compact' },
     'wide tiles': { tile: 'wide' },
+    'large tiles': { tile: 'large' },
     '16 channels': { channels: 16 },
     '32 channels': { channels: 32 },
     '64 threads': { workgroupSize: 64 },
