@@ -17,7 +17,7 @@ import {
   type TuneFlag,
 } from './options.js';
 import {
-  duration, fraction, notNegative, numbersIn, positiveRgb, rgb, several, share, sizeOr, textFor, whole, wholeList,
+  duration, fraction, notNegative, numbersIn, positiveRgb, rgb, seed, several, share, sizeOr, textFor, whole, wholeList,
 } from './values.js';
 
 /** Of --fit without --time. */
@@ -118,6 +118,7 @@ export const pairOptions = (): readonly Option[] => [
   ...outputOptions(),
   ...methodOptions(),
   option('--warm-start <steps>', 'steps of plain reconstruction first; 0 is as published', whole(0), defaultOptions.warmStart),
+  option('--warm-seed <number>', 'seed of the first weights and of the warm start (default: --seed)', seed),
   ...steadyingOptions(),
   option('--published', 'the published method: --size full, --detail 0, --warm-start 0 and none of what steadies; options that '
     + 'are given as well count'),
@@ -164,6 +165,9 @@ const ONE_PASS = [
   'structure', 'appearance', 'out', 'force', 'json', 'generator', 'mix', 'model', 'size', 'detail', 'upscale', 'outputSize',
 ];
 
+/** What --finetune replaces. */
+const NOT_FINETUNED = ['steps', 'warmStart', 'warmSeed'];
+
 function dispatch(parsed: Parsed, command: Command, work: TransferWork): Promise<void> {
   const { from, resume, generator, finetune, mix } = parsed;
   if (resume !== undefined) return work.resume(resumeOf(command, resume, parsed, RESUMED));
@@ -180,7 +184,7 @@ function dispatch(parsed: Parsed, command: Command, work: TransferWork): Promise
     refuseIdle(command, (name) => !ONE_PASS.includes(name), 'with --generator, which trains nothing without --finetune');
     return work.onePass(onePassOf(generator, parsed, command));
   }
-  refuseIdle(command, (name) => name === 'steps' || name === 'warmStart', 'with --finetune, which sets the number of steps');
+  refuseIdle(command, (name) => NOT_FINETUNED.includes(name), 'with --finetune, which sets the number of steps');
   const transfer = optionsOf(parsed, command);
   return work.finetune({ generator, steps: finetune, transfer, isGiven: (name) => isGiven(command, name) });
 }
@@ -199,7 +203,7 @@ function withSet({ set = [] }: Parsed, command: Command): Parsed {
 }
 
 /** What a branch cannot have of its own: these belong to the steps that it takes from the other run. */
-const BEGUN = ['fit', 'time', 'generator', 'finetune', 'mix', 'recipe', 'warmStart', 'published', 'seeds', 'judge', 'tune'];
+const BEGUN = ['fit', 'time', 'generator', 'finetune', 'mix', 'recipe', 'warmStart', 'warmSeed', 'published', 'seeds', 'judge', 'tune'];
 /** Options that are no settings of the training. */
 const AROUND = ['from', 'set', 'out', 'force', 'json', 'watch'];
 
@@ -280,7 +284,7 @@ function looksOf({ appearance = [], structureRegions, appearanceRegions }: Parse
 /** What a run is told besides its photos and its place. */
 function settingsOf(parsed: Parsed, command: Command): Settings {
   const { model, heads, patch, mean, std, testTimeRegisters, size, saveEvery, keepEvery, until, strength } = parsed;
-  const { structureRegions, appearanceRegions } = parsed;
+  const { structureRegions, appearanceRegions, warmSeed } = parsed;
   return {
     model,
     vit: { ...(heads && { heads }), ...(patch && { patch }), ...(mean && { mean }), ...(std && { std }) },
@@ -294,7 +298,7 @@ function settingsOf(parsed: Parsed, command: Command): Settings {
     ...(keepEvery !== undefined && { keepEvery }),
     ...untilField(until),
     ...(strength && { strength }),
-    splice: spliceOf(parsed),
+    splice: { ...spliceOf(parsed), ...(warmSeed !== undefined && warmSeed !== parsed.seed && { warmSeed }) },
   };
 }
 

@@ -321,7 +321,8 @@ async function train(stretch: Stretch): Promise<number> {
     const why = ended ? ` (${ended})` : '';
     const sentence = `${status} after ${stepsOf(run)}${why} in ${end.seconds.toFixed(0)} s: ${result}${hint}`;
     parts.stdout.write(`${json ? JSON.stringify(summary) : sentence}\n`);
-    return status === 'finished' || run.stepsDone === stopAt ? 0 : EXIT_INTERRUPTED;
+    const isAsPlanned = run.stepsDone === stopAt && run.warmStepsDone === training.plan.warmStart;
+    return status === 'finished' || isAsPlanned ? 0 : EXIT_INTERRUPTED;
   } catch (error) {
     if (!(error instanceof NonFiniteError)) throw error;
     throw new NonFiniteError(`${error.message}: ${lastGood()}; try another --seed or a smaller --lr`);

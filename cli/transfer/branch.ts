@@ -2,20 +2,18 @@
  * `transfer --from RUN@STEP`: a run that begins as another one did. Its folder gets the other's checkpoint, log and pictures up
  * to that step, as if it had been interrupted there under the new options, and is resumed.
  */
-import { basename, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { branchedState } from '../../model/training/branch.js';
 import { planOf } from '../run/about.js';
 import { readCheckpoint, type Checkpoint } from '../run/checkpoints.js';
 import { checkSteps, parseConfig, readConfigOf, type Fields } from '../run/config.js';
-import { openFolder, previewsIn } from '../run/folder.js';
 import { branchPoints } from '../run/kept.js';
 import { runLog } from '../run/log.js';
 import type { Parts } from '../run/parts.js';
-import { recordOf, type Showing } from '../run/run.js';
+import type { Showing } from '../run/run.js';
 import type { Training } from '../run/training.js';
 import { InputError, UsageError } from '../shared/errors.js';
-import { exists, writeFileAtomic } from '../shared/files.js';
-import { MAX_TEXT, readBounded } from '../shared/read.js';
+import { writeBeginning } from './begin.js';
 import { parseOptions, type TransferOptions } from './options.js';
 import { compares } from './seeds/choose.js';
 import { prepare, resumeTransfer } from './transfer.js';
@@ -62,7 +60,7 @@ export async function branch(options: BranchOptions, parts: Parts): Promise<numb
   const problem = await runLog(join(run, 'log.jsonl'), '').problemOf(start);
   if (problem) throw new InputError(`${problem}: branch from another run`);
   const state = branchedState(start.state, saved.splice, wanted.splice);
-  await writeBeginning(options, config, { ...start, state, identity: training.identity }, training);
+  await writeBeginning({ run, out, force: options.force }, config, { ...start, state, identity: training.identity }, training);
   return resumeTransfer({ folder: out, json, ...(watch !== undefined && { watch }) }, parts);
 }
 
@@ -97,31 +95,5 @@ function checkUnchanged(run: string, { identity }: Checkpoint, training: Trainin
     if (set[option] !== undefined || identity[name] === training.identity[name]) continue;
     const path = training.sources[name]!;
     throw new InputError(`${path} is not the ${name} that the run in ${run} began with: put that one back, or give --${option}`);
-  }
-}
-
-/** Writes the folder of a run that was interrupted at the checkpoint; its config comes last. */
-async function writeBeginning(
-  { run, out, force }: BranchOptions, config: Fields, start: Checkpoint, training: Training,
-): Promise<void> {
-  const steps = start.state.counters['stepsDone']!;
-  const folder = await openFolder(out, force, [...training.inputs, join(run, 'config.json')]);
-  try {
-    await folder.begin();
-    const text = { maxBytes: MAX_TEXT };
-    const log = start.logBytes > 0 ? await readBounded(join(run, 'log.jsonl'), text) : Buffer.alloc(0);
-    await writeFileAtomic(folder.at('log.jsonl'), log.subarray(0, start.logBytes));
-    for (const name of ['timings.jsonl', 'figures.jsonl']) {
-      if (await exists(join(run, name))) await writeFileAtomic(folder.at(name), await readBounded(join(run, name), text));
-    }
-    for (const { steps: at, path } of await previewsIn(run)) {
-      if (at <= steps) await writeFileAtomic(folder.at(`previews/${basename(path)}`), await readBounded(path, text));
-    }
-    await folder.checkpoints.write(start);
-    const { device, kernels } = config;
-    const made = { device, ...(kernels !== undefined && { kernels }), started: new Date().toISOString() };
-    await folder.config({ ...recordOf(training), ...made, status: 'interrupted', stepsDone: steps, seconds: start.seconds });
-  } finally {
-    await folder.close();
   }
 }

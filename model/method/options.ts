@@ -29,6 +29,8 @@ export interface SpliceOptions extends Steadying {
   /** Optimiser steps of the method itself, after the warm start. */
   readonly steps: number;
   readonly seed: number;
+  /** Seed of the first weights and of the warm start: runs of other seeds can begin where one left off. `seed` when absent. */
+  readonly warmSeed?: number;
   readonly lambdaStructure: number;
   readonly lambdaAppearance: number;
   readonly lambdaIdentity: number;

@@ -45,6 +45,10 @@ export function parseSplice(saved: Fields): SpliceOptions {
   const fields = { ...saved, ...unsteadied, ...saved }; // in the order of the file, which result.png repeats
   checkLike(fields, defaultOptions, ['steps', 'seed', 'warmStart', 'vitSize']);
   checkSteadying(fields);
+  const { warmSeed } = saved;
+  if (warmSeed !== undefined && !(Number.isSafeInteger(warmSeed) && (warmSeed as number) >= 0)) {
+    throw new Error(`options.warmSeed is ${show(warmSeed)}`);
+  }
   const splice = fields as Fields as unknown as SpliceOptions;
   checkMethod(fields);
   for (const name of ['steps', 'vitSize', 'lr'] as const) {

@@ -35,7 +35,8 @@ export async function drawnStep(
 ): Promise<Program> {
   const { options, structure, frames } = setting;
   const looks = looksOf(setting);
-  const next = (what: string) => random(options.seed, phase, what, step);
+  const seed = phase === 'warm-start' ? options.warmSeed ?? options.seed : options.seed;
+  const next = (what: string) => random(seed, phase, what, step);
   const a = drawStructure(next('structure'), options.recipe, structure.height, structure.width);
   const look = step % looks.length;
   const b = drawAppearance(next('appearance'), options.recipe, looks[look]!.height, looks[look]!.width);

@@ -13,7 +13,7 @@ export interface LoopPlan {
   readonly steps: number;
   /** Whether to save after this many steps of a phase; asked for 0 too, before the first step. */
   readonly savesAt: (steps: number) => boolean;
-  /** The run stops after this many steps as if interrupted, to be continued later. */
+  /** The run stops after this many steps, 0 for the warm start alone, as if interrupted: it is continued later. */
   readonly stopAt?: number;
 }
 
@@ -57,8 +57,9 @@ export async function trainLoop(
   let makeStep = pacedStep(run);
   const isEnough = (): boolean => hooks.isEnough?.() ?? false;
   if (run.warmStepsDone + run.stepsDone === 0 && plan.savesAt(0)) await hooks.onSave?.('train', false);
-  const goesOn = (): boolean => !interrupt.aborted && !isEnough() && run.stepsDone < (plan.stopAt ?? Infinity);
-  for (let done = run.warmStepsDone + run.stepsDone + 1; done <= total && goesOn(); done++) {
+  const last = Math.min(total, plan.warmStart + (plan.stopAt ?? Infinity));
+  const goesOn = (): boolean => !interrupt.aborted && !isEnough();
+  for (let done = run.warmStepsDone + run.stepsDone + 1; done <= last && goesOn(); done++) {
     if (done === plan.warmStart + 1) {
       makeStep = pacedStep(run);
       reader.start();

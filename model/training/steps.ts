@@ -94,7 +94,7 @@ function upload(engine: Engine, setting: Setting, { stored, initialWeights }: Me
   uploadVit(engine, vit);
   writePhotos(engine, setting);
   writeFrame(engine, setting, 0);
-  const initial = initialWeights(generator, random(options.seed, 'generator'));
+  const initial = initialWeights(generator, random(options.warmSeed ?? options.seed, 'generator'));
   const weights = flatten(layout, initial);
   const values = from?.arrays ?? new Map([['weights', weights], ['average', weights]]);
   for (const [name, parameter] of Object.entries(stored)) {

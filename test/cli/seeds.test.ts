@@ -1,5 +1,5 @@
 /** `--seeds N`: short runs of several seeds, of which the best goes on. Resumable anywhere; its files are those of one run. */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -28,7 +28,7 @@ function seedParts(behaviour: FakeBehaviour = {}, interrupt?: AbortSignal, diver
   const { parts, heard } = fakeParts(behaviour, interrupt);
   const startSplice: typeof parts.startSplice = async (...inputs) => {
     const [run, { seed }] = [await parts.startSplice(...inputs), inputs[4]];
-    const value = (): number => (diverging.includes(seed) ? NaN : SHARPNESS[seed]!(run.stepsDone) + run.stepsDone / 10_000);
+    const value = (): number => (diverging.includes(seed) && run.stepsDone > 0 ? NaN : SHARPNESS[seed]!(run.stepsDone) + run.stepsDone / 10_000);
     const { result: plain } = run;
     const result = async (): Promise<Image> => {
       const picture = await plain();
@@ -39,9 +39,9 @@ function seedParts(behaviour: FakeBehaviour = {}, interrupt?: AbortSignal, diver
   return { parts: { ...parts, startSplice }, heard };
 }
 
-/** 100 steps: four seeds make 10, the better two 20. */
+/** 90 steps: four seeds make 10, the better two 20. */
 const four = (out: string, change: Partial<TransferOptions> = {}): TransferOptions =>
-  ({ ...shortRun({ ...files, out }, { steps: 100, warmStart: 8 }), seeds: { count: 4, first: 1 }, ...change });
+  ({ ...shortRun({ ...files, out }, { steps: 90, warmStart: 8 }), seeds: { count: 4, first: 1 }, ...change });
 const steps = (calls: readonly string[]): number => calls.filter((call) => call === 'step').length;
 
 const undisturbed = newOut();
@@ -50,26 +50,26 @@ assert.is(await startTransfer(four(undisturbed), whole.parts), 0);
 
 test('four seeds: the better half goes on after each round, and the best to the end', () => {
   const scores = json(join(undisturbed, 'seeds/scores.json'));
-  const rounds = roundsOf(4, { steps: 100, warmStart: 8 });
-  assert.equal(rounds, [{ steps: 8, keep: 2 }, { steps: 16, keep: 1 }]);
+  const rounds = roundsOf(4, { steps: 90, warmStart: 8 });
+  assert.equal(rounds, [{ steps: 10, keep: 2 }, { steps: 20, keep: 1 }]);
   assert.equal(scores.rounds.map((round: any) => round.scores.map(({ seed }: any) => seed)), [[3, 2, 4, 1], [2, 3]]);
   // Of the generators, by the same draws: the logged losses are others.
-  assert.equal(scores.rounds.map((round: any) => round.scores[0].figures.total), [10 / (1 + 8), 10 / (1 + 16)]);
-  assert.is(steps(whole.heard.calls), 2 * (8 + 8) + (8 + 16) + 8 + 100);
-  const { options, status, stepsDone } = configOf(undisturbed);
-  assert.equal([options.seed, options.seeds, status, stepsDone], [2, { count: 4, first: 1, chosen: 2 }, 'finished', 100]);
+  assert.equal(scores.rounds.map((round: any) => round.scores[0].figures.total), [10 / (1 + 10), 10 / (1 + 20)]);
+  assert.is(steps(whole.heard.calls), 8 + 4 * 10 + 2 * 10 + (90 - 20), 'one warm start');
+  const { options: { seed, warmSeed, seeds }, status, stepsDone } = configOf(undisturbed);
+  assert.equal([seed, warmSeed, seeds, status, stepsDone], [2, 1, { count: 4, first: 1, chosen: 2 }, 'finished', 90]);
   assert.equal(json(join(undisturbed, 'report.json')).seeds, scores);
-  assert.match(whole.heard.stdout, /^finished after 100 steps in \d+ s: .*result\.png\n$/);
+  assert.match(whole.heard.stdout, /^finished after 90 steps in \d+ s: .*result\.png\n$/);
 });
 
-test('four seeds: the files are those of an ordinary run of the best seed, besides those of the comparison', async () => {
+test('four seeds: the files are those of an ordinary run of the best seed after the warm start of the first, besides those of the comparison', async () => {
   const single = newOut();
-  await startTransfer({ ...shortRun({ ...files, out: single }, { steps: 100, warmStart: 8, seed: 2 }) }, seedParts().parts);
+  await startTransfer({ ...shortRun({ ...files, out: single }, { steps: 90, warmStart: 8, seed: 2, warmSeed: 1 }) }, seedParts().parts);
   assert.equal(readdirSync(undisturbed).filter((name) => !name.startsWith('seeds')).sort(), readdirSync(single).sort());
   assert.equal(readdirSync(join(undisturbed, 'seeds')).sort(), [
-    '1', '1-00008.png', '2-00008.png', '2-00016.png', '3', '3-00008.png', '3-00016.png', '4', '4-00008.png', 'scores.json',
+    '1', '1-00010.png', '2-00010.png', '2-00020.png', '3', '3-00010.png', '3-00020.png', '4', '4-00010.png', 'scores.json',
   ]);
-  const same = ['log.jsonl', 'figures.jsonl', 'generator.safetensors', 'losses.svg', 'triptych.png', 'previews/00090.png'];
+  const same = ['log.jsonl', 'figures.jsonl', 'generator.safetensors', 'losses.svg', 'triptych.png', 'previews/00080.png'];
   for (const name of same) {
     assert.ok(readFileSync(join(undisturbed, name)).equals(readFileSync(join(single, name))), name);
   }
@@ -82,11 +82,11 @@ test('a seed that was dropped can be resumed on its own', async () => {
   await startTransfer(four(out), seedParts().parts);
   const { parts, heard } = seedParts();
   assert.is(await continueTransfer({ folder: join(out, 'seeds/4'), json: false }, parts), 0);
-  assert.equal([steps(heard.calls), configOf(join(out, 'seeds/4')).options.seed], [92, 4]);
+  assert.equal([steps(heard.calls), configOf(join(out, 'seeds/4')).options.seed], [80, 4]);
 });
 
-// In the warm start of seed 1, during that of seed 2, at the end of a first round, in the second, and in the run of the best.
-for (const stop of [3, 20, 64, 70, 80, 150]) {
+// In the warm start, at its end, in the first round, at its end, in the second, and in the run of the best.
+for (const stop of [3, 8, 20, 48, 60, 100]) {
   test(`four seeds: interrupted after ${stop} steps and resumed, every file is that of an undisturbed run`, async () => {
     const [out, controller] = [newOut(), new AbortController()];
     let made = 0;
@@ -99,6 +99,32 @@ for (const stop of [3, 20, 64, 70, 80, 150]) {
     assert.is(steps(heard.calls), steps(whole.heard.calls) - stop);
   });
 }
+
+// While the others begin where the warm start ended, and after the first seed went on, so that seed 4 makes its own.
+for (const [stop, more] of [[8, 0], [20, 8]] as const) {
+  test(`four seeds: killed after ${stop} steps with two seeds not begun, every file is that of an undisturbed run`, async () => {
+    const [out, controller] = [newOut(), new AbortController()];
+    let made = 0;
+    const stopping = seedParts({ onStep: () => void (++made === stop && controller.abort()) }, controller.signal);
+    assert.is(await startTransfer(four(out), stopping.parts), 130);
+    rmSync(join(out, 'seeds/3/config.json'));
+    rmSync(join(out, 'seeds/4'), { recursive: true });
+    if (stop === 20) rmSync(join(out, 'seeds/3'), { recursive: true });
+    const { parts, heard } = seedParts();
+    assert.is(await continueTransfer({ folder: out, json: false }, parts), 0);
+    assertSameContents(out, undisturbed);
+    assert.is(steps(heard.calls), steps(whole.heard.calls) - stop + 2 * more);
+  });
+}
+
+test('four seeds: a published start is each seed\'s own', async () => {
+  const out = newOut();
+  const { parts, heard } = seedParts();
+  const own = { ...four(out), splice: { ...four(out).splice, warmStart: 0 } };
+  assert.is(await startTransfer(own, parts), 0);
+  assert.equal([configOf(out).options.seed, configOf(out).options.warmSeed], [2, undefined]);
+  assert.is(steps(heard.calls), 4 * 10 + 2 * 10 + (90 - 20));
+});
 
 test('four seeds: a process that dies while the files of the best are moved leaves a folder that can be resumed', async () => {
   const [out, controller] = [newOut(), new AbortController()];
@@ -192,7 +218,7 @@ test('a folder of four seeds is done, resumed, or refused for other seeds', asyn
 });
 
 test('rounds: the runs that are dropped cost less than half a run, unless that is too short to tell anything', () => {
-  const settings = [[2, 2000, 80], [4, 2000, 80], [4, 10_000, 80], [4, 400, 0], [3, 1000, 40], [8, 5000, 80]];
+  const settings = [[2, 2000, 80], [4, 2000, 80], [4, 300, 80], [4, 10_000, 80], [4, 400, 0], [3, 1000, 40], [8, 5000, 80]];
   for (const [count, steps, warmStart] of settings) {
     const lengths = { steps: steps!, warmStart: warmStart! };
     const rounds = roundsOf(count!, lengths);
@@ -200,8 +226,8 @@ test('rounds: the runs that are dropped cost less than half a run, unless that i
     assert.ok(costOf(count!, rounds, lengths) <= 1.45, `${count} of ${steps}: ${costOf(count!, rounds, lengths)}`);
     assert.ok(rounds.every((round, i) => i === 0 || round.steps === 2 * rounds[i - 1]!.steps));
   }
-  assert.equal(roundsOf(4, { steps: 10_000, warmStart: 80 }), [{ steps: 1099, keep: 2 }, { steps: 2198, keep: 1 }]);
-  assert.equal(roundsOf(4, { steps: 100, warmStart: 1000 }), [{ steps: 3, keep: 2 }, { steps: 6, keep: 1 }]);
+  assert.equal(roundsOf(4, { steps: 10_000, warmStart: 80 }), [{ steps: 1129, keep: 2 }, { steps: 2258, keep: 1 }]);
+  assert.equal(roundsOf(4, { steps: 100, warmStart: 1000 }), [{ steps: 25, keep: 2 }, { steps: 50, keep: 1 }]);
   assert.equal(roundsOf(3, { steps: 1, warmStart: 0 }), [{ steps: 1, keep: 2 }, { steps: 1, keep: 1 }]);
 });
 
@@ -243,7 +269,7 @@ test('the judge is another ViT than the one that trains', () => {
   const { judge, cost } = json(join(undisturbed, 'seeds/scores.json'));
   assert.is(judge.name, 'vit_mini8');
   assert.ok(cost < 1.5);
-  assert.equal(linesOf(undisturbed, 'figures.jsonl').length, 10);
+  assert.equal(linesOf(undisturbed, 'figures.jsonl').length, 9);
 });
 
 test('the judge that was found says which of several ViTs in its file it is, now and on resume', async () => {

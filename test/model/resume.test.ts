@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createEngine } from '../../engine/index.js';
-import { defaultOptions, unsteadied, type RecipeName, type Steadying } from '../../model/method/options.js';
+import { defaultOptions, unsteadied, type RecipeName, type SpliceOptions, type Steadying } from '../../model/method/options.js';
 import type { TrainingState } from '../../model/training/run.js';
 import { startSplice } from '../../model/training/pair.js';
 import { testDevice } from '../helpers/device.js';
@@ -18,10 +18,10 @@ const STEPS = 4;
 const options = { ...defaultOptions, ...unsteadied, steps: STEPS, vitSize: 32, warmStart: WARM_START };
 
 /** Runs up to step `until` on a new engine, from the start or a state; returns each step's losses, the state and the picture. */
-async function stretch(recipe: RecipeName, until: number, from?: TrainingState, steadying = unsteadied) {
+async function stretch(recipe: RecipeName, until: number, from?: TrainingState, change: Partial<SpliceOptions> = {}) {
   const engine = createEngine(await testDevice(), { poison: true });
   const run = await startSplice(engine, vit, structure, appearance,
-    { ...options, ...steadying, recipe }, from);
+    { ...options, ...change, recipe }, from);
   const losses: string[] = [];
   while (run.warmStepsDone + run.stepsDone < until) {
     await run.step();
@@ -62,6 +62,17 @@ for (const [recipe, steadying] of [['splice', unsteadied], ['splice', steadied],
     }
   });
 }
+
+test('with --warm-seed, a run is that of the other seed until the warm start ends, and its own afterwards', async () => {
+  const own = { seed: 2, warmSeed: 1 };
+  const [whole, start, other] = [
+    await stretch('splice', 4, undefined, own), await stretch('splice', WARM_START), await stretch('splice', 4, undefined, { seed: 2 }),
+  ];
+  assert.equal(whole.losses.slice(0, WARM_START), start.losses);
+  same((await stretch('splice', 4, start.state, own)).state, whole.state);
+  assert.not.equal(whole.losses, other.losses);
+  assert.not.equal(whole.losses, (await stretch('splice', 4)).losses);
+});
 
 test('a picture or a state asked for on the way changes nothing', async () => {
   const whole = await stretch('splice', 5);

@@ -11,9 +11,12 @@ import { readConfig, resumeCommand, type Fields, type ResumeOptions } from '../.
 import { openFolder, removeTemporary, reopenFolder, type RunFolder } from '../../run/folder.js';
 import type { RunPage } from '../../run/page.js';
 import type { Parts } from '../../run/parts.js';
+import { checkpointsIn } from '../../run/checkpoints.js';
 import { checkRecord, openRunPage, recordOf } from '../../run/run.js';
 import type { Training } from '../../run/training.js';
+import { exists } from '../../shared/files.js';
 import { errorLine, EXIT_INTERRUPTED, InputError, NonFiniteError, UsageError } from '../../shared/errors.js';
+import { writeBeginning } from '../begin.js';
 import { meanTotals } from '../meanTotals.js';
 import { savedOptions, type Seeds, type TransferOptions } from '../options.js';
 import { prepare, resumeTransfer, transferTo } from '../transfer.js';
@@ -144,6 +147,7 @@ async function chooseSeed(comparison: Comparison, begun: SeedScores): Promise<nu
   let left = Array.from({ length: count }, (_, i) => (first + i) % 2 ** 32);
   parts.stderr.write(`comparing seeds ${left.join(', ')}: ${scores.cost.toFixed(2)} times the steps of one run, judged by `
     + `${scores.judge?.name ?? 'the pictures alone'}\n`);
+  if (!(await beginSeeds(comparison, left))) return undefined;
   for (const [i, round] of rounds.entries()) {
     if (!scores.rounds[i]) {
       const failed = new Map<number, string>();
@@ -171,19 +175,54 @@ async function chooseSeed(comparison: Comparison, begun: SeedScores): Promise<nu
 
 const runOf = (out: string, seed: number): string => join(out, 'seeds', String(seed));
 
+/** The run of one seed to which `step` belongs. All share the warm start, if there is one. */
+function oneOf({ options }: Comparison, seed: number): TransferOptions {
+  const { seeds: _, until: __, watch: ___, ...rest } = options;
+  const { warmStart, warmSeed = options.seeds.first } = options.splice;
+  const isShared = warmStart > 0 && warmSeed !== seed;
+  return {
+    ...rest, out: runOf(options.out, seed), force: false, splice: { ...options.splice, seed, ...(isShared && { warmSeed }) },
+  };
+}
+
+/**
+ * Makes the warm start once and begins the run of every seed where it ended, as if each had made its own. Whether it ended.
+ * @throws NonFiniteError when it diverged
+ */
+async function beginSeeds(comparison: Comparison, seeds: readonly number[]): Promise<boolean> {
+  const { options: { out, splice: { warmStart } }, parts, page } = comparison;
+  const missing: number[] = [];
+  for (const seed of seeds) if (!(await exists(join(runOf(out, seed), 'config.json')))) missing.push(seed);
+  if (warmStart === 0 || missing.length === 0) return true;
+  const first = runOf(out, seeds[0]!);
+  const { stepsDone = 0 } = await readConfig(first).catch((): Fields => ({}));
+  if (stepsDone !== 0) return true; // it went on by itself: the others make their own
+  writeLine(parts.stderr, 'the warm start of all seeds');
+  const showing = { brief: true, ...(page && { page }) };
+  if ((await transferTo(oneOf(comparison, seeds[0]!), 0, quietly(parts), showing)) !== 0) return false;
+  const start = await checkpointsIn(join(first, 'checkpoints')).newest(async () => undefined, () => undefined);
+  const config = await readConfig(first);
+  for (const seed of missing.filter((each) => each !== seeds[0])) {
+    const one = oneOf(comparison, seed);
+    const training = await prepare(one, parts);
+    await writeBeginning({ run: first, out: one.out, force: true }, config, { ...start!, identity: training.identity }, training);
+  }
+  return true;
+}
+
+const quietly = (parts: Parts): Parts => ({ ...parts, stdout: { write: () => undefined } });
+
 /** Whether a seed's run was trained to the end of a round; the reason goes into `failed` if it diverged. */
 async function trainSeed(
-  { options, parts, page }: Comparison, seed: number, { steps }: Round, failed: Map<number, string>,
+  comparison: Comparison, seed: number, { steps }: Round, failed: Map<number, string>,
 ): Promise<boolean> {
-  const { seeds: _, until: __, watch: ___, ...rest } = options;
-  const out = runOf(options.out, seed);
-  const { status, stepsDone } = await readConfig(out).catch((): Fields => ({}));
+  const { parts, page } = comparison;
+  const one = oneOf(comparison, seed);
+  const { status, stepsDone } = await readConfig(one.out).catch((): Fields => ({}));
   if (typeof stepsDone === 'number' && stepsDone >= steps && status !== 'failed') return true;
   writeLine(parts.stderr, `seed ${seed}, to step ${steps}`);
-  const quiet = { ...parts, stdout: { write: () => undefined } };
-  const one = { ...rest, out, force: false, splice: { ...options.splice, seed } };
   try {
-    return (await transferTo(one, steps, quiet, { brief: true, ...(page && { page }) })) === 0;
+    return (await transferTo(one, steps, quietly(parts), { brief: true, ...(page && { page }) })) === 0;
   } catch (error) {
     if (!(error instanceof NonFiniteError)) throw error;
     failed.set(seed, error.message);
@@ -212,14 +251,15 @@ async function measure({ options, training, judge: model, parts }: Comparison, s
 }
 
 /** Moves the files of the best run up, and makes the folder's config that of this run. Can be repeated after it broke off. */
-async function promote({ options, folder }: Comparison, chosen: number): Promise<void> {
+async function promote(comparison: Comparison, chosen: number): Promise<void> {
+  const { options, folder } = comparison;
   const run = runOf(options.out, chosen);
   for (const name of await readdir(run)) {
     if (name === 'config.json' || name.startsWith('.')) continue;
     await rm(folder.at(name), { recursive: true, force: true });
     await rename(join(run, name), folder.at(name));
   }
-  const saved = savedOptions({ ...options, splice: { ...options.splice, seed: chosen }, seeds: { ...options.seeds, chosen } });
+  const saved = savedOptions({ ...options, splice: oneOf(comparison, chosen).splice, seeds: { ...options.seeds, chosen } });
   await folder.config({ ...(await readConfig(run)), options: saved });
   await rm(run, { recursive: true, force: true });
 }

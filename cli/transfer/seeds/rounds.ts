@@ -16,13 +16,13 @@ const LEAST_SHARE = 0.03;
 
 type Lengths = Pick<SpliceOptions, 'steps' | 'warmStart'>;
 
-/** Each round keeps the better half and is twice as long as the one before, the warm start not counted. */
+/** Each round keeps the better half and is twice as long as the one before. All share the warm start. */
 export function roundsOf(count: number, { steps, warmStart }: Lengths): Round[] {
   const kept: number[] = [];
   for (let left = count; left > 1; left = kept.at(-1)!) kept.push(Math.ceil(left / 2));
   const dropped = kept.map((keep, i) => (kept[i - 1] ?? count) - keep);
   const units = dropped.reduce((sum, many, i) => sum + many * 2 ** i, 0);
-  const budget = EXTRA * (steps + WARM_STEP * warmStart) - (count - 1) * WARM_STEP * warmStart;
+  const budget = EXTRA * (steps + WARM_STEP * warmStart);
   const most = steps / 2 ** kept.length;
   const first = Math.max(1, Math.floor(Math.min(most, Math.max(LEAST_SHARE * steps, budget / units))));
   return kept.map((keep, i) => ({ steps: Math.min(steps, first * 2 ** i), keep }));
@@ -32,5 +32,5 @@ export function roundsOf(count: number, { steps, warmStart }: Lengths): Round[] 
 export function costOf(count: number, rounds: readonly Round[], { steps, warmStart }: Lengths): number {
   const one = steps + WARM_STEP * warmStart;
   const dropped = rounds.map(({ keep }, i) => (rounds[i - 1]?.keep ?? count) - keep);
-  return rounds.reduce((sum, round, i) => sum + dropped[i]! * (round.steps + WARM_STEP * warmStart), one) / one;
+  return rounds.reduce((sum, round, i) => sum + dropped[i]! * round.steps, one) / one;
 }
