@@ -203,7 +203,9 @@ function withSet({ set = [] }: Parsed, command: Command): Parsed {
 }
 
 /** What a branch cannot have of its own: these belong to the steps that it takes from the other run. */
-const BEGUN = ['fit', 'time', 'generator', 'finetune', 'mix', 'recipe', 'warmStart', 'warmSeed', 'published', 'seeds', 'judge', 'tune'];
+const BEGUN = [
+  'fit', 'time', 'generator', 'finetune', 'mix', 'recipe', 'warmStart', 'warmSeed', 'published', 'seeds', 'judge', 'tune',
+];
 /** Options that are no settings of the training. */
 const AROUND = ['from', 'set', 'out', 'force', 'json', 'watch'];
 

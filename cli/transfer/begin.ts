@@ -9,12 +9,12 @@ import { exists, writeFileAtomic } from '../shared/files.js';
 import { MAX_TEXT, readBounded } from '../shared/read.js';
 
 /**
- * Writes the folder `out` of a run that was interrupted at the checkpoint `start`, with what the other `run` wrote until then; its
- * config comes last. @param config the other run's
+ * Writes the folder `out` of a run that was interrupted at the checkpoint `start`, with what the other `run` wrote until then.
+ * Its config comes last. @param config the other run's
  */
 export async function writeBeginning(
-  { run, out, force }: { readonly run: string; readonly out: string; readonly force: boolean }, config: Fields, start: Checkpoint,
-  training: Training,
+  { run, out, force }: { readonly run: string; readonly out: string; readonly force: boolean },
+  config: Fields, start: Checkpoint, training: Training,
 ): Promise<void> {
   const steps = start.state.counters['stepsDone']!;
   const folder = await openFolder(out, force, [...training.inputs, join(run, 'config.json')]);

@@ -222,7 +222,8 @@ export function differenceOf(saved: TransferOptions, wanted: TransferOptions): s
     ...splice, ...vit, size, detail, upscale: others.upscale, outputSize: others.outputSize,
     testTimeRegisters: others.testTimeRegisters, structure: resolve(structure), appearance: resolve(appearance),
     ...regionsField(others),
-    seed: seeds?.first ?? splice.seed, warmSeed: splice.warmSeed ?? seeds?.first ?? splice.seed, seeds: seeds?.count, judge: seeds?.judge,
+    seed: seeds?.first ?? splice.seed, warmSeed: splice.warmSeed ?? seeds?.first ?? splice.seed,
+    seeds: seeds?.count, judge: seeds?.judge,
   });
   const [before, now] = [flat(saved), flat(wanted)];
   // A run of one photo has no such weight, whatever is wanted.

@@ -46,7 +46,7 @@ const BESIDES = [
 /** @throws Error naming the field that is wrong, or that only the command line knows */
 function optionsOf(config: Fields): SpliceOptions {
   const fields = Object.entries((config['options'] ?? {}) as Fields).filter(([name]) => !BESIDES.includes(name));
-  const foreign = fields.find(([name]) => !(name in defaultOptions))?.[0];
+  const foreign = fields.find(([name]) => !(name in defaultOptions) && name !== 'warmSeed')?.[0];
   if (foreign !== undefined) throw new Error(`this run has ${foreign}, which this page cannot train: use transfer --resume`);
   return parseSplice(Object.fromEntries(fields));
 }
