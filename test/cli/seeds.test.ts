@@ -233,12 +233,14 @@ test('rounds: the runs that are dropped cost less than half a run, unless that i
   assert.equal(roundsOf(3, { steps: 1, warmStart: 0 }), [{ steps: 1, keep: 2 }, { steps: 1, keep: 1 }]);
 });
 
-test('ranks: each figure counts alike, whatever its unit, and equal runs go by seed', () => {
+test('ranks: each figure counts alike, whatever its unit, and equal runs go by total, then by seed', () => {
   const run = (seed: number, structure: number, colour: number, sharpness: number, total: number): Measured =>
     ({ seed, figures: { structure, colour, patches: 0, leak: 0, sharpness, total } });
   const order = (...runs: Measured[]) => ranked(runs).map(({ seed }) => seed);
   assert.equal(order(run(1, 0.7, 5, 0.1, 8), run(2, 0.7, 4, 0.1, 8), run(3, 0.8, 4, 0.1, 8)), [3, 2, 1]);
   assert.equal(order(run(2, 0.7, 5, 0.1, 8), run(1, 0.7, 5, 0.1, 8)), [1, 2]);
+  const [sharper, closer] = [run(1, 0.7, 5, 0.2, 8), run(2, 0.7, 5, 0.1, 7)];
+  assert.equal(order(sharper, closer), [2, 1], 'of two that are equal in all, the lower total');
   assert.equal(order(run(1, 0.7, 5, 0.1, 8), run(2, 0.7, 5, 0.1, 7)), [2, 1]);
   const seen = (seed: number, cls: number, selfSimilarity: number): Measured =>
     ({ seed, figures: { ...run(seed, seed, 0, 0.1, 1).figures, cls, selfSimilarity } });

@@ -22,7 +22,7 @@ const byJudge: readonly (readonly [Name, 1 | -1])[] = [['selfSimilarity', -1], [
 export const counted = ({ figures }: Measured) => (figures.cls === undefined ? byPictures : byJudge);
 
 /**
- * Best first, equal ones by seed. A score is the mean of a run's standard scores, each the distance of a figure from the mean of
+ * Best first; of equal ones, as two runs often are, the one with the lower total, then by seed. A score is the mean of a run's standard scores, each the distance of a figure from the mean of
  * all runs in standard deviations: figures of any unit count alike.
  */
 export function ranked(runs: readonly Measured[]): Scored[] {
@@ -35,5 +35,5 @@ export function ranked(runs: readonly Measured[]): Scored[] {
   const scoreOf = (run: Measured): number => mean(counted(run).map(([name, sign]) => sign * standard(name, run)));
   // Rounded, so that runs which differ in the last bits alone are equal.
   const scored = runs.map((run) => ({ ...run, score: Number(scoreOf(run).toFixed(4)) }));
-  return scored.sort((a, b) => b.score - a.score || a.seed - b.seed);
+  return scored.sort((a, b) => b.score - a.score || a.figures.total - b.figures.total || a.seed - b.seed);
 }
