@@ -22,8 +22,9 @@ const byJudge: readonly (readonly [Name, 1 | -1])[] = [['selfSimilarity', -1], [
 export const counted = ({ figures }: Measured) => (figures.cls === undefined ? byPictures : byJudge);
 
 /**
- * Best first; of equal ones, as two runs often are, the one with the lower total, then by seed. A score is the mean of a run's standard scores, each the distance of a figure from the mean of
- * all runs in standard deviations: figures of any unit count alike.
+ * Best first; of equal ones, as two runs often are, the one with the lower total, then by seed. A score is the mean of a run's
+ * standard scores: each is the distance of a figure from the mean of all runs in standard deviations, so that any unit counts
+ * alike.
  */
 export function ranked(runs: readonly Measured[]): Scored[] {
   const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
