@@ -2,7 +2,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { create } from 'webgpu';
-import { createEngine, deviceDescriptor, gradients, plainTuning, scale, type Engine, type Tensor } from '../../engine/index.js';
+import {
+  calibrate, createEngine, deviceDescriptor, gradients, plainTuning, scale, type Engine, type KernelVariant, type Tensor,
+} from '../../engine/index.js';
 import { attention, gradientOfParts } from '../../engine/ops/attention.js';
 import { bindingsOf } from '../../engine/run/launch.js';
 import type { MatrixUnits } from '../../shaders/units/usable.js';
@@ -56,6 +58,20 @@ test('units: attention of large scores', async () => {
     gradients: [],
     tolerance: 4e-3,
   }, nameOf(nvidia));
+});
+
+test('calibration strikes out attention on units that gives wrong numbers', async () => {
+  const wrong: KernelVariant = (node, _, tuning) => {
+    const usual = node.op.kernel!(node, { ...tuning, units: { type: 'f32', M: 8, N: 8, K: 8, lanes: 32, pinned: false } });
+    const kernel = softwareUnitKernels['attention']!(node, usual, tuning)!;
+    return { ...kernel, code: kernel.code.replaceAll('exp2(', 'exp(') };
+  };
+  const engine = createEngine(await device, { tuning: gpu, candidates: { attention: { wrong } }, poison: true });
+  const program = await engine.compile({ y: attention(engine.graph().input('qkv', [1, 9, 24]), 1) });
+  const { chosen, kernels } = (await calibrate(engine, program)).rows[0]!;
+  assert.match(kernels.find(({ name }) => name === 'wrong')!.struck!, /^wrong numbers/);
+  assert.is.not(chosen, 'wrong');
+  program.destroy();
 });
 
 test('units: gradients of attention far outside the range of float16 keep three digits, in any number of parts', async () => {
