@@ -16,10 +16,11 @@ export interface CompiledFile {
 /** The target of a GPU's kernels for its matrix units, of which the rest are those of the GPU itself. */
 export const unitsTarget = (name: string): string => `${name} units`;
 
-/** All kernels of a GPU. */
+/** All kernels of a GPU. Those for its matrix units say so after their names, which others have too. */
 export const kernelsOf = ({ targets }: Pick<CompiledFile, 'targets'>, name: string): CompiledKernels | undefined => {
   const usual = targets.get(name);
-  return usual && new Map([...usual, ...(targets.get(unitsTarget(name)) ?? [])]);
+  const units = [...(targets.get(unitsTarget(name)) ?? [])];
+  return usual && new Map([...usual, ...units.map(([kernel, figures]) => [`${kernel} on units`, figures] as const)]);
 };
 
 export const COMPILED_FILE = join(packageRoot, 'cli', 'bench', 'compiled.json');

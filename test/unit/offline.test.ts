@@ -1,7 +1,7 @@
 /** What `npm run offline` gives to compilers and reads out of their machine code; one test needs nvcc. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { parseCompiled, readCompiled, showCompiled } from '../../cli/bench/compiled.js';
+import { kernelsOf, parseCompiled, readCompiled, showCompiled } from '../../cli/bench/compiled.js';
 import type { Compiled, Loop } from '../../cli/bench/prediction.js';
 import { changes, limitProblems, regressions } from '../bench/offline/compare.js';
 import { cudaOf, declarationsOf } from '../bench/offline/cuda.js';
@@ -196,6 +196,12 @@ test('saved figures are read as they were written', () => {
   assert.equal(again.compilers, file.compilers);
   const now = new Map([['linear', { key: 'other', ...good }], ['new', { key: 'x', ...good }]]);
   assert.equal(changes(now, kernels), { added: ['new'], gone: ['add'], changed: ['linear'] });
+});
+
+test('a kernel for matrix units does not take the place of the usual one of its name', () => {
+  const of = (key: string) => new Map([['linear', { key, ...good }]]);
+  const found = kernelsOf({ targets: new Map([['sm_90', of('usual')], ['sm_90 units', of('on units')]]) }, 'sm_90')!;
+  assert.equal([...found.values()].map(({ key }) => key), ['usual', 'on units']);
 });
 
 test('no kernel of the saved figures spills or needs more workgroup memory than every device has', async () => {
