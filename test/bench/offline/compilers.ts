@@ -23,7 +23,7 @@ export const compilers: Readonly<Record<Target['compiler'], () => Compiler | str
 
 const { SPLICE_GPU_CACHE, XDG_CACHE_HOME } = process.env;
 const cacheFolder = join(SPLICE_GPU_CACHE || XDG_CACHE_HOME || join(homedir(), '.cache'), 'splice-gpu');
-const cacheFile = join(cacheFolder, 'offline.json');
+const cacheFile = join(cacheFolder, 'compiled.json');
 /** The files that read what compilers print: figures of other versions do not count. */
 const readers = ['loops', 'sass', 'radv', 'nvcc', 'mesa'].map((name) => readFileSync(new URL(`${name}.js`, import.meta.url)));
 
@@ -31,6 +31,7 @@ const readers = ['loops', 'sass', 'radv', 'nvcc', 'mesa'].map((name) => readFile
 export class Cache {
   readonly #known: Map<string, Compiled>;
   readonly #used = new Map<string, Compiled>();
+  readonly #targets = new Set<string>();
 
   constructor() {
     let text = '{}';
@@ -45,11 +46,12 @@ export class Cache {
   static #keyOf(kernel: Kernel, compiler: Compiler, target: Target): string {
     const hash = createHash('sha256');
     for (const part of [...readers, compiler.version, target.name, compiler.sourceOf(kernel)]) hash.update(part);
-    return hash.digest('hex').slice(0, 24);
+    return `${target.name}:${hash.digest('hex').slice(0, 24)}`;
   }
 
   /** Figures of `kernels` by their keys, or why one does not compile. */
   async compiled(kernels: readonly StepKernel[], compiler: Compiler, target: Target): Promise<Map<string, Compiled | string>> {
+    this.#targets.add(target.name);
     const found = new Map<string, Compiled | string>();
     const open: { kernel: StepKernel; cacheKey: string }[] = [];
     for (const kernel of kernels) {
@@ -77,9 +79,10 @@ export class Cache {
     this.#used.set(cacheKey, figures);
   }
 
-  /** Keeps what this run used. */
+  /** Keeps what this run used, and all of the targets that it left out. */
   save(): void {
     mkdirSync(cacheFolder, { recursive: true });
-    writeFileSync(cacheFile, JSON.stringify(Object.fromEntries(this.#used)));
+    const others = [...this.#known].filter(([key]) => !this.#targets.has(key.split(':')[0]!));
+    writeFileSync(cacheFile, JSON.stringify(Object.fromEntries([...others, ...this.#used])));
   }
 }
