@@ -7,7 +7,7 @@ import { assertRowsClose, checkOp } from '../helpers/check.js';
 import { testedTunings, testEngine } from '../helpers/device.js';
 import { draws, random } from '../helpers/random.js';
 
-for (const c of [...attentionCases, { B: 1, T: 67, heads: 1, HS: 8 }]) {
+for (const c of [...attentionCases, { B: 1, T: 67, heads: 3, HS: 8 }]) {
   test(`attention backward, ${showCase(c)}`, () => checkOp(attentionOp(c, attention)));
 }
 
@@ -23,7 +23,7 @@ test('attention backward of large scores', () => checkOp({
 }));
 
 test('attention backward in fewer parts than tiles of keys', async () => {
-  const [T, heads, HS] = [101, 2, 8];
+  const [T, heads, HS] = [101, 3, 8];
   for (const tuning of (await testedTunings()).filter(({ software }) => software === false)) {
     const engine = await testEngine(tuning);
     const g = engine.graph();

@@ -3,7 +3,7 @@ import { attentionCls } from '../../engine/ops/attentionCls.js';
 import { attentionCases, attentionOp, showCase } from '../helpers/attention.js';
 import { checkOp } from '../helpers/check.js';
 
-for (const c of [...attentionCases, { B: 2, T: 300, heads: 1, HS: 8 }]) {
+for (const c of [...attentionCases, { B: 2, T: 300, heads: 3, HS: 8 }]) {
   test(`attention of the first token, ${showCase(c)}`, () => checkOp(attentionOp(c, attentionCls, 1)));
 }
 
@@ -19,6 +19,6 @@ test('attention of the first token, large scores', () => checkOp({
 }));
 
 test('another number of tokens or images needs no new pipeline', () =>
-  checkOp({ ...attentionOp({ B: 1, T: 3, heads: 1, HS: 8 }, attentionCls, 1), resized: { qkv: [2, 80, 24] } }));
+  checkOp({ ...attentionOp({ B: 1, T: 3, heads: 3, HS: 8 }, attentionCls, 1), resized: { qkv: [2, 80, 72] } }));
 
 test.run();
