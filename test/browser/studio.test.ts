@@ -53,6 +53,16 @@ async function paint(page: Page, which: string, region: number, at: number): Pro
   await page.mouse.up();
 }
 
+/** A photo of the example, so small that Chromium's driver is quick with it. */
+const smallPhoto = async (name: 'valley' | 'peaks', width = 48, height = 40): Promise<string> =>
+  temporaryFile(`${name}.png`, await sharp(scenePath(name)).resize(width, height).png().toBuffer());
+
+/** Takes such photos instead of the example's. */
+async function choosePhotos(page: Page, ...size: [width: number, height: number] | []): Promise<void> {
+  await page.setInputFiles('#structure-file', await smallPhoto('valley', ...size));
+  await page.setInputFiles('#appearance-file', await smallPhoto('peaks', ...size));
+}
+
 /** Of both photos, the shares of the regions 1 and 2. */
 const shares = ({ regions }: RunFile): number[][] => [regions!.structure, ...regions!.appearances].map(({ data }) =>
   [1, 2].map((region) => data.reduce((sum, label) => sum + (label === region ? 1 : 0), 0) / data.length));
@@ -60,9 +70,10 @@ const shares = ({ regions }: RunFile): number[][] => [regions!.structure, ...reg
 if (browser) {
   const served = await serveRun(['studio', '--port', '0', '--models', 'untrained']);
 
-  test('studio: the example pair trains in the tab, with pictures, curves, pause and end', async () => {
+  test('studio: the example pair, made small, trains in the tab, with pictures, curves, pause and end', async () => {
     const { page, trouble } = await open(served.url);
     await chooseExample(page, { size, steps, 'warm-start': warmStart, 'vit-size': vitSize });
+    await choosePhotos(page, 144, 96);
     await watchTasks(page);
     await page.click('#start');
     await page.waitForSelector('#legend button');
@@ -79,7 +90,7 @@ if (browser) {
     assert.is(await page.textContent('#step'), `${warmStart + steps} / ${warmStart + steps}`);
     assert.is(await page.textContent('#result-step'), `after ${steps} steps, with detail`);
     const { colours, ...shown } = await picture(page);
-    assert.equal(shown, { width: 384, height: 256 }); // the photo's own
+    assert.equal(shown, { width: 144, height: 96 }); // the photo's own
     assert.ok(colours > 200, `${colours} colours`);
     const [download] = await Promise.all([page.waitForEvent('download'), page.click('#save-picture')]);
     assert.is(download.suggestedFilename(), 'result.png');
@@ -107,7 +118,7 @@ if (browser) {
     await status(page, 'stopped');
     assert.is(await page.textContent('#status'), `${warmStart + steps} of ${warmStart + steps} steps`);
     assert.is(await page.textContent('#start'), 'Go on');
-    await page.waitForFunction(() => (document.getElementById('after') as HTMLCanvasElement).width === 384);
+    await page.waitForFunction(() => (document.getElementById('after') as HTMLCanvasElement).width === 144);
     assert.equal(trouble, { errors: [], foreign: [] });
     await page.close();
   });
@@ -136,10 +147,7 @@ if (browser) {
   test('studio: size and steps are measured to end in time; regions are brushed while the run trains', async () => {
     const { page, trouble } = await open(served.url);
     await chooseExample(page, { size: 48, 'vit-size': 32, 'warm-start': 0 });
-    for (const [which, name] of [['structure', 'valley'], ['appearance', 'peaks']] as const) {
-      const small = await sharp(scenePath(name)).resize(48, 40).png().toBuffer();
-      await page.setInputFiles(`#${which}-file`, temporaryFile(`${name}.png`, small));
-    }
+    await choosePhotos(page);
     await page.selectOption('#size', 'fit');
     assert.ok(await page.isHidden('#steps') && await page.isDisabled('#measure'));
     await page.fill('#minutes', '3');
@@ -190,26 +198,26 @@ if (browser) {
       const { code, stderr } = await splice(args, { VK_DRIVER_FILES: CHROMIUMS_DRIVER });
       assert.is(code, 0, stderr);
     };
-    const photos = ['--structure', scenePath('valley'), '--appearance', scenePath('peaks')];
-    const tiny = ['--size', '48', '--vit-size', '32', '--warm-start', '2', '--detail', '0', '--steps', '4'];
+    const photos = ['--structure', await smallPhoto('valley'), '--appearance', await smallPhoto('peaks')];
+    const tiny = ['--size', '40', '--vit-size', '32', '--warm-start', '1', '--detail', '0', '--steps', '2'];
     await done('transfer', ...photos, '--out', stays, '--model', 'untrained', ...tiny);
     cpSync(stays, moves, { recursive: true });
     await done('studio', '--pack', moves);
-    await done('transfer', '--resume', stays, '--steps', '8');
+    await done('transfer', '--resume', stays, '--steps', '4');
     await done('studio', '--pack', stays);
 
     const { page, trouble } = await open(served.url);
     await page.waitForFunction(() => document.querySelectorAll('#model option').length > 1);
     await page.setInputFiles('#run-file', `${moves}.zip`);
     await page.waitForFunction(() => !document.getElementById('after')!.hidden);
-    assert.equal([await page.textContent('#status'), await page.textContent('#start')], ['6 of 6 steps', 'Go on']);
+    assert.equal([await page.textContent('#status'), await page.textContent('#start')], ['3 of 3 steps', 'Go on']);
     await page.click('summary');
-    await page.fill('#steps', '8');
+    await page.fill('#steps', '4');
     await page.click('#start');
-    await page.waitForFunction(() => document.getElementById('step')?.textContent === '10 / 10');
+    await page.waitForFunction(() => document.getElementById('step')?.textContent === '5 / 5');
     await status(page, 'finished');
     const { path, run } = await saveRun(page);
-    assert.equal([run.pixels?.structure.width, run.config['status']], [72, 'interrupted']);
+    assert.equal([run.pixels?.structure.width, run.config['status']], [48, 'interrupted']);
     assert.equal(trouble, { errors: [], foreign: [] });
     await page.close();
 
