@@ -32,6 +32,9 @@ export interface Parts extends Io {
   readonly tokenMatches: typeof tokenMatches;
 }
 
+/** The same, with nothing on stdout. */
+export const quietly = (parts: Parts): Parts => ({ ...parts, stdout: { write: () => undefined } });
+
 async function openEngine(use?: DeviceUse): Promise<OpenedEngine> {
   const { createEngine } = await import('../../engine/index.js');
   const { adapter, device, units } = await openDevice(use);

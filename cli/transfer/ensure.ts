@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { planOf } from '../run/about.js';
 import { objectOf, parseConfig, readConfigOf } from '../run/config.js';
-import type { Parts } from '../run/parts.js';
+import { quietly, type Parts } from '../run/parts.js';
 import { exists } from '../shared/files.js';
 import { differenceOf, parseOptions, type TransferOptions } from './options.js';
 import { continueTransfer, startTransfer } from './start.js';
@@ -16,7 +16,7 @@ export interface Ensuring {
 
 /** Returns the exit code of `transfer`. Nothing is printed on stdout. @throws InputError when the folder's run is damaged */
 export async function ensureTransfer(options: TransferOptions, parts: Parts, { onOther, note }: Ensuring): Promise<number> {
-  const quiet = { ...parts, stdout: { write: () => undefined } };
+  const quiet = quietly(parts);
   const { out, until = TO_THE_END } = options;
   if (!(await exists(join(out, 'config.json')))) return startTransfer(options, quiet);
   const config = await readConfigOf('transfer', out);

@@ -34,7 +34,7 @@ export async function finish(inputs: Inputs, run: SpliceRun, ending: Ending, aro
   const began = performance.now();
   const fine = target && ending.complete ? await detailed(inputs, trained, ending, around) : undefined;
   const seconds = fine && Number(((performance.now() - began) / 1000).toFixed(3));
-  // Sixteen draws take as long as some steps: too long for whoever interrupts.
+  // The sixteen draws take as long as several steps. Who interrupts a run does not wait for them.
   const losses = ending.complete && await run.meanLosses();
   await report(inputs, run.stepsDone, { trained, fine, ...(losses && { losses }) }, around);
   const isFine = ending.complete && (fine !== undefined || target === undefined);

@@ -1,7 +1,7 @@
 /** The options of a transfer, and how config.json holds them. */
 import { resolve } from 'node:path';
 import { withoutUnused, type SpliceOptions } from '../../model/method/options.js';
-import { MAX_SIDE, parseSplice } from '../../model/method/saved.js';
+import { isCount, MAX_SIDE, parseSplice } from '../../model/method/saved.js';
 import { CheckpointError } from '../../model/vit/errors.js';
 import { parseSidecar, type VitSettings } from '../../model/vit/settings.js';
 import type { Choosable } from '../../model/training/sizes.js';
@@ -143,9 +143,9 @@ function brushedField(value: unknown): Pick<TransferOptions, 'brushed'> {
   return {
     brushed: value.map((each) => {
       const { step, structureRegions, appearanceRegions } = objectOf('brushed', each);
-      if (!Number.isSafeInteger(step) || (step as number) < 0) throw new Error(`brushed.step is ${show(step)}`);
+      if (!isCount(step)) throw new Error(`brushed.step is ${show(step)}`);
       return {
-        step: step as number, ...hash('structureRegions', structureRegions), ...hash('appearanceRegions', appearanceRegions),
+        step, ...hash('structureRegions', structureRegions), ...hash('appearanceRegions', appearanceRegions),
       };
     }),
   };
@@ -181,13 +181,12 @@ const parseBranch = ({ from, step, set }: Fields): Branch =>
   ({ from: textOf('branch.from', from), step: wholeOf('branch.step', step), set: objectOf('branch.set', set) });
 
 function parseSeeds({ count, first, judge, chosen }: Fields): Seeds {
-  const isSeed = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
-  if (!isSeed(first)) throw new Error(`options.seeds.first is ${show(first)}`);
-  if (chosen !== undefined && !isSeed(chosen)) throw new Error(`options.seeds.chosen is ${show(chosen)}`);
+  if (!isCount(first)) throw new Error(`options.seeds.first is ${show(first)}`);
+  if (chosen !== undefined && !isCount(chosen)) throw new Error(`options.seeds.chosen is ${show(chosen)}`);
   return {
-    count: wholeOf('options.seeds.count', count), first: first as number,
+    count: wholeOf('options.seeds.count', count), first,
     ...(judge !== undefined && { judge: textOf('options.seeds.judge', judge) }),
-    ...(chosen !== undefined && { chosen: chosen as number }),
+    ...(chosen !== undefined && { chosen }),
   };
 }
 

@@ -8,6 +8,9 @@ export const MAX_SIDE = 8192;
 
 export const show = (value: unknown): string => (value === undefined ? 'missing' : JSON.stringify(value).slice(0, 60));
 
+/** Seeds, steps and layers. */
+export const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
 /** @throws Error unless every field is of its default's type; counts are whole, and no number is negative */
 export function checkLike<T extends object>(fields: Fields, defaults: T, counts: readonly (keyof T)[]): void {
   for (const [name, value] of Object.entries(defaults)) {
@@ -34,8 +37,7 @@ export const settingsText = ({ steps: _, ...settings }: Fields): string => JSON.
 
 /** @throws Error for a share or a list of layers that the command line refuses */
 function checkSteadying({ ema, lrDecay, keyLayers }: Steadying): void {
-  const isLayer = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
-  const right = { ema: ema < 1, lrDecay: lrDecay <= 1, keyLayers: Array.isArray(keyLayers) && keyLayers.every(isLayer) };
+  const right = { ema: ema < 1, lrDecay: lrDecay <= 1, keyLayers: Array.isArray(keyLayers) && keyLayers.every(isCount) };
   const wrong = Object.entries(right).find(([, isRight]) => !isRight);
   if (wrong) throw new Error(`options.${wrong[0]} is out of range`);
 }
@@ -46,9 +48,7 @@ export function parseSplice(saved: Fields): SpliceOptions {
   checkLike(fields, defaultOptions, ['steps', 'seed', 'warmStart', 'vitSize']);
   checkSteadying(fields);
   const { warmSeed } = saved;
-  if (warmSeed !== undefined && !(Number.isSafeInteger(warmSeed) && (warmSeed as number) >= 0)) {
-    throw new Error(`options.warmSeed is ${show(warmSeed)}`);
-  }
+  if (warmSeed !== undefined && !isCount(warmSeed)) throw new Error(`options.warmSeed is ${show(warmSeed)}`);
   const splice = fields as Fields as unknown as SpliceOptions;
   checkMethod(fields);
   for (const name of ['steps', 'vitSize', 'lr'] as const) {

@@ -14,7 +14,7 @@ const ROWS = 16;
 const COLUMNS = 16, DRAINED = 20;
 /** Groups of four elements of a head that the sums have room for. */
 const MOST_SIZE = 64;
-/** Sums are scaled anew only where a score exceeds the row's peak by more, as a power of two: 2^8 is well inside float16. */
+/** Sums are scaled only where a score exceeds the row's peak by more than this power of two. 2^8 is well inside float16. */
 const SLACK = '8.0';
 
 /** Whether units can compute attention with heads of HS: threads share rows evenly, and sums fit registers. */

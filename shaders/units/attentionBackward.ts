@@ -9,7 +9,7 @@ import { attendsOnUnits } from './attention.js';
 import { unitEntry, unitHeader, unitPowers, unitThreads } from './parts.js';
 import type { MatrixUnits } from './usable.js';
 
-/** Side of a block that a subgroup computes, and the sums of one. Queries are taken so many at a time. */
+/** Side of a block that a subgroup computes, which is also the number of queries at a time; and the sums of a block. */
 const SIDE = 16, BLOCK = SIDE * SIDE;
 /** Halves between rows, so that neighbouring ones are in different banks. */
 const PAD = 8;

@@ -10,7 +10,7 @@ import { readImage } from '../../photos/photo.js';
 import { readConfig, resumeCommand, type Fields, type ResumeOptions } from '../../run/config.js';
 import { openFolder, removeTemporary, reopenFolder, type RunFolder } from '../../run/folder.js';
 import type { RunPage } from '../../run/page.js';
-import type { Parts } from '../../run/parts.js';
+import { quietly, type Parts } from '../../run/parts.js';
 import { checkpointsIn } from '../../run/checkpoints.js';
 import { checkRecord, openRunPage, recordOf } from '../../run/run.js';
 import type { Training } from '../../run/training.js';
@@ -175,7 +175,7 @@ async function chooseSeed(comparison: Comparison, begun: SeedScores): Promise<nu
 
 const runOf = (out: string, seed: number): string => join(out, 'seeds', String(seed));
 
-/** The run of one seed to which `step` belongs. All share the warm start, if there is one. */
+/** The options of a seed's run. All share the warm start, if there is one. */
 function oneOf({ options }: Comparison, seed: number): TransferOptions {
   const { seeds: _, until: __, watch: ___, ...rest } = options;
   const { warmStart, warmSeed = options.seeds.first } = options.splice;
@@ -185,12 +185,16 @@ function oneOf({ options }: Comparison, seed: number): TransferOptions {
   };
 }
 
+/** Trains a seed's run up to `steps`; 0 is the end of its warm start. Whether it came there. @throws as `transferTo` */
+const trainTo = async ({ parts, page }: Comparison, one: TransferOptions, steps: number): Promise<boolean> =>
+  (await transferTo(one, steps, quietly(parts), { brief: true, ...(page && { page }) })) === 0;
+
 /**
  * Makes the warm start once and begins the run of every seed where it ended, as if each had made its own. Whether it ended.
  * @throws NonFiniteError when it diverged
  */
 async function beginSeeds(comparison: Comparison, seeds: readonly number[]): Promise<boolean> {
-  const { options: { out, splice: { warmStart } }, parts, page } = comparison;
+  const { options: { out, splice: { warmStart } }, parts } = comparison;
   const missing: number[] = [];
   for (const seed of seeds) if (!(await exists(join(runOf(out, seed), 'config.json')))) missing.push(seed);
   if (warmStart === 0 || missing.length === 0) return true;
@@ -198,8 +202,7 @@ async function beginSeeds(comparison: Comparison, seeds: readonly number[]): Pro
   const { stepsDone = 0 } = await readConfig(first).catch((): Fields => ({}));
   if (stepsDone !== 0) return true; // it went on by itself: the others make their own
   writeLine(parts.stderr, 'the warm start of all seeds');
-  const showing = { brief: true, ...(page && { page }) };
-  if ((await transferTo(oneOf(comparison, seeds[0]!), 0, quietly(parts), showing)) !== 0) return false;
+  if (!(await trainTo(comparison, oneOf(comparison, seeds[0]!), 0))) return false;
   const start = await checkpointsIn(join(first, 'checkpoints')).newest(async () => undefined, () => undefined);
   const config = await readConfig(first);
   for (const seed of missing.filter((each) => each !== seeds[0])) {
@@ -210,19 +213,16 @@ async function beginSeeds(comparison: Comparison, seeds: readonly number[]): Pro
   return true;
 }
 
-const quietly = (parts: Parts): Parts => ({ ...parts, stdout: { write: () => undefined } });
-
 /** Whether a seed's run was trained to the end of a round; the reason goes into `failed` if it diverged. */
 async function trainSeed(
   comparison: Comparison, seed: number, { steps }: Round, failed: Map<number, string>,
 ): Promise<boolean> {
-  const { parts, page } = comparison;
   const one = oneOf(comparison, seed);
   const { status, stepsDone } = await readConfig(one.out).catch((): Fields => ({}));
   if (typeof stepsDone === 'number' && stepsDone >= steps && status !== 'failed') return true;
-  writeLine(parts.stderr, `seed ${seed}, to step ${steps}`);
+  writeLine(comparison.parts.stderr, `seed ${seed}, to step ${steps}`);
   try {
-    return (await transferTo(one, steps, quietly(parts), { brief: true, ...(page && { page }) })) === 0;
+    return await trainTo(comparison, one, steps);
   } catch (error) {
     if (!(error instanceof NonFiniteError)) throw error;
     failed.set(seed, error.message);
