@@ -28,13 +28,15 @@ fn inside(at: i32, size: u32) -> i32 {
  * The convolution of a `Gather` as a product: rows are written channels, columns pixels, depth channels and taps. `product`
  * makes the kernel of these operands.
  */
-export const gatherTiles = ({ geometry }: Gather, added?: Added, product = tileProduct): string => product(wgsl`
+export const gatherTiles = ({ geometry }: Gather, added?: Added, product = tileProduct(false)): string => product(wgsl`
 ${gatherDims}
 ${gatherOutput(added)}
 ${geometry}
 fn rows() -> u32 { return dims.N; }
+fn cols() -> u32 { return dims.B * dims.LH * dims.LW; }
 struct Step { x: u32, w: u32, tap: vec2u }
 struct Column { plane: u32, origin: vec2i, ok: bool }
+struct Target { at: u32, ok: bool }
 struct Pixel { b: u32, at: vec2u, v: vec2u, ok: bool }
 
 // The offset of the part's lattice, as (y, x).
@@ -79,9 +81,14 @@ fn load_b(s: Step, c: Column) -> f32 {
   return select(0.0, x[select(0, c.plane + s.x + u32(i) * dims.XW + u32(j), ok)], ok);
 }
 
-fn store(p: Place, row: u32, col: u32, value: f32) {
+fn target_of(p: Place, col: u32) -> Target {
   let to = pixel(p, col);
-  if (!to.ok) { return; }
-  put(((to.b * dims.N + row) * dims.YH + to.at.x) * dims.YW + to.at.y, row, value);
+  return Target((to.b * dims.N * dims.YH + to.at.x) * dims.YW + to.at.y, to.ok);
 }
+
+fn write(to: Target, row: u32, value: f32) {
+  if (to.ok) { put(to.at + row * dims.YH * dims.YW, row, value); }
+}
+
+fn store(p: Place, row: u32, col: u32, value: f32) { write(target_of(p, col), row, value); }
 `, false);

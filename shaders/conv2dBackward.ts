@@ -73,13 +73,14 @@ struct Dims { B: u32, O: u32, C: u32, XH: u32, XW: u32, YH: u32, YW: u32, STRIPS
  * dw[o, c, k] = sum over the split's pixels p of dy[o, p] x[c, source of tap k of p]. `geometry` is the forward one; `product`
  * makes the kernel of these operands.
  */
-export const weightTiles = ({ geometry }: Gather, product = tileProduct): string => product(wgsl`
+export const weightTiles = ({ geometry }: Gather, product = tileProduct(false)): string => product(wgsl`
 ${weightDims}
 ${geometry}
 fn rows() -> u32 { return dims.O; }
 fn cols() -> u32 { return dims.C * K * K; }
 struct Step { x: u32, dy: u32, origin: vec2i }
 struct Column { plane: u32, tap: vec2u, ok: bool }
+struct Target { at: u32, ok: bool }
 
 fn place(group: vec3u) -> Place {
   let begin = group.z * dims.SHARE;
@@ -109,9 +110,11 @@ fn load_b(s: Step, c: Column) -> f32 {
   return select(0.0, x[select(0, s.x + c.plane + u32(i) * dims.XW + u32(j), ok)], ok);
 }
 
-fn store(p: Place, row: u32, col: u32, value: f32) {
-  if (col < cols()) { dw[(p.part * rows() + row) * cols() + col] = value; }
+fn target_of(p: Place, col: u32) -> Target { return Target(p.part * rows() * cols() + col, col < cols()); }
+fn write(to: Target, row: u32, value: f32) {
+  if (to.ok) { dw[to.at + row * cols()] = value; }
 }
+fn store(p: Place, row: u32, col: u32, value: f32) { write(target_of(p, col), row, value); }
 `, true);
 
 /** db[o] = sum over b, p of dy[b, o, p], a share of the pixels for each split; a workgroup per channel and split. */

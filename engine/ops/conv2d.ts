@@ -95,7 +95,7 @@ function inputGradient(dy: Tensor, w: Tensor, shape: Shape, { stride, padding }:
 const weightOp: Op<BackwardAttrs & { readonly splits: number }> = {
   name: 'conv2dBackwardWeight',
   shapes: (_, { shape, splits }) => [splits === 1 ? shape : [splits, ...shape]],
-  kernel: ({ inputs, attrs: { shape, splits, stride, padding } }, { software, subgroupSize: lanes, plain, channels }) => {
+  kernel: ({ inputs, attrs: { shape, splits, stride, padding } }, { software, subgroupSize: lanes, plain, channels, manySums = false }) => {
     const [x, dy] = inputs.map((t) => t.shape) as [Shape, Shape];
     const [O, C, K] = shape as Shape3;
     const [B, , YH, YW] = dy as Shape4;
@@ -115,7 +115,7 @@ const weightOp: Op<BackwardAttrs & { readonly splits: number }> = {
     }
     const { TM, TN, KC } = tileSize(O, channels);
     return {
-      code: weightTiles(gather, plain ? plainProduct : tileProduct),
+      code: weightTiles(gather, plain ? plainProduct : tileProduct(manySums)),
       constants: { K, TM, TN, KC },
       dims: [...dims, 0, ceilDiv(B * YH * YW, splits)],
       workgroups: [ceilDiv(C * K * K, TN), ceilDiv(O, TM), splits],

@@ -19,7 +19,7 @@ interface GatherLaunch {
 }
 
 /** The launch of a gathering convolution. */
-export function gatherKernel(launch: GatherLaunch, { software, subgroupSize, plain, channels }: Tuning): Kernel {
+export function gatherKernel(launch: GatherLaunch, { software, subgroupSize, plain, channels, manySums = false }: Tuning): Kernel {
   const { gather, x, w, y, backward, added } = launch;
   const [, C, K] = w as Shape4;
   const lattice = backward ?? 1; // interleaved lattices along an axis; see `Gather`
@@ -34,7 +34,7 @@ export function gatherKernel(launch: GatherLaunch, { software, subgroupSize, pla
   const strips = ceilDiv(LW, strip.pixels);
   const { TM, TN, KC } = tileSize(N, channels);
   const asStrips = software && subgroupSize > 0;
-  const product = plain ? plainProduct : tileProduct;
+  const product = plain ? plainProduct : tileProduct(manySums);
   const [gx, gy] = asStrips ? linearGrid(B * LH * strips, subgroupSize) : linearGrid(B * LH * LW, TN);
   const rows = ceilDiv(N, asStrips ? strip.channels : TM);
   return {
