@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { parseSizes } from '../../model/anyPair/file.js';
 import { defaultAnyPair } from '../../model/anyPair/options.js';
+import { isCount } from '../../model/files/json.js';
 import type { AnyPairOptions } from '../../model/anyPair/training.js';
 import { unsteadied, withoutUnused } from '../../model/method/options.js';
 import type { ConditionalSizes } from '../../model/generators/sizes.js';
@@ -48,7 +49,7 @@ export function parseOptions(config: Fields, { folder, json, steps }: ResumeOpti
   for (const name of ['size', 'steps', 'batch', 'vitSize']) wholeOf(`options.${name}`, fields[name]);
   parseSizes({ ...objectOf('sizes', fields['sizes']), layers: 1, dim: 1 }); // checks them
   const { holdOut, shown } = train;
-  const areCounts = [holdOut, shown].every((count) => Number.isSafeInteger(count) && (count as number) >= 0);
+  const areCounts = [holdOut, shown].every(isCount);
   if (!areCounts) throw new Error('train.holdOut or train.shown is not a count');
   return {
     structures: textOf('train.structures', train['structures']),

@@ -1,7 +1,8 @@
 /** The options of a transfer, and how config.json holds them. */
 import { resolve } from 'node:path';
+import { isCount } from '../../model/files/json.js';
 import { withoutUnused, type SpliceOptions } from '../../model/method/options.js';
-import { isCount, MAX_SIDE, parseSplice } from '../../model/method/saved.js';
+import { MAX_SIDE, parseSplice } from '../../model/method/saved.js';
 import { CheckpointError } from '../../model/vit/errors.js';
 import { parseSidecar, type VitSettings } from '../../model/vit/settings.js';
 import type { Choosable } from '../../model/training/sizes.js';

@@ -18,5 +18,8 @@ export function boundedJson(bytes: Uint8Array, what: string, maxBytes: number): 
   }
 }
 
+/** Seeds, steps, layers, sizes and offsets are such numbers. */
+export const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -3,7 +3,7 @@
  * with every tensor's type, shape and place, then the bytes. Files are not trusted: everything in the header is checked first.
  */
 import { CheckpointFileError, shown } from './errors.js';
-import { boundedJson, isObject } from './json.js';
+import { boundedJson, isCount, isObject } from './json.js';
 import { elementTypes, toFloat32 } from './numbers.js';
 import { elementsOf, MAX_RANK, unreadable, whyNoType, type StoredTensor } from './tensors.js';
 import { toHalves } from '../../engine/index.js';
@@ -136,4 +136,4 @@ function checkLayout(entries: readonly Entry[], size: number): void {
 }
 
 const isSizes = (value: unknown): value is number[] =>
-  Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
+  Array.isArray(value) && value.every(isCount);

@@ -1,5 +1,6 @@
 /** Tensors in a file: shape and type are known, the numbers are read on request. */
 import { CheckpointFileError, shown } from './errors.js';
+import { isCount } from './json.js';
 import { elementTypes, toFloat32 } from './numbers.js';
 
 /** A tensor of a checkpoint. Nothing of it is copied before `read`. */
@@ -47,7 +48,7 @@ export const unreadable = (why: string, shape: readonly number[] = [], dtype = '
 /** The tensor of `storage` with `layout`, unreadable when it does not fit the storage or is of an unknown type. */
 export function viewOf(storage: Storage, layout: Layout): StoredTensor {
   const { shape, offset, strides } = layout;
-  const isPlain = [offset, ...shape, ...strides].every((n) => Number.isSafeInteger(n) && n >= 0);
+  const isPlain = [offset, ...shape, ...strides].every(isCount);
   if (!isPlain || shape.length !== strides.length || shape.length > MAX_RANK) {
     return unreadable('without valid sizes or strides: the file is damaged');
   }

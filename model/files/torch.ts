@@ -3,6 +3,7 @@
  * (https://pytorch.org/docs/stable/notes/serialization.html), or the stream of pickles from before PyTorch 1.6.
  */
 import { CheckpointFileError, shown } from './errors.js';
+import { isCount } from './json.js';
 import { unpickle } from './pickle.js';
 import { StandIn } from './standIn.js';
 import { unreadable, withinFile, type Storage, type StoredTensor, type StoredTensors } from './tensors.js';
@@ -203,5 +204,3 @@ function* childrenOf(value: unknown): Generator<[key: string, child: object]> {
     }
   }
 }
-
-const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;

@@ -1,4 +1,5 @@
 /** Options of a training as JSON holds them: read from a file that anybody may have written, and in one form to compare. */
+import { isCount } from '../files/json.js';
 import { PRECISIONS, RECIPE_NAMES, defaultOptions, unsteadied, type SpliceOptions, type Steadying } from './options.js';
 
 export type Fields = Readonly<Record<string, unknown>>;
@@ -7,9 +8,6 @@ export type Fields = Readonly<Record<string, unknown>>;
 export const MAX_SIDE = 8192;
 
 export const show = (value: unknown): string => (value === undefined ? 'missing' : JSON.stringify(value).slice(0, 60));
-
-/** Seeds, steps and layers. */
-export const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
 /** @throws Error unless every field is of its default's type; counts are whole, and no number is negative */
 export function checkLike<T extends object>(fields: Fields, defaults: T, counts: readonly (keyof T)[]): void {

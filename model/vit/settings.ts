@@ -1,5 +1,5 @@
 /** Settings of a ViT that the shapes of its weights do not determine, from files next to them. */
-import { isObject } from '../files/json.js';
+import { isCount, isObject } from '../files/json.js';
 import { ACTIVATIONS, type Activation, type Neuron } from './config.js';
 import { CheckpointError } from './errors.js';
 
@@ -20,7 +20,7 @@ export interface VitSettings {
 
 const isSize = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 1;
 const isNeuron = (value: unknown): boolean =>
-  Array.isArray(value) && value.length === 2 && value.every((n) => Number.isSafeInteger(n) && n >= 0);
+  Array.isArray(value) && value.length === 2 && value.every(isCount);
 const isRgb = (value: unknown): boolean => Array.isArray(value) && value.length === 3 && value.every(Number.isFinite);
 
 /** For each setting, what it must be, and in words. */
