@@ -1,6 +1,6 @@
 /** Vision transformers, generators, losses and the training run. */
 export { isOneColour, type Image } from './image.js';
-export { defaultOptions, published, withoutUnused, type RecipeName, type SpliceOptions } from './method/options.js';
+export { BEGINNING, defaultOptions, published, withoutUnused, type RecipeName, type SpliceOptions } from './method/options.js';
 export { principalComponents, type Components } from './study/pca.js';
 export { random, type Random } from './random.js';
 export { recipes, type Recipe } from './method/recipes.js';

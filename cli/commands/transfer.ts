@@ -1,6 +1,6 @@
 /** `splice-gpu transfer`: options only. */
 import { Command, InvalidArgumentError, type Option } from 'commander';
-import { defaultOptions, published, STILL, type SpliceOptions } from '../../model/method/options.js';
+import { defaultOptions, published, STILL, type BEGINNING, type SpliceOptions } from '../../model/method/options.js';
 import type { VitSettings } from '../../model/vit/settings.js';
 import { CHOOSABLE, type Choosable } from '../../model/training/sizes.js';
 import { colourOf, NAMED } from '../photos/labels.js';
@@ -119,6 +119,8 @@ export const pairOptions = (): readonly Option[] => [
   ...methodOptions(),
   option('--warm-start <steps>', 'steps of plain reconstruction first; 0 is as published', whole(0), defaultOptions.warmStart),
   option('--warm-seed <number>', 'seed of the first weights and of the warm start (default: --seed)', seed),
+  option('--shared-steps <count>', 'with --warm-seed: steps after the warm start that are those of that seed too (default: 0)',
+    whole(0)),
   ...steadyingOptions(),
   option('--published', 'the published method: --size full, --detail 0, --warm-start 0 and none of what steadies; options that '
     + 'are given as well count'),
@@ -166,7 +168,7 @@ const ONE_PASS = [
 ];
 
 /** What --finetune replaces. */
-const NOT_FINETUNED = ['steps', 'warmStart', 'warmSeed'];
+const NOT_FINETUNED = ['steps', 'warmStart', 'warmSeed', 'sharedSteps'];
 
 function dispatch(parsed: Parsed, command: Command, work: TransferWork): Promise<void> {
   const { from, resume, generator, finetune, mix } = parsed;
@@ -204,7 +206,8 @@ function withSet({ set = [] }: Parsed, command: Command): Parsed {
 
 /** What a branch cannot have of its own: these belong to the steps that it takes from the other run. */
 const BEGUN = [
-  'fit', 'time', 'generator', 'finetune', 'mix', 'recipe', 'warmStart', 'warmSeed', 'published', 'seeds', 'judge', 'tune',
+  'fit', 'time', 'generator', 'finetune', 'mix', 'recipe', 'warmStart', 'warmSeed', 'sharedSteps', 'published', 'seeds', 'judge',
+  'tune',
 ];
 /** Options that are no settings of the training. */
 const AROUND = ['from', 'set', 'out', 'force', 'json', 'watch'];
@@ -254,9 +257,12 @@ function onePassOf(generator: string, parsed: Parsed, command: Command): OnePass
 }
 
 function optionsOf(parsed: Parsed, command: Command): TransferOptions {
-  const { seeds, seed, judge, watch } = parsed;
+  const { seeds, seed, warmSeed, sharedSteps, judge, watch } = parsed;
   const looks = looksOf(parsed, command);
   const { appearance, ...rest } = required(looks ? { ...parsed, appearance: [looks[0]!.path] } : parsed, command, 1);
+  if (sharedSteps !== undefined && warmSeed === undefined) {
+    command.error('error: --shared-steps are those of another seed: give --warm-seed, such as --warm-seed 1');
+  }
   if (judge !== undefined && seeds === 1) command.error('error: --judge compares several seeds: give --seeds, such as --seeds 4');
   return {
     ...rest,
@@ -286,7 +292,7 @@ function looksOf({ appearance = [], structureRegions, appearanceRegions }: Parse
 /** What a run is told besides its photos and its place. */
 function settingsOf(parsed: Parsed, command: Command): Settings {
   const { model, heads, patch, mean, std, testTimeRegisters, size, saveEvery, keepEvery, until, strength } = parsed;
-  const { structureRegions, appearanceRegions, warmSeed } = parsed;
+  const { structureRegions, appearanceRegions } = parsed;
   return {
     model,
     vit: { ...(heads && { heads }), ...(patch && { patch }), ...(mean && { mean }), ...(std && { std }) },
@@ -300,9 +306,13 @@ function settingsOf(parsed: Parsed, command: Command): Settings {
     ...(keepEvery !== undefined && { keepEvery }),
     ...untilField(until),
     ...(strength && { strength }),
-    splice: { ...spliceOf(parsed), ...(warmSeed !== undefined && warmSeed !== parsed.seed && { warmSeed }) },
+    splice: { ...spliceOf(parsed), ...beginningOf(parsed) },
   };
 }
+
+/** Nothing for the run's own seed. */
+const beginningOf = ({ seed: own, warmSeed = own, sharedSteps = 0 }: Parsed): Pick<SpliceOptions, (typeof BEGINNING)[number]> =>
+  warmSeed === own ? {} : { warmSeed, ...(sharedSteps > 0 && { sharedSteps }) };
 
 /** Seconds that the run may take. */
 function fitOf({ fit, time, seeds, published: asPublic }: Parsed, command: Command): Pick<TransferOptions, 'fit'> {

@@ -31,6 +31,8 @@ export interface SpliceOptions extends Steadying {
   readonly seed: number;
   /** Seed of the first weights and of the warm start: runs of other seeds can begin where one left off. `seed` when absent. */
   readonly warmSeed?: number;
+  /** Steps after the warm start that are those of `warmSeed` too; none when absent. */
+  readonly sharedSteps?: number;
   readonly lambdaStructure: number;
   readonly lambdaAppearance: number;
   readonly lambdaIdentity: number;
@@ -46,6 +48,9 @@ export interface SpliceOptions extends Steadying {
   /** Storage of the ViT's weights and activations. Sums, statistics, gradients and the generator are always f32. */
   readonly precision: Dtype;
 }
+
+/** What a run has that begins as another seed's. */
+export const BEGINNING = ['warmSeed', 'sharedSteps'] as const;
 
 export const PRECISIONS: readonly Dtype[] = ['f32', 'f16'];
 

@@ -1,6 +1,8 @@
 /** Options of a training as JSON holds them: read from a file that anybody may have written, and in one form to compare. */
 import { isCount } from '../files/json.js';
-import { PRECISIONS, RECIPE_NAMES, defaultOptions, unsteadied, type SpliceOptions, type Steadying } from './options.js';
+import {
+  BEGINNING, PRECISIONS, RECIPE_NAMES, defaultOptions, unsteadied, type SpliceOptions, type Steadying,
+} from './options.js';
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -45,8 +47,9 @@ export function parseSplice(saved: Fields): SpliceOptions {
   const fields = { ...saved, ...unsteadied, ...saved }; // in the order of the file, which result.png repeats
   checkLike(fields, defaultOptions, ['steps', 'seed', 'warmStart', 'vitSize']);
   checkSteadying(fields);
-  const { warmSeed } = saved;
-  if (warmSeed !== undefined && !isCount(warmSeed)) throw new Error(`options.warmSeed is ${show(warmSeed)}`);
+  for (const name of BEGINNING) {
+    if (saved[name] !== undefined && !isCount(saved[name])) throw new Error(`options.${name} is ${show(saved[name])}`);
+  }
   const splice = fields as Fields as unknown as SpliceOptions;
   checkMethod(fields);
   for (const name of ['steps', 'vitSize', 'lr'] as const) {

@@ -35,7 +35,8 @@ export async function drawnStep(
 ): Promise<Program> {
   const { options, structure, frames } = setting;
   const looks = looksOf(setting);
-  const seed = phase === 'warm-start' ? options.warmSeed ?? options.seed : options.seed;
+  const { seed: own, warmSeed = own, sharedSteps = 0 } = options;
+  const seed = phase === 'warm-start' || step < sharedSteps ? warmSeed : own;
   const next = (what: string) => random(seed, phase, what, step);
   const a = drawStructure(next('structure'), options.recipe, structure.height, structure.width);
   const look = step % looks.length;

@@ -152,6 +152,7 @@ const others: Readonly<Record<Name, readonly string[]>> = {
   transfer: [
     '--structure a.png', '--appearance b.png', '--out o', '--generator g', '--finetune 3', '--mix 0,1', '--judge v.pth',
     '--published', '--from r', '--set lr=1', '--structure-regions a.png', '--appearance-regions b.png',
+    '--shared-steps 4',
   ],
   train: ['--photos p', '--structures s', '--appearances a', '--out o'],
   pretrain: ['--photos p', '--out o', '--teacher t', ...teacherRows.map(([option]) => option)],
@@ -192,6 +193,15 @@ test('transfer: --resume takes --until and --strength', async () => {
   assert.equal(await called('transfer', '--resume d --until steps'), ['resume', { folder: 'd', json: false, until: 'steps' }]);
   const strength = [0, 1.5];
   assert.equal(await called('transfer', '--resume d --strength 0,1.5'), ['resume', { folder: 'd', json: false, strength }]);
+});
+
+test('transfer: --shared-steps are those of --warm-seed', async () => {
+  const [line, defaults] = shortest.transfer;
+  const [, options] = await called('transfer', `${line} --warm-seed 3 --shared-steps 4`);
+  assert.equal(changes(defaults, options), { 'splice.warmSeed': 3, 'splice.sharedSteps': 4 });
+  assert.equal(changes(defaults, (await called('transfer', `${line} --warm-seed 1 --shared-steps 4`))[1]), {}, 'its own seed');
+  const remedy = 'error: --shared-steps are those of another seed: give --warm-seed, such as --warm-seed 1';
+  await refused('transfer', `${line} --shared-steps 4`, remedy);
 });
 
 test('transfer, train: --resume takes --steps; pretrain has none', async () => {

@@ -8,7 +8,7 @@ import { addModel } from '../../cli/models/get.js';
 import { readImage } from '../../cli/photos/photo.js';
 import { ensureTransfer } from '../../cli/transfer/ensure.js';
 import type { TransferOptions } from '../../cli/transfer/options.js';
-import { costOf, roundsOf } from '../../cli/transfer/seeds/rounds.js';
+import { costOf, roundsOf, sharedStepsOf } from '../../cli/transfer/seeds/rounds.js';
 import { ranked, type Measured } from '../../cli/transfer/seeds/score.js';
 import { continueTransfer, startTransfer } from '../../cli/transfer/start.js';
 import { openRunFolder } from '../../cli/view/folder.js';
@@ -20,27 +20,31 @@ import { fixturePath } from '../helpers/torchFiles.js';
 
 /** How sharp the fake pictures of a seed are. Seed 3 is the best at first, but seed 2 after the first round. */
 const SHARPNESS: Readonly<Record<number, (steps: number) => number>> = {
-  1: () => 0.1, 2: (steps) => (steps > 10 ? 0.9 : 0.3), 3: () => 0.5, 4: () => 0.2,
+  1: () => 0.1, 2: (steps) => (steps > 28 ? 0.9 : 0.3), 3: () => 0.5, 4: () => 0.2,
 };
+
+/** Steps of 90 that all seeds have in common. */
+const SHARED = 18;
 
 /** Fake runs of which a seed in `diverging` has pictures that are not finite. */
 function seedParts(behaviour: FakeBehaviour = {}, interrupt?: AbortSignal, diverging: readonly number[] = []) {
   const { parts, heard } = fakeParts(behaviour, interrupt);
   const startSplice: typeof parts.startSplice = async (...inputs) => {
-    const [run, { seed }] = [await parts.startSplice(...inputs), inputs[4]];
-    const diverged = (): boolean => diverging.includes(seed) && run.stepsDone > 0;
-    const value = (): number => (diverged() ? NaN : SHARPNESS[seed]!(run.stepsDone) + run.stepsDone / 10_000);
+    const [run, { seed: own, warmSeed = own }] = [await parts.startSplice(...inputs), inputs[4]];
+    const seed = (): number => (run.stepsDone > SHARED ? own : warmSeed);
+    const diverged = (): boolean => diverging.includes(own) && run.stepsDone > SHARED;
+    const value = (): number => (diverged() ? NaN : SHARPNESS[seed()]!(run.stepsDone) + run.stepsDone / 10_000);
     const { result: plain } = run;
     const result = async (): Promise<Image> => {
       const picture = await plain();
-      return { ...picture, data: picture.data.map(value) };
+      return { ...picture, data: picture.data.map((each) => (Number.isNaN(each) ? NaN : value())) };
     };
     return Object.assign(run, { result });
   };
   return { parts: { ...parts, startSplice }, heard };
 }
 
-/** 90 steps: four seeds make 10, the better two 20. */
+/** 90 steps: four seeds share 18 and make 8 more, the better two 8 more again. */
 const four = (out: string, change: Partial<TransferOptions> = {}): TransferOptions =>
   ({ ...shortRun({ ...files, out }, { steps: 90, warmStart: 8 }), seeds: { count: 4, first: 1 }, ...change });
 const steps = (calls: readonly string[]): number => calls.filter((call) => call === 'step').length;
@@ -52,24 +56,25 @@ assert.is(await startTransfer(four(undisturbed), whole.parts), 0);
 test('four seeds: the better half goes on after each round, and the best to the end', () => {
   const scores = json(join(undisturbed, 'seeds/scores.json'));
   const rounds = roundsOf(4, { steps: 90, warmStart: 8 });
-  assert.equal(rounds, [{ steps: 10, keep: 2 }, { steps: 20, keep: 1 }]);
+  assert.equal(rounds, [{ steps: 28, keep: 2 }, { steps: 38, keep: 1 }]);
   assert.equal(scores.rounds.map((round: any) => round.scores.map(({ seed }: any) => seed)), [[3, 2, 4, 1], [2, 3]]);
   // Of the generators, by the same draws: the logged losses are others.
-  assert.equal(scores.rounds.map((round: any) => round.scores[0].figures.total), [10 / (1 + 10), 10 / (1 + 20)]);
-  assert.is(steps(whole.heard.calls), 8 + 4 * 10 + 2 * 10 + (90 - 20), 'one warm start');
-  const { options: { seed, warmSeed, seeds }, status, stepsDone } = configOf(undisturbed);
-  assert.equal([seed, warmSeed, seeds, status, stepsDone], [2, 1, { count: 4, first: 1, chosen: 2 }, 'finished', 90]);
+  assert.equal(scores.rounds.map((round: any) => round.scores[0].figures.total), [10 / (1 + 28), 10 / (1 + 38)]);
+  assert.is(steps(whole.heard.calls), 8 + 18 + 4 * 10 + 2 * 10 + (90 - 38), 'one beginning');
+  const { options: { seed, warmSeed, sharedSteps, seeds }, status, stepsDone } = configOf(undisturbed);
+  assert.equal([seed, warmSeed, sharedSteps], [2, 1, 18]);
+  assert.equal([seeds, status, stepsDone], [{ count: 4, first: 1, chosen: 2 }, 'finished', 90]);
   assert.equal(json(join(undisturbed, 'report.json')).seeds, scores);
   assert.match(whole.heard.stdout, /^finished after 90 steps in \d+ s: .*result\.png\n$/);
 });
 
 test('four seeds: the files are those of an ordinary run of the best seed, besides those of the comparison', async () => {
   const single = newOut();
-  const best = { steps: 90, warmStart: 8, seed: 2, warmSeed: 1 };
+  const best = { steps: 90, warmStart: 8, seed: 2, warmSeed: 1, sharedSteps: 18 };
   await startTransfer(shortRun({ ...files, out: single }, best), seedParts().parts);
   assert.equal(readdirSync(undisturbed).filter((name) => !name.startsWith('seeds')).sort(), readdirSync(single).sort());
   assert.equal(readdirSync(join(undisturbed, 'seeds')).sort(), [
-    '1', '1-00010.png', '2-00010.png', '2-00020.png', '3', '3-00010.png', '3-00020.png', '4', '4-00010.png', 'scores.json',
+    '1', '1-00028.png', '2-00028.png', '2-00038.png', '3', '3-00028.png', '3-00038.png', '4', '4-00028.png', 'scores.json',
   ]);
   const same = ['log.jsonl', 'figures.jsonl', 'generator.safetensors', 'losses.svg', 'triptych.png', 'previews/00080.png'];
   for (const name of same) {
@@ -84,11 +89,11 @@ test('a seed that was dropped can be resumed on its own', async () => {
   await startTransfer(four(out), seedParts().parts);
   const { parts, heard } = seedParts();
   assert.is(await continueTransfer({ folder: join(out, 'seeds/4'), json: false }, parts), 0);
-  assert.equal([steps(heard.calls), configOf(join(out, 'seeds/4')).options.seed], [80, 4]);
+  assert.equal([steps(heard.calls), configOf(join(out, 'seeds/4')).options.seed], [90 - 28, 4]);
 });
 
-// In the warm start, at its end, in the first round, at its end, in the second, and in the run of the best.
-for (const stop of [3, 8, 20, 48, 60, 100]) {
+// In the warm start, the shared steps, at their end, in the first round, at its end, in the second, and in the run of the best.
+for (const stop of [3, 20, 26, 30, 66, 75, 100]) {
   test(`four seeds: interrupted after ${stop} steps and resumed, every file is that of an undisturbed run`, async () => {
     const [out, controller] = [newOut(), new AbortController()];
     let made = 0;
@@ -102,8 +107,8 @@ for (const stop of [3, 8, 20, 48, 60, 100]) {
   });
 }
 
-// While the others begin where the warm start ended, and after the first seed went on, so that seed 4 makes its own.
-for (const [stop, more] of [[8, 0], [20, 8]] as const) {
+// While the others begin where the shared steps ended, and after the first seed went on, so that two make their own.
+for (const [stop, more] of [[26, 0], [30, 26]] as const) {
   test(`four seeds: killed after ${stop} steps with two seeds not begun, every file is that of an undisturbed run`, async () => {
     const [out, controller] = [newOut(), new AbortController()];
     let made = 0;
@@ -111,7 +116,7 @@ for (const [stop, more] of [[8, 0], [20, 8]] as const) {
     assert.is(await startTransfer(four(out), stopping.parts), 130);
     rmSync(join(out, 'seeds/3/config.json'));
     rmSync(join(out, 'seeds/4'), { recursive: true });
-    if (stop === 20) rmSync(join(out, 'seeds/3'), { recursive: true });
+    if (stop === 30) rmSync(join(out, 'seeds/3'), { recursive: true });
     const { parts, heard } = seedParts();
     assert.is(await continueTransfer({ folder: out, json: false }, parts), 0);
     assertSameContents(out, undisturbed);
@@ -119,18 +124,19 @@ for (const [stop, more] of [[8, 0], [20, 8]] as const) {
   });
 }
 
-test('four seeds: a published start is each seed\'s own', async () => {
+test('four seeds without a warm start share the first steps too', async () => {
   const out = newOut();
   const { parts, heard } = seedParts();
   const own = { ...four(out), splice: { ...four(out).splice, warmStart: 0 } };
   assert.is(await startTransfer(own, parts), 0);
-  assert.equal([configOf(out).options.seed, configOf(out).options.warmSeed], [2, undefined]);
-  assert.is(steps(heard.calls), 4 * 10 + 2 * 10 + (90 - 20));
+  const { seed, warmSeed, sharedSteps } = configOf(out).options;
+  assert.equal([seed, warmSeed, sharedSteps], [2, 1, 18]);
+  assert.is(steps(heard.calls), 18 + 4 * 10 + 2 * 10 + (90 - 38));
 });
 
 test('four seeds: a process that dies while the files of the best are moved leaves a folder that can be resumed', async () => {
   const [out, controller] = [newOut(), new AbortController()];
-  const stopping = seedParts({ onStep: (done) => void (done === 23 && controller.abort()) }, controller.signal);
+  const stopping = seedParts({ onStep: (done) => void (done === 41 && controller.abort()) }, controller.signal);
   await startTransfer(four(out), stopping.parts);
   const shown = (await openRunFolder(out, async () => false)).snapshot();
   assert.equal([shown.state.status, shown.pictures.at(-1)!.name], ['interrupted', 'result'], 'view shows the best so far');
@@ -160,21 +166,26 @@ test('a seed that diverges is dropped; the run fails when all do', async () => {
   const [diverged, whole1] = [newOut(), newOut()];
   await startTransfer(four(whole1), seedParts({}, undefined, [1]).parts);
   const controller = new AbortController();
-  const stopping = seedParts({ onStep: (done) => void (done === 9 && controller.abort()) }, controller.signal, [1]);
+  let made = 0;
+  const stopping = seedParts({ onStep: () => void (++made === 26 + 10 + 3 && controller.abort()) }, controller.signal, [1]);
   assert.is(await startTransfer(four(diverged), stopping.parts), 130);
   assert.is(await continueTransfer({ folder: diverged, json: false }, seedParts({}, undefined, [1]).parts), 0);
+  // The reason names the picture in the run's own folder.
+  writeFileSync(join(diverged, 'report.json'), readFileSync(join(diverged, 'report.json'), 'utf8').replaceAll(diverged, whole1));
   assertSameContents(diverged, whole1);
 
   const bad = newOut();
   const { message } = await failure(startTransfer(four(bad), seedParts({}, undefined, [1, 2, 3, 4]).parts));
   assert.match(message, /^the runs of all seeds diverged, the first of them thus: .*not finite/);
   assert.equal([configOf(bad).status, existsSync(join(bad, 'result.png'))], ['failed', false]);
+  const early = await failure(startTransfer(four(newOut()), seedParts({ nanPictureFrom: 5 }).parts));
+  assert.match(early.message, /^the steps that all seeds share: .*not finite.*try another --seed/);
 });
 
 test('four seeds: --until ends the run of the best, not the comparison', async () => {
   const out = newOut();
   assert.is(await startTransfer(four(out, { until: 'sharpness:0.4' }), seedParts().parts), 0);
-  assert.equal([configOf(out).options.seed, configOf(out).stepsDone, configOf(out).options.until], [2, 20, 'sharpness:0.4']);
+  assert.equal([configOf(out).options.seed, configOf(out).stepsDone, configOf(out).options.until], [2, 38, 'sharpness:0.4']);
 });
 
 test('four seeds: while they are compared, --resume takes no other number of steps', async () => {
@@ -222,18 +233,21 @@ test('a folder of four seeds is done, resumed, or refused for other seeds', asyn
 test('rounds: the runs that are dropped cost less than half a run, unless that is too short to tell anything', () => {
   const settings = [[2, 2000, 80], [4, 2000, 80], [4, 300, 80], [4, 10_000, 80], [4, 400, 0], [3, 1000, 40], [8, 5000, 80]];
   for (const [count, steps, warmStart] of settings) {
-    const lengths = { steps: steps!, warmStart: warmStart! };
-    const rounds = roundsOf(count!, lengths);
+    const wanted = { steps: steps!, warmStart: warmStart! };
+    const rounds = roundsOf(count!, wanted);
     assert.is(rounds.at(-1)!.keep, 1);
-    assert.ok(costOf(count!, rounds, lengths) <= 1.45, `${count} of ${steps}: ${costOf(count!, rounds, lengths)}`);
-    assert.ok(rounds.every((round, i) => i === 0 || round.steps === 2 * rounds[i - 1]!.steps));
+    assert.ok(costOf(count!, rounds, wanted) <= 1.45, `${count} of ${steps}: ${costOf(count!, rounds, wanted)}`);
+    const lengths = rounds.map(({ steps }) => steps - sharedStepsOf(wanted));
+    assert.ok(lengths.every((length, i) => i === 0 || length === 2 * lengths[i - 1]!));
   }
-  assert.equal(roundsOf(4, { steps: 10_000, warmStart: 80 }), [{ steps: 1129, keep: 2 }, { steps: 2258, keep: 1 }]);
-  assert.equal(roundsOf(4, { steps: 100, warmStart: 1000 }), [{ steps: 25, keep: 2 }, { steps: 50, keep: 1 }]);
+  assert.equal(roundsOf(4, { steps: 10_000, warmStart: 80 }), [{ steps: 3129, keep: 2 }, { steps: 4258, keep: 1 }]);
+  const own = { steps: 10_000, warmStart: 80, sharedSteps: 0 };
+  assert.equal(roundsOf(4, own), [{ steps: 1129, keep: 2 }, { steps: 2258, keep: 1 }]);
+  assert.equal(roundsOf(4, { steps: 100, warmStart: 1000 }), [{ steps: 40, keep: 2 }, { steps: 60, keep: 1 }]);
   assert.equal(roundsOf(3, { steps: 1, warmStart: 0 }), [{ steps: 1, keep: 2 }, { steps: 1, keep: 1 }]);
 });
 
-test('ranks: each figure counts alike, whatever its unit, and equal runs go by total, then by seed', () => {
+test('ranks: the total counts as much as the picture, whatever the units, and equal runs go by total, then by seed', () => {
   const run = (seed: number, structure: number, colour: number, sharpness: number, total: number): Measured =>
     ({ seed, figures: { structure, colour, patches: 0, leak: 0, sharpness, total } });
   const order = (...runs: Measured[]) => ranked(runs).map(({ seed }) => seed);
@@ -242,6 +256,8 @@ test('ranks: each figure counts alike, whatever its unit, and equal runs go by t
   const [sharper, closer] = [run(1, 0.7, 5, 0.2, 8), run(2, 0.7, 5, 0.1, 7)];
   assert.equal(order(sharper, closer), [2, 1], 'of two that are equal in all, the lower total');
   assert.equal(order(run(1, 0.7, 5, 0.1, 8), run(2, 0.7, 5, 0.1, 7)), [2, 1]);
+  assert.equal(order(run(1, 0.7, 4, 0.2, 8), run(2, 0.6, 5, 0.1, 7)), [2, 1], 'better in all but the total');
+  assert.equal(order(run(1, 0.7, 4, 0.2, 8), run(3, 0.7, 4, 0.2, 7.9), run(2, 0.1, 9, 0.01, 7.8)), [3, 2, 1], 'good in both');
   const seen = (seed: number, cls: number, selfSimilarity: number): Measured =>
     ({ seed, figures: { ...run(seed, seed, 0, 0.1, 1).figures, cls, selfSimilarity } });
   const judged = order(seen(3, 0.6, 0.3), seen(2, 0.7, 0.2), seen(1, 0.8, 0.1));

@@ -63,7 +63,7 @@ for (const [recipe, steadying] of [['splice', unsteadied], ['splice', steadied],
   });
 }
 
-test('with --warm-seed, a run is that of the other seed until the warm start ends, and its own afterwards', async () => {
+test('with --warm-seed, a run is that of the other seed until the shared steps end, and its own afterwards', async () => {
   const own = { seed: 2, warmSeed: 1 };
   const [whole, start] = [await stretch('splice', 4, undefined, own), await stretch('splice', WARM_START)];
   assert.equal(whole.losses.slice(0, WARM_START), start.losses);
@@ -71,6 +71,9 @@ test('with --warm-seed, a run is that of the other seed until the warm start end
   const [one, two] = [await stretch('splice', 4), await stretch('splice', 4, undefined, { seed: 2 })];
   assert.not.equal(whole.losses.slice(0, WARM_START), two.losses.slice(0, WARM_START));
   assert.not.equal(whole.losses.slice(WARM_START), one.losses.slice(WARM_START));
+  const shared = await stretch('splice', 4, undefined, { ...own, sharedSteps: 1 });
+  assert.equal(shared.losses.slice(0, WARM_START + 1), one.losses.slice(0, WARM_START + 1));
+  assert.not.equal(shared.losses.at(-1), one.losses.at(-1));
 });
 
 test('a picture or a state asked for on the way changes nothing', async () => {

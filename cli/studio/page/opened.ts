@@ -1,7 +1,7 @@
 /** Opens a run's file, from this page or from the command line. Runs in a worker. */
 import type { Engine } from '../../../engine/index.js';
 import {
-  defaultOptions, openRun, parseSidecar, parseSplice, stepsIn,
+  BEGINNING, defaultOptions, openRun, parseSidecar, parseSplice, stepsIn,
   type Fields, type Identity, type RunFile, type SpliceOptions, type VitSettings,
 } from '../../../model/index.js';
 import type { ModelChoice } from './messages.js';
@@ -43,10 +43,12 @@ const BESIDES = [
   'size', 'saveEvery', 'keepEvery', 'until', 'seeds', 'testTimeRegisters', 'detail', 'upscale', 'outputSize',
 ];
 
+const KNOWN: readonly string[] = [...Object.keys(defaultOptions), ...BEGINNING];
+
 /** @throws Error naming the field that is wrong, or that only the command line knows */
 function optionsOf(config: Fields): SpliceOptions {
   const fields = Object.entries((config['options'] ?? {}) as Fields).filter(([name]) => !BESIDES.includes(name));
-  const foreign = fields.find(([name]) => !(name in defaultOptions) && name !== 'warmSeed')?.[0];
+  const foreign = fields.find(([name]) => !KNOWN.includes(name))?.[0];
   if (foreign !== undefined) throw new Error(`this run has ${foreign}, which this page cannot train: use transfer --resume`);
   return parseSplice(Object.fromEntries(fields));
 }

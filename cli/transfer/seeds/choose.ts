@@ -20,7 +20,7 @@ import { writeBeginning } from '../begin.js';
 import { meanTotals } from '../meanTotals.js';
 import { savedOptions, type Seeds, type TransferOptions } from '../options.js';
 import { prepare, resumeTransfer, transferTo } from '../transfer.js';
-import { costOf, roundsOf, type Round } from './rounds.js';
+import { costOf, roundsOf, sharedStepsOf, type Round } from './rounds.js';
 import { ranked, type Measured } from './score.js';
 import { seedScores, writeScores, type SeedScore, type SeedScores } from './scores.js';
 import { drawSeeds, pictureOf } from './sheet.js';
@@ -175,34 +175,36 @@ async function chooseSeed(comparison: Comparison, begun: SeedScores): Promise<nu
 
 const runOf = (out: string, seed: number): string => join(out, 'seeds', String(seed));
 
-/** The options of a seed's run. All share the warm start, if there is one. */
+/** The options of a seed's run. All begin alike. */
 function oneOf({ options }: Comparison, seed: number): TransferOptions {
-  const { seeds: _, until: __, watch: ___, ...rest } = options;
-  const { warmStart, warmSeed = options.seeds.first } = options.splice;
-  const isShared = warmStart > 0 && warmSeed !== seed;
-  return {
-    ...rest, out: runOf(options.out, seed), force: false, splice: { ...options.splice, seed, ...(isShared && { warmSeed }) },
-  };
+  const { seeds: { first }, until: _, watch: __, ...rest } = options;
+  const { warmSeed = first, sharedSteps: ___, ...own } = options.splice;
+  const beginning = warmSeed !== seed && { warmSeed, sharedSteps: sharedStepsOf(options.splice) };
+  return { ...rest, out: runOf(options.out, seed), force: false, splice: { ...own, seed, ...beginning } };
 }
 
-/** Trains a seed's run up to `steps`; 0 is the end of its warm start. Whether it came there. @throws as `transferTo` */
+/** Trains a seed's run up to `steps` after its warm start. Whether it came there. @throws as `transferTo` */
 const trainTo = async ({ parts, page }: Comparison, one: TransferOptions, steps: number): Promise<boolean> =>
   (await transferTo(one, steps, quietly(parts), { brief: true, ...(page && { page }) })) === 0;
 
 /**
- * Makes the warm start once and begins the run of every seed where it ended, as if each had made its own. Whether it ended.
+ * Makes the shared steps once and begins the run of every seed where they ended, as if each had made its own. Whether they ended.
  * @throws NonFiniteError when it diverged
  */
 async function beginSeeds(comparison: Comparison, seeds: readonly number[]): Promise<boolean> {
-  const { options: { out, splice: { warmStart } }, parts } = comparison;
+  const { options: { out, splice }, parts } = comparison;
+  const shared = sharedStepsOf(splice);
   const missing: number[] = [];
   for (const seed of seeds) if (!(await exists(join(runOf(out, seed), 'config.json')))) missing.push(seed);
-  if (warmStart === 0 || missing.length === 0) return true;
+  if (splice.warmStart + shared === 0 || missing.length === 0) return true;
   const first = runOf(out, seeds[0]!);
   const { stepsDone = 0 } = await readConfig(first).catch((): Fields => ({}));
-  if (stepsDone !== 0) return true; // it went on by itself: the others make their own
-  writeLine(parts.stderr, 'the warm start of all seeds');
-  if (!(await trainTo(comparison, oneOf(comparison, seeds[0]!), 0))) return false;
+  if (Number(stepsDone) > shared) return true; // it went on by itself: the others make their own
+  writeLine(parts.stderr, `the beginning of all seeds, to step ${shared}`);
+  const isThere = await trainTo(comparison, oneOf(comparison, seeds[0]!), shared).catch((error: unknown) => {
+    throw error instanceof NonFiniteError ? new NonFiniteError(`the steps that all seeds share: ${error.message}`) : error;
+  });
+  if (!isThere) return false;
   const start = await checkpointsIn(join(first, 'checkpoints')).newest(async () => undefined, () => undefined);
   const config = await readConfig(first);
   for (const seed of missing.filter((each) => each !== seeds[0])) {
