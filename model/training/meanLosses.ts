@@ -13,7 +13,7 @@ const DRAWS = 16;
 
 /** Mean losses, by `termNames`, of the generator that makes the result, with what `prepare` uploaded to the engine. */
 export async function meanLosses(engine: Engine, trained: Setting): Promise<Record<string, number>> {
-  const setting = { ...trained, options: { ...trained.options, seed: SEED } };
+  const setting = { ...trained, options: { ...trained.options, seed: SEED, sharedSteps: 0 } };
   const programs = programCache<StepKind>(engine, (g, kind) => lossGraph(g, kind, setting), (kind) => largestOf(kind, setting));
   try {
     const terms = termNames(setting.options);

@@ -54,6 +54,8 @@ test('a run goes on after its mean losses as if they had not been asked for', as
 test('mean losses do not depend on the seed', async () => {
   assert.equal(Object.keys(mean), termNames(options));
   assert.equal(await onRun({ seed: 6 }, state, (run) => run.meanLosses()), mean);
+  const begun = { seed: 6, warmSeed: 5, sharedSteps: 9 };
+  assert.equal(await onRun(begun, state, (run) => run.meanLosses()), mean, 'with the steps of another seed');
 });
 
 test('mean losses are those of sixteen steps that change nothing, of the average generator', async () => {
