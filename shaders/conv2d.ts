@@ -28,7 +28,7 @@ fn inside(at: i32, size: u32) -> i32 {
  * The convolution of a `Gather` as a product: rows are written channels, columns pixels, depth channels and taps. `product`
  * makes the kernel of these operands.
  */
-export const gatherTiles = ({ geometry }: Gather, added?: Added, product = tileProduct(false)): string => product(wgsl`
+export const gatherTiles = ({ geometry }: Gather, added?: Added, product = tileProduct()): string => product(wgsl`
 ${gatherDims}
 ${gatherOutput(added)}
 ${geometry}

@@ -73,7 +73,7 @@ struct Dims { B: u32, O: u32, C: u32, XH: u32, XW: u32, YH: u32, YW: u32, STRIPS
  * dw[o, c, k] = sum over the split's pixels p of dy[o, p] x[c, source of tap k of p]. `geometry` is the forward one; `product`
  * makes the kernel of these operands.
  */
-export const weightTiles = ({ geometry }: Gather, product = tileProduct(false)): string => product(wgsl`
+export const weightTiles = ({ geometry }: Gather, product = tileProduct()): string => product(wgsl`
 ${weightDims}
 ${geometry}
 fn rows() -> u32 { return dims.O; }

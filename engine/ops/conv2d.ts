@@ -95,7 +95,8 @@ function inputGradient(dy: Tensor, w: Tensor, shape: Shape, { stride, padding }:
 const weightOp: Op<BackwardAttrs & { readonly splits: number }> = {
   name: 'conv2dBackwardWeight',
   shapes: (_, { shape, splits }) => [splits === 1 ? shape : [splits, ...shape]],
-  kernel: ({ inputs, attrs: { shape, splits, stride, padding } }, { software, subgroupSize: lanes, plain, channels, manySums = false }) => {
+  kernel: ({ inputs, attrs }, { software, subgroupSize: lanes, plain, channels, manySums }) => {
+    const { shape, splits, stride, padding } = attrs;
     const [x, dy] = inputs.map((t) => t.shape) as [Shape, Shape];
     const [O, C, K] = shape as Shape3;
     const [B, , YH, YW] = dy as Shape4;

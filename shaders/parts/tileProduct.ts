@@ -15,35 +15,8 @@ export function tileSize(rows: number, wanted?: 16 | 32): { readonly TM: number;
   return { TM, TN: (TILE_THREADS * 16) / TM, KC: TM === 4 ? 8 : 16 };
 }
 
-/**
- * c[row, col] = sum over k in [begin, end) of a[row, k] b[k, col]: the main loop of an implicit matrix product, 4x4 per thread.
- *
- * `operands` declares the bindings and
- *   fn place(group: vec3u) -> Place                         the workgroup's tile, range of k, and part of the whole
- *   struct Step, fn step(p: Place, k: u32) -> Step          position of k in both operands
- *   struct Column, fn column(p: Place, col: u32) -> Column  position of a column
- *   fn load_a(row: u32, s: Step) -> f32, fn load_b(s: Step, c: Column) -> f32   undefined beyond the last row and column
- *   fn rows() -> u32, fn cols() -> u32                      sizes of the product
- *   struct Target, fn target_of(p: Place, col: u32) -> Target  place of a column in the result
- *   fn write(to: Target, row: u32, value: f32)              only for rows of the product
- * `alongDepth`: b's neighbours in memory are neighbours in k, not in col. `padded`: then the tiles are free of bank conflicts.
- */
-export const tileProduct = (padded: boolean) => (operands: string, alongDepth: boolean): string => wgsl`
-override TM: u32;
-override TN: u32;
-override KC: u32;
-// Vectors from one step of a tile to the next: threads that store neighbouring steps hit different banks if they are odd.
-override STEP_A: u32 = (TM / 4)${padded && alongDepth ? ' | 1' : ''};
-override STEP_B: u32 = (TN / 4)${padded && alongDepth ? ' | 1' : ''};
-// Columns from one thread to the next, and between those of a thread: the threads of a row read and write neighbours in memory.
-const BLOCK = ${alongDepth ? 4 : 1}u;
-override APART: u32 = ${alongDepth ? '1' : 'TN / 4'};
-struct Place { row: u32, col: u32, begin: u32, end: u32, part: u32 }
-${operands}
-// Elements of four rows (of four columns) side by side: every thread writes whole vectors.
-var<workgroup> tile_a: array<vec4f, KC * STEP_A>;  // [KC, TM / 4] and padding
-var<workgroup> tile_b: array<vec4f, KC * STEP_B>;  // [KC, TN / 4] and padding
-
+/** Four rows and four columns of the operands at once. */
+const QUADS = wgsl`
 fn quad_a(row: u32, s: Step) -> vec4f {
   return vec4f(load_a(row, s), load_a(row + 1, s), load_a(row + 2, s), load_a(row + 3, s));
 }
@@ -61,7 +34,50 @@ fn columns(p: Place, quad: u32) -> array<Column, 4> {
 fn element(v: vec4f, i: u32) -> f32 {
   return select(select(v.x, v.y, i == 1), select(v.z, v.w, i == 3), i > 1);
 }
+`;
 
+/** What a thread does at the end: it writes its four rows and columns. */
+const WRITE = wgsl`  let row = p.row + 4 * ty;
+  let inside = min(4, max(row, rows()) - row);
+  // No compiler knows the number of turns: unrolled, the columns' places would stay in registers during the main loop.
+  let first = p.col + BLOCK * tx;
+  let end = min(first + 4 * APART, cols());
+  for (var col = first; col < end; col += APART) {
+    let c = (col - first) / APART;
+    let to = target_of(p, col);
+${each(4, (i) => `    if (inside > ${i}) { write(to, row + ${i}, element(acc${i}, c)); }`)}
+  }`;
+
+/**
+ * c[row, col] = sum over k in [begin, end) of a[row, k] b[k, col]: the main loop of an implicit matrix product, 4x4 per thread.
+ *
+ * `operands` declares the bindings and
+ *   fn place(group: vec3u) -> Place                         the workgroup's tile, range of k, and part of the whole
+ *   struct Step, fn step(p: Place, k: u32) -> Step          position of k in both operands
+ *   struct Column, fn column(p: Place, col: u32) -> Column  position of a column
+ *   fn load_a(row: u32, s: Step) -> f32, fn load_b(s: Step, c: Column) -> f32   undefined beyond the last row and column
+ *   fn rows() -> u32, fn cols() -> u32                      sizes of the product
+ *   struct Target, fn target_of(p: Place, col: u32) -> Target  place of a column in the result
+ *   fn write(to: Target, row: u32, value: f32)              only for rows of the product
+ * `alongDepth`: b's neighbours in memory are neighbours in k, not in col. `padded`: then the tiles are free of bank conflicts.
+ */
+export const tileProduct = (padded = false) => (operands: string, alongDepth: boolean): string => wgsl`
+override TM: u32;
+override TN: u32;
+override KC: u32;
+// Vectors from one step of a tile to the next: threads that store neighbouring steps hit different banks if they are odd.
+override STEP_A: u32 = (TM / 4)${padded && alongDepth ? ' | 1' : ''};
+override STEP_B: u32 = (TN / 4)${padded && alongDepth ? ' | 1' : ''};
+// Columns from one thread to the next, and between those of a thread: the threads of a row read and write neighbours in memory.
+const BLOCK = ${alongDepth ? 4 : 1}u;
+override APART: u32 = ${alongDepth ? '1' : 'TN / 4'};
+struct Place { row: u32, col: u32, begin: u32, end: u32, part: u32 }
+${operands}
+// Elements of four rows (of four columns) side by side: every thread writes whole vectors.
+var<workgroup> tile_a: array<vec4f, KC * STEP_A>;  // [KC, TM / 4] and padding
+var<workgroup> tile_b: array<vec4f, KC * STEP_B>;  // [KC, TN / 4] and padding
+
+${QUADS}
 @compute @workgroup_size(${TILE_THREADS})
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let p = place(group);
@@ -107,15 +123,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
     }
     workgroupBarrier();
   }
-  let row = p.row + 4 * ty;
-  let inside = min(4, max(row, rows()) - row);
-  // No compiler knows the number of turns: unrolled, the columns' places would stay in registers during the main loop.
-  let first = p.col + BLOCK * tx;
-  let end = min(first + 4 * APART, cols());
-  for (var col = first; col < end; col += APART) {
-    let c = (col - first) / APART;
-    let to = target_of(p, col);
-${each(4, (i) => `    if (inside > ${i}) { write(to, row + ${i}, element(acc${i}, c)); }`)}
-  }
+${WRITE}
 }
 `;

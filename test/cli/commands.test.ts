@@ -200,7 +200,7 @@ test('transfer: --shared-steps are those of --warm-seed', async () => {
   const [, options] = await called('transfer', `${line} --warm-seed 3 --shared-steps 4`);
   assert.equal(changes(defaults, options), { 'splice.warmSeed': 3, 'splice.sharedSteps': 4 });
   assert.equal(changes(defaults, (await called('transfer', `${line} --warm-seed 1 --shared-steps 4`))[1]), {}, 'its own seed');
-  const remedy = 'error: --shared-steps are those of another seed: give --warm-seed, such as --warm-seed 1';
+  const remedy = '--shared-steps are those of another seed: give --warm-seed, such as --warm-seed 1';
   await refused('transfer', `${line} --shared-steps 4`, remedy);
 });
 

@@ -19,7 +19,7 @@ interface GatherLaunch {
 }
 
 /** The launch of a gathering convolution. */
-export function gatherKernel(launch: GatherLaunch, { software, subgroupSize, plain, channels, manySums = false }: Tuning): Kernel {
+export function gatherKernel(launch: GatherLaunch, { software, subgroupSize, plain, channels, manySums }: Tuning): Kernel {
   const { gather, x, w, y, backward, added } = launch;
   const [, C, K] = w as Shape4;
   const lattice = backward ?? 1; // interleaved lattices along an axis; see `Gather`
