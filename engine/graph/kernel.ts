@@ -45,7 +45,7 @@ export interface Tuning {
   readonly tile?: keyof typeof tiles;
   /**
    * Few threads with many sums each keep the GPU as busy as many with few, and load less: its waves have registers enough. For
-   * products, and attention and its gradient; the tiles of a convolution's weight gradient have room for padding then.
+   * products, and attention and its gradient; the tiles of convolutions are padded then.
    */
   readonly manySums?: boolean;
   /**

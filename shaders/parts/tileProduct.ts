@@ -59,14 +59,15 @@ ${each(4, (i) => `    if (inside > ${i}) { write(to, row + ${i}, element(acc${i}
  *   fn rows() -> u32, fn cols() -> u32                      sizes of the product
  *   struct Target, fn target_of(p: Place, col: u32) -> Target  place of a column in the result
  *   fn write(to: Target, row: u32, value: f32)              only for rows of the product
- * `alongDepth`: b's neighbours in memory are neighbours in k, not in col. `padded`: then the tiles are free of bank conflicts.
+ * `alongDepth`: b's neighbours in memory are neighbours in k, not in col. `padded`: no stores to
+ * the tiles meet on a bank.
  */
 export const tileProduct = (padded = false) => (operands: string, alongDepth: boolean): string => wgsl`
 override TM: u32;
 override TN: u32;
 override KC: u32;
-// Vectors from one step of a tile to the next: threads that store neighbouring steps hit different banks if they are odd.
-override STEP_A: u32 = (TM / 4)${padded && alongDepth ? ' | 1' : ''};
+// Vectors from one step of a tile to the next: threads that store neighbouring steps do not meet on a bank if they are odd.
+override STEP_A: u32 = (TM / 4)${padded ? ' | 1' : ''};
 override STEP_B: u32 = (TN / 4)${padded && alongDepth ? ' | 1' : ''};
 // Columns from one thread to the next, and between those of a thread: the threads of a row read and write neighbours in memory.
 const BLOCK = ${alongDepth ? 4 : 1}u;
