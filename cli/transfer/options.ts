@@ -223,7 +223,7 @@ export function differenceOf(saved: TransferOptions, wanted: TransferOptions): s
     testTimeRegisters: others.testTimeRegisters, structure: resolve(structure), appearance: resolve(appearance),
     ...regionsField(others),
     seed: seeds?.first ?? splice.seed, warmSeed: splice.warmSeed ?? seeds?.first ?? splice.seed,
-    seeds: seeds?.count, judge: seeds?.judge, ...(seeds && { sharedSteps: undefined }),
+    seeds: seeds?.count, judge: seeds?.judge, ...(seeds && { sharedSteps: undefined }), // follows from the first number of steps
   });
   const [before, now] = [flat(saved), flat(wanted)];
   // A run of one photo has no such weight, whatever is wanted.
