@@ -10,7 +10,7 @@ import type { Parts } from '../run/parts.js';
 import { cacheFolder } from '../shared/cache.js';
 import { EXIT_INTERRUPTED } from '../shared/errors.js';
 import { prepareFolder } from '../shared/files.js';
-import { isHeld, lockFolder } from '../shared/lock.js';
+import { isAbandoned, lockFolder } from '../shared/lock.js';
 import { writeLine } from '../shared/progress.js';
 import { version } from '../shared/version.js';
 import { attempt, type Outcome } from './attempt.js';
@@ -105,7 +105,7 @@ async function removeLeft(scratch: string): Promise<void> {
   for (const name of await readdir(scratch)) {
     const path = join(scratch, name);
     const isOurs = /-\d+-[0-9a-f]{4}$/.test(name);
-    if (isOurs && !(await isHeld(path))) await rm(path, { recursive: true, force: true });
+    if (isOurs && (await isAbandoned(path))) await rm(path, { recursive: true, force: true });
   }
 }
 

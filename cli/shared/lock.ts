@@ -4,7 +4,7 @@
  * another's. A process is identified by its number and its start, since numbers are used again.
  */
 import { randomBytes } from 'node:crypto';
-import { readdir, readFile, readlink, rm } from 'node:fs/promises';
+import { readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { fileError, InputError } from './errors.js';
@@ -29,6 +29,7 @@ const NAME = /^\.running-[0-9a-f]+\.json$/;
 /** Two that came at the same moment may both give up: they try again after a random pause. */
 const ATTEMPTS = 3;
 const PAUSE_MS = 100;
+const NEW_MS = 60_000;
 
 /**
  * Takes `folder` for this process; the returned function releases it. A process that has ended holds nothing.
@@ -61,6 +62,17 @@ export async function isHeld(folder: string): Promise<boolean> {
     if (holder && (await isAlive(holder, me))) return true;
   }
   return false;
+}
+
+/**
+ * Whether the process that made `folder` is gone. A folder is there before its lock is, so one without a lock is taken to be
+ * another process's until it is a minute old.
+ */
+export async function isAbandoned(folder: string): Promise<boolean> {
+  const names = await locksIn(folder).catch(() => undefined);
+  const { mtimeMs } = (await stat(folder).catch(() => undefined)) ?? {};
+  if (names === undefined || mtimeMs === undefined) return false; // it has been deleted
+  return (names.length > 0 || Date.now() - mtimeMs > NEW_MS) && !(await isHeld(folder));
 }
 
 /** A link is nobody's lock: in a stranger's folder it may lead anywhere. */

@@ -59,7 +59,7 @@ withRedis('Redis is killed and started again while jobs are trained', async () =
   await sleep(500);
   await redis.start();
   await assertAll();
-  for (const { child } of workers) assert.is(child.exitCode, null, 'a worker ended');
+  for (const { child, text } of workers) assert.is(child.exitCode, null, `a worker ended: ${text()}`);
   await end();
 });
 
