@@ -89,6 +89,4 @@ fn target_of(p: Place, col: u32) -> Target {
 fn write(to: Target, row: u32, value: f32) {
   if (to.ok) { put(to.at + row * dims.YH * dims.YW, row, value); }
 }
-
-fn store(p: Place, row: u32, col: u32, value: f32) { write(target_of(p, col), row, value); }
 `, false);

@@ -114,7 +114,6 @@ fn target_of(p: Place, col: u32) -> Target { return Target(p.part * rows() * col
 fn write(to: Target, row: u32, value: f32) {
   if (to.ok) { dw[to.at + row * cols()] = value; }
 }
-fn store(p: Place, row: u32, col: u32, value: f32) { write(target_of(p, col), row, value); }
 `, true);
 
 /** db[o] = sum over b, p of dy[b, o, p], a share of the pixels for each split; a workgroup per channel and split. */

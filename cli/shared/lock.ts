@@ -29,6 +29,7 @@ const NAME = /^\.running-[0-9a-f]+\.json$/;
 /** Two that came at the same moment may both give up: they try again after a random pause. */
 const ATTEMPTS = 3;
 const PAUSE_MS = 100;
+/** Longer than from a folder to its lock. */
 const NEW_MS = 60_000;
 
 /**

@@ -65,7 +65,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
       let s = step(p, k);
       total += load_a(row, s) * load_b(s, c);
     }
-    store(p, row, col, total);
+    write(target_of(p, col), row, total);
   }
 }
 `;

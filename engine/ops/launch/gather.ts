@@ -34,7 +34,7 @@ export function gatherKernel(launch: GatherLaunch, { software, subgroupSize, pla
   const strips = ceilDiv(LW, strip.pixels);
   const { TM, TN, KC } = tileSize(N, channels);
   const asStrips = software && subgroupSize > 0;
-  // Kernels of a 1x1 window have no registers to spare: padded, some spill.
+  // Kernels of a 1x1 window have no registers to spare: padded, one spills.
   const product = plain ? plainProduct : tileProduct(manySums && K > 1);
   const [gx, gy] = asStrips ? linearGrid(B * LH * strips, subgroupSize) : linearGrid(B * LH * LW, TN);
   const rows = ceilDiv(N, asStrips ? strip.channels : TM);
