@@ -119,7 +119,8 @@ export const pairOptions = (): readonly Option[] => [
   ...methodOptions(),
   option('--warm-start <steps>', 'steps of plain reconstruction first; 0 is as published', whole(0), defaultOptions.warmStart),
   option('--warm-seed <number>', 'seed of the first weights and of the warm start (default: --seed)', seed),
-  option('--shared-steps <count>', 'with --warm-seed: steps after the warm start that are those of that seed too (default: 0)',
+  option('--shared-steps <count>', 'with --warm-seed: steps after the warm start that are those of that seed too (default: 0); '
+    + 'with --seeds: those that all seeds share (default: a fifth)',
     whole(0)),
   ...steadyingOptions(),
   option('--published', 'the published method: --size full, --detail 0, --warm-start 0 and none of what steadies; options that '
@@ -260,8 +261,8 @@ function optionsOf(parsed: Parsed, command: Command): TransferOptions {
   const { seeds, seed, warmSeed, sharedSteps, judge, watch } = parsed;
   const looks = looksOf(parsed, command);
   const { appearance, ...rest } = required(looks ? { ...parsed, appearance: [looks[0]!.path] } : parsed, command, 1);
-  if (sharedSteps !== undefined && warmSeed === undefined) {
-    command.error('error: --shared-steps are those of another seed: give --warm-seed, such as --warm-seed 1');
+  if (sharedSteps !== undefined && warmSeed === undefined && seeds === 1) {
+    command.error('error: --shared-steps are those of another seed: give --warm-seed, such as --warm-seed 1, or --seeds');
   }
   if (judge !== undefined && seeds === 1) command.error('error: --judge compares several seeds: give --seeds, such as --seeds 4');
   return {
@@ -310,9 +311,11 @@ function settingsOf(parsed: Parsed, command: Command): Settings {
   };
 }
 
-/** Nothing for the run's own seed. */
-const beginningOf = ({ seed: own, warmSeed = own, sharedSteps = 0 }: Parsed): Pick<SpliceOptions, (typeof BEGINNING)[number]> =>
-  warmSeed === own ? {} : { warmSeed, ...(sharedSteps > 0 && { sharedSteps }) };
+/** Nothing for the run's own seed; but several seeds share their beginning whichever it is of. */
+function beginningOf({ seed, seeds, warmSeed = seed, sharedSteps }: Parsed): Pick<SpliceOptions, (typeof BEGINNING)[number]> {
+  const isShared = sharedSteps !== undefined && (seeds > 1 || (warmSeed !== seed && sharedSteps > 0));
+  return { ...(warmSeed !== seed && { warmSeed }), ...(isShared && { sharedSteps }) };
+}
 
 /** Seconds that the run may take. */
 function fitOf({ fit, time, seeds, published: asPublic }: Parsed, command: Command): Pick<TransferOptions, 'fit'> {

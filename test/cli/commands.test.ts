@@ -200,7 +200,9 @@ test('transfer: --shared-steps are those of --warm-seed', async () => {
   const [, options] = await called('transfer', `${line} --warm-seed 3 --shared-steps 4`);
   assert.equal(changes(defaults, options), { 'splice.warmSeed': 3, 'splice.sharedSteps': 4 });
   assert.equal(changes(defaults, (await called('transfer', `${line} --warm-seed 1 --shared-steps 4`))[1]), {}, 'its own seed');
-  const remedy = '--shared-steps are those of another seed: give --warm-seed, such as --warm-seed 1';
+  const ofSeeds = await called('transfer', `${line} --seeds 4 --shared-steps 0`);
+  assert.is(changes(defaults, ofSeeds[1])['splice.sharedSteps'], 0, 'of several seeds, their own');
+  const remedy = '--shared-steps are those of another seed: give --warm-seed, such as --warm-seed 1, or --seeds';
   await refused('transfer', `${line} --shared-steps 4`, remedy);
 });
 

@@ -243,6 +243,8 @@ test('rounds: the runs that are dropped cost less than half a run, unless that i
   assert.equal(roundsOf(4, { steps: 10_000, warmStart: 80 }), [{ steps: 3129, keep: 2 }, { steps: 4258, keep: 1 }]);
   const own = { steps: 10_000, warmStart: 80, sharedSteps: 0 };
   assert.equal(roundsOf(4, own), [{ steps: 1129, keep: 2 }, { steps: 2258, keep: 1 }]);
+  assert.equal(roundsOf(4, { steps: 300, warmStart: 80, sharedSteps: 150 }), [{ steps: 187, keep: 2 }, { steps: 224, keep: 1 }]);
+  assert.equal(roundsOf(2, { steps: 20, warmStart: 0, sharedSteps: 90 }), [{ steps: 20, keep: 1 }], 'no more than there are');
   assert.equal(roundsOf(4, { steps: 100, warmStart: 1000 }), [{ steps: 40, keep: 2 }, { steps: 60, keep: 1 }]);
   assert.equal(roundsOf(3, { steps: 1, warmStart: 0 }), [{ steps: 1, keep: 2 }, { steps: 1, keep: 1 }]);
 });

@@ -18,8 +18,9 @@ const LEAST_SHARE = 0.03;
 
 type Lengths = Pick<SpliceOptions, 'steps' | 'warmStart' | 'sharedSteps'>;
 
-/** The steps after the warm start that all seeds have in common. */
-export const sharedStepsOf = ({ steps, sharedSteps = Math.floor(SHARED * steps) }: Lengths): number => sharedSteps;
+/** The steps after the warm start that all seeds have in common: at most all but the last. */
+export const sharedStepsOf = ({ steps, sharedSteps = Math.floor(SHARED * steps) }: Lengths): number =>
+  Math.min(sharedSteps, steps - 1);
 
 /** Each round keeps the better half and is twice as long, from the shared steps on, as the one before. */
 export function roundsOf(count: number, lengths: Lengths): Round[] {
