@@ -120,8 +120,7 @@ export const pairOptions = (): readonly Option[] => [
   option('--warm-start <steps>', 'steps of plain reconstruction first; 0 is as published', whole(0), defaultOptions.warmStart),
   option('--warm-seed <number>', 'seed of the first weights and of the warm start (default: --seed)', seed),
   option('--shared-steps <count>', 'with --warm-seed: steps after the warm start that are those of that seed too (default: 0); '
-    + 'with --seeds: those that all seeds share (default: a fifth)',
-    whole(0)),
+    + 'with --seeds: those that all seeds share (default: a fifth)', whole(0)),
   ...steadyingOptions(),
   option('--published', 'the published method: --size full, --detail 0, --warm-start 0 and none of what steadies; options that '
     + 'are given as well count'),
