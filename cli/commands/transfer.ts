@@ -269,7 +269,11 @@ function optionsOf(parsed: Parsed, command: Command): TransferOptions {
     appearance: appearance[0]!,
     ...(looks && { looks }),
     ...settingsOf(parsed, command),
-    ...(seeds > 1 && { seeds: { count: seeds, first: seed, ...(judge !== undefined && { judge }) } }),
+    ...(seeds > 1 && {
+      seeds: {
+        count: seeds, first: seed, ...(judge !== undefined && { judge }), ...(sharedSteps !== undefined && { sharedSteps }),
+      },
+    }),
     ...fitOf(parsed, command),
     ...portOf(watch),
     ...tuneOf(parsed),
@@ -310,10 +314,9 @@ function settingsOf(parsed: Parsed, command: Command): Settings {
   };
 }
 
-/** Nothing for the run's own seed; but several seeds share their beginning whichever it is of. */
-function beginningOf({ seed, seeds, warmSeed = seed, sharedSteps }: Parsed): Pick<SpliceOptions, (typeof BEGINNING)[number]> {
-  const isShared = sharedSteps !== undefined && (seeds > 1 || (warmSeed !== seed && sharedSteps > 0));
-  return { ...(warmSeed !== seed && { warmSeed }), ...(isShared && { sharedSteps }) };
+/** Nothing for the run's own seed. */
+function beginningOf({ seed, seeds, warmSeed = seed, sharedSteps = 0 }: Parsed): Pick<SpliceOptions, (typeof BEGINNING)[number]> {
+  return warmSeed === seed ? {} : { warmSeed, ...(seeds === 1 && sharedSteps > 0 && { sharedSteps }) };
 }
 
 /** Seconds that the run may take. */

@@ -87,6 +87,8 @@ export interface Seeds {
   readonly first: number;
   /** The ViT that judges, by name or path; the best at hand when absent. */
   readonly judge?: string;
+  /** Steps after the warm start that all have in common; a share of the steps when absent. */
+  readonly sharedSteps?: number;
   /** Absent while the seeds are being compared. */
   readonly chosen?: number;
 }
@@ -181,13 +183,14 @@ function parseLook({ name, colour, path }: Fields): Look {
 const parseBranch = ({ from, step, set }: Fields): Branch =>
   ({ from: textOf('branch.from', from), step: wholeOf('branch.step', step), set: objectOf('branch.set', set) });
 
-function parseSeeds({ count, first, judge, chosen }: Fields): Seeds {
+function parseSeeds({ count, first, judge, sharedSteps, chosen }: Fields): Seeds {
   if (!isCount(first)) throw new Error(`options.seeds.first is ${show(first)}`);
   if (chosen !== undefined && !isCount(chosen)) throw new Error(`options.seeds.chosen is ${show(chosen)}`);
+  if (sharedSteps !== undefined && !isCount(sharedSteps)) throw new Error(`options.seeds.sharedSteps is ${show(sharedSteps)}`);
   return {
     count: wholeOf('options.seeds.count', count), first,
     ...(judge !== undefined && { judge: textOf('options.seeds.judge', judge) }),
-    ...(chosen !== undefined && { chosen }),
+    ...(sharedSteps !== undefined && { sharedSteps }), ...(chosen !== undefined && { chosen }),
   };
 }
 
@@ -223,7 +226,7 @@ export function differenceOf(saved: TransferOptions, wanted: TransferOptions): s
     testTimeRegisters: others.testTimeRegisters, structure: resolve(structure), appearance: resolve(appearance),
     ...regionsField(others),
     seed: seeds?.first ?? splice.seed, warmSeed: splice.warmSeed ?? seeds?.first ?? splice.seed,
-    seeds: seeds?.count, judge: seeds?.judge, ...(seeds && { sharedSteps: undefined }), // follows from the first number of steps
+    seeds: seeds?.count, judge: seeds?.judge, sharedSteps: (seeds ?? splice).sharedSteps,
   });
   const [before, now] = [flat(saved), flat(wanted)];
   // A run of one photo has no such weight, whatever is wanted.

@@ -228,6 +228,7 @@ test('a folder of four seeds is done, resumed, or refused for other seeds', asyn
   assert.equal(await ensured(), [0, 'done already']);
   assert.is((await failure(ensured({ seeds: { count: 3, first: 1 } }))).message, 'other seeds');
   assert.is((await failure(ensured({ seeds: { count: 4, first: 7 } }))).message, 'other seed');
+  assert.is((await failure(ensured({ seeds: { count: 4, first: 1, sharedSteps: 30 } }))).message, 'other sharedSteps');
 });
 
 test('rounds: the runs that are dropped cost less than half a run, unless that is too short to tell anything', () => {

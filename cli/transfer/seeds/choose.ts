@@ -32,6 +32,8 @@ type Several = TransferOptions & { readonly seeds: Seeds };
 export const compares = (options: TransferOptions): options is Several =>
   options.seeds !== undefined && options.seeds.chosen === undefined;
 
+const lengthsOf = ({ splice: { steps, warmStart }, seeds }: Several) => ({ steps, warmStart, ...seeds });
+
 /** The judge's input in pixels, that of `compare`. */
 const JUDGE_SIZE = 224;
 
@@ -58,8 +60,9 @@ export async function bestOfSeeds(options: Several, parts: Parts): Promise<numbe
     const record = { ...recordOf(training), started: new Date().toISOString() };
     await mkdir(folder.at('seeds'));
     const about = judge ? { model: givenModel(given ?? judge.path, judge), name: judge.vit.name, sha256: judge.sha256 } : null;
-    const { seeds: { count }, splice } = options;
-    const scores = { judge: about, cost: Number(costOf(count, roundsOf(count, splice), splice).toFixed(3)), rounds: [] };
+    const { count } = options.seeds;
+    const lengths = lengthsOf(options);
+    const scores = { judge: about, cost: Number(costOf(count, roundsOf(count, lengths), lengths).toFixed(3)), rounds: [] };
     await writeScores(options.out, scores);
     return { record, scores };
   });
@@ -141,8 +144,8 @@ export async function resumeChosen(
 /** Trains and scores round by round. Undefined when interrupted. @throws NonFiniteError when every run diverged */
 async function chooseSeed(comparison: Comparison, begun: SeedScores): Promise<number | undefined> {
   const { options, parts } = comparison;
-  const { out, splice, seeds: { count, first } } = options;
-  const rounds = roundsOf(count, splice);
+  const { out, seeds: { count, first } } = options;
+  const rounds = roundsOf(count, lengthsOf(options));
   let scores = begun;
   let left = Array.from({ length: count }, (_, i) => (first + i) % 2 ** 32);
   parts.stderr.write(`comparing seeds ${left.join(', ')}: ${scores.cost.toFixed(2)} times the steps of one run, judged by `
@@ -178,8 +181,8 @@ const runOf = (out: string, seed: number): string => join(out, 'seeds', String(s
 /** The options of a seed's run. All begin alike. */
 function oneOf({ options }: Comparison, seed: number): TransferOptions {
   const { seeds: { first }, until: _, watch: __, ...rest } = options;
-  const { warmSeed = first, sharedSteps: ___, ...own } = options.splice;
-  const beginning = warmSeed !== seed && { warmSeed, sharedSteps: sharedStepsOf(options.splice) };
+  const { warmSeed = first, ...own } = options.splice;
+  const beginning = warmSeed !== seed && { warmSeed, sharedSteps: sharedStepsOf(lengthsOf(options)) };
   return { ...rest, out: runOf(options.out, seed), force: false, splice: { ...own, seed, ...beginning } };
 }
 
@@ -192,8 +195,9 @@ const trainTo = async ({ parts, page }: Comparison, one: TransferOptions, steps:
  * @throws NonFiniteError when it diverged
  */
 async function beginSeeds(comparison: Comparison, seeds: readonly number[]): Promise<boolean> {
-  const { options: { out, splice }, parts } = comparison;
-  const shared = sharedStepsOf(splice);
+  const { options, parts } = comparison;
+  const { out, splice } = options;
+  const shared = sharedStepsOf(lengthsOf(options));
   const missing: number[] = [];
   for (const seed of seeds) if (!(await exists(join(runOf(out, seed), 'config.json')))) missing.push(seed);
   if (splice.warmStart + shared === 0 || missing.length === 0) return true;

@@ -1,5 +1,6 @@
 /** How long the runs of several seeds are, and how many remain (successive halving: Jamieson and Talwalkar, AISTATS 2016). */
 import type { SpliceOptions } from '../../../model/method/options.js';
+import type { Seeds } from '../options.js';
 
 /** All seeds that remain train to `steps`; then the best `keep` of them go on. */
 export interface Round {
@@ -16,7 +17,7 @@ const SHARED = 0.2;
 /** A shorter first round would tell nothing, whatever it costs. */
 const LEAST_SHARE = 0.03;
 
-type Lengths = Pick<SpliceOptions, 'steps' | 'warmStart' | 'sharedSteps'>;
+type Lengths = Pick<SpliceOptions, 'steps' | 'warmStart'> & Pick<Seeds, 'sharedSteps'>;
 
 /** The steps after the warm start that all seeds have in common: at most all but the last. */
 export const sharedStepsOf = ({ steps, sharedSteps = Math.floor(SHARED * steps) }: Lengths): number =>
