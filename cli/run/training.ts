@@ -1,4 +1,4 @@
-/** The differences between trainings. Everything else about a run in a folder is in run.ts. */
+/** The differences between trainings. Everything else about a run in a folder is in run.ts and stretch.ts. */
 import type { Dtype, Tensor } from '../../engine/index.js';
 import type { Image } from '../../model/image.js';
 import type { LoopPlan } from '../../model/training/loop.js';

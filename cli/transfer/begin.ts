@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 import type { Checkpoint } from '../run/checkpoints.js';
 import type { Fields } from '../run/config.js';
 import { openFolder, previewsIn } from '../run/folder.js';
-import { recordOf } from '../run/run.js';
+import { recordOf } from '../run/record.js';
 import type { Training } from '../run/training.js';
 import { exists, writeFileAtomic } from '../shared/files.js';
 import { MAX_TEXT, readBounded } from '../shared/read.js';

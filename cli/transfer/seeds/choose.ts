@@ -12,7 +12,8 @@ import { openFolder, removeTemporary, reopenFolder, type RunFolder } from '../..
 import type { RunPage } from '../../run/page.js';
 import { quietly, type Parts } from '../../run/parts.js';
 import { checkpointsIn } from '../../run/checkpoints.js';
-import { checkRecord, openRunPage, recordOf } from '../../run/run.js';
+import { checkRecord, recordOf } from '../../run/record.js';
+import { openRunPage } from '../../run/run.js';
 import type { Training } from '../../run/training.js';
 import { exists } from '../../shared/files.js';
 import { errorLine, EXIT_INTERRUPTED, InputError, NonFiniteError, UsageError } from '../../shared/errors.js';

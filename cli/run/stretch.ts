@@ -1,0 +1,177 @@
+/** Training on one device: from a start or a checkpoint to the last step, an interrupt or another program. */
+import { resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { LOG_EVERY } from '../../model/training/log.js';
+import { trainLoop, type LoopHooks } from '../../model/training/loop.js';
+import type { StepLosses } from '../../model/training/run.js';
+import { EXIT_INTERRUPTED, NonFiniteError } from '../shared/errors.js';
+import { clockTime, createProgress, type Progress } from '../shared/progress.js';
+import { endedNote } from './about.js';
+import type { Checkpoint } from './checkpoints.js';
+import { resumeCommand, type Fields } from './config.js';
+import type { RunFolder } from './folder.js';
+import { createKeeper } from './keeper.js';
+import type { RunPage } from './page.js';
+import type { Parts } from './parts.js';
+import { stepsOf } from './record.js';
+import type { Moment, Session, Training } from './training.js';
+
+/** How a run is shown: on a page or none, and the form of its summary. */
+export interface Showing {
+  readonly json: boolean;
+  /** Port of a page of its own. */
+  readonly watch?: number;
+  /** A page that is open already; the run's end ends it, unless the run stops before its last step by plan. */
+  readonly page?: RunPage;
+  /** Leaves out the lines about what is trained on what. */
+  readonly brief?: boolean;
+}
+
+/** A training in a folder. */
+export interface Job extends Pick<Showing, 'json' | 'brief'> {
+  readonly training: Training;
+  /** Its training, or what that has become on its page. */
+  readonly current: { training: Training };
+  readonly folder: RunFolder;
+  readonly parts: Parts;
+  readonly progress: Progress;
+  readonly page: RunPage | undefined;
+}
+
+/** A stretch of training on one device. */
+export interface Stretch extends Job {
+  readonly session: Session;
+  readonly from: Checkpoint | undefined;
+  /** config.json without status. */
+  readonly record: () => Fields;
+  readonly log: StepLosses[];
+  /** Training time so far, that of earlier stretches included and pauses left out. */
+  readonly seconds: () => number;
+}
+
+/** An end that is nearer needs no announcement. */
+const WORTH_TELLING_S = 60;
+/** From here on, the shorter way is named. */
+const LONG_S = 3600;
+
+/** Ends a stretch: the run continues from its checkpoint, with another program. */
+export class OtherProgram extends Error {}
+
+/** Replaces the current training. The plan stays that of the job, which may end before all steps are done. */
+export const become = (current: Job['current'], training: Training): void => {
+  current.training = { ...training, plan: current.training.plan };
+};
+
+/** Trains to the end or to an interrupt. Returns the exit code. @throws OtherProgram */
+export async function train(stretch: Stretch): Promise<number> {
+  const { training, folder, parts, json, progress, page, session, record, log, seconds } = stretch;
+  const { run } = session;
+  const { keep, again, lastGood } = createKeeper(stretch);
+  const { stopAt } = training.plan;
+  try {
+    await again();
+    const hooks = createHooks(stretch, keep);
+    if (stopAt === undefined) page?.paints(session.repaint);
+    const trained = await trainLoop(run, training.plan, hooks, page?.signal ?? parts.interrupt, log.at(-1)?.step);
+    await keep({ phase: 'train', steps: run.stepsDone, asked: false, last: stopAt === undefined });
+    const ended = run.stepsDone < training.plan.steps ? training.until?.(folder.figures.rows()) : undefined;
+    const ofTraining = { stepsDone: run.stepsDone, seconds: seconds(), ...(ended && { ended }) };
+    page?.paints(undefined);
+    progress.finish();
+    const status = stopAt === undefined ? await finish(stretch, trained) : trained;
+    const end = { status, ...ofTraining };
+    await folder.config({ ...record(), ...end });
+    if (stopAt === undefined) await page?.end(status, { seconds: end.seconds, ...(ended && { note: endedNote(ended) }) });
+    const result = resolve(folder.at(training.product));
+    const summary = {
+      ...end, out: resolve(folder.path), result, losses: log.at(-1) ?? null, device: record()['device'],
+      ...session.summary?.(log),
+    };
+    const hint = status === 'interrupted' ? `; ${resumeCommand(training.command, folder.path)} continues` : '';
+    const why = ended ? ` (${ended})` : '';
+    const sentence = `${status} after ${stepsOf(run)}${why} in ${end.seconds.toFixed(0)} s: ${result}${hint}`;
+    parts.stdout.write(`${json ? JSON.stringify(summary) : sentence}\n`);
+    const isAsPlanned = run.stepsDone === stopAt && run.warmStepsDone === training.plan.warmStart;
+    return status === 'finished' || isAsPlanned ? 0 : EXIT_INTERRUPTED;
+  } catch (error) {
+    if (!(error instanceof NonFiniteError)) throw error;
+    throw new NonFiniteError(`${error.message}: ${lastGood()}; try another --seed or a smaller --lr`);
+  }
+}
+
+/** The work after the last step. When it is interrupted, so is the run, and a resume does it again. */
+async function finish(
+  { training, folder, parts, page, session }: Stretch, trained: 'finished' | 'interrupted',
+): Promise<'finished' | 'interrupted'> {
+  if (!session.finish) return trained;
+  const signal = page?.signal ?? parts.interrupt;
+  const progress = createProgress(100, parts.stderr);
+  const { warmStart, steps } = training.plan;
+  const onProgress = (share: number, what: string): void => {
+    signal.throwIfAborted();
+    const percent = Math.floor(100 * share);
+    progress.update(percent, `percent of ${what}`);
+    page?.step(warmStart + steps, `${what}, ${percent} %`);
+  };
+  const isWhole = await session.finish({ complete: trained === 'finished', signal, onProgress });
+  progress.finish();
+  page?.product(session.run.stepsDone, folder.at(training.product));
+  return isWhole ? trained : 'interrupted';
+}
+
+/**
+ * Takes what was brushed on the page. Its checkpoint comes before config.json: wherever the run ends in between, a checkpoint
+ * tells its own regions. @throws OtherProgram
+ */
+async function takePainted(
+  { current, folder, page, progress, session, record }: Stretch, save: () => Promise<void>,
+): Promise<void> {
+  const brushed = page?.painted();
+  if (!page || !brushed || !session.repaint || page.signal.aborted) return;
+  const { training, take } = await session.repaint(brushed.painted);
+  if (isDeepStrictEqual(training.identity, current.training.identity)) return;
+  become(current, training);
+  await save();
+  await folder.config({ ...record(), status: 'running' });
+  page.show(training.pictures);
+  progress.note(`regions brushed on the page: new from ${stepsOf(session.run)} on`);
+  if (!take()) throw new OtherProgram();
+}
+
+/** Writes log lines as they come, and shows how far the run is. */
+function createHooks(stretch: Stretch, keep: (moment: Moment) => Promise<void>): LoopHooks {
+  const { training, folder, progress, page, session, log } = stretch;
+  const { run } = session;
+  let isTold = false;
+  /** Once, after the first steps that include no compilation. */
+  const tellTime = (step: number, ms: number): void => {
+    if (isTold || step < (log[0]?.step ?? 0) + LOG_EVERY) return;
+    isTold = true;
+    const left = (ms / 1000) * (training.plan.steps - run.stepsDone);
+    if (left >= WORTH_TELLING_S) progress.note(timeLeft(ms / 1000, left));
+  };
+  return {
+    onLosses: async (entry, ms) => {
+      log.push(entry);
+      await folder.log.append(entry, ms);
+      tellTime(entry.step, ms);
+      page?.losses(entry);
+    },
+    onSave: (phase, asked) => keep({ phase, steps: run.stepsDone, asked, last: false }),
+    onStep: (done, phase) => {
+      progress.update(done, phase, log.at(-1));
+      page?.step(done, phase);
+    },
+    isEnough: () => training.until?.(folder.figures.rows()) !== undefined,
+    between: async (save) => {
+      const ms = page ? await page.between(save, run.stepsDone, session.draw) : 0;
+      await takePainted(stretch, save);
+      return ms;
+    },
+  };
+}
+
+function timeLeft(secondsPerStep: number, left: number): string {
+  const pace = `measured: ${secondsPerStep.toPrecision(2)} s a step, ${clockTime(left)} to the last one`;
+  return left < LONG_S ? pace : `${pace}; fewer --steps or a smaller --size or --vit-size end sooner`;
+}
