@@ -19,8 +19,16 @@ import { checkMemory } from './memory.js';
 import { openPage, type RunPage } from './page.js';
 import type { OpenedEngine, Parts } from './parts.js';
 import { checkRecord, continuing, describeMaking, recordOf, stepsOf, type Reason } from './record.js';
-import { become, OtherProgram, train, type Job, type Showing, type Stretch } from './stretch.js';
+import { become, OtherProgram, train, type Job, type Stretch } from './stretch.js';
 import type { Session, Training } from './training.js';
+
+/** How a run is shown: on a page or none, and the form of what it prints. */
+export interface Showing extends Pick<Job, 'json' | 'brief'> {
+  /** Port of a page of its own. */
+  readonly watch?: number;
+  /** A page that is open already; the run's end ends it, unless the run stops before its last step by plan. */
+  readonly page?: RunPage;
+}
 
 /** A device that is lost more often will be lost again. */
 const MOST_REOPENINGS = 3;

@@ -16,19 +16,12 @@ import type { Parts } from './parts.js';
 import { stepsOf } from './record.js';
 import type { Moment, Session, Training } from './training.js';
 
-/** How a run is shown: on a page or none, and the form of its summary. */
-export interface Showing {
+/** A training in a folder. */
+export interface Job {
+  /** The summary is JSON. */
   readonly json: boolean;
-  /** Port of a page of its own. */
-  readonly watch?: number;
-  /** A page that is open already; the run's end ends it, unless the run stops before its last step by plan. */
-  readonly page?: RunPage;
   /** Leaves out the lines about what is trained on what. */
   readonly brief?: boolean;
-}
-
-/** A training in a folder. */
-export interface Job extends Pick<Showing, 'json' | 'brief'> {
   readonly training: Training;
   /** Its training, or what that has become on its page. */
   readonly current: { training: Training };

@@ -10,7 +10,7 @@ import { checkSteps, parseConfig, readConfigOf, type Fields } from '../run/confi
 import { branchPoints } from '../run/kept.js';
 import { runLog } from '../run/log.js';
 import type { Parts } from '../run/parts.js';
-import type { Showing } from '../run/stretch.js';
+import type { Showing } from '../run/run.js';
 import type { Training } from '../run/training.js';
 import { InputError, UsageError } from '../shared/errors.js';
 import { writeBeginning } from './begin.js';
