@@ -9,7 +9,7 @@ import {
   option, portOf, requireOption, resumeOf, runOptions, tuneOf, tuneOption, withOptions, type RunFlags, type TrainingWork,
   type TuneFlag,
 } from './options.js';
-import { fraction, notNegative, positive, seed, several, whole } from './values.js';
+import { fraction, notNegative, positive, seed, several, whole, wholeList } from './values.js';
 
 const [d, t] = [pretrainDefaults, distillationDefaults];
 
@@ -19,7 +19,7 @@ const flagOf = (key: string): string => `--${key.replace(/[A-Z]/g, (c) => `-${c.
 /** @throws UsageError for an option that has no effect when the ViT learns from another one, or from itself */
 function settingsOf(given: Partial<PretrainOptions>): PretrainOptions {
   if (given.teacher === undefined) {
-    const idle = (['views', 'mixup'] as const).find((key) => given[key]);
+    const idle = (['views', 'mixup', 'otherSizes'] as const).find((key) => given[key]);
     if (idle) throw new UsageError(`${flagOf(idle)} has no effect without --teacher: leave it out`);
     return { ...pretrainDefaults, ...given };
   }
@@ -57,6 +57,8 @@ export const pretrainCommand = ({ run, resume }: TrainingWork<PretrainCommand>):
     option('--views <count>', 'with --teacher: crops of a photo, after which they come again; the teacher is asked once for each '
       + '(default: 0, always new ones)', whole(0)),
     option('--mixup <share>', 'with --teacher: share of the crops that are blended with another photo (default: 0)', fraction),
+    option('--other-sizes <pixels,...>', 'with --teacher: sides at which every crop is seen besides --image-size (default: none)',
+      wholeList(8, 1024)),
     option('--init <file>', 'weights of a ViT of the same sizes to begin with; its image side may be another'),
     option('--dim <count>', `width of a token (default: ${d.dim})`, whole(4, 4096)),
     option('--depth <count>', `blocks (default: ${d.depth})`, whole(1, 64)),

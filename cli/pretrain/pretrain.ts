@@ -5,7 +5,7 @@ import { parseSafetensors, serializeSafetensors } from '../../model/files/safete
 import type { Bitmap, Image } from '../../model/image.js';
 import { middleSquare } from '../../model/squares.js';
 import {
-  optionsProblem, pretrainDefaults, stepsPerEpoch, teacherSide, vitConfigOf, type PretrainOptions,
+  cropSide, optionsProblem, pretrainDefaults, stepsPerEpoch, vitConfigOf, type PretrainOptions,
 } from '../../model/pretraining/options.js';
 import type { PretrainRun } from '../../model/pretraining/pretrain.js';
 import type { Weights } from '../../model/vit/config.js';
@@ -89,7 +89,7 @@ function parseCommand(config: Fields, { folder, json }: ResumeOptions): Pretrain
   const { photos, init, saveEvery, options } = objectOf('pretrain', config['pretrain']);
   const { sha256: initSha256 } = objectOf('init', config['init'] ?? {});
   // Runs that began before these options existed do not name them.
-  const { teacher, ...settings } = { views: 0, mixup: 0, ...objectOf('options', options) } as Fields;
+  const { teacher, ...settings } = { views: 0, mixup: 0, otherSizes: [], ...objectOf('options', options) } as Fields;
   if (!Array.isArray(photos) || photos.length === 0) throw new Error('pretrain.photos is not a list of folders');
   checkLike(settings, pretrainDefaults, COUNTS);
   for (const name of ['batch', 'epochs']) wholeOf(`options.${name}`, settings[name]);
@@ -165,8 +165,10 @@ export async function prepare(command: PretrainCommand, parts: Parts, first?: In
 
 /** The record of a training, and the part of it that a resume compares. */
 function recordsOf(command: PretrainCommand, { photos, teacher, init: first }: Data): Pick<Training, 'identity' | 'config'> {
-  const { teacher: _, views, mixup, ...settings } = command.options;
-  const own = { ...settings, ...(views > 0 && { views }), ...(mixup > 0 && { mixup }) };
+  const { teacher: _, views, mixup, otherSizes, ...settings } = command.options;
+  const own = {
+    ...settings, ...(views > 0 && { views }), ...(mixup > 0 && { mixup }), ...(otherSizes.length > 0 && { otherSizes }),
+  };
   const initSha256 = first?.sha256 ?? command.initSha256;
   const init = initSha256 !== undefined && { path: resolve(command.init!), sha256: initSha256 };
   return {
@@ -184,7 +186,7 @@ function recordsOf(command: PretrainCommand, { photos, teacher, init: first }: D
 async function readData({ options, photos: folders }: PretrainCommand, { interrupt, stderr }: Io): Promise<Data> {
   const fetching = { signal: interrupt, output: stderr };
   const teacher = options.teacher === undefined ? undefined : await loadVit(options.teacher, {}, fetching);
-  const photos = await readPhotos(folders, teacher ? teacherSide(options, teacher.vit.config) : options.imageSize, stderr);
+  const photos = await readPhotos(folders, teacher ? cropSide(options, teacher.vit.config) : options.imageSize, stderr);
   return { photos, ...(teacher && { teacher }) };
 }
 

@@ -5,7 +5,7 @@ import {
 import type { VitConfig, VitModel } from '../vit/config.js';
 import { linear, type NamedShape } from '../vit/untrained.js';
 import { facet, vitLayers } from '../vit/vit.js';
-import { teacherSide, vitConfigOf, type PretrainOptions } from './options.js';
+import { cropSide, studentSides, teacherSide, vitConfigOf, type PretrainOptions } from './options.js';
 import { learned, stateNames, type PretrainSetting } from './steps.js';
 import { bindNetwork } from './student.js';
 
@@ -30,8 +30,15 @@ function standardised(x: Tensor, eps: number): Tensor {
   return layernorm(x, x.graph.constant(new Float32Array(C).fill(1), [C]), x.graph.constant(new Float32Array(C), [C]), eps);
 }
 
-/** What a student learns of a ViT: its answers to some crops, each a tensor of the graph. */
-export type Targets = Readonly<Record<'cls' | 'keys' | 'similarity', Tensor>>;
+/** A teacher's answers to some crops at a size: CLS token, keys and their similarity. */
+type Targets = Readonly<Record<'cls' | 'keys' | 'similarity', Tensor>>;
+
+/** What a student learns of a ViT: its answers to some crops at every size, by names with the student's side. */
+export type Answers = Readonly<Record<string, Tensor>>;
+
+/** `crops` at another side, or as they are. */
+const atSide = (crops: Tensor, side: number): Tensor =>
+  (crops.shape[2] === side ? crops : resize(crops, [side, side], { mode: 'bicubic', antialias: true }));
 
 /**
  * The teacher's answers to `crops` [B, 3, S, S] in 0..1: CLS token [B, 1, C] and keys [B, T, n C], standardised token by token,
@@ -49,43 +56,54 @@ function targetsOf(g: Graph, teacher: VitModel, crops: Tensor): Targets {
 }
 
 const cropsInput = (g: Graph, options: PretrainOptions, teacher: VitConfig): Tensor => {
-  const side = teacherSide(options, teacher);
+  const side = cropSide(options, teacher);
   return g.input('crops', [options.batch, 3, side, side]);
 };
 
+const answerName = (part: string, side: number): string => `${part} at ${side}`;
+
+/** The teacher's answers to `crops` at every size. */
+const answersTo = (g: Graph, options: PretrainOptions, teacher: VitModel, crops: Tensor): Answers =>
+  Object.fromEntries(studentSides(options).flatMap((side) => {
+    const targets = targetsOf(g, teacher, atSide(crops, teacherSide(side, options, teacher.config)));
+    return Object.entries(targets).map(([part, target]) => [answerName(part, side), target]);
+  }));
+
 /** The teacher alone: its answers to the input `crops`, for `distillGraph` without it. */
-export const targetsGraph = (g: Graph, options: PretrainOptions, teacher: VitModel): Targets =>
-  targetsOf(g, teacher, cropsInput(g, options, teacher.config));
+export const targetsGraph = (g: Graph, options: PretrainOptions, teacher: VitModel): Answers =>
+  answersTo(g, options, teacher, cropsInput(g, options, teacher.config));
 
 /**
- * One step. Inputs: `crops` [B, 3, S, S] in 0..1, S the teacher's side, reduced for the student; `hyper` [10] as `adamw`
- * takes it; and if `answered`, the teacher's answers, which it computes otherwise. The loss is 3 mse(W_c norm(cls), cls')
- * + mse(W_k keys, keys') + 20 mse(similarity(keys), similarity'), primed the answers. Outputs: `stats` [5] = loss, its three
- * unweighted parts, the gradient's length; and the state (in place).
+ * One step. Inputs: `crops` [B, 3, S, S] in 0..1, S the largest side that the teacher sees, reduced for the student and smaller
+ * sizes; `hyper` [10] as `adamw` takes it; and if `answered`, the teacher's answers, which it computes otherwise. The loss is
+ * 3 mse(W_c norm(cls), cls') + mse(W_k keys, keys') + 20 mse(similarity(keys), similarity'), primed the answers, the mean over
+ * the student's sizes. Outputs: `stats` [5] = loss, its three unweighted parts, the gradient's length; and the state (in place).
  */
 export function distillGraph(g: Graph, setting: PretrainSetting, teacher: VitModel, answered = false): Record<string, Tensor> {
   const { options, layout } = setting;
-  const { imageSize: S } = options;
   const own = vitConfigOf(options);
   const crops = cropsInput(g, options, teacher.config);
   const student = bindNetwork(g, stateNames.student, layout, own);
+  const answers = answered
+    ? inputsLike(g, targetsGraph(new Graph(), options, teacher)) : answersTo(g, options, teacher, crops);
 
-  const seen = answered ? inputsLike(g, targetsGraph(new Graph(), options, teacher)) : targetsOf(g, teacher, crops);
-  const reduced = crops.shape[2] === S ? crops : resize(crops, [S, S], { mode: 'bicubic', antialias: true });
-  const { keys, cls } = student.features(normalize(reduced, own.mean, own.std));
-  const parts = [
-    mse(student.layer(student.norm(cls), 'head.cls'), seen.cls),
-    mse(student.layer(keys, 'head.keys'), seen.keys),
-    mse(selfSimilarity(keys), seen.similarity),
-  ] as const;
-  const loss = add(add(scale(parts[0], CLS_WEIGHT), parts[1]), scale(parts[2], SIMILARITY_WEIGHT));
+  const sides = studentSides(options);
+  const errors = sides.map((side) => {
+    const { keys, cls } = student.features(normalize(atSide(crops, side), own.mean, own.std));
+    return [
+      mse(student.layer(student.norm(cls), 'head.cls'), answers[answerName('cls', side)]!),
+      mse(student.layer(keys, 'head.keys'), answers[answerName('keys', side)]!),
+      mse(selfSimilarity(keys), answers[answerName('similarity', side)]!),
+    ] as const;
+  });
+  const [cls, keys, similarity] = ([0, 1, 2] as const).map((part) =>
+    scale(errors.map((e) => e[part]).reduce(add), 1 / sides.length)) as [Tensor, Tensor, Tensor];
+  const loss = add(add(scale(cls, CLS_WEIGHT), keys), scale(similarity, SIMILARITY_WEIGHT));
 
   const { w, norm } = learned(g, student, loss, setting);
-  return { stats: concat([loss, ...parts, norm], 0), student: w };
+  return { stats: concat([loss, cls, keys, similarity, norm], 0), student: w };
 }
 
-/** Inputs of the names and shapes of `targets`, which belong to another graph. */
-const inputsLike = (g: Graph, targets: Targets): Targets => ({
-  cls: g.input('cls', targets.cls.shape), keys: g.input('keys', targets.keys.shape),
-  similarity: g.input('similarity', targets.similarity.shape),
-});
+/** Inputs of the names and shapes of `answers`, which belong to another graph. */
+const inputsLike = (g: Graph, answers: Answers): Answers =>
+  Object.fromEntries(Object.entries(answers).map(([name, { shape }]) => [name, g.input(name, shape)]));

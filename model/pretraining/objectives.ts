@@ -3,8 +3,8 @@ import type { Graph, Tensor } from '../../engine/index.js';
 import type { Layout } from '../generators/parameters.js';
 import type { VitModel } from '../vit/config.js';
 import { selfDistillationCrops, sharedCrop, type CropKind } from './augment.js';
-import { distillGraph, distillationHead, targetsGraph, type Targets } from './distill.js';
-import { teacherSide, type PretrainOptions } from './options.js';
+import { distillGraph, distillationHead, targetsGraph, type Answers } from './distill.js';
+import { cropSide, type PretrainOptions } from './options.js';
 import type { StepSettings } from './schedules.js';
 import { pretrainGraph, stateNames, type PretrainSetting } from './steps.js';
 import { networkLayout } from './student.js';
@@ -23,7 +23,7 @@ export interface Objective {
   readonly figures: readonly string[];
   readonly graph: (g: Graph) => Record<string, Tensor>;
   /** With crops that come again: what the graph needs to know of them, by its inputs' names. */
-  readonly targets?: (g: Graph) => Targets;
+  readonly targets?: (g: Graph) => Answers;
   /** Inputs other than crops and the optimiser's. */
   readonly inputs: (settings: StepSettings) => Readonly<Record<string, number>>;
 }
@@ -53,7 +53,7 @@ export function distillation(options: PretrainOptions, teacher: VitModel): Objec
     setting,
     state: new Map(trained(setting.layout)),
     result: 'student',
-    crops: new Map([['crops', [sharedCrop(teacherSide(options, teacher.config), options.globalScale)]]]),
+    crops: new Map([['crops', [sharedCrop(cropSide(options, teacher.config), options.globalScale)]]]),
     figures: ['loss', 'cls', 'keys', 'similarity', 'gradient'],
     graph: (g) => distillGraph(g, setting, teacher, options.views > 0),
     ...(options.views > 0 && { targets: (g: Graph) => targetsGraph(g, options, teacher) }),

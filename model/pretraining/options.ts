@@ -12,6 +12,8 @@ export interface PretrainOptions {
   readonly views: number;
   /** With a teacher: share of the crops that are blended with another photo's. */
   readonly mixup: number;
+  /** With a teacher: sides in pixels at which the student sees every crop, besides `imageSize`. */
+  readonly otherSizes: readonly number[];
   readonly dim: number;
   readonly depth: number;
   readonly heads: number;
@@ -56,7 +58,7 @@ export interface PretrainOptions {
 
 /** The paper's settings, except for sizes, which are of a small model for a slow machine. */
 export const pretrainDefaults: PretrainOptions = {
-  views: 0, mixup: 0,
+  views: 0, mixup: 0, otherSizes: [],
   dim: 128, depth: 6, heads: 4, patch: 8, imageSize: 64, localSize: 32, locals: 4, batch: 16, epochs: 100, seed: 1,
   headHidden: 512, bottleneck: 128, prototypes: 2048,
   lr: 0.0005, minLr: 1e-6, warmupEpochs: 10, weightDecay: 0.04, weightDecayEnd: 0.4, clip: 3,
@@ -79,15 +81,24 @@ export const vitConfigOf = ({ dim, depth, heads, patch, imageSize }: PretrainOpt
   dim, depth, heads, patch, image: imageSize, hidden: 4 * dim, eps: 1e-6, mean: IMAGENET_MEAN, std: IMAGENET_STD,
 });
 
-/** Side of the crops when learning from another ViT: the teacher sees the student's number of patches, of its own size. */
-export const teacherSide = ({ imageSize, patch }: PretrainOptions, teacher: VitConfig): number =>
-  (imageSize / patch) * teacher.patch;
+/** Sides in pixels at which a student sees every crop when it learns from another ViT. */
+export const studentSides = ({ imageSize, otherSizes }: PretrainOptions): number[] => [...new Set([imageSize, ...otherSizes])];
+
+/** The side at which the teacher sees what the student sees at `side`: in the same number of patches, of its own size. */
+export const teacherSide = (side: number, { patch }: PretrainOptions, teacher: VitConfig): number =>
+  (side / patch) * teacher.patch;
+
+/** Side of the crops when learning from another ViT: none sees them larger. */
+export const cropSide = (options: PretrainOptions, teacher: VitConfig): number =>
+  teacherSide(Math.max(...studentSides(options)), options, teacher);
 
 /** The reason why these options make no ViT, or undefined. */
-export function optionsProblem({ teacher, dim, heads, patch, imageSize, localSize }: PretrainOptions): string | undefined {
+export function optionsProblem(options: PretrainOptions): string | undefined {
+  const { teacher, dim, heads, patch, imageSize, localSize } = options;
   if (dim % heads !== 0) return `a width of ${dim} is not divisible by ${heads} heads`;
   const inPatches = `is not divisible by patches of ${patch}`;
-  if (imageSize % patch !== 0) return `an image side of ${imageSize} ${inPatches}`;
+  const odd = [imageSize, ...options.otherSizes].find((side) => side % patch !== 0);
+  if (odd !== undefined) return `an image side of ${odd} ${inPatches}`;
   return teacher === undefined && localSize % patch !== 0 ? `a local side of ${localSize} ${inPatches}` : undefined;
 }
 

@@ -116,7 +116,10 @@ const ownAverageRows: readonly Row[] = [
 ];
 
 /** Options that have an effect with --teacher alone. */
-const teacherRows: readonly Row[] = [['--views 8', 'options.views', 8], ['--mixup 0.5', 'options.mixup', 0.5]];
+const teacherRows: readonly Row[] = [
+  ['--views 8', 'options.views', 8], ['--mixup 0.5', 'options.mixup', 0.5],
+  ['--other-sizes 96,128', 'options.otherSizes', [96, 128]],
+];
 
 const sharedPretrainRows: readonly Row[] = [
   ...outputRows, ['--init w.safetensors', 'init', 'w.safetensors'], ['--save-every 9', 'saveEvery', 9],

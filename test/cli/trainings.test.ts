@@ -5,45 +5,33 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { addModel } from '../../cli/models/get.js';
-import { encodeCheckpoint, readCheckpoint } from '../../cli/run/checkpoints.js';
+import { readCheckpoint } from '../../cli/run/checkpoints.js';
 import { TRAININGS } from '../../cli/run/config.js';
 import type { Parts } from '../../cli/run/parts.js';
 import { InputError, NoAdapterError, NonFiniteError, UsageError } from '../../cli/shared/errors.js';
-import { sha256 } from '../../cli/shared/files.js';
 import { isHeld } from '../../cli/shared/lock.js';
 import { openRunFolder } from '../../cli/view/folder.js';
 import { DeviceLostError } from '../../engine/index.js';
-import { temporaryFile, temporaryFolder } from '../helpers/pictures.js';
+import { temporaryFolder } from '../helpers/pictures.js';
 import {
   assertSameContents, configOf, contents, failure, interruptedRun, loggedSteps, newOut, pageOf, resumptions,
 } from '../helpers/runs.js';
-import { model, trainingParts, trainings, writeConfig, type ShortTraining } from '../helpers/trainings.js';
+import {
+  checkpoints, interrupted, model, trainingParts, trainings, undisturbed, viewed, writeConfig,
+} from '../helpers/trainings.js';
 
-const checkpoints = (out: string) => readdirSync(join(out, 'checkpoints')).sort();
 const newest = (out: string) => join(out, 'checkpoints', checkpoints(out).at(-1)!);
 const loss = () => new DeviceLostError('the GPU device was lost (unplugged)');
-const viewed = async (out: string) => (await openRunFolder(out, async () => false)).snapshot();
-
-/** The folder of a run that is interrupted after `steps` steps of training. */
-const interrupted = ({ warmStart, start }: ShortTraining, steps: number): Promise<string> =>
-  interruptedRun(start, warmStart + steps, trainingParts);
 
 /** A config whose seed has another value, as JSON. */
 const withSeed = (config: object, seed: string): object =>
   JSON.parse(JSON.stringify(config).replace(/"seed":1\b/g, `"seed":${seed}`));
 
-const undisturbed = new Map<string, string>();
-for (const { name, start } of trainings) {
-  const out = newOut();
-  assert.is(await start(out, trainingParts().parts), 0);
-  undisturbed.set(name, out);
-}
-
 assert.equal(trainings.map(({ name }) => name), [...TRAININGS], 'the table has every training');
 
 for (const training of trainings) {
   const { name, warmStart, start, resume } = training;
-  const whole = undisturbed.get(name)!;
+  const whole = await undisturbed(training);
   const resumed = async (folder: string, change: object = {}, behaviour = {}) => {
     const { parts, heard } = trainingParts(behaviour);
     return { code: await resume({ folder, json: false, ...change }, parts), heard };
@@ -378,96 +366,12 @@ for (const training of trainings) {
   });
 }
 
-/** Rewrites checkpoints as version 0.1 wrote them: settings in the order of the options, and in `train` with steps of 0. */
-async function likeBefore(out: string, settings: object): Promise<void> {
-  for (const name of checkpoints(out)) {
-    const path = join(out, 'checkpoints', name);
-    const checkpoint = await readCheckpoint(path);
-    const identity = { ...checkpoint.identity, settings: JSON.stringify(settings) };
-    writeFileSync(path, encodeCheckpoint({ ...checkpoint, identity }));
-  }
-}
-
-const [transferring, training, pretraining] = trainings as [ShortTraining, ShortTraining, ShortTraining];
-
-test('a pretraining with --init is resumed without that file, which must be there at first', async () => {
-  const init = temporaryFile('init.safetensors', readFileSync(model));
-  const out = await interruptedRun((to, parts) => pretraining.start(to, parts, { init }), 9, trainingParts);
-  rmSync(init);
-  assert.is(await pretraining.resume({ folder: out, json: false }, trainingParts().parts), 0);
-  assertSameContents(out, undisturbed.get('pretrain')!);
-  const missing = await failure(pretraining.start(newOut(), trainingParts().parts, { init }));
-  assert.match(missing.message, /init\.safetensors does not exist/);
-});
-
-test('a pretraining that was killed before its first checkpoint begins with the same --init only', async () => {
-  const init = temporaryFile('init.safetensors', readFileSync(model));
-  const out = await interruptedRun((to, parts) => pretraining.start(to, parts, { init }), 2, trainingParts);
-  rmSync(join(out, 'checkpoints'), { recursive: true });
-  const { resumed: _, ...config } = configOf(out);
-  writeConfig(out, { ...config, status: 'running' });
-  const other = readFileSync(model);
-  other[other.length - 1]! ^= 1;
-  writeFileSync(init, other);
-  const before = contents(out);
-  const resume = () => pretraining.resume({ folder: out, json: false }, trainingParts().parts);
-  const remedy = 'put that one back, or start a new run with another --out';
-  assert.is((await failure(resume())).message, `${init} is not the initial weights that the run in ${out} began with: ${remedy}`);
-  assert.equal(contents(out), before, 'nothing is touched');
-  writeConfig(out, { ...config, status: 'running', init: { path: init, sha256: sha256(other) } });
-  assert.match((await failure(resume())).message, /config\.json does not have the initial weights that the run began with/);
-  writeConfig(out, { ...config, status: 'running' });
-  writeFileSync(init, readFileSync(model));
-  assert.is(await resume(), 0);
-  assertSameContents(out, undisturbed.get('pretrain')!);
-});
-
 test('view of a run whose folder is deleted shows what it has read', async () => {
-  const out = await interrupted(transferring, 9);
+  const out = await interrupted(trainings[0], 9);
   writeConfig(out, { ...configOf(out), status: 'running' });
   const { snapshot } = await openRunFolder(out, isHeld);
   rmSync(out, { recursive: true });
   assert.is((await snapshot()).about.title, 'structure as appearance');
-});
-
-test('a transfer of version 0.1 is viewed and resumed', async () => {
-  const out = await interrupted(transferring, 9);
-  const { command: _, plan: __, page: ___, ...config } = configOf(out);
-  const { detail: ____, upscale: _____, outputSize: ______, ...options } = config.options;
-  const { steps, saveEvery, size, ...splice } = options;
-  await likeBefore(out, { ...splice, size });
-  writeConfig(out, { ...config, options });
-  const { about, state } = await viewed(out);
-  assert.equal([about.title, about.goOn], ['structure as appearance', `splice-gpu transfer --resume ${out}`]);
-  assert.equal([state.done, state.total, steps, saveEvery], [13, 28, 24, 6]);
-  assert.is(await transferring.resume({ folder: out, json: false }, trainingParts().parts), 0);
-  assertSameContents(out, undisturbed.get('transfer')!);
-});
-
-test('a training on many pairs of version 0.1 is viewed and resumed', async () => {
-  const out = await interrupted(training, 9);
-  const { command: _, plan: __, page: ___, train: { anyPair, ...rest }, ...config } = configOf(out);
-  const { holdOut: held, validateEvery, shown } = rest;
-  await likeBefore(out, { ...anyPair, steps: 0, held, validateEvery, shown });
-  const train = { ...rest, out, force: false, json: false, general: anyPair };
-  writeConfig(out, { ...config, kind: 'general generator', train });
-  const { about, state } = await viewed(out);
-  assert.equal([about.goOn, state.total], [`splice-gpu train --resume ${out}`, 28]);
-  assert.is(await training.resume({ folder: out, json: false }, trainingParts().parts), 0);
-  assertSameContents(out, undisturbed.get('train')!);
-});
-
-test('a pretraining of version 0.1 is refused in one line, and a single pass has nothing to resume', async () => {
-  const out = temporaryFolder();
-  writeConfig(out, { program: 'splice-gpu', version: '0.1.0', photosSha256: 'ab', options: {}, status: 'interrupted' });
-  const old = await failure(pretraining.resume({ folder: out, json: false }, trainingParts().parts));
-  const refusal = /holds a pretraining of version 0\.1, which this version cannot resume: start a new one, with --init/;
-  assert.match(old.message, refusal);
-  for (const config of [{ kind: 'applied generator' }, { command: 'transfer --generator' }]) {
-    writeConfig(out, config);
-    const error = await failure(transferring.resume({ folder: out, json: false }, trainingParts().parts));
-    assert.match(error.message, /config\.json does not describe a training: give the --out folder of a transfer run/);
-  }
 });
 
 test.run();

@@ -1,12 +1,14 @@
 /** The three trainings, short and on fake runs, for tests of what they have in common. */
-import { writeFileSync } from 'node:fs';
+import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import * as assert from 'uvu/assert';
 import { pretrain, resumePretrain } from '../../cli/pretrain/pretrain.js';
 import { writeImage } from '../../cli/photos/photo.js';
 import type { ResumeOptions, TrainingName } from '../../cli/run/config.js';
 import type { Parts } from '../../cli/run/parts.js';
 import { resumeTrain, train } from '../../cli/train/train.js';
 import { resumeTransfer, transfer } from '../../cli/transfer/transfer.js';
+import { openRunFolder } from '../../cli/view/folder.js';
 import { createEngine } from '../../engine/index.js';
 import { defaultAnyPair, defaultSizes } from '../../model/anyPair/options.js';
 import { serializeSafetensors } from '../../model/files/safetensors.js';
@@ -16,7 +18,7 @@ import { testDevice } from './device.js';
 import { fakeParts, shortRun, type FakeBehaviour } from './fakeRun.js';
 import { testImage } from './golden.js';
 import { temporaryFile, temporaryFolder } from './pictures.js';
-import { files } from './runs.js';
+import { files, interruptedRun, newOut } from './runs.js';
 import { tinyConfig } from './tinyVit.js';
 
 const photos = temporaryFolder();
@@ -45,7 +47,7 @@ export interface ShortTraining {
   readonly resume: (resume: ResumeOptions, parts: Parts) => Promise<number>;
 }
 
-export const trainings: readonly ShortTraining[] = [
+export const trainings: readonly [ShortTraining, ShortTraining, ShortTraining] = [
   {
     name: 'transfer',
     warmStart: 4,
@@ -93,3 +95,20 @@ export function trainingParts(behaviour: FakeBehaviour = {}, interrupt?: AbortSi
 /** Replaces config.json. */
 export const writeConfig = (out: string, config: object): void =>
   writeFileSync(join(out, 'config.json'), JSON.stringify(config));
+
+/** File names of a run's checkpoints, the oldest first. */
+export const checkpoints = (out: string): string[] => readdirSync(join(out, 'checkpoints')).sort();
+
+/** The folder of a run that is interrupted after `steps` steps of training. */
+export const interrupted = ({ warmStart, start }: ShortTraining, steps: number): Promise<string> =>
+  interruptedRun(start, warmStart + steps, trainingParts);
+
+/** The folder of a run that nothing disturbs. */
+export async function undisturbed({ start }: ShortTraining): Promise<string> {
+  const out = newOut();
+  assert.is(await start(out, trainingParts().parts), 0);
+  return out;
+}
+
+/** What the page of a run shows that no process holds. */
+export const viewed = async (out: string) => (await openRunFolder(out, async () => false)).snapshot();

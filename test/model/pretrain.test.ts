@@ -141,6 +141,33 @@ test('crops that come again: the same losses, also of a run that was resumed wit
   second.destroy();
 });
 
+test('several sizes: the losses are the mean over those of each, with kept answers too', async () => {
+  const teacher = formulaVit('dino8', 'teacher');
+  // A plain colour is the same in crops of every size.
+  const colour = (photo: number, channel: number): number => 30 * (photo + 1) + 9 * channel;
+  const plain = photos.map(({ width, height, data }, i): Bitmap =>
+    ({ width, height, data: data.map((_, at) => colour(i, Math.floor(at / (width * height)))) }));
+  const begin = await start();
+  const init = await begin.weights();
+  begin.destroy();
+  const first = async (change: Partial<PretrainOptions>): Promise<StepLosses> => {
+    const engine = createEngine(await testDevice(), { poison: true });
+    const run = await startPretrain(engine, plain, { ...options, ...change }, { teacher, init });
+    const [losses] = await steps(run, 1);
+    run.destroy();
+    return losses!;
+  };
+  const [small, large] = [await first({}), await first({ imageSize: 32 })];
+  for (const change of [{}, { views: 2 }, { otherSizes: [32, 16, 32] }]) {
+    const both = await first({ otherSizes: [32], ...change });
+    for (const part of ['loss', 'cls', 'keys', 'similarity']) {
+      const expected = (small[part]! + large[part]!) / 2;
+      assert.ok(Math.abs(both[part]! / expected - 1) < 1e-4, `${part}: ${both[part]}, ${expected}`);
+      assert.ok(Math.abs(small[part]! / large[part]! - 1) > 1e-3, `${part} differs between sizes`);
+    }
+  }
+});
+
 test('crops are blended with another photo, the first one being the larger part', async () => {
   const plain = (value: number): Bitmap => ({ width: 8, height: 8, data: new Uint8Array(3 * 64).fill(value) });
   const blacks = async (mixup: number): Promise<number[]> => {

@@ -117,6 +117,7 @@ test('options that make no ViT are named', () => {
   assert.is(optionsProblem(pretrainDefaults), undefined);
   assert.match(optionsProblem({ ...pretrainDefaults, heads: 5 })!, /width of 128 is not divisible by 5 heads/);
   assert.match(optionsProblem({ ...pretrainDefaults, imageSize: 60 })!, /60 is not divisible by patches of 8/);
+  assert.match(optionsProblem({ ...pretrainDefaults, otherSizes: [96, 100] })!, /100 is not divisible by patches of 8/);
   assert.match(optionsProblem({ ...pretrainDefaults, localSize: 20 })!, /20 is not divisible by patches of 8/);
   assert.is(optionsProblem({ ...pretrainDefaults, teacher: 'vit_mini8', localSize: 20 }), undefined,
     'there are no local crops then');
