@@ -1,7 +1,7 @@
 /** What is written at a save: checkpoint, results, figures and curves. */
 import type { Image } from '../../model/image.js';
+import type { Stretch } from './job.js';
 import { keepCheckpoint } from './kept.js';
-import type { Stretch } from './stretch.js';
 import type { Moment, Session } from './training.js';
 
 /** Writes checkpoints and results. */

@@ -14,12 +14,13 @@ import {
   checkIdentity, checkSteps, parseConfig, readConfigOf, resumeCommand, type Fields, type ResumeOptions, type TrainingName,
 } from './config.js';
 import { openFolder, reopenFolder, type RunFolder } from './folder.js';
+import { become, OtherProgram, type Job, type Stretch } from './job.js';
 import { useKernels } from './kernels.js';
 import { checkMemory } from './memory.js';
 import { openPage, type RunPage } from './page.js';
 import type { OpenedEngine, Parts } from './parts.js';
 import { checkRecord, continuing, describeMaking, recordOf, stepsOf, type Reason } from './record.js';
-import { become, OtherProgram, train, type Job, type Stretch } from './stretch.js';
+import { train } from './stretch.js';
 import type { Session, Training } from './training.js';
 
 /** How a run is shown: on a page or none, and the form of what it prints. */

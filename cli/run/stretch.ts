@@ -3,57 +3,19 @@ import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { LOG_EVERY } from '../../model/training/log.js';
 import { trainLoop, type LoopHooks } from '../../model/training/loop.js';
-import type { StepLosses } from '../../model/training/run.js';
 import { EXIT_INTERRUPTED, NonFiniteError } from '../shared/errors.js';
-import { clockTime, createProgress, type Progress } from '../shared/progress.js';
+import { clockTime, createProgress } from '../shared/progress.js';
 import { endedNote } from './about.js';
-import type { Checkpoint } from './checkpoints.js';
-import { resumeCommand, type Fields } from './config.js';
-import type { RunFolder } from './folder.js';
+import { resumeCommand } from './config.js';
+import { become, OtherProgram, type Stretch } from './job.js';
 import { createKeeper } from './keeper.js';
-import type { RunPage } from './page.js';
-import type { Parts } from './parts.js';
 import { stepsOf } from './record.js';
-import type { Moment, Session, Training } from './training.js';
-
-/** A training in a folder. */
-export interface Job {
-  /** The summary is JSON. */
-  readonly json: boolean;
-  /** Leaves out the lines about what is trained on what. */
-  readonly brief?: boolean;
-  readonly training: Training;
-  /** Its training, or what that has become on its page. */
-  readonly current: { training: Training };
-  readonly folder: RunFolder;
-  readonly parts: Parts;
-  readonly progress: Progress;
-  readonly page: RunPage | undefined;
-}
-
-/** A stretch of training on one device. */
-export interface Stretch extends Job {
-  readonly session: Session;
-  readonly from: Checkpoint | undefined;
-  /** config.json without status. */
-  readonly record: () => Fields;
-  readonly log: StepLosses[];
-  /** Training time so far, that of earlier stretches included and pauses left out. */
-  readonly seconds: () => number;
-}
+import type { Moment } from './training.js';
 
 /** An end that is nearer needs no announcement. */
 const WORTH_TELLING_S = 60;
 /** From here on, the shorter way is named. */
 const LONG_S = 3600;
-
-/** Ends a stretch: the run continues from its checkpoint, with another program. */
-export class OtherProgram extends Error {}
-
-/** Replaces the current training. The plan stays that of the job, which may end before all steps are done. */
-export const become = (current: Job['current'], training: Training): void => {
-  current.training = { ...training, plan: current.training.plan };
-};
 
 /** Trains to the end or to an interrupt. Returns the exit code. @throws OtherProgram */
 export async function train(stretch: Stretch): Promise<number> {
