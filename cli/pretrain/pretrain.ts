@@ -1,11 +1,12 @@
 /** The work of `splice-gpu pretrain`: a small ViT from folders of photos, new or resumed. */
 import { createHash } from 'node:crypto';
 import { basename, resolve } from 'node:path';
+import { isCount } from '../../model/files/json.js';
 import { parseSafetensors, serializeSafetensors } from '../../model/files/safetensors.js';
 import type { Bitmap, Image } from '../../model/image.js';
 import { middleSquare } from '../../model/squares.js';
 import {
-  cropSide, optionsProblem, pretrainDefaults, stepsPerEpoch, vitConfigOf, type PretrainOptions,
+  cropSide, optionsProblem, pretrainDefaults, stepsPerEpoch, studentSides, vitConfigOf, type PretrainOptions,
 } from '../../model/pretraining/options.js';
 import type { PretrainRun } from '../../model/pretraining/pretrain.js';
 import type { Weights } from '../../model/vit/config.js';
@@ -15,7 +16,7 @@ import type { LoadedVit } from '../models/read.js';
 import { listPhotos, readBitmaps } from '../photos/folder.js';
 import { writeImage } from '../photos/photo.js';
 import {
-  checkIdentity, checkLike, objectOf, settingsText, textOf, wholeOf, type Fields, type ResumeOptions,
+  checkIdentity, checkLike, objectOf, settingsText, show, textOf, wholeOf, type Fields, type ResumeOptions,
 } from '../run/config.js';
 import type { Parts } from '../run/parts.js';
 import { resumeTraining, startTraining } from '../run/run.js';
@@ -92,6 +93,8 @@ function parseCommand(config: Fields, { folder, json }: ResumeOptions): Pretrain
   const { teacher, ...settings } = { views: 0, mixup: 0, otherSizes: [], ...objectOf('options', options) } as Fields;
   if (!Array.isArray(photos) || photos.length === 0) throw new Error('pretrain.photos is not a list of folders');
   checkLike(settings, pretrainDefaults, COUNTS);
+  const { otherSizes } = settings;
+  if (!Array.isArray(otherSizes) || !otherSizes.every(isCount)) throw new Error(`options.otherSizes is ${show(otherSizes)}`);
   for (const name of ['batch', 'epochs']) wholeOf(`options.${name}`, settings[name]);
   return {
     photos: photos.map((path, i) => textOf(`pretrain.photos[${i}]`, path)),
@@ -122,7 +125,7 @@ export async function prepare(command: PretrainCommand, parts: Parts, first?: In
   if (problem) throw new UsageError(`${problem}: choose other sizes`);
   const data = { ...(await readData(command, parts)), ...(first && { init: first }) };
   const { photos, teacher } = data;
-  const { batch, epochs, imageSize, dim, depth, patch, seed } = options;
+  const { batch, epochs, dim, depth, patch, seed } = options;
   const perEpoch = stepsPerEpoch(photos.bitmaps.length, options);
   if (perEpoch < 1) {
     const problem = `${photos.bitmaps.length} photos are fewer than the ${batch} of one step`;
@@ -151,7 +154,7 @@ export async function prepare(command: PretrainCommand, parts: Parts, first?: In
     pictures: [],
     title: `${teacher ? 'distillation' : 'self-distillation'}: ${names}, seed ${seed}`,
     memory: {
-      use: `${batch} photos per step with crops of ${imageSize} pixels`,
+      use: `${batch} photos per step with crops of ${studentSides(options).join(', ')} pixels`,
       remedy: 'use a smaller --batch, --image-size or --dim',
     },
     product: 'vit.safetensors',

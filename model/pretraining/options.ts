@@ -81,7 +81,7 @@ export const vitConfigOf = ({ dim, depth, heads, patch, imageSize }: PretrainOpt
   dim, depth, heads, patch, image: imageSize, hidden: 4 * dim, eps: 1e-6, mean: IMAGENET_MEAN, std: IMAGENET_STD,
 });
 
-/** Sides in pixels at which a student sees every crop when it learns from another ViT. */
+/** Sides in pixels at which a student sees a photo's crop; of a student without a teacher, the side of its global crops. */
 export const studentSides = ({ imageSize, otherSizes }: PretrainOptions): number[] => [...new Set([imageSize, ...otherSizes])];
 
 /** The side at which the teacher sees what the student sees at `side`: in the same number of patches, of its own size. */

@@ -64,7 +64,7 @@ test('pretrain: with a teacher, and resumed with the same one only', async () =>
   const shipped = (name: string): Buffer => readFileSync(join(packageRoot, 'model/weights', name));
   writeFileSync(teacher, shipped('untrained.safetensors'));
   writeFileSync(join(folder, 'teacher.json'), shipped('untrained.json'));
-  const run = ['--teacher', teacher, ...tiny, '--epochs', '4'];
+  const run = ['--teacher', teacher, ...tiny, '--other-sizes', '24', '--epochs', '4'];
   const finished = await train(whole, ...run);
   assert.is(finished.code, 0, finished.stderr);
   assert.is(json(join(whole, 'vit.json')).what, 'learned from teacher, 12 steps of 2 photos, seed 1');
@@ -73,6 +73,10 @@ test('pretrain: with a teacher, and resumed with the same one only', async () =>
   assert.is(vit.config.dim, 8);
 
   await killed(out, 0, ...run, '--save-every', '2');
+  const config = readFileSync(join(out, 'config.json'), 'utf8');
+  writeFileSync(join(out, 'config.json'), config.replace(/"otherSizes": \[\s*24/, '"otherSizes": ["x"'));
+  assert.match((await resume(out)).stderr, /config\.json does not describe a run \(options\.otherSizes is \["x"\]\)/);
+  writeFileSync(join(out, 'config.json'), config);
   writeFileSync(teacher, shipped('dino_mini8.safetensors'));
   const other = await resume(out);
   assert.is(other.code, 1);
