@@ -1,7 +1,6 @@
 /** The work of `splice-gpu pretrain`: a small ViT from folders of photos, new or resumed. */
 import { createHash } from 'node:crypto';
 import { basename, resolve } from 'node:path';
-import { isCount } from '../../model/files/json.js';
 import { parseSafetensors, serializeSafetensors } from '../../model/files/safetensors.js';
 import type { Bitmap, Image } from '../../model/image.js';
 import { middleSquare } from '../../model/squares.js';
@@ -16,7 +15,7 @@ import type { LoadedVit } from '../models/read.js';
 import { listPhotos, readBitmaps } from '../photos/folder.js';
 import { writeImage } from '../photos/photo.js';
 import {
-  checkIdentity, checkLike, objectOf, settingsText, show, textOf, wholeOf, type Fields, type ResumeOptions,
+  checkIdentity, checkLike, objectOf, settingsText, textOf, wholeOf, type Fields, type ResumeOptions,
 } from '../run/config.js';
 import type { Parts } from '../run/parts.js';
 import { resumeTraining, startTraining } from '../run/run.js';
@@ -82,7 +81,7 @@ const savedCommand = ({ photos, init, saveEvery, options }: PretrainCommand, loa
 
 const COUNTS: readonly (keyof PretrainOptions)[] = [
   'dim', 'depth', 'heads', 'patch', 'imageSize', 'localSize', 'locals', 'batch', 'epochs', 'seed', 'headHidden', 'bottleneck',
-  'prototypes', 'views', 'warmupEpochs', 'teacherWarmupEpochs', 'freezeLastLayer',
+  'prototypes', 'views', 'otherSizes', 'warmupEpochs', 'teacherWarmupEpochs', 'freezeLastLayer',
 ];
 
 /** @throws Error naming the field that is wrong */
@@ -93,8 +92,6 @@ function parseCommand(config: Fields, { folder, json }: ResumeOptions): Pretrain
   const { teacher, ...settings } = { views: 0, mixup: 0, otherSizes: [], ...objectOf('options', options) } as Fields;
   if (!Array.isArray(photos) || photos.length === 0) throw new Error('pretrain.photos is not a list of folders');
   checkLike(settings, pretrainDefaults, COUNTS);
-  const { otherSizes } = settings;
-  if (!Array.isArray(otherSizes) || !otherSizes.every(isCount)) throw new Error(`options.otherSizes is ${show(otherSizes)}`);
   for (const name of ['batch', 'epochs']) wholeOf(`options.${name}`, settings[name]);
   return {
     photos: photos.map((path, i) => textOf(`pretrain.photos[${i}]`, path)),

@@ -11,12 +11,13 @@ export const MAX_SIDE = 8192;
 
 export const show = (value: unknown): string => (value === undefined ? 'missing' : JSON.stringify(value).slice(0, 60));
 
-/** @throws Error unless every field is of its default's type; counts are whole, and no number is negative */
+/** @throws Error unless every field is of its default's type: lists of numbers, whole counts, and no other number below 0 */
 export function checkLike<T extends object>(fields: Fields, defaults: T, counts: readonly (keyof T)[]): void {
   for (const [name, value] of Object.entries(defaults)) {
     const found = fields[name];
-    const isOfType = typeof found === typeof value && (typeof found !== 'number' || (Number.isFinite(found) && found >= 0));
-    const isWhole = !counts.includes(name as keyof T) || Number.isSafeInteger(found);
+    const isOfType = Array.isArray(value) ? Array.isArray(found) && found.every(Number.isFinite)
+      : typeof found === typeof value && (typeof found !== 'number' || (Number.isFinite(found) && found >= 0));
+    const isWhole = !counts.includes(name as keyof T) || [found].flat().every(isCount);
     if (!isOfType || !isWhole) throw new Error(`options.${name} is ${show(found)}`);
   }
 }

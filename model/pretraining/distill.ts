@@ -30,6 +30,9 @@ function standardised(x: Tensor, eps: number): Tensor {
   return layernorm(x, x.graph.constant(new Float32Array(C).fill(1), [C]), x.graph.constant(new Float32Array(C), [C]), eps);
 }
 
+/** The mean of tensors of one shape. */
+const average = (tensors: readonly Tensor[]): Tensor => scale(tensors.reduce(add), 1 / tensors.length);
+
 /** A teacher's answers to some crops at a size: CLS token, keys and their similarity. */
 type Targets = Readonly<Record<'cls' | 'keys' | 'similarity', Tensor>>;
 
@@ -51,7 +54,7 @@ function targetsOf(g: Graph, teacher: VitModel, crops: Tensor): Targets {
   return {
     cls: standardised(slice(layers.at(-1)!.tokens, 1, 0, 1), eps),
     keys: concat(keys.map((k) => standardised(k, eps)), 2),
-    similarity: scale(keys.map(selfSimilarity).reduce(add), 1 / keys.length),
+    similarity: average(keys.map(selfSimilarity)),
   };
 }
 
@@ -87,21 +90,19 @@ export function distillGraph(g: Graph, setting: PretrainSetting, teacher: VitMod
   const answers = answered
     ? inputsLike(g, targetsGraph(new Graph(), options, teacher)) : answersTo(g, options, teacher, crops);
 
-  const sides = studentSides(options);
-  const errors = sides.map((side) => {
-    const { keys, cls } = student.features(normalize(atSide(crops, side), own.mean, own.std));
-    return [
-      mse(student.layer(student.norm(cls), 'head.cls'), answers[answerName('cls', side)]!),
-      mse(student.layer(keys, 'head.keys'), answers[answerName('keys', side)]!),
-      mse(selfSimilarity(keys), answers[answerName('similarity', side)]!),
-    ] as const;
-  });
-  const [cls, keys, similarity] = ([0, 1, 2] as const).map((part) =>
-    scale(errors.map((e) => e[part]).reduce(add), 1 / sides.length)) as [Tensor, Tensor, Tensor];
-  const loss = add(add(scale(cls, CLS_WEIGHT), keys), scale(similarity, SIMILARITY_WEIGHT));
+  const views = studentSides(options).map((side) => ({
+    ...student.features(normalize(atSide(crops, side), own.mean, own.std)),
+    answer: (part: keyof Targets): Tensor => answers[answerName(part, side)]!,
+  }));
+  const parts = [
+    average(views.map(({ cls, answer }) => mse(student.layer(student.norm(cls), 'head.cls'), answer('cls')))),
+    average(views.map(({ keys, answer }) => mse(student.layer(keys, 'head.keys'), answer('keys')))),
+    average(views.map(({ keys, answer }) => mse(selfSimilarity(keys), answer('similarity')))),
+  ] as const;
+  const loss = add(add(scale(parts[0], CLS_WEIGHT), parts[1]), scale(parts[2], SIMILARITY_WEIGHT));
 
   const { w, norm } = learned(g, student, loss, setting);
-  return { stats: concat([loss, cls, keys, similarity, norm], 0), student: w };
+  return { stats: concat([loss, ...parts, norm], 0), student: w };
 }
 
 /** Inputs of the names and shapes of `answers`, which belong to another graph. */

@@ -94,10 +94,10 @@ export const cropSide = (options: PretrainOptions, teacher: VitConfig): number =
 
 /** The reason why these options make no ViT, or undefined. */
 export function optionsProblem(options: PretrainOptions): string | undefined {
-  const { teacher, dim, heads, patch, imageSize, localSize } = options;
+  const { teacher, dim, heads, patch, localSize } = options;
   if (dim % heads !== 0) return `a width of ${dim} is not divisible by ${heads} heads`;
   const inPatches = `is not divisible by patches of ${patch}`;
-  const odd = [imageSize, ...options.otherSizes].find((side) => side % patch !== 0);
+  const odd = studentSides(options).find((side) => side % patch !== 0);
   if (odd !== undefined) return `an image side of ${odd} ${inPatches}`;
   return teacher === undefined && localSize % patch !== 0 ? `a local side of ${localSize} ${inPatches}` : undefined;
 }

@@ -76,6 +76,8 @@ test('pretrain: with a teacher, and resumed with the same one only', async () =>
   const config = readFileSync(join(out, 'config.json'), 'utf8');
   writeFileSync(join(out, 'config.json'), config.replace(/"otherSizes": \[\s*24/, '"otherSizes": ["x"'));
   assert.match((await resume(out)).stderr, /config\.json does not describe a run \(options\.otherSizes is \["x"\]\)/);
+  writeFileSync(join(out, 'config.json'), config.replace(/"globalScale": \[[^\]]*\]/, '"globalScale": null'));
+  assert.match((await resume(out)).stderr, /config\.json does not describe a run \(options\.globalScale is null\)/);
   writeFileSync(join(out, 'config.json'), config);
   writeFileSync(teacher, shipped('dino_mini8.safetensors'));
   const other = await resume(out);

@@ -110,5 +110,5 @@ export async function undisturbed({ start }: ShortTraining): Promise<string> {
   return out;
 }
 
-/** What the page of a run shows that no process holds. */
+/** What is shown of a run that no process holds. */
 export const viewed = async (out: string) => (await openRunFolder(out, async () => false)).snapshot();
