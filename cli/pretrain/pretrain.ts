@@ -152,7 +152,7 @@ export async function prepare(command: PretrainCommand, parts: Parts, first?: In
     title: `${teacher ? 'distillation' : 'self-distillation'}: ${names}, seed ${seed}`,
     memory: {
       use: `${batch} photos per step with crops of ${studentSides(options).join(', ')} pixels`,
-      remedy: 'use a smaller --batch, --image-size or --dim',
+      remedy: 'use a smaller --batch, --dim or size of crops (--image-size, --other-sizes)',
     },
     product: 'vit.safetensors',
     ...tuned(command, async (graph) => {
