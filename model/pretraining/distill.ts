@@ -90,14 +90,14 @@ export function distillGraph(g: Graph, setting: PretrainSetting, teacher: VitMod
   const answers = answered
     ? inputsLike(g, targetsGraph(new Graph(), options, teacher)) : answersTo(g, options, teacher, crops);
 
-  const views = studentSides(options).map((side) => ({
+  const atSides = studentSides(options).map((side) => ({
     ...student.features(normalize(atSide(crops, side), own.mean, own.std)),
     answer: (part: keyof Targets): Tensor => answers[answerName(part, side)]!,
   }));
   const parts = [
-    average(views.map(({ cls, answer }) => mse(student.layer(student.norm(cls), 'head.cls'), answer('cls')))),
-    average(views.map(({ keys, answer }) => mse(student.layer(keys, 'head.keys'), answer('keys')))),
-    average(views.map(({ keys, answer }) => mse(selfSimilarity(keys), answer('similarity')))),
+    average(atSides.map(({ cls, answer }) => mse(student.layer(student.norm(cls), 'head.cls'), answer('cls')))),
+    average(atSides.map(({ keys, answer }) => mse(student.layer(keys, 'head.keys'), answer('keys')))),
+    average(atSides.map(({ keys, answer }) => mse(selfSimilarity(keys), answer('similarity')))),
   ] as const;
   const loss = add(add(scale(parts[0], CLS_WEIGHT), parts[1]), scale(parts[2], SIMILARITY_WEIGHT));
 

@@ -14,6 +14,7 @@ if (![first, second, out].every((path) => path.endsWith('.safetensors')) || !sha
   process.exit(2);
 }
 const [a, b] = await Promise.all([first, second].map(async (path) => parseSafetensors(await readFile(path)).tensors));
+if (a!.size !== b!.size) throw new Error(`${first} has ${a!.size} tensors, ${second} ${b!.size}: they are of different models`);
 const mean = [...a!].map(([name, { shape, data }]): [string, Weight] => {
   const other = b!.get(name);
   if (String(other?.shape) !== String(shape)) throw new Error(`${second} has no ${name} of shape [${shape.join(', ')}]`);
