@@ -59,7 +59,8 @@ export const pretrainCommand = ({ run, resume }: TrainingWork<PretrainCommand>):
     option('--mixup <share>', 'with --teacher: share of the crops that are blended with another photo (default: 0)', fraction),
     option('--other-sizes <pixels,...>', 'with --teacher: sides at which every crop is seen besides --image-size (default: none)',
       wholeList(8, 1024)),
-    option('--init <file>', 'weights of a ViT of the same sizes to begin with; its image side may be another'),
+    option('--init <file|teacher>', 'weights of a ViT of the same sizes to begin with; its image side may be another. teacher: '
+      + 'the first blocks of --teacher, as many as --depth'),
     option('--dim <count>', `width of a token (default: ${d.dim})`, whole(4, 4096)),
     option('--depth <count>', `blocks (default: ${d.depth})`, whole(1, 64)),
     option('--heads <count>', `attention heads (default: ${d.heads})`, whole(1, 64)),

@@ -81,6 +81,8 @@ const steadyingOptions = (): readonly Option[] => [
     defaultOptions.clip),
   option('--lambda-patches <weight>', "weight of the distance between patches of output and appearance, by the ViT's tokens",
     notNegative, defaultOptions.lambdaPatches),
+  option('--lambda-colours <weight>', 'weight of the distance between the colours of output and appearance', notNegative,
+    defaultOptions.lambdaColours),
   option('--key-layers <list>', 'layers whose keys the structure loss compares, such as 8,11; the first is 0',
     wholeList(0, 999)).default(defaultOptions.keyLayers, 'the last'),
   option('--lambda-texture <weight>', 'weight of the distance between the finest textures of output and appearance', notNegative,

@@ -5,7 +5,8 @@ import { parseSafetensors, serializeSafetensors } from '../../model/files/safete
 import type { Bitmap, Image } from '../../model/image.js';
 import { middleSquare } from '../../model/squares.js';
 import {
-  cropSide, optionsProblem, pretrainDefaults, stepsPerEpoch, studentSides, vitConfigOf, type PretrainOptions,
+  cropSide, firstBlocksProblem, FROM_TEACHER, optionsProblem, pretrainDefaults, stepsPerEpoch, studentSides, vitConfigOf,
+  type PretrainOptions,
 } from '../../model/pretraining/options.js';
 import type { PretrainRun } from '../../model/pretraining/pretrain.js';
 import type { Weights } from '../../model/vit/config.js';
@@ -29,7 +30,7 @@ import { keysPicture } from './keysPicture.js';
 export interface PretrainCommand {
   readonly photos: readonly string[];
   readonly out: string;
-  /** Weights to begin with. */
+  /** Weights to begin with: a file, or `FROM_TEACHER`. */
   readonly init?: string;
   /** Their SHA-256, of a run that is resumed; versions before 0.2 did not keep it. */
   readonly initSha256?: string;
@@ -55,13 +56,15 @@ const INIT = 'initial weights';
 
 /** Returns the exit code: 0, or 130 when interrupted. @throws before anything is created if an input is wrong */
 export async function pretrain(command: PretrainCommand, parts: Parts): Promise<number> {
-  const init = command.init === undefined ? undefined : await readWeights(command.init);
+  const init = isFile(command.init) ? await readWeights(command.init) : undefined;
   return startTraining(await prepare(command, parts, init), command, parts);
 }
 
 /** Resumes the training in a folder from its last checkpoint. Its length is fixed: the schedules span all epochs. */
 export const resumePretrain = (resume: ResumeOptions, parts: Parts): Promise<number> =>
   resumeTraining('pretrain', resume, parts, (config) => parseCommand(config, resume), (command) => prepare(command, parts));
+
+const isFile = (init: string | undefined): init is string => init !== undefined && init !== FROM_TEACHER;
 
 /** Weights to begin with, and the SHA-256 of their file. */
 interface Init {
@@ -74,7 +77,7 @@ const savedCommand = ({ photos, init, saveEvery, options }: PretrainCommand, loa
   const { teacher, ...settings } = options;
   const source = teacher !== undefined && loaded && { teacher: givenModel(teacher, loaded) };
   return {
-    photos: photos.map((folder) => resolve(folder)), init: init === undefined ? null : resolve(init),
+    photos: photos.map((folder) => resolve(folder)), init: isFile(init) ? resolve(init) : init ?? null,
     saveEvery: saveEvery ?? null, options: { ...settings, ...source },
   };
 };
@@ -122,6 +125,7 @@ export async function prepare(command: PretrainCommand, parts: Parts, first?: In
   if (problem) throw new UsageError(`${problem}: choose other sizes`);
   const data = { ...(await readData(command, parts)), ...(first && { init: first }) };
   const { photos, teacher } = data;
+  if (init === FROM_TEACHER) checkBlocks(options, teacher);
   const { batch, epochs, dim, depth, patch, seed } = options;
   const perEpoch = stepsPerEpoch(photos.bitmaps.length, options);
   if (perEpoch < 1) {
@@ -136,7 +140,7 @@ export async function prepare(command: PretrainCommand, parts: Parts, first?: In
       savesAt: (steps) => steps % perEpoch === 0 || (saveEvery !== undefined && steps % saveEvery === 0),
     },
     sources: { 'set of photos': names, ...(teacher && { teacher: teacher.path }) },
-    inputs: [...folders, ...(init === undefined ? [] : [init]), ...(teacher ? [teacher.path] : [])],
+    inputs: [...folders, ...(isFile(init) ? [init] : []), ...(teacher ? [teacher.path] : [])],
     ...recordsOf(command, data),
     page: {
       title: `A ViT from ${names}`,
@@ -171,16 +175,24 @@ function recordsOf(command: PretrainCommand, { photos, teacher, init: first }: D
   };
   const initSha256 = first?.sha256 ?? command.initSha256;
   const init = initSha256 !== undefined && { path: resolve(command.init!), sha256: initSha256 };
+  const begun = command.init === FROM_TEACHER ? FROM_TEACHER : initSha256;
   return {
     identity: {
       'set of photos': photos.hash, settings: settingsText(own),
-      ...(teacher && { teacher: teacher.sha256 }), ...(init && { [INIT]: init.sha256 }),
+      ...(teacher && { teacher: teacher.sha256 }), ...(begun !== undefined && { [INIT]: begun }),
     },
     config: {
       pretrain: savedCommand(command, teacher), photoCount: photos.bitmaps.length, photosSha256: photos.hash,
       ...(teacher && { teacher: { path: resolve(teacher.path), sha256: teacher.sha256 } }), ...(init && { init }),
     },
   };
+}
+
+/** @throws UsageError when there is no teacher whose blocks this ViT can begin with */
+function checkBlocks(options: PretrainOptions, teacher: LoadedVit | undefined): void {
+  if (!teacher) throw new UsageError(`--init ${FROM_TEACHER} has no effect without --teacher: give one, or a file of weights`);
+  const problem = firstBlocksProblem(options, teacher.vit.config);
+  if (problem) throw new UsageError(`--init ${FROM_TEACHER}: ${teacher.path}: ${problem}`);
 }
 
 async function readData({ options, photos: folders }: PretrainCommand, { interrupt, stderr }: Io): Promise<Data> {
@@ -201,7 +213,7 @@ async function readWeights(path: string): Promise<Init> {
 
 /** The weights that a run began with, which is resumed before its first checkpoint. @throws InputError when they are others */
 async function weightsAgain({ init: path, initSha256, out }: PretrainCommand): Promise<Weights | undefined> {
-  if (path === undefined) return undefined;
+  if (!isFile(path)) return undefined;
   const { weights, sha256: found } = await readWeights(path);
   checkIdentity(out, { [INIT]: initSha256 ?? found }, { [INIT]: found }, { [INIT]: path });
   return weights;
@@ -228,7 +240,8 @@ async function start(
 ): Promise<Session> {
   const { options, out } = command;
   const { engine, adapter, folder, from } = at;
-  const init = from ? undefined : (given?.weights ?? (await weightsAgain(command)));
+  const init = from ? undefined
+    : command.init === FROM_TEACHER ? FROM_TEACHER : given?.weights ?? (await weightsAgain(command));
   const begin = { ...(from && { state: from }), ...(init && { init }), ...(teacher && { teacher: teacher.vit }) };
   const run = await parts.startPretrain(engine, bitmaps, options, begin);
   const { batch, depth, dim, seed } = options;

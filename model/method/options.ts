@@ -15,6 +15,8 @@ export interface Steadying {
   readonly clip: number;
   /** Weight of the distance between the tokens of the output's patches and of the appearance photo's. 0: there is none. */
   readonly lambdaPatches: number;
+  /** Weight of the distance between the colours of output and appearance photo. 0: there is none. */
+  readonly lambdaColours: number;
   /** Layers whose keys the structure loss compares, the first is 0. None: the last alone. */
   readonly keyLayers: readonly number[];
   /** Weight of the distance between the finest textures of output and appearance photo. 0: there is none. */
@@ -56,18 +58,20 @@ export const PRECISIONS: readonly Dtype[] = ['f32', 'f16'];
 
 /** Nothing steadied. */
 export const unsteadied: Steadying = {
-  ema: 0, lrDecay: 0, clip: 0, lambdaPatches: 0, keyLayers: [], lambdaTexture: 0, lambdaStill: 0,
+  ema: 0, lrDecay: 0, clip: 0, lambdaPatches: 0, lambdaColours: 0, keyLayers: [], lambdaTexture: 0, lambdaStill: 0,
 };
 
 /** The options that differ from the defaults in the published method. */
 export const published: Partial<SpliceOptions> = { warmStart: 0, ...unsteadied };
 
-type Distances = Pick<Steadying, 'lambdaPatches' | 'lambdaTexture' | 'lambdaStill'>;
+/** The options that add a term to the loss. */
+export type Distances = Pick<Steadying, 'lambdaPatches' | 'lambdaColours' | 'lambdaTexture' | 'lambdaStill'>;
 
 /** The terms that are logged: those of the loss, then its total. */
-export const termNames = ({ lambdaPatches, lambdaTexture, lambdaStill }: Distances): readonly string[] => [
-  'structure', 'appearance', 'identity', ...(lambdaPatches > 0 ? ['patches'] : []), ...(lambdaTexture > 0 ? ['texture'] : []),
-  ...(lambdaStill > 0 ? ['still'] : []), 'total',
+export const termNames = (options: Distances): readonly string[] => [
+  'structure', 'appearance', 'identity', ...(options.lambdaPatches > 0 ? ['patches'] : []),
+  ...(options.lambdaColours > 0 ? ['colours'] : []), ...(options.lambdaTexture > 0 ? ['texture'] : []),
+  ...(options.lambdaStill > 0 ? ['still'] : []), 'total',
 ];
 
 /** `lambdaStill` of sequences, unless another is given. */

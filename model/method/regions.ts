@@ -6,6 +6,7 @@ import {
 import type { Picture } from '../image.js';
 import type { VitFeatures } from '../vit/vit.js';
 import type { Draw } from './augment.js';
+import { COLOUR_DIRECTIONS } from './colours.js';
 import { appearanceLoss } from './losses.js';
 
 /** The region of every pixel, [height, width]: 0 for none, else its number from 1 on. */
@@ -87,17 +88,11 @@ export function regionsLoss(inputs: RegionInputs, made: VitFeatures, given: VitF
 /** Weight of the colours beside the tokens. */
 const COLOURS = 40;
 
-/** Directions along which colours are compared: from a cube's centre to its faces, edges and corners, one of opposite ones. */
-const DIRECTIONS = [
-  [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1], [0, 1, 1], [1, -1, 0], [1, 0, -1], [0, 1, -1],
-  [1, 1, 1], [1, 1, -1], [1, -1, 1], [-1, 1, 1],
-] as const;
-
 /** Thresholds along a direction, evenly over the range of colours. */
 const THRESHOLDS = 16;
 
 /** The rows of a convolution of colours in 0..1: how far they are beyond each threshold, 2 being the way to the next one. */
-const ROWS = DIRECTIONS.flatMap((direction) => {
+const ROWS = COLOUR_DIRECTIONS.flatMap((direction) => {
   const low = direction.reduce<number>((sum, v) => sum + Math.min(0, v), 0);
   const range = direction.reduce<number>((sum, v) => sum + Math.abs(v), 0);
   const steps = (2 * THRESHOLDS) / range;

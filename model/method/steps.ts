@@ -5,6 +5,7 @@ import {
 import { augmentAppearance, smallestCropOf, structureAugmentation } from './augment.js';
 import { bindParameters, rolesOf, type Bound, type Generator, type Layout } from '../generators/parameters.js';
 import type { Image } from '../image.js';
+import { coloursLoss } from './colours.js';
 import { textureLoss } from './texture.js';
 import { appearanceLoss, identityLoss, imageOf, patchesLoss, structureLoss } from './losses.js';
 import type { SpliceOptions } from './options.js';
@@ -160,12 +161,13 @@ function stepLosses(g: Graph, step: StepKind, setting: Setting, weights: string 
   const [givenA, givenB] = featuresOf(g, [a, b], setting) as [VitFeatures, VitFeatures];
   const terms = g.part('losses', () =>
     [structureLoss(madeA, givenA), lookLoss(COMPARISONS.crops, [x, madeA], [b, givenB], setting), identityLoss(madeB, givenB)]);
-  const { regions, options: { lambdaPatches, lambdaTexture } } = setting;
+  const { regions, options: { lambdaPatches, lambdaColours, lambdaTexture } } = setting;
   if (lambdaPatches > 0) {
     const inputs = regionInputs(g, COMPARISONS.crops);
     terms.push(g.part('losses', () =>
       (regions ? regionPatchesLoss(inputs, madeA, givenB, regions.count) : patchesLoss(madeA, givenB))));
   }
+  if (lambdaColours > 0) terms.push(g.part('losses', () => coloursLoss(x, b)));
   if (lambdaTexture > 0) terms.push(g.part('losses', () => textureLoss(x, b, smallestCrop(setting))));
   if (c) {
     const beside = generate(c);

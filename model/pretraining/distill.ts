@@ -7,7 +7,7 @@ import { linear, type NamedShape } from '../vit/untrained.js';
 import { facet, vitLayers } from '../vit/vit.js';
 import { cropSide, studentSides, teacherSide, vitConfigOf, type PretrainOptions } from './options.js';
 import { learned, stateNames, type PretrainSetting } from './steps.js';
-import { bindNetwork } from './student.js';
+import { bindNetwork, CLS_HEAD } from './student.js';
 
 /** Weight of the CLS token: it is one token where keys are many, and the hardest to learn. */
 const CLS_WEIGHT = 3;
@@ -22,7 +22,7 @@ const keyBlocks = ({ depth }: VitConfig): number[] => [...new Set([Math.max(0, M
 
 /** Linear layers from the student's features to the teacher's: [teacher's width, student's], for keys of all blocks at once. */
 export const distillationHead = ({ dim }: PretrainOptions, teacher: VitConfig): NamedShape[] =>
-  [...linear('head.cls', teacher.dim, dim), ...linear('head.keys', keyBlocks(teacher).length * teacher.dim, dim)];
+  [...linear(CLS_HEAD, teacher.dim, dim), ...linear('head.keys', keyBlocks(teacher).length * teacher.dim, dim)];
 
 /** Tokens of mean 0 and deviation 1. */
 function standardised(x: Tensor, eps: number): Tensor {
@@ -95,7 +95,7 @@ export function distillGraph(g: Graph, setting: PretrainSetting, teacher: VitMod
     answer: (part: keyof Targets): Tensor => answers[answerName(part, side)]!,
   }));
   const parts = [
-    average(atSides.map(({ cls, answer }) => mse(student.layer(student.norm(cls), 'head.cls'), answer('cls')))),
+    average(atSides.map(({ cls, answer }) => mse(student.layer(student.norm(cls), CLS_HEAD), answer('cls')))),
     average(atSides.map(({ keys, answer }) => mse(student.layer(keys, 'head.keys'), answer('keys')))),
     average(atSides.map(({ keys, answer }) => mse(selfSimilarity(keys), answer('similarity')))),
   ] as const;

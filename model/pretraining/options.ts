@@ -102,5 +102,21 @@ export function optionsProblem(options: PretrainOptions): string | undefined {
   return teacher === undefined && localSize % patch !== 0 ? `a local side of ${localSize} ${inPatches}` : undefined;
 }
 
+/** To begin with instead of given weights: the teacher's first blocks. */
+export const FROM_TEACHER = 'teacher' as const;
+
+/** The reason why a student with these options cannot begin with the first blocks of a teacher, or undefined. */
+export function firstBlocksProblem(options: PretrainOptions, teacher: VitConfig): string | undefined {
+  const { dim, heads, depth, patch, hidden, activation = 'gelu' } = teacher;
+  const own = vitConfigOf(options);
+  const more = teacher.preNorm || teacher.registers || teacher.positions || teacher.registerNeurons || teacher.gated;
+  if (more || activation !== 'gelu' || hidden !== 4 * dim) return 'it is no plain ViT, so its blocks fit no student';
+  if (own.dim !== dim || own.heads !== heads) {
+    return `its blocks are ${dim} wide with ${heads} heads: give --dim ${dim} --heads ${heads}`;
+  }
+  if (own.depth > depth) return `it has ${depth} blocks: give a --depth of at most ${depth}`;
+  return own.patch > patch ? `its patches have ${patch} pixels: give a --patch of at most ${patch}` : undefined;
+}
+
 /** Whole batches of the photos: an epoch's steps. */
 export const stepsPerEpoch = (photos: number, { batch }: PretrainOptions): number => Math.floor(photos / batch);

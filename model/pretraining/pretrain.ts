@@ -8,9 +8,10 @@ import type { StepInfo, TrainingRun, TrainingState } from '../training/run.js';
 import type { VitModel, Weight, Weights } from '../vit/config.js';
 import { interpolatePositions } from '../vit/positions.js';
 import { uploadVit } from '../vit/vit.js';
+import { firstBlocks } from './firstBlocks.js';
 import { stepInputs } from './inputs.js';
 import { distillation, selfDistillation, type Objective } from './objectives.js';
-import { stepsPerEpoch, type PretrainOptions } from './options.js';
+import { FROM_TEACHER, stepsPerEpoch, type PretrainOptions } from './options.js';
 import { settingsAt } from './schedules.js';
 import { keysGraph, stateNames } from './steps.js';
 import { initialWeights, vitPart } from './student.js';
@@ -31,7 +32,8 @@ export interface PretrainRun extends TrainingRun {
 export interface PretrainStart {
   /** A ViT to learn from; absent: self-distillation. */
   readonly teacher?: VitModel;
-  readonly init?: Weights;
+  /** Weights of a ViT of the same sizes, or the teacher's first blocks. */
+  readonly init?: Weights | typeof FROM_TEACHER;
   readonly state?: TrainingState;
 }
 
@@ -39,10 +41,10 @@ export interface PretrainStart {
  * Random flat weights, with those of `init` in their place. Position embeddings of another image side are interpolated.
  * @throws Error naming a tensor of `init` with another shape
  */
-function firstWeights({ setting: { options, layout } }: Objective, init?: Weights): Float32Array {
+function firstWeights({ setting: { options, layout } }: Objective, init: Weights): Float32Array {
   const weights = initialWeights(layout, options.seed);
-  for (const name of vitPart(weights).keys()) {
-    const given = init?.get(name);
+  for (const name of weights.keys()) {
+    const given = init.get(name);
     if (given) weights.set(name, name === 'pos_embed' ? positionsFor(given, options) : given);
   }
   return flatten(layout, weights);
@@ -59,7 +61,8 @@ function positionsFor(given: Weight, { imageSize, patch, dim }: PretrainOptions)
 
 /** Uploads the state. @throws Error when the saved one does not fit */
 function upload(engine: Engine, objective: Objective, { init, state, teacher }: PretrainStart): void {
-  const first = state ? undefined : firstWeights(objective, init);
+  const given = init === FROM_TEACHER ? firstBlocks(teacher!, objective.setting.options) : vitPart(init ?? new Map());
+  const first = state ? undefined : firstWeights(objective, given);
   for (const [key, size] of objective.state) {
     const isWeights = key === 'student' || key === 'teacher';
     const data = state ? state.arrays.get(key) : isWeights ? first : new Float32Array(size);

@@ -19,6 +19,9 @@ const headParameters = ({ dim, headHidden: H, bottleneck: N, prototypes: K }: Pr
   [LAST_LAYER, [K, N]],
 ];
 
+/** The linear layer from a student's CLS token to its teacher's. */
+export const CLS_HEAD = 'head.cls';
+
 /** Layout of the flat buffers; `head` is self-distillation's by default. */
 export const networkLayout = (options: PretrainOptions, head: readonly NamedShape[] = headParameters(options)): Layout =>
   placed([...vitParameters(vitConfigOf(options)), ...head].map(([name, shape]) => ({ name, shape })));

@@ -1,8 +1,8 @@
 /** A state under other options: what a branch of a run begins with. */
-import { termNames, type SpliceOptions } from '../method/options.js';
+import { termNames, type Distances, type Steadying } from '../method/options.js';
 import type { TrainingState } from './run.js';
 
-type Terms = Pick<SpliceOptions, 'ema' | 'lambdaPatches' | 'lambdaTexture' | 'lambdaStill'>;
+type Terms = Distances & Pick<Steadying, 'ema'>;
 
 /**
  * The state of a run with the options `before`, for a run with the options `after`. A moving average that begins is that of the

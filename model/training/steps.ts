@@ -43,7 +43,7 @@ function termWeights(options: SpliceOptions, step: number, whole: boolean): numb
   const alone = recipes[recipe].appearanceFirst && step === 0;
   const weights: Readonly<Record<string, number>> = {
     structure: alone ? 0 : lambdaStructure, appearance: lambdaAppearance, identity: alone ? 0 : lambdaIdentity,
-    patches: options.lambdaPatches, texture: options.lambdaTexture, still: options.lambdaStill,
+    patches: options.lambdaPatches, colours: options.lambdaColours, texture: options.lambdaTexture, still: options.lambdaStill,
   };
   const crops = termNames(options).slice(0, -1).map((name) => weights[name]!);
   return whole ? [...crops, lambdaStructure, lambdaAppearance] : crops;

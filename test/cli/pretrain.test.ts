@@ -24,6 +24,16 @@ const resume = (out: string) => splice(['pretrain', '--resume', out]);
 const logOf = (out: string) => readFileSync(join(out, 'log.jsonl'), 'utf8');
 const vitOf = (out: string) => readFileSync(join(out, 'vit.safetensors'));
 
+const shipped = (name: string): Buffer => readFileSync(join(packageRoot, 'model/weights', name));
+
+/** A ViT of 4 blocks of 64 with 4 heads, in a file of its own. */
+function newTeacher(): string {
+  const file = join(temporaryFolder(), 'teacher.safetensors');
+  writeFileSync(file, shipped('untrained.safetensors'));
+  writeFileSync(file.replace(/safetensors$/, 'json'), shipped('untrained.json'));
+  return file;
+}
+
 /** Starts a training and kills it when its log has more than `bytes`. */
 async function killed(out: string, bytes: number, ...more: string[]): Promise<void> {
   const args = [MAIN, 'pretrain', '--photos', photos, '--out', out, ...more];
@@ -59,11 +69,7 @@ test('pretrain: weights, sidecar, log, curve, pictures and checkpoints; and the 
 
 test('pretrain: with a teacher, and resumed with the same one only', async () => {
   const [whole, out] = [newOut(), newOut()];
-  const folder = temporaryFolder();
-  const teacher = join(folder, 'teacher.safetensors');
-  const shipped = (name: string): Buffer => readFileSync(join(packageRoot, 'model/weights', name));
-  writeFileSync(teacher, shipped('untrained.safetensors'));
-  writeFileSync(join(folder, 'teacher.json'), shipped('untrained.json'));
+  const teacher = newTeacher();
   const run = ['--teacher', teacher, ...tiny, '--other-sizes', '24', '--epochs', '4'];
   const finished = await train(whole, ...run);
   assert.is(finished.code, 0, finished.stderr);
@@ -87,6 +93,35 @@ test('pretrain: with a teacher, and resumed with the same one only', async () =>
   assert.is((await resume(out)).code, 0);
   assert.is(logOf(out), logOf(whole));
   assert.equal(vitOf(out), vitOf(whole));
+});
+
+test('pretrain: --init teacher begins with blocks of the teacher, also a run that is resumed without a checkpoint', async () => {
+  const teacher = newTeacher();
+  const like = '--dim 64 --heads 4 --depth 2 --image-size 16 --batch 2 --warmup-epochs 0 --epochs 1 --init teacher'.split(' ');
+  const refuses = async (args: string[], text: RegExp): Promise<void> => {
+    const out = newOut();
+    const { code, stderr } = await train(out, ...like, ...args);
+    assert.is(code, 2, stderr);
+    assert.match(stderr.trim().split('\n').at(-1)!, text);
+    assert.not(existsSync(out));
+  };
+  await refuses([], /--init teacher has no effect without --teacher/);
+  await refuses(['--teacher', teacher, '--heads', '2'],
+    /--init teacher: .*teacher\.safetensors: its blocks are 64 wide with 4 heads: give --dim 64 --heads 4$/);
+
+  const out = newOut();
+  const { code, stderr } = await train(out, '--teacher', teacher, ...like);
+  assert.is(code, 0, stderr);
+  const [vit, config] = [vitOf(out), configOf(out)];
+  assert.is(config.pretrain.init, 'teacher');
+  rmSync(join(out, 'checkpoints'), { recursive: true });
+  writeFileSync(join(out, 'config.json'), JSON.stringify({ ...config, status: 'running' }));
+  assert.is((await resume(out)).code, 0);
+  assert.equal(vitOf(out), vit);
+  rmSync(join(out, 'checkpoints'), { recursive: true });
+  const random = { ...config, status: 'running', pretrain: { ...config.pretrain, init: null } };
+  writeFileSync(join(out, 'config.json'), JSON.stringify(random));
+  assert.match((await resume(out)).stderr, /config\.json does not have the initial weights that the run began with/);
 });
 
 test('pretrain: killed at any moment and resumed, the log is that of an undisturbed run', async () => {

@@ -1,7 +1,8 @@
-/** The losses of patches and of texture: against PyTorch's numbers, and against plain loops with finite differences. */
+/** The losses of patches, texture and colours: against PyTorch's numbers, and against plain loops with finite differences. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { gradients, slice, type Tensor } from '../../engine/index.js';
+import { coloursLoss } from '../../model/method/colours.js';
 import { relaxedEmd } from '../../model/method/losses.js';
 import { DIRECTIONS, drawDirections, textureLoss } from '../../model/method/texture.js';
 import { random } from '../../model/random.js';
@@ -44,15 +45,19 @@ test('relaxed earth mover: the way to the output is the longer one', () => {
   return compare('emd.alike', [1, 19, 48], filled('alike', [19, 48], 0.2, 0.5), build);
 });
 
-test('texture of high frequencies', () => {
-  const sum = (a: Float32Array, b: Float32Array): Float32Array => a.map((v, i) => v + b[i]!);
-  const appearance = sum(testImage(`${tag}.appearance`, 38, 38), filled('pattern', [3, 38, 38], 0.1));
-  return compare(
-    'texture', [1, 3, 40, 40], sum(testImage(`${tag}.output`, 40, 40), filled('grain', [3, 40, 40], 0.02)),
-    (x) => textureLoss(x, x.graph.constant(appearance, [1, 3, 38, 38]), meta['side'] as number),
-    { [DIRECTIONS]: filled('directions', [32, 3, 7, 7], 0.1) },
-  );
-});
+const plus = (a: Float32Array, b: Float32Array): Float32Array => a.map((v, i) => v + b[i]!);
+const appearance = plus(testImage(`${tag}.appearance`, 38, 38), filled('pattern', [3, 38, 38], 0.1));
+
+test('colours of pictures of two sizes', () => compare(
+  'colours', [1, 3, 44, 70], plus(testImage(`${tag}.output`, 44, 70), filled('grain', [3, 44, 70], 0.02)),
+  (x) => coloursLoss(x, x.graph.constant(appearance, [1, 3, 38, 38])),
+));
+
+test('texture of high frequencies', () => compare(
+  'texture', [1, 3, 40, 40], plus(testImage(`${tag}.output`, 40, 40), filled('grain', [3, 40, 40], 0.02)),
+  (x) => textureLoss(x, x.graph.constant(appearance, [1, 3, 38, 38]), meta['side'] as number),
+  { [DIRECTIONS]: filled('directions', [32, 3, 7, 7], 0.1) },
+));
 
 /** By plain loops; rows of C numbers. */
 function plainEmd(x: Float64Array, y: Float64Array, C: number): number {

@@ -5,7 +5,7 @@ import { defaultOptions } from '../../model/method/options.js';
 import { branchedState } from '../../model/training/branch.js';
 
 const floats = (...values: number[]): Float32Array => Float32Array.from(values);
-const before = { ...defaultOptions, ema: 0.999, lambdaPatches: 2, lambdaTexture: 0 };
+const before = { ...defaultOptions, ema: 0.999, lambdaPatches: 2, lambdaColours: 0, lambdaTexture: 0 };
 const state = {
   counters: { warmStepsDone: 2, stepsDone: 10, updates: 12 },
   arrays: new Map([
@@ -28,6 +28,7 @@ test('a moving average begins at the weights, or ends', () => {
 });
 
 test('losses keep their terms; those of new ones are 0', () => {
+  assert.equal(arraysAfter({ lambdaColours: 1 })['losses'], floats(0.1, 0.2, 0.3, 0.4, 0, 1));
   assert.equal(arraysAfter({ lambdaTexture: 1 })['losses'], floats(0.1, 0.2, 0.3, 0.4, 0, 1));
   assert.equal(arraysAfter({ lambdaPatches: 0 })['losses'], floats(0.1, 0.2, 0.3, 1));
 });

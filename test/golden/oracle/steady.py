@@ -1,10 +1,12 @@
-"""Writes steady.safetensors: the losses of patches and of texture with their gradients, in PyTorch.
+"""Writes steady.safetensors: the losses of patches, of texture and of colours with their gradients, in PyTorch.
 
     /usr/bin/python3 test/golden/oracle/steady.py OUT_DIR [TAG]
 
 Relaxed earth mover's distance by cosine for two pairs of token sets, one in which each direction is the greater; sliced Wasserstein distance of high-pass
-patches along given directions. Values are of a float64 run, `f32_err` says how far PyTorch's float32 run is off.
+patches along given directions; that of
+the colours along 13 directions. Values are of a float64 run, `f32_err` says how far PyTorch's float32 run is off.
 """
+import itertools
 import sys
 from pathlib import Path
 
@@ -31,6 +33,17 @@ def texture(x, y, directions):
     return (projections(x) - projections(y)).abs().mean()
 
 
+def colours(x, y):
+    # Of the 27 points -1, 0, 1 in three dimensions, one of each two opposite ones.
+    points = [p for p in itertools.product((-1, 0, 1), repeat=3) if next((v for v in p if v), 0) == 1]
+    directions = F.normalize(torch.tensor(points, dtype=x.dtype), dim=-1)
+
+    def projections(t):
+        samples = F.interpolate(t, size=(64, 64), mode='bilinear', align_corners=False)
+        return (directions @ samples[0].flatten(1)).sort(-1).values
+    return (projections(x) - projections(y)).abs().mean()
+
+
 def values(tag, dtype):
     fill = lambda name, shape, scale=1.0, offset=0.0: O.fill(f'{tag}.{name}', shape, scale, offset).to(dtype)
     out = {}
@@ -47,7 +60,11 @@ def values(tag, dtype):
     y = O.test_image(f'{tag}.appearance', 38, 38).to(dtype) + fill('pattern', (1, 3, 38, 38), 0.1)
     loss = texture(x, y, fill('directions', (32, 3, 7, 7), 0.1))
     loss.backward()
-    return out | {'texture': loss.detach()[None], 'grad.texture': x.grad}
+    out |= {'texture': loss.detach()[None], 'grad.texture': x.grad}
+    x = (O.test_image(f'{tag}.output', 44, 70).to(dtype) + fill('grain', (1, 3, 44, 70), 0.02)).requires_grad_()
+    loss = colours(x, y)
+    loss.backward()
+    return out | {'colours': loss.detach()[None], 'grad.colours': x.grad}
 
 
 def main(out, tag='golden'):
