@@ -2,8 +2,11 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createEngine } from '../../engine/index.js';
+import { toLab } from '../../model/compare/lab.js';
+import { colourProfile, profileDistance } from '../../model/compare/wasserstein.js';
 import { flatten, layoutOf, rolesOf } from '../../model/generators/parameters.js';
 import { defaultOptions, published, unsteadied, withoutUnused, type SpliceOptions } from '../../model/method/options.js';
+import type { Image } from '../../model/image.js';
 import { recipes } from '../../model/method/recipes.js';
 import type { SpliceRun } from '../../model/training/pair.js';
 import { startSplice } from '../../model/training/pair.js';
@@ -100,6 +103,18 @@ test('clip: the gradient that Adam sees is as long as the limit; a limit beyond 
   assertClose('direction', Float64Array.from(clipped!, (v) => 64 * v), plain!, 1e-4);
   const [far] = await states(1, { clip: 100 * limit }, 'variance');
   assert.equal([...far!], [...plain!]);
+});
+
+test('lambda-colours: its term is among the losses, and colours come nearer to those of the appearance', async () => {
+  const colours = (image: Image) => colourProfile(toLab(image));
+  const distances: number[] = [];
+  for (const lambdaColours of [0, 50]) {
+    await run(16, { lambdaColours }, async (splice) => {
+      assert.is((await splice.losses())['colours'] !== undefined, lambdaColours > 0);
+      if (splice.stepsDone === 16) distances.push(profileDistance(colours(await splice.result()), colours(appearance)));
+    });
+  }
+  assert.ok(distances[1]! < 0.9 * distances[0]!, distances.join(', '));
 });
 
 test('options that are switched off are those of a run from before they existed', () => {
