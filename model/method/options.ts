@@ -87,5 +87,5 @@ export function withoutUnused<T extends object>(options: T): Partial<T> {
 export const defaultOptions: SpliceOptions = {
   recipe: 'splice', steps: 10000, seed: 1, lambdaStructure: 1, lambdaAppearance: 10, lambdaIdentity: 1, lr: 0.002,
   antialias: true, warmStart: 80, vitSize: 224, checkpointing: false, precision: 'f32',
-  ...unsteadied, ema: 0.999, lrDecay: 0.5, clip: 1, lambdaPatches: 2,
+  ...unsteadied, ema: 0.999, lrDecay: 0.5, clip: 1, lambdaPatches: 2, lambdaColours: 30,
 };

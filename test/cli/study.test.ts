@@ -101,7 +101,7 @@ const folder = ['--out', join(out, 'none')];
 const wrong: readonly (readonly [string, readonly string[], RegExp])[] = [
   ['a sheet that is not a PNG', ['pca', photo, '--out', join(out, 'x.jpg')],
     /--out .*x\.jpg' is invalid\. Give a name that ends in \.png: the sheet is a PNG/],
-  ['an unknown layer', ['pca', photo, '--layers', '6', ...sheet], /--layers 6: vit_mini8 has layers 0 to 5/],
+  ['an unknown layer', ['pca', photo, '--layers', '4', ...sheet], /--layers 4: vit_mini8 has layers 0 to 3/],
   ['an unknown facet', ['pca', photo, '--facets', 'keys,hats', ...sheet], /Give some of queries, keys, values, tokens/],
   ['input below two patches', ['attention', photo, '--vit-size', '8', ...sheet], /--vit-size 8 .*16/],
   ['noise for pixels', ['invert', photo, '--with', 'pixels', '--noise', ...sheet], /--noise: pixels have no input/],

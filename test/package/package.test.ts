@@ -62,7 +62,7 @@ console.log(JSON.stringify({ product, bytes: bytes.length, shaders: typeof softm
 process.exit(0);
 `;
 
-const expected = { product: [19, 22, 43, 50], bytes: 2452944, shaders: 'object', model: ['function', 'function', 'function'] };
+const expected = { product: [19, 22, 43, 50], bytes: 3714600, shaders: 'object', model: ['function', 'function', 'function'] };
 
 test('Node: engine, models, shaders and weights by name', async () => {
   const dawn = JSON.stringify(join(root, 'node_modules/webgpu/index.js'));
@@ -118,7 +118,7 @@ test('vite: a page with the engine and the weights by name', async () => {
     await tab.goto(url);
     await tab.waitForFunction(() => document.title).catch(() => undefined);
     assert.equal(trouble, { errors: [], foreign: [] });
-    assert.equal(JSON.parse(await tab.title()), { product: expected.product, bytes: expected.bytes, tensors: 78 });
+    assert.equal(JSON.parse(await tab.title()), { product: expected.product, bytes: expected.bytes, tensors: 54 });
   } finally {
     await browser.close();
     await server.close();
