@@ -54,8 +54,8 @@ test('attention: a column per head', async () => {
   const path = join(out, 'attention.png');
   const { code, stdout, stderr } = await runCli(['attention', photo, '--out', path, '--json', ...small]);
   assert.is(code, 0, stderr);
-  assert.equal([JSON.parse(stdout).heads, JSON.parse(stdout).layers], [4, [5]]);
-  assert.ok((await readImage(path)).width > 6 * 72);
+  assert.equal([JSON.parse(stdout).heads, JSON.parse(stdout).layers], [3, [3]]);
+  assert.ok((await readImage(path)).width > 5 * 72);
 });
 
 test('invert: facets and layers by repeats, each with its seed and loss', async () => {
