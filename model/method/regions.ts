@@ -85,8 +85,8 @@ export function regionsLoss(inputs: RegionInputs, made: VitFeatures, given: VitF
   return add(mse(x, y), mul(appearanceLoss(made, given), inputs('free', [1])));
 }
 
-/** Weight of the colours beside the tokens. */
-const COLOURS = 40;
+/** Weight of a region's colours next to those of whole pictures, whose distance is measured in another way. */
+const COLOURS = 13;
 
 /** Thresholds along a direction, evenly over the range of colours. */
 const THRESHOLDS = 16;

@@ -85,9 +85,6 @@ function featuresOf(g: Graph, xs: readonly Tensor[], { vit, options, regions }: 
   });
 }
 
-/** A picture, and what the ViT sees in it. */
-type Seen = readonly [x: Tensor, features: VitFeatures];
-
 /** The side of the ViT's input at which colours are compared, unless that is smaller. */
 const COLOUR_SIDE = 128;
 
@@ -95,15 +92,19 @@ const COLOUR_SIDE = 128;
 export const colourSize = (height: number, width: number, { vit, options }: Setting): readonly [number, number] =>
   recipes[options.recipe].vitInput(height, width, vit.config, Math.min(options.vitSize, COLOUR_SIDE));
 
-/** The appearance's term: of whole pictures, or region by region, by tokens and by colours. */
-function lookLoss(name: string, [x, made]: Seen, [y, given]: Seen, setting: Setting): Tensor {
+/** The appearance's term: of whole pictures, or region by region. */
+const lookLoss = (name: string, made: VitFeatures, given: VitFeatures, { regions }: Setting): Tensor =>
+  (regions ? regionsLoss(regionInputs(made.cls.graph, name), made, given, regions.count) : appearanceLoss(made, given));
+
+/** The colours' term: of whole pictures, or region by region, and of whole pictures for the share of the output without one. */
+function coloursTerm(x: Tensor, y: Tensor, setting: Setting): Tensor {
   const { regions } = setting;
-  if (!regions) return appearanceLoss(made, given);
-  const inputs = regionInputs(x.graph, name);
+  if (!regions) return coloursLoss(x, y);
+  const inputs = regionInputs(x.graph, COMPARISONS.crops);
   // Without a filter: means of neighbours would be less spread than the colours are.
   const [a, b] = [x, y].map((picture) =>
     resize(picture, colourSize(picture.shape[2]!, picture.shape[3]!, setting), { mode: 'bilinear' })) as [Tensor, Tensor];
-  return add(regionsLoss(inputs, made, given, regions.count), regionColoursLoss(inputs, a, b, regions.count));
+  return add(regionColoursLoss(inputs, a, b, regions.count), mul(coloursLoss(x, y), inputs('free', [1])));
 }
 
 /** The outputs of a step of a kind. */
@@ -160,14 +161,14 @@ function stepLosses(g: Graph, step: StepKind, setting: Setting, weights: string 
   const [madeA, madeB] = featuresOf(g, [x, y], setting) as [VitFeatures, VitFeatures];
   const [givenA, givenB] = featuresOf(g, [a, b], setting) as [VitFeatures, VitFeatures];
   const terms = g.part('losses', () =>
-    [structureLoss(madeA, givenA), lookLoss(COMPARISONS.crops, [x, madeA], [b, givenB], setting), identityLoss(madeB, givenB)]);
+    [structureLoss(madeA, givenA), lookLoss(COMPARISONS.crops, madeA, givenB, setting), identityLoss(madeB, givenB)]);
   const { regions, options: { lambdaPatches, lambdaColours, lambdaTexture } } = setting;
   if (lambdaPatches > 0) {
     const inputs = regionInputs(g, COMPARISONS.crops);
     terms.push(g.part('losses', () =>
       (regions ? regionPatchesLoss(inputs, madeA, givenB, regions.count) : patchesLoss(madeA, givenB))));
   }
-  if (lambdaColours > 0) terms.push(g.part('losses', () => coloursLoss(x, b)));
+  if (lambdaColours > 0) terms.push(g.part('losses', () => coloursTerm(x, b, setting)));
   if (lambdaTexture > 0) terms.push(g.part('losses', () => textureLoss(x, b, smallestCrop(setting))));
   if (c) {
     const beside = generate(c);
@@ -179,7 +180,7 @@ function stepLosses(g: Graph, step: StepKind, setting: Setting, weights: string 
     const made = generate(photoA);
     const [whole, target] = [featuresOf(g, [made], setting)[0]!, featuresOf(g, [photoA], setting)[0]!];
     g.part('losses', () =>
-      terms.push(structureLoss(whole, target), lookLoss(COMPARISONS.whole, [made, whole], [b, givenB], setting)));
+      terms.push(structureLoss(whole, target), lookLoss(COMPARISONS.whole, whole, givenB, setting)));
   }
   // The weights are an input because the first step of a recipe may switch terms off.
   const total = g.part('losses', () => sum(mul(concat(terms, 0), g.input('lambdas', [terms.length]))));

@@ -134,7 +134,7 @@ for (const [name, [made, given]] of Object.entries(CASES)) {
         const means = [[1, 0, 0], [0, 1, 0], [0, 0, 1]].map(both).map(([a, b]) => Math.abs(mean(a) - mean(b)));
         return mean(shares) + mean(means);
       };
-      return [40 * (1 - indices(made, 0).length / made.length) * mean(shown.map(ofRegion))];
+      return [13 * (1 - indices(made, 0).length / made.length) * mean(shown.map(ofRegion))];
     },
   }));
 }
@@ -150,7 +150,7 @@ const regions = { count: 2, structure: halves(structure), appearances: [halves(a
 /** Losses of some steps, and pipelines and memory after `settled` of them and at the end. */
 async function run(steps: number, more: PairMore | undefined, settled = 0, change: Partial<SpliceOptions> = {}) {
   const engine = createEngine(await testDevice(), { poison: true });
-  const options = { ...defaultOptions, ...published, vitSize: 32, lambdaPatches: 2, ...change };
+  const options = { ...defaultOptions, ...published, vitSize: 32, lambdaPatches: 2, lambdaColours: 30, ...change };
   const splice = await startSplice(engine, vit, structure, appearance, options, undefined, more);
   const losses = [];
   const held: (readonly [number, number])[] = [];
@@ -166,13 +166,13 @@ async function run(steps: number, more: PairMore | undefined, settled = 0, chang
 }
 
 for (const recipe of ['splice', 'splice-transfer'] as const) {
-  test(`${recipe}: regions change appearance and patches alone, and new crops create no pipelines`, async () => {
+  test(`${recipe}: regions change appearance, patches and colours alone, and new crops create no pipelines`, async () => {
     const change = { recipe };
     const [without, within] = [await run(1, undefined, 0, change), await run(24, { regions }, 12, change)];
     const [a, b] = [without.losses[0]!, within.losses[0]!];
     assert.equal([b['structure'], b['identity']], [a['structure'], a['identity']]);
     assert.not.equal(b['appearance'], a['appearance']);
-    assert.not.equal(b['patches'], a['patches']);
+    for (const term of ['patches', 'colours']) assert.not.equal(b[term], a[term]);
     assert.equal(within.held[1], within.held[0]);
     assert.equal((await run(2, { regions }, 0, change)).losses, within.losses.slice(0, 2), 'the same again');
   });
