@@ -13,7 +13,7 @@ export const PREFERRED_MODEL = 'dino_vits8';
 
 /** Models of the package, with advice about results made with them. */
 export const shipped = Object.entries({
-  [DEFAULT_MODEL]: 'is small, and learned on pictures of 64 and 112 pixels what a supervised ViT-Tiny sees, which is not what DINO sees',
+  [DEFAULT_MODEL]: 'is small, and learned on small pictures what a supervised ViT-Tiny sees, which is not what DINO sees',
   dino_mini8: 'is tiny and was trained briefly on small pictures: it separates what looks different, but knows no objects',
   [UNTRAINED_MODEL]: 'has random weights and recognises nothing: colours and texture will move, but not object by object',
 }).map(([name, text]) => ({
