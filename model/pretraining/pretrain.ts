@@ -37,14 +37,21 @@ export interface PretrainStart {
   readonly state?: TrainingState;
 }
 
+/** The weights to begin with that are given. @throws Error when they are to be a teacher's, and there is none whose blocks fit */
+function givenWeights({ init, teacher }: PretrainStart, options: PretrainOptions): Weights {
+  if (init !== FROM_TEACHER) return vitPart(init ?? new Map());
+  if (!teacher) throw new Error("the first weights are to be the teacher's, but there is no teacher: give one");
+  return firstBlocks(teacher, options);
+}
+
 /**
- * Random flat weights, with those of `init` in their place. Position embeddings of another image side are interpolated.
- * @throws Error naming a tensor of `init` with another shape
+ * Random flat weights, with those that are given in their place. Position embeddings of another image side are interpolated.
+ * @throws Error naming a tensor that is given with another shape
  */
-function firstWeights({ setting: { options, layout } }: Objective, init: Weights): Float32Array {
-  const weights = initialWeights(layout, options.seed);
+function firstWeights({ setting: { options, layout } }: Objective, start: PretrainStart): Float32Array {
+  const [weights, all] = [initialWeights(layout, options.seed), givenWeights(start, options)];
   for (const name of weights.keys()) {
-    const given = init.get(name);
+    const given = all.get(name);
     if (given) weights.set(name, name === 'pos_embed' ? positionsFor(given, options) : given);
   }
   return flatten(layout, weights);
@@ -60,9 +67,9 @@ function positionsFor(given: Weight, { imageSize, patch, dim }: PretrainOptions)
 }
 
 /** Uploads the state. @throws Error when the saved one does not fit */
-function upload(engine: Engine, objective: Objective, { init, state, teacher }: PretrainStart): void {
-  const given = init === FROM_TEACHER ? firstBlocks(teacher!, objective.setting.options) : vitPart(init ?? new Map());
-  const first = state ? undefined : firstWeights(objective, given);
+function upload(engine: Engine, objective: Objective, start: PretrainStart): void {
+  const { state, teacher } = start;
+  const first = state ? undefined : firstWeights(objective, start);
   for (const [key, size] of objective.state) {
     const isWeights = key === 'student' || key === 'teacher';
     const data = state ? state.arrays.get(key) : isWeights ? first : new Float32Array(size);
