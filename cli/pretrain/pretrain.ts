@@ -188,7 +188,7 @@ function recordsOf(command: PretrainCommand, { photos, teacher, init: first }: D
   };
 }
 
-/** @throws UsageError when there is no teacher whose blocks this ViT can begin with */
+/** @throws UsageError without a teacher, or for one whose blocks do not fit this ViT */
 function checkBlocks(options: PretrainOptions, teacher: LoadedVit | undefined): void {
   if (!teacher) throw new UsageError(`--init ${FROM_TEACHER} has no effect without --teacher: give one, or a file of weights`);
   const problem = firstBlocksProblem(options, teacher.vit.config);

@@ -1,5 +1,6 @@
 /** Colours: the sliced Wasserstein distance between those of two pictures. It compares which occur and how often, not where. */
-import { abs, conv2d, mean, reshape, resize, sort, sub, type Tensor } from '../../engine/index.js';
+import { conv2d, reshape, resize, type Tensor } from '../../engine/index.js';
+import { sortedDistance } from './losses.js';
 
 /** Directions along which colours are compared: from a cube's centre to its faces, edges and corners, one of opposite ones. */
 export const COLOUR_DIRECTIONS = [
@@ -13,12 +14,12 @@ const UNIT = Float32Array.from(COLOUR_DIRECTIONS.flatMap((direction) => directio
 /** Samples along each side of a picture. */
 const SIDE = 64;
 
-/** The colours of a picture [1, 3, H, W] along each direction, in ascending order: [COUNT, SIDE * SIDE]. */
-function sorted(x: Tensor): Tensor {
+/** The colours of a picture [1, 3, H, W] along each direction: [COUNT, SIDE * SIDE]. */
+function projections(x: Tensor): Tensor {
   const isSampled = x.shape[2] === SIDE && x.shape[3] === SIDE;
   // Without a filter: means of neighbours would be less spread than the colours are.
   const samples = isSampled ? x : resize(x, [SIDE, SIDE], { mode: 'bilinear' });
-  return sort(reshape(conv2d(samples, x.graph.constant(UNIT, [COUNT, 3, 1, 1])), [COUNT, SIDE * SIDE]));
+  return reshape(conv2d(samples, x.graph.constant(UNIT, [COUNT, 3, 1, 1])), [COUNT, SIDE * SIDE]);
 }
 
 /**
@@ -26,4 +27,5 @@ function sorted(x: Tensor): Tensor {
  * the mean difference of the sorted projections (Rabin et al., "Wasserstein Barycenter and its Application to Texture Mixing",
  * 2011). A ViT that was taught to name things hardly minds their colours, so its tokens alone leave them open.
  */
-export const coloursLoss = (output: Tensor, appearance: Tensor): Tensor => mean(abs(sub(sorted(output), sorted(appearance))));
+export const coloursLoss = (output: Tensor, appearance: Tensor): Tensor =>
+  sortedDistance(projections(output), projections(appearance));

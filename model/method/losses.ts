@@ -1,6 +1,6 @@
 /** The three terms of Splice (Tumanyan et al., CVPR 2022), each a mean of squares, and one of patches. */
 import {
-  add, concat, l2normalize, matmul, mean, mse, reshape, rowMax, scale, selfSimilarity, slice, type Tensor,
+  abs, add, concat, l2normalize, matmul, mean, mse, reshape, rowMax, scale, selfSimilarity, slice, sort, sub, type Tensor,
 } from '../../engine/index.js';
 import type { VitFeatures } from '../vit/vit.js';
 
@@ -25,6 +25,9 @@ export function appearanceLoss(output: VitFeatures, appearance: VitFeatures): Te
 
 /** Distance of the generator's output for the appearance image from that image itself, by keys. */
 export const identityLoss = (output: VitFeatures, appearance: VitFeatures): Tensor => mse(output.keys, appearance.keys);
+
+/** The mean Wasserstein distance between the rows of two tensors [rows, N], each a set of numbers. */
+export const sortedDistance = (x: Tensor, y: Tensor): Tensor => mean(abs(sub(sort(x), sort(y))));
 
 const ONE = Float32Array.of(1);
 

@@ -2,8 +2,9 @@
  * Texture: the sliced Wasserstein distance between the small patches of two pictures, as in GPDM (Elnekave and Weiss,
  * https://arxiv.org/abs/2203.11862), here of high frequencies alone. It compares which fine patterns occur, not where.
  */
-import { abs, conv2d, crop, mean, reshape, sort, sub, type Tensor } from '../../engine/index.js';
+import { conv2d, crop, reshape, type Tensor } from '../../engine/index.js';
 import type { Random } from '../random.js';
+import { sortedDistance } from './losses.js';
 
 /** Side of a patch in pixels, and the number of directions along which patches are compared in a step. */
 const SIDE = 7;
@@ -34,14 +35,14 @@ export function drawDirections(next: Random): Float32Array {
 }
 
 /**
- * The mean distance between the sorted projections of the patches of `output` and `appearance` [1, 3, H, W], each of their first
- * `side` rows and columns, along the input `directions`.
+ * The mean Wasserstein distance between the projections of the patches of `output` and `appearance` [1, 3, H, W], each of their
+ * first `side` rows and columns, along the input `directions`.
  */
 export function textureLoss(output: Tensor, appearance: Tensor, side: number): Tensor {
   const directions = output.graph.input(DIRECTIONS, [COUNT, 3, SIDE, SIDE]);
   const projections = (x: Tensor): Tensor => {
     const y = conv2d(crop(x, 0, 0, side, side), directions, undefined, { stride: STRIDE, padding: 'reflect' });
-    return sort(reshape(y, [COUNT, y.shape[2]! * y.shape[3]!]));
+    return reshape(y, [COUNT, y.shape[2]! * y.shape[3]!]);
   };
-  return mean(abs(sub(projections(output), projections(appearance))));
+  return sortedDistance(projections(output), projections(appearance));
 }

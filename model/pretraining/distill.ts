@@ -7,7 +7,7 @@ import { linear, type NamedShape } from '../vit/untrained.js';
 import { facet, vitLayers } from '../vit/vit.js';
 import { cropSide, studentSides, teacherSide, vitConfigOf, type PretrainOptions } from './options.js';
 import { learned, stateNames, type PretrainSetting } from './steps.js';
-import { bindNetwork, CLS_HEAD } from './student.js';
+import { bindNetwork } from './student.js';
 
 /** Weight of the CLS token: it is one token where keys are many, and the hardest to learn. */
 const CLS_WEIGHT = 3;
@@ -19,6 +19,9 @@ const SIMILARITY_WEIGHT = 20;
  * what a thing is; those before still tell its parts and the grounds around it apart.
  */
 const keyBlocks = ({ depth }: VitConfig): number[] => [...new Set([Math.max(0, Math.round((2 / 3) * depth) - 1), depth - 1])];
+
+/** The linear layer from the student's CLS token to the teacher's. */
+export const CLS_HEAD = 'head.cls';
 
 /** Linear layers from the student's features to the teacher's: [teacher's width, student's], for keys of all blocks at once. */
 export const distillationHead = ({ dim }: PretrainOptions, teacher: VitConfig): NamedShape[] =>

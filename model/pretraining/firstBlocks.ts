@@ -1,7 +1,8 @@
 /** A student that begins as the first blocks of its teacher. */
 import type { VitConfig, VitModel, Weight } from '../vit/config.js';
+import { CLS_HEAD } from './distill.js';
 import { firstBlocksProblem, vitConfigOf, type PretrainOptions } from './options.js';
-import { CLS_HEAD } from './student.js';
+import { identityMatrix } from './student.js';
 
 /** The share of every pixel of a small patch in every pixel of a large one, when enlarged by linear interpolation within it. */
 function enlarging(small: number, large: number): number[][] {
@@ -40,11 +41,6 @@ function patchEmbedding({ weights, config }: VitModel, own: VitConfig): [string,
   ];
 }
 
-/** The linear layer `name` that changes nothing. */
-const identity = (name: string, C: number): [string, Weight][] => [
-  [`${name}.weight`, { shape: [C, C], data: Float32Array.from({ length: C * C }, (_, i) => (i % (C + 1) === 0 ? 1 : 0)) }],
-];
-
 /**
  * Weights of a student: CLS token, positions and first blocks of the teacher, its embedding of patches for the student's, and a
  * head that takes the student's normalised CLS token for the teacher's. What they lack begins at random, as without them.
@@ -57,6 +53,9 @@ export function firstBlocks(teacher: VitModel, options: PretrainOptions): Map<st
     const block = /^blocks\.(\d+)\./.exec(name);
     return block ? Number(block[1]) < options.depth : name === 'cls_token' || name === 'pos_embed';
   };
-  const taken = [...teacher.weights].filter(([name]) => isTaken(name));
-  return new Map([...taken, ...patchEmbedding(teacher, vitConfigOf(options)), ...identity(CLS_HEAD, teacher.config.dim)]);
+  const C = teacher.config.dim;
+  return new Map([
+    ...[...teacher.weights].filter(([name]) => isTaken(name)), ...patchEmbedding(teacher, vitConfigOf(options)),
+    [`${CLS_HEAD}.weight`, { shape: [C, C], data: identityMatrix(C) }],
+  ]);
 }

@@ -110,7 +110,9 @@ export function firstBlocksProblem(options: PretrainOptions, teacher: VitConfig)
   const { dim, heads, depth, patch, hidden, activation = 'gelu' } = teacher;
   const own = vitConfigOf(options);
   const more = teacher.preNorm || teacher.registers || teacher.positions || teacher.registerNeurons || teacher.gated;
-  if (more || activation !== 'gelu' || hidden !== 4 * dim) return 'it is no plain ViT, so its blocks fit no student';
+  if (more || activation !== 'gelu' || hidden !== 4 * dim) {
+    return 'it has parts that students lack, such as registers: choose a plain ViT';
+  }
   if (own.dim !== dim || own.heads !== heads) {
     return `its blocks are ${dim} wide with ${heads} heads: give --dim ${dim} --heads ${heads}`;
   }

@@ -37,10 +37,10 @@ export interface PretrainStart {
   readonly state?: TrainingState;
 }
 
-/** The weights to begin with that are given. @throws Error when they are to be a teacher's, and there is none whose blocks fit */
+/** The weights to begin with that are given. @throws Error without a teacher to take them from, or for one that does not fit */
 function givenWeights({ init, teacher }: PretrainStart, options: PretrainOptions): Weights {
   if (init !== FROM_TEACHER) return vitPart(init ?? new Map());
-  if (!teacher) throw new Error("the first weights are to be the teacher's, but there is no teacher: give one");
+  if (!teacher) throw new Error("init: 'teacher' needs a teacher: give one");
   return firstBlocks(teacher, options);
 }
 

@@ -19,9 +19,6 @@ const headParameters = ({ dim, headHidden: H, bottleneck: N, prototypes: K }: Pr
   [LAST_LAYER, [K, N]],
 ];
 
-/** The linear layer from a student's CLS token to its teacher's. */
-export const CLS_HEAD = 'head.cls';
-
 /** Layout of the flat buffers; `head` is self-distillation's by default. */
 export const networkLayout = (options: PretrainOptions, head: readonly NamedShape[] = headParameters(options)): Layout =>
   placed([...vitParameters(vitConfigOf(options)), ...head].map(([name, shape]) => ({ name, shape })));
@@ -78,11 +75,14 @@ export function initialWeights({ slices }: Layout, seed: number): Map<string, We
   }));
 }
 
+/** The identity matrix [n, n]. */
+export const identityMatrix = (n: number): Float32Array =>
+  Float32Array.from({ length: n * n }, (_, i) => (i % (n + 1) === 0 ? 1 : 0));
+
 /** `interpolatePositions` as a matrix [1 + rows * cols, 1 + g * g], through which the embeddings can be trained. */
 function positionMatrix(g: number, rows: number, cols: number): Float32Array {
   const T = 1 + g * g;
-  const identity = Float32Array.from({ length: T * T }, (_, i) => (i % (T + 1) === 0 ? 1 : 0));
-  return interpolatePositions({ shape: [1, T, T], data: identity }, rows, cols);
+  return interpolatePositions({ shape: [1, T, T], data: identityMatrix(T) }, rows, cols);
 }
 
 export type BoundNetwork = ReturnType<typeof bindNetwork>;

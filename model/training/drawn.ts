@@ -2,7 +2,7 @@
 import type { Engine, Program } from '../../engine/index.js';
 import { drawAppearance, drawStructure, type Draw } from '../method/augment.js';
 import { recipes } from '../method/recipes.js';
-import { colourValues, COMPARISONS, regionValues, tokenLabels, type Labels } from '../method/regions.js';
+import { colourValues, COMPARISONS, regionValues, tokenLabels, type Labels, type PatchGrid } from '../method/regions.js';
 import { colourSize, looksOf, type Setting, type StepKind } from '../method/steps.js';
 import { DIRECTIONS, drawDirections } from '../method/texture.js';
 import { random } from '../random.js';
@@ -14,18 +14,20 @@ function writeRegions(program: Program, setting: Setting, look: number, a?: Draw
   const { regions, vit, options } = setting;
   const { count, structure, appearances } = regions!;
   const { patch } = vit.config;
-  /** Of the patches of the ViT's input, and of the pixels at which colours are compared. */
-  const labelsOf = (labels: Labels, crop: Draw | undefined): readonly [Uint8Array, Uint8Array] => {
-    const { height, width } = crop ? { height: crop.size, width: crop.size } : labels;
-    const input = recipes[options.recipe].vitInput(height, width, vit.config, options.vitSize);
-    const pixels = colourSize(height, width, setting);
-    return [tokenLabels(labels, { input, patch }, crop), tokenLabels(labels, { input: pixels, patch: 1 }, crop)];
-  };
+  const labelsIn = (grid: (height: number, width: number) => PatchGrid) => (labels: Labels, crop: Draw | undefined): Uint8Array =>
+    tokenLabels(labels, crop ? grid(crop.size, crop.size) : grid(labels.height, labels.width), crop);
+  const { vitInput } = recipes[options.recipe];
+  const inPatches = labelsIn((...size) => ({ input: vitInput(...size, vit.config, options.vitSize), patch }));
+  const inPixels = labelsIn((...size) => ({ input: colourSize(...size, setting), patch: 1 }));
   for (const [comparison, made] of [[COMPARISONS.crops, a], [COMPARISONS.whole, undefined]] as const) {
     if (!program.takes(`${comparison}.free`)) continue;
-    const [x, y] = [labelsOf(structure, made), labelsOf(appearances[look]!, b)];
-    const values = Object.entries({ ...regionValues(x[0], y[0], count), ...colourValues(x[1], y[1], count) });
-    program.writeTaken(Object.fromEntries(values.map(([name, data]) => [`${comparison}.${name}`, data])));
+    const given = appearances[look]!;
+    const values = {
+      ...regionValues(inPatches(structure, made), inPatches(given, b), count),
+      // Labelling every pixel takes time, and the whole photos' colours are not compared.
+      ...(program.takes(`${comparison}.made.colours`) && colourValues(inPixels(structure, made), inPixels(given, b), count)),
+    };
+    program.writeTaken(Object.fromEntries(Object.entries(values).map(([name, data]) => [`${comparison}.${name}`, data])));
   }
 }
 

@@ -84,13 +84,15 @@ test('a teacher whose blocks fit no student of these options is named with the r
   assert.is(of({ patch: 4 }), 'its patches have 4 pixels: give a --patch of at most 4');
   const others: Partial<VitConfig>[] =
     [{ registers: 4 }, { positions: 'rotary' }, { preNorm: true }, { gated: true }, { activation: 'quickGelu' }, { hidden: 80 }];
-  for (const change of others) assert.is(of(change), 'it is no plain ViT, so its blocks fit no student', JSON.stringify(change));
+  for (const change of others) {
+    assert.is(of(change), 'it has parts that students lack, such as registers: choose a plain ViT', JSON.stringify(change));
+  }
   const refused = async (change: Partial<PretrainOptions>, begin: PretrainStart): Promise<string> => {
     const run = startPretrain(await newEngine(), photos, { ...options, ...change }, { ...begin, init: FROM_TEACHER });
     return (await failure(run)).message;
   };
   assert.match(await refused({ depth: 4 }, { teacher }), /teacher16.*: it has 3 blocks: give a --depth of at most 3$/);
-  assert.match(await refused({}, {}), /the first weights are to be the teacher's, but there is no teacher/);
+  assert.match(await refused({}, {}), /init: 'teacher' needs a teacher/);
 });
 
 test.run();
