@@ -14,6 +14,8 @@ export interface Job {
   readonly json: boolean;
   /** Leaves out the lines about what is trained on what. */
   readonly brief?: boolean;
+  /** Steps that other runs of the same command take as well, which the time told includes. Absent: part of a run tells none. */
+  readonly stepsOfOthers?: number;
   readonly training: Training;
   /** Its training, or what that has become on its page. */
   readonly current: { training: Training };

@@ -24,7 +24,7 @@ import { train } from './stretch.js';
 import type { Session, Training } from './training.js';
 
 /** How a run is shown: on a page or none, and the form of what it prints. */
-export interface Showing extends Pick<Job, 'json' | 'brief'> {
+export interface Showing extends Pick<Job, 'json' | 'brief' | 'stepsOfOthers'> {
   /** Port of a page of its own. */
   readonly watch?: number;
   /** A page that is open already; the run's end ends it, unless the run stops before its last step by plan. */
@@ -68,14 +68,16 @@ const within = (folder: RunFolder, work: (folder: RunFolder) => Promise<number>)
 
 /** Trains to the end or to an interrupt. @param saved the config of the run to continue; absent for a new one */
 async function runTraining(
-  training: Training, folder: RunFolder, parts: Parts, { json, watch, page: given, brief = false }: Showing, saved?: Fields,
+  training: Training, folder: RunFolder, parts: Parts, showing: Showing, saved?: Fields,
 ): Promise<number> {
   const { plan } = training;
+  const { json, watch, page: given, brief = false, stepsOfOthers } = showing;
+  const told = { json, brief, ...(stepsOfOthers !== undefined && { stepsOfOthers }) };
   const progress = createProgress(plan.warmStart + plan.steps, parts.stderr);
   const page = given ?? (watch === undefined ? undefined : await openRunPage(training, folder.path, watch, parts));
   const isPart = plan.stopAt !== undefined;
   try {
-    return await onDevices({ training, current: { training }, folder, parts, json, brief, progress, page }, saved);
+    return await onDevices({ training, current: { training }, folder, parts, ...told, progress, page }, saved);
   } catch (error) {
     if (!isPart) await page?.end('failed', { note: errorLine(error) ?? String(error) });
     throw error;

@@ -95,14 +95,17 @@ async function takePainted(
 
 /** Writes log lines as they come, and shows how far the run is. */
 function createHooks(stretch: Stretch, keep: (moment: Moment) => Promise<void>): LoopHooks {
-  const { training, folder, progress, page, session, log } = stretch;
+  const { training, folder, progress, page, session, log, stepsOfOthers = 0 } = stretch;
   const { run } = session;
-  let isTold = false;
-  /** Once, after the first steps that include no compilation. */
+  const { steps, stopAt } = training.plan;
+  let isTold = stopAt !== undefined && stretch.stepsOfOthers === undefined;
+  let first: number | undefined;
+  /** Once, after the first steps of this stretch that include no compilation. */
   const tellTime = (step: number, ms: number): void => {
-    if (isTold || step < (log[0]?.step ?? 0) + LOG_EVERY) return;
+    first ??= step;
+    if (isTold || step < first + LOG_EVERY) return;
     isTold = true;
-    const left = (ms / 1000) * (training.plan.steps - run.stepsDone);
+    const left = (ms / 1000) * (steps - run.stepsDone + stepsOfOthers);
     if (left >= WORTH_TELLING_S) progress.note(timeLeft(ms / 1000, left));
   };
   return {

@@ -43,7 +43,7 @@ export const resumeTransfer = (resume: ResumeOptions & Pick<Showing, 'page'>, pa
  * been interrupted there. Returns the exit code: 0, or 130 when it was interrupted before. @throws as `transfer`
  */
 export async function transferTo(
-  options: TransferOptions, steps: number, parts: Parts, showing: Pick<Showing, 'page' | 'brief'>,
+  options: TransferOptions, steps: number, parts: Parts, showing: Omit<Showing, 'json' | 'watch'>,
 ): Promise<number> {
   const part = async (wanted: TransferOptions): Promise<Training> => {
     const training = await prepare(wanted, parts);

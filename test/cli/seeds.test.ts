@@ -15,7 +15,7 @@ import { openRunFolder } from '../../cli/view/folder.js';
 import type { Image } from '../../model/image.js';
 import { fakeParts, shortRun, type FakeBehaviour } from '../helpers/fakeRun.js';
 import { redBlue, runCli, temporaryFile, temporaryFolder } from '../helpers/pictures.js';
-import { assertSameContents, configOf, failure, files, json, linesOf, newOut, pageOf } from '../helpers/runs.js';
+import { assertSameContents, configOf, failure, files, json, linesOf, newOut, pageOf, timesTold } from '../helpers/runs.js';
 import { fixturePath } from '../helpers/torchFiles.js';
 
 /** How sharp the fake pictures of a seed are. Seed 3 is the best at first, but seed 2 after the first round. */
@@ -82,6 +82,15 @@ test('four seeds: the files are those of an ordinary run of the best seed, besid
   }
   const sheet = await readImage(join(undisturbed, 'seeds.png'));
   assert.ok(sheet.width > 4 * 288 && sheet.height > 2 * 192, `${sheet.width} x ${sheet.height}`);
+});
+
+test('four seeds: the time that is told once is that of all runs to the end', async () => {
+  const own = { ...four(newOut()), splice: { ...four(newOut()).splice, steps: 9000 } };
+  const told = await timesTold((parts) => startTransfer(own, parts), 60);
+  assert.is(told.length, 1);
+  const [, pace, minutes, seconds] = /^measured: (0\.0\d+) s a step, (\d+):(\d\d) to the last one/.exec(told[0]!)!.map(Number);
+  const runs = (60 * minutes! + seconds!) / (pace! * 9000); // 1.45 but for the digits that are cut
+  assert.ok(runs > 1.35 && runs < 1.55, told[0]);
 });
 
 test('a seed that was dropped can be resumed on its own', async () => {

@@ -10,7 +10,7 @@ import { parseSafetensors } from '../../model/files/safetensors.js';
 import { published } from '../../model/method/options.js';
 import { fakeParts, shortRun, type FakeBehaviour } from '../helpers/fakeRun.js';
 import { pixelAt, temporaryFile } from '../helpers/pictures.js';
-import { configOf, failure, files, interruptedRun, json, linesOf, loggedSteps, newOut } from '../helpers/runs.js';
+import { configOf, failure, files, interruptedRun, json, linesOf, loggedSteps, newOut, timesTold } from '../helpers/runs.js';
 
 const everything = [
   'checkpoints', 'config.json', 'figures.jsonl', 'generator.safetensors', 'log.jsonl', 'losses.svg', 'previews', 'report.json',
@@ -168,16 +168,15 @@ test('transfer: Ctrl-C on the running process finishes the step and writes every
   assert.is(loggedSteps(out).at(-1), stepsDone - 1);
 });
 
-test('transfer: after the first measured steps the time to the last one is told, once', async () => {
-  const controller = new AbortController();
-  const onStep = async (done: number): Promise<void> => {
-    await new Promise((resolve) => setTimeout(resolve, 2));
-    if (done === 40) controller.abort();
-  };
-  const { parts, heard } = fakeParts({ onStep }, controller.signal);
-  await transfer(shortRun({ ...files, out: newOut() }, { steps: 90_000 }), parts);
-  const told = heard.stderr.match(/^measured: 0\.\d+ s a step, [\d:]+ to the last one.*$/gm);
-  assert.is(told?.length, 1, heard.stderr);
+test('transfer: after the first measured steps the time to the last one is told, once, and again after a resume', async () => {
+  const out = newOut();
+  const pace = /^measured: 0\.0\d+ s a step, [\d:]+ to the last one/
+  const first = await timesTold((parts) => transfer(shortRun({ ...files, out }, { steps: 90_000 }), parts), 50);
+  const second = await timesTold((parts) => resumeTransfer({ folder: out, json: false }, parts), 110);
+  for (const told of [first, second]) {
+    assert.is(told.length, 1);
+    assert.match(told[0]!, pace);
+  }
   const quick = fakeParts();
   await transfer(shortRun({ ...files, out: newOut() }), quick.parts);
   assert.not.match(quick.heard.stderr, /measured/);

@@ -63,6 +63,20 @@ export async function interruptedRun(
   return out;
 }
 
+/** What a run says of the time left. Its first step takes a second, as one that compiles does; step `stop` is the last. */
+export async function timesTold(go: (parts: Parts) => Promise<number>, stop: number): Promise<string[]> {
+  const controller = new AbortController();
+  let isFirst = true;
+  const onStep = async (done: number): Promise<void> => {
+    await sleep(isFirst ? 1000 : 2);
+    isFirst = false;
+    if (done === stop - 1) controller.abort();
+  };
+  const { parts, heard } = fakeParts({ onStep }, controller.signal);
+  assert.is(await go(parts), 130);
+  return heard.stderr.match(/^measured: .*$/gm) ?? [];
+}
+
 /** The page of a watched run: its address, and a function that sends the commands of its buttons. */
 export async function pageOf(heard: { readonly stderr: string }) {
   const address = () => /watch it at (http:\S+)/.exec(heard.stderr)?.[1];

@@ -13,7 +13,7 @@ import type { RunPage } from '../../run/page.js';
 import { quietly, type Parts } from '../../run/parts.js';
 import { checkpointsIn } from '../../run/checkpoints.js';
 import { checkRecord, recordOf } from '../../run/record.js';
-import { openRunPage } from '../../run/run.js';
+import { openRunPage, type Showing } from '../../run/run.js';
 import type { Training } from '../../run/training.js';
 import { exists } from '../../shared/files.js';
 import { errorLine, EXIT_INTERRUPTED, InputError, NonFiniteError, UsageError } from '../../shared/errors.js';
@@ -21,7 +21,7 @@ import { writeBeginning } from '../begin.js';
 import { meanTotals } from '../meanTotals.js';
 import { savedOptions, type Seeds, type TransferOptions } from '../options.js';
 import { prepare, resumeTransfer, transferTo } from '../transfer.js';
-import { costOf, roundsOf, sharedStepsOf, type Round } from './rounds.js';
+import { costOf, droppedSteps, roundsOf, sharedStepsOf, type Round } from './rounds.js';
 import { ranked, type Measured } from './score.js';
 import { seedScores, writeScores, type SeedScore, type SeedScores } from './scores.js';
 import { drawSeeds, pictureOf } from './sheet.js';
@@ -188,8 +188,9 @@ function oneOf({ options }: Comparison, seed: number): TransferOptions {
 }
 
 /** Trains a seed's run up to `steps` after its warm start. Whether it came there. @throws as `transferTo` */
-const trainTo = async ({ parts, page }: Comparison, one: TransferOptions, steps: number): Promise<boolean> =>
-  (await transferTo(one, steps, quietly(parts), { brief: true, ...(page && { page }) })) === 0;
+const trainTo = async (
+  { parts, page }: Comparison, one: TransferOptions, steps: number, told: Pick<Showing, 'stepsOfOthers'> = {},
+): Promise<boolean> => (await transferTo(one, steps, quietly(parts), { brief: true, ...told, ...(page && { page }) })) === 0;
 
 /**
  * Makes the shared steps once and begins the run of every seed where they ended, as if each had made its own. Whether they ended.
@@ -198,7 +199,8 @@ const trainTo = async ({ parts, page }: Comparison, one: TransferOptions, steps:
 async function beginSeeds(comparison: Comparison, seeds: readonly number[]): Promise<boolean> {
   const { options, parts } = comparison;
   const { out, splice } = options;
-  const shared = sharedStepsOf(lengthsOf(options));
+  const lengths = lengthsOf(options);
+  const shared = sharedStepsOf(lengths);
   const missing: number[] = [];
   for (const seed of seeds) if (!(await exists(join(runOf(out, seed), 'config.json')))) missing.push(seed);
   if (splice.warmStart + shared === 0 || missing.length === 0) return true;
@@ -206,7 +208,9 @@ async function beginSeeds(comparison: Comparison, seeds: readonly number[]): Pro
   const { stepsDone = 0 } = await readConfig(first).catch((): Fields => ({}));
   if (Number(stepsDone) > shared) return true; // it went on by itself: the others make their own
   writeLine(parts.stderr, `the beginning of all seeds, to step ${shared}`);
-  const isThere = await trainTo(comparison, oneOf(comparison, seeds[0]!), shared).catch((error: unknown) => {
+  const stepsOfOthers = droppedSteps(seeds.length, roundsOf(seeds.length, lengths), lengths);
+  const beginning = trainTo(comparison, oneOf(comparison, seeds[0]!), shared, { stepsOfOthers });
+  const isThere = await beginning.catch((error: unknown) => {
     throw error instanceof NonFiniteError ? new NonFiniteError(`the steps that all seeds share: ${error.message}`) : error;
   });
   if (!isThere) return false;

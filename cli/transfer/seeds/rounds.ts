@@ -37,10 +37,15 @@ export function roundsOf(count: number, lengths: Lengths): Round[] {
   return kept.map((keep, i) => ({ steps: Math.min(steps, shared + first * 2 ** i), keep }));
 }
 
+/** Steps after the shared ones of all runs that are dropped. */
+export function droppedSteps(count: number, rounds: readonly Round[], lengths: Lengths): number {
+  const shared = sharedStepsOf(lengths);
+  const dropped = rounds.map(({ keep }, i) => (rounds[i - 1]?.keep ?? count) - keep);
+  return rounds.reduce((sum, round, i) => sum + dropped[i]! * (round.steps - shared), 0);
+}
+
 /** Steps of all runs over those of one run. */
 export function costOf(count: number, rounds: readonly Round[], lengths: Lengths): number {
   const one = lengths.steps + WARM_STEP * lengths.warmStart;
-  const shared = sharedStepsOf(lengths);
-  const dropped = rounds.map(({ keep }, i) => (rounds[i - 1]?.keep ?? count) - keep);
-  return rounds.reduce((sum, round, i) => sum + dropped[i]! * (round.steps - shared), one) / one;
+  return (one + droppedSteps(count, rounds, lengths)) / one;
 }
