@@ -85,11 +85,11 @@ test('four seeds: the files are those of an ordinary run of the best seed, besid
 });
 
 test('four seeds: the time that is told once is that of all runs to the end', async () => {
-  const own = { ...four(newOut()), splice: { ...four(newOut()).splice, steps: 9000 } };
+  const own = { ...four(newOut()), splice: { ...four(newOut()).splice, steps: 30_000 } };
   const told = await timesTold((parts) => startTransfer(own, parts), 60);
   assert.is(told.length, 1);
   const [, pace, minutes, seconds] = /^measured: (0\.0\d+) s a step, (\d+):(\d\d) to the last one/.exec(told[0]!)!.map(Number);
-  const runs = (60 * minutes! + seconds!) / (pace! * 9000); // 1.45 but for the digits that are cut
+  const runs = (60 * minutes! + seconds!) / (pace! * 30_000); // 1.45 but for the digits that are cut
   assert.ok(runs > 1.35 && runs < 1.55, told[0]);
 });
 
