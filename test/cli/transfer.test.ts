@@ -170,7 +170,7 @@ test('transfer: Ctrl-C on the running process finishes the step and writes every
 
 test('transfer: after the first measured steps the time to the last one is told, once, and again after a resume', async () => {
   const out = newOut();
-  const pace = /^measured: 0\.0\d+ s a step, [\d:]+ to the last one/
+  const pace = /^measured: 0\.0\d+ s a step, [\d:]+ to the last one/;
   const first = await timesTold((parts) => transfer(shortRun({ ...files, out }, { steps: 90_000 }), parts), 50);
   const second = await timesTold((parts) => resumeTransfer({ folder: out, json: false }, parts), 110);
   for (const told of [first, second]) {
