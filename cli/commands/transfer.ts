@@ -81,6 +81,8 @@ const steadyingOptions = (): readonly Option[] => [
     defaultOptions.clip),
   option('--lambda-patches <weight>', "weight of the distance between patches of output and appearance, by the ViT's tokens",
     notNegative, defaultOptions.lambdaPatches),
+  option('--patch-colours <weight>', 'how much the colours of a patch count in that distance, beside its token', notNegative,
+    defaultOptions.patchColours),
   option('--lambda-colours <weight>', 'weight of the distance between the colours of output and appearance', notNegative,
     defaultOptions.lambdaColours),
   option('--key-layers <list>', 'layers whose keys the structure loss compares, such as 8,11; the first is 0',

@@ -1,5 +1,6 @@
 /** Colours: the sliced Wasserstein distance between those of two pictures. It compares which occur and how often, not where. */
-import { conv2d, reshape, resize, type Tensor } from '../../engine/index.js';
+import { conv2d, matmul, patchify, reshape, resize, type Tensor } from '../../engine/index.js';
+import type { VitConfig } from '../vit/config.js';
 import { sortedDistance } from './losses.js';
 
 /** Directions along which colours are compared: from a cube's centre to its faces, edges and corners, one of opposite ones. */
@@ -29,3 +30,36 @@ function projections(x: Tensor): Tensor {
  */
 export const coloursLoss = (output: Tensor, appearance: Tensor): Tensor =>
   sortedDistance(projections(output), projections(appearance));
+
+/** Parts along each side of a patch whose mean colours are compared. */
+const PARTS = 2;
+
+/** Means over the parts of a patch as a matrix [3 * patch * patch, 3 * PARTS * PARTS], by the ViT's patch and deviation. */
+const means = new Map<string, Float32Array>();
+
+function meansOf({ patch, std }: Pick<VitConfig, 'patch' | 'std'>): Float32Array {
+  const key = [patch, ...std].join();
+  const known = means.get(key);
+  if (known) return known;
+  const columns = 3 * PARTS ** 2;
+  const table = new Float32Array(3 * patch ** 2 * columns);
+  const partOf = (pixel: number): number => Math.floor((pixel * PARTS) / patch);
+  const columnOf = (row: number): number => {
+    const [channel, y, x] = [Math.floor(row / patch ** 2), Math.floor(row / patch) % patch, row % patch];
+    return (channel * PARTS + partOf(y)) * PARTS + partOf(x);
+  };
+  const rows = Array.from({ length: 3 * patch ** 2 }, (_, row) => columnOf(row));
+  for (const [row, column] of rows.entries()) {
+    const channel = Math.floor(column / PARTS ** 2);
+    table[row * columns + column] = std[channel]! / rows.filter((c) => c === column).length;
+  }
+  means.set(key, table);
+  return table;
+}
+
+/** The mean colours of the four quarters of every patch of a ViT's input [1, 3, H, W], in 0..1 but for a constant: [N, 12]. */
+export function patchColours(input: Tensor, vit: Pick<VitConfig, 'patch' | 'std'>): Tensor {
+  const patches = patchify(input, vit.patch);
+  const [, N, length] = patches.shape as [number, number, number];
+  return matmul(reshape(patches, [N, length]), input.graph.constant(meansOf(vit), [length, 3 * PARTS ** 2]));
+}

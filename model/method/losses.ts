@@ -1,8 +1,16 @@
 /** The three terms of Splice (Tumanyan et al., CVPR 2022), each a mean of squares, and one of patches. */
 import {
-  abs, add, concat, l2normalize, matmul, mean, mse, reshape, rowMax, scale, selfSimilarity, slice, sort, sub, type Tensor,
+  abs, add, concat, l2normalize, matmul, mean, mse, mul, reshape, rowMax, scale, selfSimilarity, slice, sort, sub, type Tensor,
 } from '../../engine/index.js';
 import type { VitFeatures } from '../vit/vit.js';
+
+/** Features that a look is compared by: the ViT's, and the colours of the patches, as `patchColours` gives them. */
+export interface Features extends VitFeatures {
+  readonly colours?: Tensor;
+}
+
+/** Those of the patches. */
+export type PatchFeatures = Pick<Features, 'patches' | 'colours'>;
 
 /** Features of image `index` of a batch, as batches of one. */
 export function imageOf({ keys, cls, layerKeys, patches }: VitFeatures, index: number): VitFeatures {
@@ -38,11 +46,30 @@ const ONE = Float32Array.of(1);
  */
 export function relaxedEmd(x: Tensor, y: Tensor): Tensor {
   const rows = (t: Tensor): Tensor => l2normalize(reshape(t, t.shape.slice(1)));
-  const [a, b] = [rows(x), rows(y)];
-  const farness = [matmul(a, b, { transposeB: true }), matmul(b, a, { transposeB: true })].map((s) => scale(mean(rowMax(s)), -1));
-  return add(reshape(rowMax(concat(farness, 0)), [1]), x.graph.constant(ONE));
+  return farness(rows(x), rows(y));
+}
+
+/** `relaxedEmd` of rows whose product is their nearness, 1 for equal ones. */
+function farness(a: Tensor, b: Tensor): Tensor {
+  const ways = [matmul(a, b, { transposeB: true }), matmul(b, a, { transposeB: true })].map((s) => scale(mean(rowMax(s)), -1));
+  return add(reshape(rowMax(concat(ways, 0)), [1]), a.graph.constant(ONE));
 }
 
 /** Distance of the output's patches from the appearance image's. */
-export const patchesLoss = (output: VitFeatures, appearance: VitFeatures): Tensor =>
-  relaxedEmd(output.patches!, appearance.patches!);
+export const patchesLoss = (output: PatchFeatures, appearance: PatchFeatures, weight: number): Tensor =>
+  farness(patchRows(output, 0, weight), patchRows(appearance, 1, weight));
+
+/**
+ * The patches of the first or second of two pictures as rows, whose products are the nearness `cos - weight * m`: the cosine of
+ * the tokens less the mean square m by which the colours differ, where there are any.
+ */
+export function patchRows({ patches, colours }: PatchFeatures, side: 0 | 1, weight: number): Tensor {
+  const tokens = l2normalize(reshape(patches!, patches!.shape.slice(1)));
+  if (!colours) return tokens;
+  const [N, C] = colours.shape as [number, number];
+  // -m = (2 p.q - p.p - q.q) / C
+  const p = scale(colours, Math.sqrt((2 * weight) / C));
+  const squares = matmul(mul(p, p), colours.graph.constant(new Float32Array(C).fill(-0.5), [C, 1]));
+  const ones = colours.graph.constant(new Float32Array(N).fill(1), [N, 1]);
+  return concat([tokens, p, ...(side === 0 ? [squares, ones] : [ones, squares])], 1);
+}

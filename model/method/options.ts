@@ -15,6 +15,8 @@ export interface Steadying {
   readonly clip: number;
   /** Weight of the distance between the tokens of the output's patches and of the appearance photo's. 0: there is none. */
   readonly lambdaPatches: number;
+  /** How much the colours of a patch count in that distance, beside its token. */
+  readonly patchColours: number;
   /** Weight of the distance between the colours of output and appearance photo. 0: there is none. */
   readonly lambdaColours: number;
   /** Layers whose keys the structure loss compares, the first is 0. None: the last alone. */
@@ -58,7 +60,7 @@ export const PRECISIONS: readonly Dtype[] = ['f32', 'f16'];
 
 /** Nothing steadied. */
 export const unsteadied: Steadying = {
-  ema: 0, lrDecay: 0, clip: 0, lambdaPatches: 0, lambdaColours: 0, keyLayers: [], lambdaTexture: 0, lambdaStill: 0,
+  ema: 0, lrDecay: 0, clip: 0, lambdaPatches: 0, patchColours: 0, lambdaColours: 0, keyLayers: [], lambdaTexture: 0, lambdaStill: 0,
 };
 
 /** The options that differ from the defaults in the published method. */
@@ -87,5 +89,5 @@ export function withoutUnused<T extends object>(options: T): Partial<T> {
 export const defaultOptions: SpliceOptions = {
   recipe: 'splice', steps: 10000, seed: 1, lambdaStructure: 1, lambdaAppearance: 10, lambdaIdentity: 1, lr: 0.002,
   antialias: true, warmStart: 80, vitSize: 224, checkpointing: false, precision: 'f32',
-  ...unsteadied, ema: 0.999, lrDecay: 0.5, clip: 1, lambdaPatches: 2, lambdaColours: 30,
+  ...unsteadied, ema: 0.999, lrDecay: 0.5, clip: 1, lambdaPatches: 2, patchColours: 0, lambdaColours: 30,
 };

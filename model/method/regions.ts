@@ -1,13 +1,13 @@
 /** Regions of a pair: tokens of one are compared with those of its partner in the other photo, whatever has none with all. */
 import {
-  abs, add, concat, conv2d, l2normalize, matmul, mean, mse, mul, reshape, rowMax, scale, sigmoid, sub, sum, type Graph,
+  abs, add, concat, conv2d, matmul, mean, mse, mul, reshape, rowMax, scale, sigmoid, sub, sum, type Graph,
   type Shape, type Tensor,
 } from '../../engine/index.js';
 import type { Picture } from '../image.js';
 import type { VitFeatures } from '../vit/vit.js';
 import type { Draw } from './augment.js';
 import { COLOUR_DIRECTIONS } from './colours.js';
-import { appearanceLoss } from './losses.js';
+import { appearanceLoss, patchRows, type PatchFeatures } from './losses.js';
 
 /** The region of every pixel, [height, width]: 0 for none, else its number from 1 on. */
 export type Labels = Picture<Uint8Array>;
@@ -133,17 +133,18 @@ export function regionColoursLoss(inputs: RegionInputs, made: Tensor, given: Ten
 
 /** `patchesLoss` within regions: a token goes to the nearest of its region, and one without a region to the nearest of all. */
 export function regionPatchesLoss(
-  inputs: RegionInputs, made: Pick<VitFeatures, 'patches'>, given: Pick<VitFeatures, 'patches'>, count: number,
+  inputs: RegionInputs, made: PatchFeatures, given: PatchFeatures, count: number, weight: number,
 ): Tensor {
-  const [x, y] = [made, given].map((features, i) => {
-    const tokens = tokensOf(features as VitFeatures);
+  const [x, y] = ([[made, 0], [given, 1]] as const).map(([features, i]) => {
+    const tokens = patchRows(features, i, weight);
     const N = tokens.shape[0]!;
     const of = (name: string, ...shape: readonly number[]): Tensor => inputs(`${SIDES[i]!}.${name}`, [N, ...shape]);
-    const [belongs, avoids] = [of('belongs', 1 + count), of('avoids', 1 + count)];
-    return { tokens: l2normalize(tokens), belongs, avoids, shares: of('shares') };
+    // Colours add up to `weight` to a distance, which is otherwise at most 2.
+    const [belongs, avoids] = [of('belongs', 1 + count), scale(of('avoids', 1 + count), 1 + weight)];
+    return { tokens, belongs, avoids, shares: of('shares') };
   }) as [RegionTokens, RegionTokens];
   const nearness = (from: RegionTokens, to: RegionTokens): Tensor => {
-    // The cosine, and 4 less for a pair that is not compared: then it is never the largest.
+    // The nearness, and at least 4 less for a pair that is not compared: then it is never the largest.
     const cosines = matmul(concat([from.tokens, from.avoids], 1), concat([to.tokens, to.belongs], 1), { transposeB: true });
     return scale(sum(mul(rowMax(cosines), from.shares)), -1);
   };
@@ -156,7 +157,7 @@ interface RegionTokens {
   readonly tokens: Tensor;
   /** 2 at a token's own, [N, 1 + regions]. */
   readonly belongs: Tensor;
-  /** -2 at those that it is not compared with: [N, 1 + regions]. */
+  /** -2 or less at those that it is not compared with: [N, 1 + regions]. */
   readonly avoids: Tensor;
   /** Shares of the tokens in the mean: [N]. */
   readonly shares: Tensor;

@@ -5,15 +5,15 @@ import {
 import { augmentAppearance, smallestCropOf, structureAugmentation } from './augment.js';
 import { bindParameters, rolesOf, type Bound, type Generator, type Layout } from '../generators/parameters.js';
 import type { Image } from '../image.js';
-import { coloursLoss } from './colours.js';
+import { coloursLoss, patchColours } from './colours.js';
 import { textureLoss } from './texture.js';
-import { appearanceLoss, identityLoss, imageOf, patchesLoss, structureLoss } from './losses.js';
+import { appearanceLoss, identityLoss, imageOf, patchesLoss, structureLoss, type Features } from './losses.js';
 import type { SpliceOptions } from './options.js';
 import { recipes } from './recipes.js';
 import { COMPARISONS, regionColoursLoss, regionInputs, regionPatchesLoss, regionsLoss, type Regions } from './regions.js';
 import { stillLoss } from './still.js';
 import type { VitModel } from '../vit/config.js';
-import { vitFeatures, type VitFeatures } from '../vit/vit.js';
+import { vitFeatures } from '../vit/vit.js';
 
 /** Everything a run's graphs are made from. */
 export interface Setting {
@@ -73,15 +73,17 @@ function images(g: Graph, step: StepKind, setting: Setting): { a: Tensor; b: Ten
 }
 
 /** Features of images: by one ViT pass if their ViT inputs have the same size, else by one pass each. */
-function featuresOf(g: Graph, xs: readonly Tensor[], { vit, options, regions }: Setting): VitFeatures[] {
+function featuresOf(g: Graph, xs: readonly Tensor[], { vit, options, regions }: Setting): Features[] {
   const inputs = g.part('resize', () => xs.map((x) => recipes[options.recipe].toVit(x, vit.config, options)));
   const [first] = inputs as [Tensor, ...Tensor[]];
   const fits = inputs.every((t) => t.shape[2] === first.shape[2] && t.shape[3] === first.shape[3]);
   return g.part('ViT', () => {
     const more = { keyLayers: options.keyLayers, patches: options.lambdaPatches > 0 || regions !== undefined };
-    if (!fits || inputs.length === 1) return inputs.map((t) => vitFeatures(g, vit, t, more));
+    const coloursOf = (t: Tensor): Pick<Features, 'colours'> =>
+      (options.lambdaPatches > 0 && options.patchColours > 0 ? { colours: patchColours(t, vit.config) } : {});
+    if (!fits || inputs.length === 1) return inputs.map((t) => ({ ...vitFeatures(g, vit, t, more), ...coloursOf(t) }));
     const batch = vitFeatures(g, vit, concat(inputs, 0), more);
-    return inputs.map((_, i) => imageOf(batch, i));
+    return inputs.map((_, i) => ({ ...imageOf(batch, i), ...coloursOf(inputs[i]!) }));
   });
 }
 
@@ -93,7 +95,7 @@ export const colourSize = (height: number, width: number, { vit, options }: Sett
   recipes[options.recipe].vitInput(height, width, vit.config, Math.min(options.vitSize, COLOUR_SIDE));
 
 /** The appearance's term: of whole pictures, or region by region. */
-const lookLoss = (name: string, made: VitFeatures, given: VitFeatures, { regions }: Setting): Tensor =>
+const lookLoss = (name: string, made: Features, given: Features, { regions }: Setting): Tensor =>
   (regions ? regionsLoss(regionInputs(made.cls.graph, name), made, given, regions.count) : appearanceLoss(made, given));
 
 /** The colours' term: of whole pictures, or region by region, and of whole pictures for the share of the output without one. */
@@ -158,15 +160,15 @@ function stepLosses(g: Graph, step: StepKind, setting: Setting, weights: string 
     const total = add(...terms);
     return { total, losses: concat([...terms, total], 0), passes };
   }
-  const [madeA, madeB] = featuresOf(g, [x, y], setting) as [VitFeatures, VitFeatures];
-  const [givenA, givenB] = featuresOf(g, [a, b], setting) as [VitFeatures, VitFeatures];
+  const [madeA, madeB] = featuresOf(g, [x, y], setting) as [Features, Features];
+  const [givenA, givenB] = featuresOf(g, [a, b], setting) as [Features, Features];
   const terms = g.part('losses', () =>
     [structureLoss(madeA, givenA), lookLoss(COMPARISONS.crops, madeA, givenB, setting), identityLoss(madeB, givenB)]);
-  const { regions, options: { lambdaPatches, lambdaColours, lambdaTexture } } = setting;
+  const { regions, options: { lambdaPatches, patchColours: weight, lambdaColours, lambdaTexture } } = setting;
   if (lambdaPatches > 0) {
     const inputs = regionInputs(g, COMPARISONS.crops);
     terms.push(g.part('losses', () =>
-      (regions ? regionPatchesLoss(inputs, madeA, givenB, regions.count) : patchesLoss(madeA, givenB))));
+      (regions ? regionPatchesLoss(inputs, madeA, givenB, regions.count, weight) : patchesLoss(madeA, givenB, weight))));
   }
   if (lambdaColours > 0) terms.push(g.part('losses', () => coloursTerm(x, b, setting)));
   if (lambdaTexture > 0) terms.push(g.part('losses', () => textureLoss(x, b, smallestCrop(setting))));

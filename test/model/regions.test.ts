@@ -103,17 +103,27 @@ for (const [name, [made, given]] of Object.entries(CASES)) {
     },
   }));
 
+  const plainPatches = (between: (i: number, j: number) => number): number[] => {
+    const way = (of: number[], other: number[], between: (i: number, j: number) => number): number =>
+      mean(of.flatMap((label, i) => {
+        const partners = other.flatMap((its, j) => (label === 0 || its === label ? [between(i, j)] : []));
+        return partners.length > 0 ? [Math.min(...partners)] : [];
+      }));
+    return [Math.max(way(made, given, between), way(given, made, (j, i) => between(i, j)))];
+  };
+
   test(`the patches of regions: ${name}`, () => checkOp({
     inputs: { x: [1, made.length, C], y: [1, given.length, C] },
-    build: ({ x, y }) => regionPatchesLoss(inputsOf(x!), { patches: x! }, { patches: y! }, count),
-    reference: ({ x, y }) => {
-      const way = (a: Float64Array, of: number[], b: Float64Array, other: number[]): number =>
-        mean(of.flatMap((label, i) => {
-          const partners = other.flatMap((its, j) => (label === 0 || its === label ? [distance(row(a, i), row(b, j))] : []));
-          return partners.length > 0 ? [Math.min(...partners)] : [];
-        }));
-      return [Math.max(way(x!, made, y!, given), way(y!, given, x!, made))];
-    },
+    build: ({ x, y }) => regionPatchesLoss(inputsOf(x!), { patches: x! }, { patches: y! }, count, 0),
+    reference: ({ x, y }) => plainPatches((i, j) => distance(row(x!, i), row(y!, j))),
+  }));
+
+  test(`the patches of regions with their colours: ${name}`, () => checkOp({
+    inputs: { x: [1, made.length, C], y: [1, given.length, C], p: [made.length, C], q: [given.length, C] },
+    build: ({ x, y, p, q }) =>
+      regionPatchesLoss(inputsOf(x!), { patches: x!, colours: p! }, { patches: y!, colours: q! }, count, 20),
+    reference: ({ x, y, p, q }) => plainPatches((i, j) =>
+      distance(row(x!, i), row(y!, j)) + 20 * mean(row(p!, i).map((v, c) => (v - row(q!, j)[c]!) ** 2))),
   }));
 
   test(`the colours of regions: ${name}`, () => checkOp({

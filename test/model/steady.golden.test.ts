@@ -2,10 +2,11 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { gradients, slice, type Tensor } from '../../engine/index.js';
-import { coloursLoss } from '../../model/method/colours.js';
-import { relaxedEmd } from '../../model/method/losses.js';
+import { coloursLoss, patchColours } from '../../model/method/colours.js';
+import { patchesLoss, relaxedEmd } from '../../model/method/losses.js';
 import { DIRECTIONS, drawDirections, textureLoss } from '../../model/method/texture.js';
 import { random } from '../../model/random.js';
+import type { VitConfig } from '../../model/vit/config.js';
 import { facet, uploadVit, vitFeatures, vitLayers } from '../../model/vit/vit.js';
 import { assertClose, checkOp } from '../helpers/check.js';
 import { testedTunings, testEngine } from '../helpers/device.js';
@@ -45,6 +46,27 @@ test('relaxed earth mover: the way to the output is the longer one', () => {
   return compare('emd.alike', [1, 19, 48], filled('alike', [19, 48], 0.2, 0.5), build);
 });
 
+/** The distance of patches whose tokens and colours are those of a golden case. */
+function goldenPatches(tokens: Tensor, input: Tensor): Tensor {
+  const constant = (name: string, shape: readonly number[], scale: number): Tensor =>
+    input.graph.constant(filled(`${name}.appearance`, shape, scale), shape);
+  const vit = { patch: meta['patch'] as number, std: meta['std'] as VitConfig['std'] };
+  return patchesLoss(
+    { patches: tokens, colours: patchColours(input, vit) },
+    { patches: constant('tokens', [1, 8, 48], 1), colours: patchColours(constant('input', [1, 3, 33, 23], 1.5), vit) },
+    meta['patch_weight'] as number,
+  );
+}
+const [goldenTokens, goldenInput] = [filled('tokens', [18, 48]), filled('input', [3, 30, 50], 1.5)];
+
+test('patches with their colours: the tokens', () => compare(
+  'patches.tokens', [1, 18, 48], goldenTokens, (x) => goldenPatches(x, x.graph.constant(goldenInput, [1, 3, 30, 50])),
+));
+
+test('patches with their colours: the picture', () => compare(
+  'patches.colours', [1, 3, 30, 50], goldenInput, (x) => goldenPatches(x.graph.constant(goldenTokens, [1, 18, 48]), x),
+));
+
 const plus = (a: Float32Array, b: Float32Array): Float32Array => a.map((v, i) => v + b[i]!);
 const appearance = plus(testImage(`${tag}.appearance`, 38, 38), filled('pattern', [3, 38, 38], 0.1));
 
@@ -76,6 +98,24 @@ for (const [N, M, C] of [[1, 1, 3], [5, 70, 8], [33, 9, 20]] as const) {
     build: ({ x, y }) => relaxedEmd(x!, y!),
     reference: ({ x, y }) => [plainEmd(x!, y!, C)],
     tolerance: 5e-5, // 1 - cosine loses a digit
+  }));
+}
+
+for (const [P, H, W] of [[4, 9, 12], [7, 14, 20]] as const) {
+  test(`the mean colours of the quarters of patches of ${P} pixels in ${H} x ${W}`, () => checkOp({
+    inputs: { x: [1, 3, H, W] },
+    build: ({ x }) => patchColours(x!, { patch: P, std: [0.5, 2, 3] }),
+    reference: ({ x }) => {
+      const [rows, columns, half] = [Math.floor(H / P), Math.floor(W / P), Math.ceil(P / 2)];
+      return Array.from({ length: rows * columns * 12 }, (_, i) => {
+        const [patch, c, part] = [Math.floor(i / 12), Math.floor((i % 12) / 4), i % 4];
+        const [top, left] = [Math.floor(patch / columns) * P, (patch % columns) * P];
+        const span = (isSecond: boolean): number[] =>
+          Array.from({ length: P }, (__, at) => at).filter((at) => at >= half === isSecond);
+        const pixels = span(part > 1).flatMap((y) => span(part % 2 === 1).map((u) => x![(c * H + top + y) * W + left + u]!));
+        return ([0.5, 2, 3][c]! * pixels.reduce((sum, v) => sum + v)) / pixels.length;
+      });
+    },
   }));
 }
 
