@@ -60,7 +60,8 @@ export const PRECISIONS: readonly Dtype[] = ['f32', 'f16'];
 
 /** Nothing steadied. */
 export const unsteadied: Steadying = {
-  ema: 0, lrDecay: 0, clip: 0, lambdaPatches: 0, patchColours: 0, lambdaColours: 0, keyLayers: [], lambdaTexture: 0, lambdaStill: 0,
+  ema: 0, lrDecay: 0, clip: 0, lambdaPatches: 0, patchColours: 0, lambdaColours: 0, keyLayers: [], lambdaTexture: 0,
+  lambdaStill: 0,
 };
 
 /** The options that differ from the defaults in the published method. */
@@ -89,5 +90,5 @@ export function withoutUnused<T extends object>(options: T): Partial<T> {
 export const defaultOptions: SpliceOptions = {
   recipe: 'splice', steps: 10000, seed: 1, lambdaStructure: 1, lambdaAppearance: 10, lambdaIdentity: 1, lr: 0.002,
   antialias: true, warmStart: 80, vitSize: 224, checkpointing: false, precision: 'f32',
-  ...unsteadied, ema: 0.999, lrDecay: 0.5, clip: 1, lambdaPatches: 2, patchColours: 0, lambdaColours: 30,
+  ...unsteadied, ema: 0.999, lrDecay: 0.5, clip: 1, lambdaPatches: 4, patchColours: 2, lambdaColours: 10,
 };

@@ -86,7 +86,7 @@ export function regionsLoss(inputs: RegionInputs, made: VitFeatures, given: VitF
 }
 
 /** Weight of a region's colours next to those of whole pictures, whose distance is measured in another way. */
-const COLOURS = 13;
+const COLOURS = 39;
 
 /** Thresholds along a direction, evenly over the range of colours. */
 const THRESHOLDS = 16;

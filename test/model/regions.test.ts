@@ -144,7 +144,7 @@ for (const [name, [made, given]] of Object.entries(CASES)) {
         const means = [[1, 0, 0], [0, 1, 0], [0, 0, 1]].map(both).map(([a, b]) => Math.abs(mean(a) - mean(b)));
         return mean(shares) + mean(means);
       };
-      return [13 * (1 - indices(made, 0).length / made.length) * mean(shown.map(ofRegion))];
+      return [39 * (1 - indices(made, 0).length / made.length) * mean(shown.map(ofRegion))];
     },
   }));
 }

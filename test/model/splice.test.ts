@@ -98,7 +98,9 @@ test('new crop sizes create no pipelines; memory after 200 steps is that after 2
 
 test('new crop sizes create no pipelines and take no memory with everything that steadies either', async () => {
   const engine = await fresh();
-  const steadied = { ema: 0.9, lrDecay: 0.5, clip: 1, lambdaPatches: 2, lambdaColours: 4, keyLayers: [0, 1], lambdaTexture: 3 };
+  const steadied = {
+    ema: 0.9, lrDecay: 0.5, clip: 1, lambdaPatches: 2, patchColours: 2, lambdaColours: 4, keyLayers: [0, 1], lambdaTexture: 3,
+  };
   const splice = await startSplice(engine, vit, structure, appearance, options(steadied));
   for (let i = 0; i < 15; i++) await splice.step();
   await splice.sync();
