@@ -117,6 +117,24 @@ test('lambda-colours: its term is among the losses, and colours come nearer to t
   assert.ok(distances[1]! < 0.9 * distances[0]!, distances.join(', '));
 });
 
+test('patch-colours: colours make the distance of patches larger, and no other term', async () => {
+  const first: Readonly<Record<string, number>>[] = [];
+  for (const patchColours of [0, 1, 2]) {
+    await run(2, { lambdaPatches: 4, patchColours }, async (splice) => {
+      const losses = await splice.losses();
+      const [structureTerm, appearanceTerm, identity, patches] =
+        ['structure', 'appearance', 'identity', 'patches'].map((name) => losses[name]!) as [number, number, number, number];
+      if (splice.stepsDone === 1) first.push(losses); // Its update is that of the appearance alone.
+      else assertClose('total', [losses['total']!], [structureTerm + 10 * appearanceTerm + identity + 4 * patches], 1e-5);
+    });
+  }
+  const [without, once, twice] = first.map((losses) => losses['patches']!) as [number, number, number];
+  assert.ok(once > 1.02 * without && twice > once && twice <= without + 2, JSON.stringify(first));
+  for (const name of ['structure', 'appearance', 'identity']) {
+    for (const losses of first.slice(1)) assertClose(name, [losses[name]!], [first[0]![name]!], 1e-5);
+  }
+});
+
 test('options that are switched off are those of a run from before they existed', () => {
   const parts = Object.keys(unsteadied);
   const earlier = Object.fromEntries(Object.entries(defaultOptions).filter(([name]) => !parts.includes(name)));
