@@ -1,6 +1,7 @@
 /** The three terms of Splice (Tumanyan et al., CVPR 2022), each a mean of squares, and one of patches. */
 import {
-  abs, add, concat, l2normalize, matmul, mean, mse, mul, reshape, rowMax, scale, selfSimilarity, slice, sort, sub, type Tensor,
+  abs, add, concat, l2normalize, matmul, mean, mse, mul, reshape, rowMax, scale, selfSimilarity, slice, sort, sub, type Graph,
+  type Tensor,
 } from '../../engine/index.js';
 import type { VitFeatures } from '../vit/vit.js';
 
@@ -59,6 +60,16 @@ function farness(a: Tensor, b: Tensor): Tensor {
 export const patchesLoss = (output: PatchFeatures, appearance: PatchFeatures, weight: number): Tensor =>
   farness(patchRows(output, 0, weight), patchRows(appearance, 1, weight));
 
+/** A column of one value, by value and length: programs share constants by their arrays. */
+const columns = new Map<string, Float32Array>();
+
+function column(g: Graph, value: number, length: number): Tensor {
+  const key = `${value} ${length}`;
+  const data = columns.get(key) ?? new Float32Array(length).fill(value);
+  columns.set(key, data);
+  return g.constant(data, [length, 1]);
+}
+
 /**
  * The patches of the first or second of two pictures as rows, whose products are the nearness `cos - weight * m`: the cosine of
  * the tokens less the mean square m by which the colours differ, where there are any.
@@ -69,7 +80,6 @@ export function patchRows({ patches, colours }: PatchFeatures, side: 0 | 1, weig
   const [N, C] = colours.shape as [number, number];
   // -m = (2 p.q - p.p - q.q) / C
   const p = scale(colours, Math.sqrt((2 * weight) / C));
-  const squares = matmul(mul(p, p), colours.graph.constant(new Float32Array(C).fill(-0.5), [C, 1]));
-  const ones = colours.graph.constant(new Float32Array(N).fill(1), [N, 1]);
+  const [squares, ones] = [matmul(mul(p, p), column(p.graph, -0.5, C)), column(p.graph, 1, N)];
   return concat([tokens, p, ...(side === 0 ? [squares, ones] : [ones, squares])], 1);
 }
