@@ -43,7 +43,7 @@ test('a branch has the options that it is given, and records where it came from'
   const { branch, options, stepsDone } = configOf(out);
   assert.equal(branch, { from: run, step: 4, set: { lambdaTexture: 3, ema: 0, lr: 0.001, steps: 13 } });
   assert.equal([options.lambdaTexture, options.ema ?? 0, options.lr, options.steps, stepsDone], [3, 0, 0.001, 13, 13]);
-  assert.equal([options.lambdaPatches, options.warmStart, options.size], [2, 2, 40]);
+  assert.equal([options.lambdaPatches, options.warmStart, options.size], [4, 2, 40]);
   assert.equal(linesOf(out).map((line) => 'texture' in line), [false, true, true]);
   const again = await runCli(['transfer', '--resume', out, '--steps', '15']);
   assert.is(again.code, 0, again.stderr);
