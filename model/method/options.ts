@@ -13,9 +13,9 @@ export interface Steadying {
   readonly lrDecay: number;
   /** The gradient of all weights is shortened to this length where it is longer. 0: it is not. */
   readonly clip: number;
-  /** Weight of the distance between the tokens of the output's patches and of the appearance photo's. 0: there is none. */
+  /** Weight of the distance between the output's patches and the appearance photo's. 0: there is none. */
   readonly lambdaPatches: number;
-  /** How much the colours of a patch count in that distance, beside its token. */
+  /** Weight of colours in the distance of two patches, in which their tokens have 1. 0: tokens alone count. */
   readonly patchColours: number;
   /** Weight of the distance between the colours of output and appearance photo. 0: there is none. */
   readonly lambdaColours: number;

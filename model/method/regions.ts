@@ -145,8 +145,8 @@ export function regionPatchesLoss(
   }) as [RegionTokens, RegionTokens];
   const nearness = (from: RegionTokens, to: RegionTokens): Tensor => {
     // The nearness, and at least 4 less for a pair that is not compared: then it is never the largest.
-    const cosines = matmul(concat([from.tokens, from.avoids], 1), concat([to.tokens, to.belongs], 1), { transposeB: true });
-    return scale(sum(mul(rowMax(cosines), from.shares)), -1);
+    const nearnesses = matmul(concat([from.tokens, from.avoids], 1), concat([to.tokens, to.belongs], 1), { transposeB: true });
+    return scale(sum(mul(rowMax(nearnesses), from.shares)), -1);
   };
   return reshape(rowMax(add(concat([nearness(x, y), nearness(y, x)], 0), inputs('sums', [2]))), [1]);
 }
