@@ -91,6 +91,8 @@ const steadyingOptions = (): readonly Option[] => [
     defaultOptions.lambdaTexture),
   option('--lambda-still <weight>', 'with a folder of frames: weight of the difference between results of neighbouring frames '
     + 'where these are equal', notNegative, STILL),
+  option('--warm-look <share>', "share of the appearance's colours in what the warm start paints (0: the photo as it is)",
+    fraction, defaultOptions.warmLook),
 ];
 
 /** The options under --published. */
@@ -172,7 +174,7 @@ const ONE_PASS = [
 ];
 
 /** What --finetune replaces. */
-const NOT_FINETUNED = ['steps', 'warmStart', 'warmSeed', 'sharedSteps'];
+const NOT_FINETUNED = ['steps', 'warmStart', 'warmLook', 'warmSeed', 'sharedSteps'];
 
 function dispatch(parsed: Parsed, command: Command, work: TransferWork): Promise<void> {
   const { from, resume, generator, finetune, mix } = parsed;
@@ -210,8 +212,8 @@ function withSet({ set = [] }: Parsed, command: Command): Parsed {
 
 /** What a branch cannot have of its own: these belong to the steps that it takes from the other run. */
 const BEGUN = [
-  'fit', 'time', 'generator', 'finetune', 'mix', 'recipe', 'warmStart', 'warmSeed', 'sharedSteps', 'published', 'seeds', 'judge',
-  'tune',
+  'fit', 'time', 'generator', 'finetune', 'mix', 'recipe', 'warmStart', 'warmLook', 'warmSeed', 'sharedSteps', 'published',
+  'seeds', 'judge', 'tune',
 ];
 /** Options that are no settings of the training. */
 const AROUND = ['from', 'set', 'out', 'force', 'json', 'watch'];

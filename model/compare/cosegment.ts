@@ -4,7 +4,7 @@ import type { Image } from '../image.js';
 import type { Labels } from '../method/regions.js';
 import { dot, joined, unitRows } from '../rows.js';
 import { patchFeatures, type PatchRows } from '../study/patches.js';
-import type { VitModel } from '../vit/config.js';
+import { keyBlocks, type VitModel } from '../vit/config.js';
 import { reducedFor } from './features.js';
 import { kmeans, type Rows } from './kmeans.js';
 import { directions } from './match.js';
@@ -30,7 +30,7 @@ export async function cosegment(
   engine: Engine, vit: VitModel, pictures: readonly [Image, Image], { vitSize, seed, count }: CosegmentOptions,
 ): Promise<{ readonly labels: readonly [Labels, Labels]; readonly count: number }> {
   const C = vit.config.dim;
-  const layer = Math.max(0, Math.round((2 * vit.config.depth) / 3) - 1);
+  const layer = keyBlocks(vit.config)[0]!;
   const keysOf = async (image: Image): Promise<PatchRows> =>
     (await patchFeatures(engine, vit, reducedFor(vitSize, image), vitSize, [layer], ['keys']))(layer, 'keys');
   const grids = [await keysOf(pictures[0]), await keysOf(pictures[1])] as const;

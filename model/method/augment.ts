@@ -56,9 +56,13 @@ export const recoloured = (g: Graph, photo: Tensor): Tensor => recolouring(g)(ph
 
 /** Takes a step's crop of structure photos [1, 3, H, W]: [1, 3, size, size]. As published, jitter and blur see whole photos. */
 export function structureAugmentation(g: Graph, size: number): (photo: Tensor) => Tensor {
-  const [recolour, at] = [recolouring(g), g.input('structure.at', [3])];
-  return (photo) => cropAt(recolour(photo), at, size, size);
+  const recolour = recolouring(g);
+  return (photo) => cropStructure(g, recolour(photo), size);
 }
+
+/** The crop alone. */
+export const cropStructure = (g: Graph, photo: Tensor, size: number): Tensor =>
+  cropAt(photo, g.input('structure.at', [3]), size, size);
 
 /** The structure photo in one step. */
 export const augmentStructure = (g: Graph, photo: Tensor, size: number): Tensor => structureAugmentation(g, size)(photo);

@@ -23,6 +23,8 @@ export interface Steadying {
   readonly keyLayers: readonly number[];
   /** Weight of the distance between the finest textures of output and appearance photo. 0: there is none. */
   readonly lambdaTexture: number;
+  /** Share of the matching patches' colours in what the warm start aims at. 0: the structure photo itself. */
+  readonly warmLook: number;
   /** Weight of the difference between results of neighbouring frames of a sequence where these are equal. 0: there is none. */
   readonly lambdaStill: number;
 }
@@ -43,7 +45,7 @@ export interface SpliceOptions extends Steadying {
   readonly lr: number;
   /** Filter when reducing to the ViT's input; the published runs sample points. */
   readonly antialias: boolean;
-  /** Steps of plain reconstruction before the method begins; 0 is the published behaviour. */
+  /** Steps of plain reconstruction, see `warmLook`, before the method begins; 0 is the published behaviour. */
   readonly warmStart: number;
   /** Shorter side of the ViT's input in pixels. */
   readonly vitSize: number;
@@ -61,7 +63,7 @@ export const PRECISIONS: readonly Dtype[] = ['f32', 'f16'];
 /** Nothing steadied. */
 export const unsteadied: Steadying = {
   ema: 0, lrDecay: 0, clip: 0, lambdaPatches: 0, patchColours: 0, lambdaColours: 0, keyLayers: [], lambdaTexture: 0,
-  lambdaStill: 0,
+  warmLook: 0, lambdaStill: 0,
 };
 
 /** The options that differ from the defaults in the published method. */
@@ -91,4 +93,5 @@ export const defaultOptions: SpliceOptions = {
   recipe: 'splice', steps: 10000, seed: 1, lambdaStructure: 1, lambdaAppearance: 10, lambdaIdentity: 1, lr: 0.002,
   antialias: true, warmStart: 80, vitSize: 224, checkpointing: false, precision: 'f32',
   ...unsteadied, ema: 0.999, lrDecay: 0.5, clip: 1, lambdaPatches: 4, patchColours: 2, lambdaColours: 10,
+  warmLook: 1,
 };

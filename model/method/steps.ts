@@ -2,7 +2,7 @@
 import {
   adam, add, clipNorm, concat, ema, gradients, mse, mul, pack, resize, sum, type Graph, type Tensor,
 } from '../../engine/index.js';
-import { augmentAppearance, smallestCropOf, structureAugmentation } from './augment.js';
+import { augmentAppearance, cropStructure, smallestCropOf, structureAugmentation } from './augment.js';
 import { bindParameters, rolesOf, type Bound, type Generator, type Layout } from '../generators/parameters.js';
 import type { Image } from '../image.js';
 import { coloursLoss, patchColours } from './colours.js';
@@ -33,7 +33,7 @@ export interface Setting {
 
 export const names = {
   structure: 'photo.structure', appearance: 'photo.appearance', neighbour: 'photo.structure.neighbour',
-  weights: 'generator', momentum: 'generator.adam.m', variance: 'generator.adam.v', average: 'generator.average',
+  aim: 'photo.structure.aim', weights: 'generator', momentum: 'generator.adam.m', variance: 'generator.adam.v', average: 'generator.average',
 } as const;
 
 /**
@@ -71,6 +71,10 @@ function images(g: Graph, step: StepKind, setting: Setting): { a: Tensor; b: Ten
   const a = cropped(photoA);
   return { a, b: augmentAppearance(g, photoB, step.appearance), ...(photoC && { c: cropped(photoC) }) };
 }
+
+/** A crop of what a warm start aims at for the structure photo, if not at the photo itself. */
+const aimOf = (g: Graph, size: number, { structure, options }: Setting): Tensor | undefined =>
+  (options.warmLook > 0 ? cropStructure(g, photo(g, names.aim, structure), size) : undefined);
 
 /** Features of images: by one ViT pass if their ViT inputs have the same size, else by one pass each. */
 function featuresOf(g: Graph, xs: readonly Tensor[], { vit, options, regions }: Setting): Features[] {
@@ -156,7 +160,7 @@ function stepLosses(g: Graph, step: StepKind, setting: Setting, weights: string 
   const { a, b, c } = g.part('augmentation', () => images(g, step, setting));
   const [x, y] = [generate(a), generate(b)];
   if (step.kind === 'warm-start') {
-    const terms = [mse(x, a), mse(y, b)] as const;
+    const terms = [mse(x, aimOf(g, step.structure, setting) ?? a), mse(y, b)] as const;
     const total = add(...terms);
     return { total, losses: concat([...terms, total], 0), passes };
   }

@@ -2,7 +2,7 @@
 import {
   Graph, add, concat, layernorm, mse, normalize, resize, scale, selfSimilarity, slice, type Tensor,
 } from '../../engine/index.js';
-import type { VitConfig, VitModel } from '../vit/config.js';
+import { keyBlocks, type VitConfig, type VitModel } from '../vit/config.js';
 import { linear, type NamedShape } from '../vit/untrained.js';
 import { facet, vitLayers } from '../vit/vit.js';
 import { cropSide, studentSides, teacherSide, vitConfigOf, type PretrainOptions } from './options.js';
@@ -13,12 +13,6 @@ import { bindNetwork } from './student.js';
 const CLS_WEIGHT = 3;
 /** Weight of the keys' similarity: its errors are small numbers. With 20 it is as heavy as the keys are. */
 const SIMILARITY_WEIGHT = 20;
-
-/**
- * Blocks of the teacher whose keys are learned, from 0: the last one, and the one after two thirds. Keys of the last block know
- * what a thing is; those before still tell its parts and the grounds around it apart.
- */
-const keyBlocks = ({ depth }: VitConfig): number[] => [...new Set([Math.max(0, Math.round((2 / 3) * depth) - 1), depth - 1])];
 
 /** The linear layer from the student's CLS token to the teacher's. */
 export const CLS_HEAD = 'head.cls';

@@ -31,20 +31,27 @@ function writeRegions(program: Program, setting: Setting, look: number, a?: Draw
   }
 }
 
+/** The seed of a step's draws. */
+function seedOf({ options: { seed, warmSeed = seed, sharedSteps = 0 } }: Setting, phase: Phase, step: number): number {
+  return phase === 'warm-start' || step < sharedSteps ? warmSeed : seed;
+}
+
+/** The frame that a step takes of a sequence; without one, 0. */
+export const frameOf = (setting: Setting, phase: Phase, step: number): number =>
+  random(seedOf(setting, phase, step), phase, 'frame', step).integer(0, (setting.frames?.length ?? 1) - 1);
+
 /** The program of a step, with its crops, colours, frame, regions and directions written. */
 export async function drawnStep(
   engine: Engine, setting: Setting, programs: ProgramCache<StepKind>, phase: Phase, step: number,
 ): Promise<Program> {
   const { options, structure, frames } = setting;
   const looks = looksOf(setting);
-  const { seed: own, warmSeed = own, sharedSteps = 0 } = options;
-  const seed = phase === 'warm-start' || step < sharedSteps ? warmSeed : own;
-  const next = (what: string) => random(seed, phase, what, step);
+  const next = (what: string) => random(seedOf(setting, phase, step), phase, what, step);
   const a = drawStructure(next('structure'), options.recipe, structure.height, structure.width);
   const look = step % looks.length;
   const b = drawAppearance(next('appearance'), options.recipe, looks[look]!.height, looks[look]!.width);
   const program = await stepProgram(programs, options, phase, step, a, b, look);
-  if (frames) writeFrame(engine, setting, next('frame').integer(0, frames.length - 1));
+  if (frames) writeFrame(engine, setting, frameOf(setting, phase, step));
   if (program.takes(DIRECTIONS)) program.write(DIRECTIONS, drawDirections(next('directions')));
   if (setting.regions) writeRegions(program, setting, look, ...(phase === 'uncropped' ? [] : [a, b]));
   return program;

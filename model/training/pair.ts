@@ -4,17 +4,24 @@ import { layoutOf, type Generator } from '../generators/parameters.js';
 import type { Image } from '../image.js';
 import type { SpliceOptions } from '../method/options.js';
 import { recipes } from '../method/recipes.js';
-import { looksOf, resultGraph, resultName, stepGraph, type Setting } from '../method/steps.js';
+import { paintedStructure } from '../method/painted.js';
+import { looksOf, names, resultGraph, resultName, stepGraph, type Setting } from '../method/steps.js';
 import type { VitModel, Weight } from '../vit/config.js';
-import { drawnStep } from './drawn.js';
+import { drawnStep, frameOf } from './drawn.js';
 import { meanLosses } from './meanLosses.js';
 import type { TrainingRun, TrainingState } from './run.js';
 import {
-  averageMomentum, averageStored, pairStored, prepare, rateAt, trainingSteps, writeFrame, type Submit,
+  averageMomentum, averageStored, pairStored, prepare, rateAt, trainingSteps, write, writeFrame, type Phase, type Submit,
 } from './steps.js';
 
 /** Adam's; no momentum, as published. */
 const BETAS = [0, 0.99] as const;
+/**
+ * Of a warm start that aims at the look, and by how much its rate is higher. It has farther to go than to the photo itself, and
+ * less chance in its gradients than the method.
+ */
+const WARM_BETAS = [0.9, 0.99] as const;
+const WARM_RATE = 2.5;
 
 /** Made by `startSplice`. */
 export interface SpliceRun extends TrainingRun {
@@ -68,6 +75,42 @@ export function pairSetting(
   return { vit: { ...vit, precision: options.precision }, generator, layout, structure, appearance, options, ...more };
 }
 
+/** Adam's values in a step. After a warm start that aims at the look it begins anew. */
+function hyperOf(options: SpliceOptions, phase: Phase, step: number, update: number): Float32Array {
+  const lr = rateAt(options, phase, step);
+  if (options.warmLook === 0) return adamHyper({ lr, betas: BETAS }, update);
+  if (phase === 'warm-start') return adamHyper({ lr: WARM_RATE * lr, betas: WARM_BETAS }, update);
+  return adamHyper({ lr, betas: BETAS }, update - options.warmStart);
+}
+
+/**
+ * Clears Adam's means. The warm start's gradients are small, and as long as a mean of their squares counts, Adam takes steps many
+ * times as long as the rate, which would undo what was learned.
+ */
+function forget(engine: Engine, { layout }: Setting): void {
+  for (const name of [names.momentum, names.variance]) engine.writeParameter(name, [layout.size], new Float32Array(layout.size));
+}
+
+/** What is written before a step of, or after, a warm start that aims at the look: its aim, of a sequence each frame's. */
+function warming(engine: Engine, setting: Setting): (phase: Phase, step: number) => Promise<void> {
+  const { structure, frames = [structure] } = setting;
+  const aims = new Map<number, Image>();
+  let written: number | undefined;
+  return async (phase, step) => {
+    if (phase === 'train' && step === 0) {
+      forget(engine, setting);
+      aims.clear();
+    }
+    const frame = frameOf(setting, phase, step);
+    if (phase !== 'warm-start' || frame === written) return;
+    writeFrame(engine, setting, frame);
+    const aim = aims.get(frame) ?? await paintedStructure(engine, setting, frames[frame]!);
+    aims.set(frame, aim);
+    write(engine, names.aim, aim);
+    written = frame;
+  };
+}
+
 /**
  * Prepares a run on `engine`. What follows depends on the photos, the ViT and the options alone, and in the last bits on the
  * device. `from` is the state of a run with the same of these, from which it continues.
@@ -85,9 +128,11 @@ export async function startSplice(
   const { frames } = setting;
   const { memory, programs, other, read, destroy } = await prepare(engine, setting, method, from);
 
+  const warm = options.warmLook > 0 && options.warmStart > 0 ? warming(engine, setting) : undefined;
   const submit: Submit = async (phase, step, update) => {
+    await warm?.(phase, step);
     const program = await drawnStep(engine, setting, programs, phase, step);
-    program.write('hyper', adamHyper({ lr: rateAt(options, phase, step), betas: BETAS }, update));
+    program.write('hyper', hyperOf(options, phase, step, update));
     program.writeTaken({ momentum: [averageMomentum(options.ema, update)] });
     program.run();
     return program;

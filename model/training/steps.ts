@@ -73,7 +73,7 @@ function checkState({ layout, options }: Setting, stored: Stored, { counters, ar
   }
 }
 
-const write = (engine: Engine, name: string, { height, width, data }: Image): void =>
+export const write = (engine: Engine, name: string, { height, width, data }: Image): void =>
   engine.writeParameter(name, [1, 3, height, width], data);
 
 export function writePhotos(engine: Engine, photos: Pick<Setting, 'structure' | 'appearance' | 'looks'>): void {

@@ -47,6 +47,13 @@ export type Facet = (typeof FACETS)[number];
 export const IMAGENET_MEAN = [0.485, 0.456, 0.406] as const;
 export const IMAGENET_STD = [0.229, 0.224, 0.225] as const;
 
+/**
+ * Blocks whose keys tell most about a scene, from 0: the one after two thirds of the depth, and the last. Keys of the last block
+ * know what a thing is; those before still tell its parts and the grounds around it apart.
+ */
+export const keyBlocks = ({ depth }: Pick<VitConfig, 'depth'>): number[] =>
+  [...new Set([Math.max(0, Math.round((2 / 3) * depth) - 1), depth - 1])];
+
 /** Whether a parameter becomes tables on the device, which depend on batch and image. */
 export const isTable = (name: string): boolean =>
   ['cls_token', 'register_tokens', 'pos_embed', 'rope_embed.periods'].includes(name);

@@ -80,7 +80,7 @@ const transferRows: readonly Row[] = [
   ['--strength 0,0.5,1.5', 'strength', [0, 0.5, 1.5]],
   ['--lambda-texture 6', 'splice.lambdaTexture', 6],
   ['--patch-colours 6', 'splice.patchColours', 6], ['--lambda-colours 5', 'splice.lambdaColours', 5],
-  ['--lambda-still 7', 'splice.lambdaStill', 7],
+  ['--lambda-still 7', 'splice.lambdaStill', 7], ['--warm-look 0.5', 'splice.warmLook', 0.5],
   ...outputRows, ['--recipe splice-transfer', 'splice.recipe', 'splice-transfer'],
   ['--model v.pth', 'model', 'v.pth'], ['--heads 3', 'vit.heads', 3], ['--patch 4', 'vit.patch', 4],
   ['--mean 0', 'vit.mean', [0, 0, 0]], ['--std 0.1,0.2,0.3', 'vit.std', [0.1, 0.2, 0.3]],

@@ -82,6 +82,7 @@ test('resume: a finished run with more steps becomes the longer run', async () =
 test('resume: what steadies a run is in its config where it is on, is kept, and must not change', async () => {
   const steadying = {
     ema: 0.5, lrDecay: 0.25, clip: 2, lambdaPatches: 3, patchColours: 6, lambdaColours: 5, keyLayers: [0], lambdaTexture: 4,
+    warmLook: 0.5,
   };
   const start = (out: string, { parts } = fakeParts()) => transfer(shortRun({ ...files, out }, steadying), parts);
   const [out, whole] = [await interruptedRun((to, parts) => start(to, { ...fakeParts(), parts }), 18), newOut()];

@@ -47,7 +47,7 @@ test('the published method is a constant rate and nothing else, and the same run
   assert.equal(published, { warmStart: 0, ...unsteadied });
   const byName = {
     warmStart: 0, ema: 0, lrDecay: 0, clip: 0,
-    lambdaPatches: 0, patchColours: 0, lambdaColours: 0, keyLayers: [], lambdaTexture: 0, lambdaStill: 0,
+    lambdaPatches: 0, patchColours: 0, lambdaColours: 0, keyLayers: [], lambdaTexture: 0, warmLook: 0, lambdaStill: 0,
   };
   const [first, second] = [await states(3, published), await states(3, { ...defaultOptions, ...byName, vitSize: 32 })];
   assert.equal(first.map((data) => [...data]), second.map((data) => [...data]));
