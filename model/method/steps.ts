@@ -33,7 +33,8 @@ export interface Setting {
 
 export const names = {
   structure: 'photo.structure', appearance: 'photo.appearance', neighbour: 'photo.structure.neighbour',
-  aim: 'photo.structure.aim', weights: 'generator', momentum: 'generator.adam.m', variance: 'generator.adam.v', average: 'generator.average',
+  aim: 'photo.structure.aim',
+  weights: 'generator', momentum: 'generator.adam.m', variance: 'generator.adam.v', average: 'generator.average',
 } as const;
 
 /**

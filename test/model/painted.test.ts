@@ -64,7 +64,8 @@ function wantedColours(keys: readonly (readonly [Float32Array, Float32Array])[],
     });
   const cosines = keys.map(([a, b]) => {
     const all = [...a.subarray(C), ...b.subarray(C)];
-    const mean = Array.from({ length: C }, (_, c) => (C / all.length) * all.reduce((sum, v, i) => sum + (i % C === c ? v : 0), 0));
+    const mean = Array.from({ length: C }, (_, c) =>
+      (C / all.length) * all.reduce((sum, v, i) => sum + (i % C === c ? v : 0), 0));
     const [x, y] = [rowsOf(a, mean), rowsOf(b, mean)];
     return x.map((p) => y.map((q) => p.reduce((sum, v, c) => sum + v * q[c]!, 0)));
   });
