@@ -91,7 +91,10 @@ function forget(engine: Engine, { layout }: Setting): void {
   for (const name of [names.momentum, names.variance]) engine.writeParameter(name, [layout.size], new Float32Array(layout.size));
 }
 
-/** What is written before a step of, or after, a warm start that aims at the look: its aim, of a sequence each frame's. */
+/**
+ * Prepares the steps of a run whose warm start aims at the look: writes that aim, of a sequence each frame's, and lets Adam begin
+ * anew after the warm start.
+ */
 function warming(engine: Engine, setting: Setting): (phase: Phase, step: number) => Promise<void> {
   const { structure, frames = [structure] } = setting;
   const aims = new Map<number, Image>();
