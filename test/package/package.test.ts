@@ -185,7 +185,7 @@ const all = ['createEngine', 'conv2d', 'gradients', 'mse'].join(', ');
 const bundles: readonly (readonly [what: string, kilobytes: number, code: string])[] = [
   ['one op', 16, `import { createEngine, blur } from '${ENGINE_PACKAGE}'; console.log(createEngine, blur);`],
   ['the first program of the README', 25, `import { ${all} } from '${ENGINE_PACKAGE}'; console.log(${all});`],
-  ['a training', 81, `import { startSplice, openCheckpoint, vitFromStored } from '${ENGINE_PACKAGE}/model';
+  ['a training', 90, `import { startSplice, openCheckpoint, vitFromStored } from '${ENGINE_PACKAGE}/model';
     import { createEngine } from '${ENGINE_PACKAGE}'; console.log(startSplice, openCheckpoint, vitFromStored, createEngine);`],
 ];
 
