@@ -3,8 +3,8 @@ import { adamHyper, type BufferRange, type Engine } from '../../engine/index.js'
 import { layoutOf, type Generator } from '../generators/parameters.js';
 import type { Image } from '../image.js';
 import type { SpliceOptions } from '../method/options.js';
-import { recipes } from '../method/recipes.js';
 import { paintedStructure } from '../method/painted.js';
+import { recipes } from '../method/recipes.js';
 import { looksOf, names, resultGraph, resultName, stepGraph, type Setting } from '../method/steps.js';
 import type { VitModel, Weight } from '../vit/config.js';
 import { drawnStep, frameOf } from './drawn.js';
@@ -75,7 +75,7 @@ export function pairSetting(
   return { vit: { ...vit, precision: options.precision }, generator, layout, structure, appearance, options, ...more };
 }
 
-/** Adam's values in a step. After a warm start that aims at the look it begins anew. */
+/** Adam's values in a step. After a warm start that aims at the look, whose means are cleared, steps count from there. */
 function hyperOf(options: SpliceOptions, phase: Phase, step: number, update: number): Float32Array {
   const lr = rateAt(options, phase, step);
   if (options.warmLook === 0) return adamHyper({ lr, betas: BETAS }, update);
@@ -92,8 +92,8 @@ function forget(engine: Engine, { layout }: Setting): void {
 }
 
 /**
- * Prepares the steps of a run whose warm start aims at the look: writes that aim, of a sequence each frame's, and lets Adam begin
- * anew after the warm start.
+ * Prepares the steps of a run whose warm start aims at the look: writes that aim, of a sequence each frame's, and clears Adam's
+ * means after the warm start.
  */
 function warming(engine: Engine, setting: Setting): (phase: Phase, step: number) => Promise<void> {
   const { structure, frames = [structure] } = setting;
@@ -104,8 +104,9 @@ function warming(engine: Engine, setting: Setting): (phase: Phase, step: number)
       forget(engine, setting);
       aims.clear();
     }
+    if (phase !== 'warm-start') return;
     const frame = frameOf(setting, phase, step);
-    if (phase !== 'warm-start' || frame === written) return;
+    if (frame === written) return;
     writeFrame(engine, setting, frame);
     const aim = aims.get(frame) ?? await paintedStructure(engine, setting, frames[frame]!);
     aims.set(frame, aim);
