@@ -168,7 +168,7 @@ test('warm-look: the generator learns to paint the structure photo so', async ()
   assert.ok(away < 0.9 * without, `${away} from the aim, and ${without} without it`);
 });
 
-test('Adam has empty means after a warm start that aims at the look', async () => {
+test('Adam\'s means are cleared after a warm start that aims at the look', async () => {
   for (const [warmLook, isNew] of [[1, true], [0, false]] as const) {
     const { state: { arrays } } = await run({ warmLook, warmStart: 3 }, 4);
     const [last, variance] = ['momentum', 'variance'].map((name) => used(arrays.get(name)!)) as [Float32Array, Float32Array];
