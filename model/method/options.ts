@@ -11,6 +11,8 @@ export interface Steadying {
   readonly ema: number;
   /** Share of the steps, the last ones, over which the learning rate falls to zero. 0: it is constant. */
   readonly lrDecay: number;
+  /** Share of the steps, the first ones after the warm start, over which the learning rate rises from zero. 0: it does not. */
+  readonly lrWarmup: number;
   /** The gradient of all weights is shortened to this length where it is longer. 0: it is not. */
   readonly clip: number;
   /** Weight of the distance between the output's patches and the appearance photo's. 0: there is none. */
@@ -62,8 +64,8 @@ export const PRECISIONS: readonly Dtype[] = ['f32', 'f16'];
 
 /** Nothing steadied. */
 export const unsteadied: Steadying = {
-  ema: 0, lrDecay: 0, clip: 0, lambdaPatches: 0, patchColours: 0, lambdaColours: 0, keyLayers: [], lambdaTexture: 0,
-  warmLook: 0, lambdaStill: 0,
+  ema: 0, lrDecay: 0, lrWarmup: 0, clip: 0, lambdaPatches: 0, patchColours: 0, lambdaColours: 0, keyLayers: [],
+  lambdaTexture: 0, warmLook: 0, lambdaStill: 0,
 };
 
 /** The options that differ from the defaults in the published method. */

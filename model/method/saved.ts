@@ -37,9 +37,11 @@ const sorted = (fields: Fields): Fields => Object.fromEntries(Object.entries(fie
 export const settingsText = ({ steps: _, ...settings }: Fields): string => JSON.stringify(sorted(settings));
 
 /** @throws Error for a share or a list of layers that the command line refuses */
-function checkSteadying({ ema, lrDecay, warmLook, keyLayers }: Steadying): void {
+function checkSteadying({ ema, lrDecay, lrWarmup, warmLook, keyLayers }: Steadying): void {
   const areLayers = Array.isArray(keyLayers) && keyLayers.every(isCount);
-  const right = { ema: ema < 1, lrDecay: lrDecay <= 1, warmLook: warmLook <= 1, keyLayers: areLayers };
+  const right = {
+    ema: ema < 1, lrDecay: lrDecay <= 1, lrWarmup: lrWarmup <= 1, warmLook: warmLook <= 1, keyLayers: areLayers,
+  };
   const wrong = Object.entries(right).find(([, isRight]) => !isRight);
   if (wrong) throw new Error(`options.${wrong[0]} is out of range`);
 }

@@ -49,16 +49,14 @@ function termWeights(options: SpliceOptions, step: number, whole: boolean): numb
   return whole ? [...crops, lambdaStructure, lambdaAppearance] : crops;
 }
 
-type Rate = Pick<SpliceOptions, 'lr' | 'lrDecay' | 'steps'>;
+type Rate = Pick<SpliceOptions, 'lr' | 'lrDecay' | 'steps'> & Partial<Pick<SpliceOptions, 'lrWarmup'>>;
 
 /**
- * The learning rate of a step: over the last share `lrDecay` of the steps it falls to zero, evenly. A run that is given more
- * steps has the rates of the longer run from then on, so it rises again.
+ * The learning rate of a step: over the first share `lrWarmup` of the steps it rises from zero, over the last share `lrDecay` it
+ * falls to zero, both evenly. A run that is given more steps has the rates of the longer run from then on, so it rises again.
  */
-export function rateAt({ lr, lrDecay, steps }: Rate, phase: Phase, step: number): number {
-  const falling = lrDecay * steps;
-  return phase === 'warm-start' || falling === 0 ? lr : lr * Math.min(1, (steps - step) / falling);
-}
+export const rateAt = ({ lr, lrDecay, lrWarmup = 0, steps }: Rate, phase: Phase, step: number): number =>
+  (phase === 'warm-start' ? lr : lr * Math.min(1, (step + 1) / (lrWarmup * steps), (steps - step) / (lrDecay * steps)));
 
 /** @throws Error when a state is of another generator, or has steps that the options do not have */
 function checkState({ layout, options }: Setting, stored: Stored, { counters, arrays }: TrainingState): void {

@@ -76,6 +76,7 @@ const methodRows = (of: string): readonly Row[] => [
 const transferRows: readonly Row[] = [
   ['--warm-seed 3', 'splice.warmSeed', 3],
   ['--ema 0.5', 'splice.ema', 0.5], ['--lr-decay 1', 'splice.lrDecay', 1], ['--clip 1.5', 'splice.clip', 1.5],
+  ['--lr-warmup 0.5', 'splice.lrWarmup', 0.5],
   ['--lambda-patches 5', 'splice.lambdaPatches', 5], ['--key-layers 8,11', 'splice.keyLayers', [8, 11]],
   ['--strength 0,0.5,1.5', 'strength', [0, 0.5, 1.5]],
   ['--lambda-texture 6', 'splice.lambdaTexture', 6],

@@ -81,8 +81,8 @@ test('resume: a finished run with more steps becomes the longer run', async () =
 
 test('resume: what steadies a run is in its config where it is on, is kept, and must not change', async () => {
   const steadying = {
-    ema: 0.5, lrDecay: 0.25, clip: 2, lambdaPatches: 3, patchColours: 6, lambdaColours: 5, keyLayers: [0], lambdaTexture: 4,
-    warmLook: 0.5,
+    ema: 0.5, lrDecay: 0.25, lrWarmup: 0.5, clip: 2, lambdaPatches: 3, patchColours: 6, lambdaColours: 5, keyLayers: [0],
+    lambdaTexture: 4, warmLook: 0.5,
   };
   const start = (out: string, { parts } = fakeParts()) => transfer(shortRun({ ...files, out }, steadying), parts);
   const [out, whole] = [await interruptedRun((to, parts) => start(to, { ...fakeParts(), parts }), 18), newOut()];
@@ -91,6 +91,7 @@ test('resume: what steadies a run is in its config where it is on, is kept, and 
   for (const [name, value] of Object.entries(steadying)) assert.equal(config.options[name], value, name);
   for (const [name, value, problem] of [
     ['ema', 1, /\(options\.ema is out of range\)/], ['lrDecay', 1.5, /\(options\.lrDecay is out of range\)/],
+    ['lrWarmup', 1.5, /\(options\.lrWarmup is out of range\)/],
     ['keyLayers', [-1], /\(options\.keyLayers is out of range\)/], ['clip', 'x', /\(options\.clip is "x"\)/],
     ['clip', 3, /config\.json does not have the settings that the run began with/],
     ['lambdaPatches', undefined, /config\.json does not have the settings that the run began with/],

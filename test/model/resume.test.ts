@@ -43,8 +43,8 @@ const same = (a: TrainingState, b: TrainingState): void => {
 
 /** Everything that steadies a training. */
 const steadied: Steadying = {
-  ema: 0.9, lrDecay: 0.75, clip: 0.01, lambdaPatches: 2, patchColours: 3, lambdaColours: 4, keyLayers: [0, 1], lambdaTexture: 3,
-  warmLook: 0.5, lambdaStill: 0,
+  ema: 0.9, lrDecay: 0.75, lrWarmup: 0.5, clip: 0.01, lambdaPatches: 2, patchColours: 3, lambdaColours: 4, keyLayers: [0, 1],
+  lambdaTexture: 3, warmLook: 0.5, lambdaStill: 0,
 };
 
 for (const [recipe, steadying] of [['splice', unsteadied], ['splice', steadied], ['splice-transfer', steadied]] as const) {

@@ -46,7 +46,7 @@ async function states(steps: number, change: Partial<SpliceOptions>, name = 'wei
 test('the published method is a constant rate and nothing else, and the same run as its options one by one', async () => {
   assert.equal(published, { warmStart: 0, ...unsteadied });
   const byName = {
-    warmStart: 0, ema: 0, lrDecay: 0, clip: 0,
+    warmStart: 0, ema: 0, lrDecay: 0, lrWarmup: 0, clip: 0,
     lambdaPatches: 0, patchColours: 0, lambdaColours: 0, keyLayers: [], lambdaTexture: 0, warmLook: 0, lambdaStill: 0,
   };
   const [first, second] = [await states(3, published), await states(3, { ...defaultOptions, ...byName, vitSize: 32 })];
@@ -83,6 +83,15 @@ test('lr-decay: the rate falls evenly over the last share of the steps', () => {
   assert.equal(rates({ lrDecay: 0 }, [0, 15]), [8, 8]);
   assert.equal(rates({ lrDecay: 0.5, steps: 32 }, [15, 16, 24]), [8, 8, 4], 'with more steps it rises again');
   assert.is(rateAt({ ...defaultOptions, lr: 8, steps: 2, lrDecay: 1 }, 'warm-start', 70), 8);
+});
+
+test('lr-warmup: the rate rises evenly over the first share of the steps, as far as its fall lets it', () => {
+  const rates = (change: Partial<SpliceOptions>, steps: readonly number[]): number[] =>
+    steps.map((step) => rateAt({ ...defaultOptions, lr: 8, steps: 16, lrDecay: 0, ...change }, 'train', step));
+  assert.equal(rates({ lrWarmup: 0.25 }, [0, 1, 2, 3, 4, 15]), [2, 4, 6, 8, 8, 8]);
+  assert.equal(rates({ lrWarmup: 1, lrDecay: 1 }, [0, 7, 8, 15]), [0.5, 4, 4, 0.5]);
+  assert.equal(rates({ lrWarmup: 0.01 }, [0, 1]), [8, 8], 'less than a step');
+  assert.is(rateAt({ ...defaultOptions, lr: 8, lrWarmup: 1 }, 'warm-start', 0), 8);
 });
 
 test('lr-decay: a step moves each weight in proportion to its rate', async () => {
