@@ -77,8 +77,8 @@ const steadyingOptions = (): readonly Option[] => [
     share, defaultOptions.ema),
   option('--lr-decay <share>', 'share of the steps, the last ones, over which the learning rate falls to zero', fraction,
     defaultOptions.lrDecay),
-  option('--lr-warmup <share>', 'share of the steps, the first ones after the warm start, over which it rises from zero',
-    fraction, defaultOptions.lrWarmup),
+  option('--lr-warmup <share>', 'share of the steps, the first ones after the warm start, over which the learning rate rises '
+    + 'from zero', fraction, defaultOptions.lrWarmup),
   option('--clip <length>', 'the gradient is shortened to this length where it is longer (0: it is not)', notNegative,
     defaultOptions.clip),
   option('--lambda-patches <weight>', 'weight of the distance between patches of output and appearance, by tokens and colours',

@@ -9,7 +9,7 @@ export type RecipeName = (typeof RECIPE_NAMES)[number];
 export interface Steadying {
   /** Share of itself that the moving average of the weights keeps in a step; the result is the average. 0: there is none. */
   readonly ema: number;
-  /** Share of the steps, the last ones, over which the learning rate falls to zero. 0: it is constant. */
+  /** Share of the steps, the last ones, over which the learning rate falls to zero. 0: it does not. */
   readonly lrDecay: number;
   /** Share of the steps, the first ones after the warm start, over which the learning rate rises from zero. 0: it does not. */
   readonly lrWarmup: number;

@@ -55,8 +55,12 @@ type Rate = Pick<SpliceOptions, 'lr' | 'lrDecay' | 'steps'> & Partial<Pick<Splic
  * The learning rate of a step: over the first share `lrWarmup` of the steps it rises from zero, over the last share `lrDecay` it
  * falls to zero, both evenly. A run that is given more steps has the rates of the longer run from then on, so it rises again.
  */
-export const rateAt = ({ lr, lrDecay, lrWarmup = 0, steps }: Rate, phase: Phase, step: number): number =>
-  (phase === 'warm-start' ? lr : lr * Math.min(1, (step + 1) / (lrWarmup * steps), (steps - step) / (lrDecay * steps)));
+export function rateAt({ lr, lrDecay, lrWarmup = 0, steps }: Rate, phase: Phase, step: number): number {
+  if (phase === 'warm-start') return lr;
+  const [rising, falling] = [lrWarmup * steps, lrDecay * steps];
+  // Without a fall the rate stays the same beyond the last step too.
+  return lr * Math.min(1, rising > 0 ? (step + 1) / rising : 1, falling > 0 ? (steps - step) / falling : 1);
+}
 
 /** @throws Error when a state is of another generator, or has steps that the options do not have */
 function checkState({ layout, options }: Setting, stored: Stored, { counters, arrays }: TrainingState): void {

@@ -81,6 +81,7 @@ test('lr-decay: the rate falls evenly over the last share of the steps', () => {
   assert.equal(rates({ lrDecay: 0.5 }, [0, 7, 8, 9, 12, 15]), [8, 8, 8, 7, 4, 1]);
   assert.equal(rates({ lrDecay: 1 }, [0, 4, 15]), [8, 6, 0.5]);
   assert.equal(rates({ lrDecay: 0 }, [0, 15]), [8, 8]);
+  assert.equal(rates({ lrDecay: 0 }, [16, 17]), [8, 8], 'beyond the last step');
   assert.equal(rates({ lrDecay: 0.5, steps: 32 }, [15, 16, 24]), [8, 8, 4], 'with more steps it rises again');
   assert.is(rateAt({ ...defaultOptions, lr: 8, steps: 2, lrDecay: 1 }, 'warm-start', 70), 8);
 });
