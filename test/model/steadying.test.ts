@@ -75,9 +75,10 @@ test('ema: picture and generator are the average, and the training is the same',
   await run(4, {}, async (splice) => assert.not.equal((await splice.result()).data, pictures[splice.stepsDone - 1]));
 });
 
+const rates = (change: Partial<SpliceOptions>, steps: readonly number[]): number[] =>
+  steps.map((step) => rateAt({ ...defaultOptions, ...unsteadied, lr: 8, steps: 16, ...change }, 'train', step));
+
 test('lr-decay: the rate falls evenly over the last share of the steps', () => {
-  const rates = (change: Partial<SpliceOptions>, steps: readonly number[]): number[] =>
-    steps.map((step) => rateAt({ ...defaultOptions, lr: 8, steps: 16, ...change }, 'train', step));
   assert.equal(rates({ lrDecay: 0.5 }, [0, 7, 8, 9, 12, 15]), [8, 8, 8, 7, 4, 1]);
   assert.equal(rates({ lrDecay: 1 }, [0, 4, 15]), [8, 6, 0.5]);
   assert.equal(rates({ lrDecay: 0 }, [0, 15]), [8, 8]);
@@ -87,8 +88,6 @@ test('lr-decay: the rate falls evenly over the last share of the steps', () => {
 });
 
 test('lr-warmup: the rate rises evenly over the first share of the steps, as far as its fall lets it', () => {
-  const rates = (change: Partial<SpliceOptions>, steps: readonly number[]): number[] =>
-    steps.map((step) => rateAt({ ...defaultOptions, lr: 8, steps: 16, lrDecay: 0, ...change }, 'train', step));
   assert.equal(rates({ lrWarmup: 0.25 }, [0, 1, 2, 3, 4, 15]), [2, 4, 6, 8, 8, 8]);
   assert.equal(rates({ lrWarmup: 1, lrDecay: 1 }, [0, 7, 8, 15]), [0.5, 4, 4, 0.5]);
   assert.equal(rates({ lrWarmup: 0.01 }, [0, 1]), [8, 8], 'less than a step');
