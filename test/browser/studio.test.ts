@@ -17,7 +17,7 @@ const browser = await openBrowser();
 const open = (...args: [url: string, viewport?: Viewport]) => openStudio(browser!, ...args);
 /**
  * What the example pair trains on: with SPLICE_GPU_LONG, for minutes, until the total is a tenth of the first. Else as published,
- * with fewer kernels to compile; the run with regions has the defaults.
+ * with fewer kernels to compile; the other runs have the defaults.
  */
 const { size, vitSize, warmStart, steps, falls, isPublished } = process.env['SPLICE_GPU_LONG']
   ? { size: 64, vitSize: 48, warmStart: 20, steps: 50, falls: 10, isPublished: false }
@@ -123,6 +123,7 @@ if (browser) {
     await status(page, 'stopped');
     assert.is(await page.textContent('#status'), `${warmStart + steps} of ${warmStart + steps} steps`);
     assert.is(await page.textContent('#start'), 'Go on');
+    assert.is(await page.isChecked('#published'), isPublished);
     await page.waitForFunction(() => (document.getElementById('after') as HTMLCanvasElement).width === 144);
     assert.equal(trouble, { errors: [], foreign: [] });
     await page.close();
@@ -204,7 +205,7 @@ if (browser) {
       assert.is(code, 0, stderr);
     };
     const photos = ['--structure', await smallPhoto('valley'), '--appearance', await smallPhoto('peaks')];
-    const tiny = ['--size', '40', '--vit-size', '32', '--published', '--warm-start', '1', '--detail', '0', '--steps', '2'];
+    const tiny = ['--size', '40', '--vit-size', '32', '--warm-start', '1', '--detail', '0', '--steps', '2'];
     await done('transfer', ...photos, '--out', stays, '--model', 'untrained', ...tiny);
     cpSync(stays, moves, { recursive: true });
     await done('studio', '--pack', moves);
@@ -216,7 +217,6 @@ if (browser) {
     await page.setInputFiles('#run-file', `${moves}.zip`);
     await page.waitForFunction(() => !document.getElementById('after')!.hidden);
     assert.equal([await page.textContent('#status'), await page.textContent('#start')], ['3 of 3 steps', 'Go on']);
-    assert.ok(await page.isChecked('#published'));
     await page.click('summary');
     await page.fill('#steps', '4');
     await page.click('#start');
